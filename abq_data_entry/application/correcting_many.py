@@ -36,7 +36,7 @@ def correct_many(
     if not rows:
         say("Choose records in the list first: Shift or Ctrl with the arrows, Ctrl+A for all")
         return
-    from ..models.corrections import place
+    from ..models.undoing import place
 
     places = [place(row) for row in rows]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import tkinter as tk
 
     from ..models import SQLModel
-    from ..models.receipts import Receipt
+    from ..models.destinations import Receipt
     from ..outbox import Delivery
     from ..workflows.receipts import Read
     from .logins import Login, Logins

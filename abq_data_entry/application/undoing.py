@@ -216,7 +216,7 @@ class Changes:
         self.do("Move Record", change, done, taken)
 
     def _move_check(self, key: tuple[Any, Any, Any], to: tuple[Any, Any, Any], reason: str) -> None:
-        from ..models.corrections import place
+        from ..models.undoing import place
 
         def change(model: SQLModel, by: By) -> list[Place]:
             plots = model.get_check(*key).recorded

@@ -41,37 +41,37 @@ def _require_both(parser: argparse.ArgumentParser, options: argparse.Namespace) 
 
 def grant(options: argparse.Namespace, secrets: Secrets) -> None:
     """Make the roles and grant them their rights, or set the technician to whom a login belongs."""
-    from ..models import rights
+    from ..models import schema
     from .database import opened_endpoint, read_settings
 
     with opened_endpoint(read_settings(), secrets) as endpoint:
         if options.login:
-            rights.set_technician(endpoint, options.login, options.technician)
+            schema.set_technician(endpoint, options.login, options.technician)
             print(f"The login {options.login} belongs to {options.technician or 'nobody'} from now on")
             return
-        rights.grant(endpoint)
-    print(f"The roles {', '.join(rights.ROLES)} have their rights in the database {endpoint['dbname']}.")
+        schema.grant(endpoint)
+    print(f"The roles {', '.join(schema.ROLES)} have their rights in the database {endpoint['dbname']}.")
 
 
 def set_labs(options: argparse.Namespace, secrets: Secrets) -> None:
     """Set the labs that a login belongs to."""
-    from ..models import rights
+    from ..models import schema
     from .database import opened_endpoint, read_settings
 
     # People write ABC, or A, B, C: both are the same labs.
     labs = sorted({letter for letter in options.labs if not letter.isspace() and letter != ","})
     with opened_endpoint(read_settings(), secrets) as endpoint:
-        rights.set_labs(endpoint, options.member, labs)
+        schema.set_labs(endpoint, options.member, labs)
     print(f"{options.member} belongs to {', '.join(labs) or 'no lab'} from now on")
 
 
 def restrict_labs(options: argparse.Namespace, secrets: Secrets) -> None:
     """Keep labs apart, or no longer."""
-    from ..models import rights
+    from ..models import schema
     from .database import opened_endpoint, read_settings
 
     with opened_endpoint(read_settings(), secrets) as endpoint:
-        rights.restrict_labs(endpoint, options.state == "on")
+        schema.restrict_labs(endpoint, options.state == "on")
     told = "sees and enters only what belongs to its labs" if options.state == "on" else "sees all labs"
     print(f"Each login {told} from now on")
 

@@ -14,7 +14,7 @@ from .passwords import Secrets, ask_secretly, can_ask, login_kept_as, password_f
 
 if TYPE_CHECKING:
     from ..models import SettingsModel
-    from ..models.receipts import Receipt
+    from ..models.destinations import Receipt
     from ..outbox import Delivery, Outbox
     from ..workflows.receipts import Read
 

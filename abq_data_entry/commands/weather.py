@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     import threading
 
     from ..models import SQLModel
-    from ..models.weather import Observation
-    from ..models.weather_history import Gap
+    from ..models.weather import Gap, Observation
     from ..workflows.fill_weather import Filled
     from . import Subcommands
 

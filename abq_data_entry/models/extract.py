@@ -15,7 +15,7 @@ from abq_data_entry.constants import CHECK_TIMES, FieldNames, FieldTypes
 from abq_data_entry.fields import FIELDS, Field
 from abq_data_entry.folders import replacement
 from abq_data_entry.models.errors import DatabaseError
-from abq_data_entry.models.statements import IN_ORDER
+from abq_data_entry.models.saving import IN_ORDER
 
 # The extract of records as CSV: streamed by COPY into a temporary file that then gets its name.
 #

@@ -17,7 +17,7 @@ from abq_data_entry.constants import FieldNames, FieldTypes
 from abq_data_entry.fields import FIELDS, RECORD_KEY, Field, field
 from abq_data_entry.models.connections import rows_as_dicts
 from abq_data_entry.models.records import PositionIndex, Selection, Stretch
-from abq_data_entry.models.statements import RECORD_COLUMNS
+from abq_data_entry.models.saving import RECORD_COLUMNS
 
 # The orders of the record list as PostgreSQL can walk them.
 #

@@ -1,4 +1,7 @@
-"""Saving a record and its check in one transaction, or finding out that it was done; its versions, and its history."""
+"""Saving a record and its check in one transaction, or finding out that it was done; its versions, and its history.
+
+The statements of one record are made from the table of fields. Values are always bound, never written in.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
-from abq_data_entry.models import administration, statements
+from abq_data_entry.fields import FIELDS, RECORD_KEY, Field
+from abq_data_entry.models import administration
 from abq_data_entry.models.connections import Connections, confirm, rows_as_dicts
 from abq_data_entry.models.errors import (
     CheckChanged,
@@ -26,14 +30,204 @@ from abq_data_entry.models.errors import (
 from abq_data_entry.models.records import Change, VersionedRecord
 from abq_data_entry.waits import SAVE
 
+_EXPRESSIONS = {
+    FieldNames.TIME: "to_char(p.time, 'FMHH24:MI')",
+    FieldNames.TECHNICIAN: "t.name",
+    FieldNames.SEED_SAMPLE: "p.seed_sample::text",
+}
+_TECHNICIAN_ID = "(SELECT id FROM lab_techs WHERE name = %(Technician)s)"
+_SAME_CHECK = "date = %(Date)s AND time = %(Time)s AND lab_id = %(Lab)s"
+_SAME_RECORD = f"{_SAME_CHECK} AND plot = %(Plot)s"
+
+RECORD_COLUMNS = ", ".join(f'{_EXPRESSIONS.get(each.name, "p." + each.column)} AS "{each.name}"' for each in FIELDS)
+"""A record as the columns of `plot_checks AS p` and `lab_techs AS t`, named as the CSV header."""
+
+RECORDS = f"SELECT {RECORD_COLUMNS} FROM plot_checks AS p LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id"
+
+IN_ORDER = "ORDER BY p.date, p.time, p.lab_id, p.plot"
+
+GET_RECORD = (
+    f"{RECORDS} WHERE p.date = %(Date)s AND p.time = %(Time)s AND p.lab_id = %(Lab)s AND p.plot = %(Plot)s"
+)
+
+GET_CHECK = f"""
+    SELECT lab_checks.date, lab_checks.time, lab_checks.lab_id, lab_checks.lab_tech_id, lab_techs.name AS lab_tech,
+        lab_checks.version
+    FROM lab_checks JOIN lab_techs ON lab_techs.id = lab_checks.lab_tech_id
+    WHERE {_SAME_CHECK}
+"""
+
+GET_RECORDED_PLOTS = """
+    SELECT p.plot, t.name FROM plot_checks AS p LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+    WHERE p.date = %(Date)s AND p.time = %(Time)s AND p.lab_id = %(Lab)s ORDER BY p.plot
+"""
+
+GET_PREVIOUS = f"""
+    SELECT {RECORD_COLUMNS}
+    FROM plots
+    CROSS JOIN LATERAL (
+        SELECT * FROM plot_checks AS earlier
+        WHERE earlier.lab_id = plots.lab_id AND earlier.plot = plots.plot
+            AND (earlier.date, earlier.time) < (%(Date)s, %(Time)s)
+        ORDER BY earlier.date DESC, earlier.time DESC LIMIT 1
+    ) AS p
+    LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+    WHERE plots.lab_id = %(Lab)s
+"""
+
+# The lab comes first: entries of the audit follow each other lab by lab, and who waits for that holds nothing yet.
+LOCK_LAB = "SELECT lock_lab(%(Lab)s);"
+
+# Before the check: another technician for that may make a new version of the record, in the same transaction.
+REQUIRE_VERSION = f"""
+    {LOCK_LAB}
+    SELECT require_version(%(Date)s, %(Time)s, %(Lab)s, %(Plot)s, %(expected version)s);
+"""
+
+OTHER_VERSION = "AB001"
+"""The SQLSTATE of `REQUIRE_VERSION` where another version is there, or none."""
+
+# Another technician than the check's: the check is locked, so that two who begin it at once see each other's plots. It
+# becomes theirs only if no other plot of it is recorded.
+SAVE_CHECK = f"""
+    {LOCK_LAB}
+
+    INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+    VALUES (%(Date)s, %(Time)s, %(Lab)s, {_TECHNICIAN_ID})
+    ON CONFLICT (date, time, lab_id) DO NOTHING;
+
+    SELECT FROM lab_checks WHERE {_SAME_CHECK} AND lab_tech_id <> {_TECHNICIAN_ID} FOR NO KEY UPDATE;
+
+    UPDATE lab_checks SET lab_tech_id = {_TECHNICIAN_ID}
+    WHERE {_SAME_CHECK} AND lab_tech_id <> {_TECHNICIAN_ID}
+        AND NOT EXISTS (SELECT FROM plot_checks WHERE {_SAME_CHECK} AND plot <> %(Plot)s);
+"""
+
+LOCK_CHECK = f"""
+    {LOCK_LAB}
+    SELECT version, (SELECT name FROM lab_techs WHERE id = lab_tech_id) FROM lab_checks
+    WHERE {_SAME_CHECK} FOR NO KEY UPDATE
+"""
+
+SET_CHECK_TECHNICIAN = f"""
+    {LOCK_LAB}
+    SELECT FROM lab_checks WHERE {_SAME_CHECK} FOR NO KEY UPDATE;
+    UPDATE plot_checks SET lab_tech_id = {_TECHNICIAN_ID} WHERE {_SAME_CHECK};
+    INSERT INTO lab_checks (date, time, lab_id, lab_tech_id)
+    VALUES (%(Date)s, %(Time)s, %(Lab)s, {_TECHNICIAN_ID})
+    ON CONFLICT (date, time, lab_id) DO UPDATE SET lab_tech_id = EXCLUDED.lab_tech_id
+"""
+
+
+def _value(each: Field) -> str:
+    return _TECHNICIAN_ID if each.name == FieldNames.TECHNICIAN else f"%({each.name})s"
+
+
+_PLOT_COLUMNS = ", ".join(each.column for each in FIELDS)
+_PLOT_VALUES = ", ".join(_value(each) for each in FIELDS)
+_CHANGED = [each for each in FIELDS if each.name not in RECORD_KEY]
+
+_INSERT = f"INSERT INTO plot_checks ({_PLOT_COLUMNS}) VALUES ({_PLOT_VALUES})"
+_KEEP = "ON CONFLICT (date, time, lab_id, plot) DO"
+
+INSERT_PLOT = f"{SAVE_CHECK} {_INSERT} {_KEEP} NOTHING RETURNING true AS inserted, version"
+
+UPDATE_PLOT = (
+    f"{SAVE_CHECK} UPDATE plot_checks SET {', '.join(f'{each.column} = {_value(each)}' for each in _CHANGED)}"
+    f" WHERE {_SAME_RECORD} RETURNING false AS inserted, version"
+)
+
+# xmax is 0 in a row that was inserted, and the number of this transaction in one that was there.
+UPSERT_PLOT = (
+    f"{SAVE_CHECK} {_INSERT} {_KEEP} UPDATE"
+    f" SET {', '.join(f'{each.column} = EXCLUDED.{each.column}' for each in _CHANGED)}"
+    " RETURNING xmax = 0 AS inserted, version"
+)
+
+SET_AUTHOR = """
+    SELECT set_config('abq.application_user', %(author)s, true), set_config('abq.workstation', %(workstation)s, true),
+        set_config('abq.reason', %(reason)s, true), set_config('abq.typed', %(typed)s, true);
+"""
+
+NOTE_ENTRY = "INSERT INTO journal_entries (id) VALUES (%(entry)s) ON CONFLICT (id) DO NOTHING"
+
+# The entry of the audit that belongs to this version says who made it; a version from before the audit has none.
+GET_VERSIONED = f"""
+    SELECT {RECORD_COLUMNS}, p.version, c.version AS check_version, e.moment,
+        coalesce(e.application_user, e.database_user, '') AS changed_by
+    FROM plot_checks AS p
+    LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id
+    LEFT JOIN lab_checks AS c ON (c.date, c.time, c.lab_id) = (p.date, p.time, p.lab_id)
+    LEFT JOIN LATERAL (
+        SELECT moment, application_user, database_user FROM audit
+        WHERE key = jsonb_build_object('date', p.date, 'time', p.time, 'lab_id', p.lab_id, 'plot', p.plot)
+            AND lab_id = p.lab_id AND table_name = 'plot_checks'
+        ORDER BY sequence DESC LIMIT 1
+    ) AS e ON true
+    WHERE p.date = %(Date)s AND p.time = %(Time)s AND p.lab_id = %(Lab)s AND p.plot = %(Plot)s
+"""
+
+# What was moved is taken away and put in again by one transaction.
+GET_LAST_DELETION = """
+    SELECT coalesce(gone.application_user, gone.database_user), coalesce(gone.reason, ''), there.key ->> 'date',
+        to_char((there.key ->> 'time')::time, 'FMHH24:MI'), there.key ->> 'lab_id', there.key ->> 'plot'
+    FROM (
+        SELECT * FROM audit
+        WHERE key = jsonb_build_object(
+                'date', %(Date)s::date, 'time', %(Time)s::time, 'lab_id', %(Lab)s::char(1), 'plot', %(Plot)s::smallint)
+            AND lab_id = %(Lab)s AND table_name = 'plot_checks'
+        ORDER BY sequence DESC LIMIT 1
+    ) AS gone
+    LEFT JOIN LATERAL (
+        SELECT key FROM audit
+        WHERE moment BETWEEN gone.moment - interval '1 minute' AND gone.moment + interval '1 minute'
+            AND transaction = gone.transaction AND table_name = 'plot_checks' AND operation = 'INSERT'
+            AND new @> (gone.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+        ORDER BY lab_id = gone.lab_id AND sequence = gone.sequence + 1 DESC LIMIT 1
+    ) AS there ON true
+    WHERE gone.operation = 'DELETE'
+"""
+
+GET_HISTORY = """
+    SELECT moment, operation, database_user, coalesce(application_user, ''), coalesce(workstation, ''),
+        coalesce(reason, ''), transaction, old, new,
+        CASE operation
+            -- Its readings at another place, put there by the same transaction right after it: see moved_from.
+            WHEN 'DELETE' THEN (
+                SELECT there.key FROM audit AS there
+                WHERE there.transaction = entry.transaction AND there.table_name = 'plot_checks'
+                    AND there.operation = 'INSERT' AND there.key <> entry.key
+                    AND there.moment BETWEEN entry.moment - interval '1 minute' AND entry.moment + interval '1 minute'
+                    AND (there.lab_id <> entry.lab_id OR there.sequence = entry.sequence + 1)
+                    AND there.new @> (entry.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                ORDER BY there.moment >= entry.moment DESC, abs(extract(epoch FROM there.moment - entry.moment)) LIMIT 1
+            )
+            WHEN 'INSERT' THEN (
+                SELECT there.key FROM audit AS there
+                WHERE there.transaction = entry.transaction AND there.table_name = 'plot_checks'
+                    AND there.operation = 'DELETE' AND there.key <> entry.key
+                    AND there.moment BETWEEN entry.moment - interval '1 minute' AND entry.moment + interval '1 minute'
+                    AND (there.lab_id <> entry.lab_id OR there.sequence = entry.sequence - 1)
+                    AND entry.new @> (there.old - ARRAY['date', 'time', 'lab_id', 'plot', 'version'])
+                ORDER BY there.moment <= entry.moment DESC, abs(extract(epoch FROM there.moment - entry.moment)) LIMIT 1
+            )
+        END
+    FROM audit AS entry
+    WHERE key = jsonb_build_object(
+            'date', %(Date)s::date, 'time', %(Time)s::time, 'lab_id', %(Lab)s::char(1), 'plot', %(Plot)s::smallint)
+        AND lab_id = %(Lab)s AND table_name = 'plot_checks'
+    ORDER BY sequence
+"""
+
+
 Record = Mapping[str, object]
 Row = Mapping[str, object]
 Write = Literal["insert", "update"]
 
 _SAVES: Mapping[str | None, str] = {
-    None: statements.UPSERT_PLOT,
-    "insert": statements.INSERT_PLOT,
-    "update": statements.UPDATE_PLOT,
+    None: UPSERT_PLOT,
+    "insert": INSERT_PLOT,
+    "update": UPDATE_PLOT,
 }
 
 
@@ -68,7 +262,7 @@ class Saved(NamedTuple):
     version: int | None = None
 
 
-_FIELD_OF_RULE = {f"{each.column}_within_limits": each.name for each in fields.FIELDS}
+_FIELD_OF_RULE = {f"{each.column}_within_limits": each.name for each in FIELDS}
 
 
 def save(connections: Connections, values: Record, how: Saving) -> Saved:
@@ -76,13 +270,13 @@ def save(connections: Connections, values: Record, how: Saving) -> Saved:
     parameters = {**values, **how.parameters}
 
     # All in one message to the server: others of the lab wait meanwhile.
-    begin = statements.SET_AUTHOR
-    work = (statements.REQUIRE_VERSION if how.expected_version is not None else "") + _SAVES[how.write]
+    begin = SET_AUTHOR
+    work = (REQUIRE_VERSION if how.expected_version is not None else "") + _SAVES[how.write]
 
     def run(cursor: Cursor) -> Saved:
         first = begin
         if how.entry is not None:
-            cursor.execute(begin + statements.NOTE_ENTRY, parameters)
+            cursor.execute(begin + NOTE_ENTRY, parameters)
             if cursor.rowcount == 0:  # it came before
                 confirm(cursor)
                 return Saved(how.write != "update")
@@ -93,7 +287,7 @@ def save(connections: Connections, values: Record, how: Saving) -> Saved:
             cursor.connection.rollback()
             raise _explained(cursor, values, error) from None
         except psycopg2.Error as error:
-            if error.pgcode != statements.OTHER_VERSION:
+            if error.pgcode != OTHER_VERSION:
                 raise
             cursor.connection.rollback()
             raise _refused(cursor, values, how) from None
@@ -132,11 +326,11 @@ def set_check_technician(connections: Connections, values: Record, how: Saving) 
     parameters = {**values, **how.parameters}
 
     def run(cursor: Cursor) -> None:
-        cursor.execute(statements.SET_AUTHOR, parameters)
+        cursor.execute(SET_AUTHOR, parameters)
         if how.expected_version is not None:
             _require_check(cursor, parameters)
         try:
-            cursor.execute(statements.SET_CHECK_TECHNICIAN, parameters)
+            cursor.execute(SET_CHECK_TECHNICIAN, parameters)
         except psycopg2.IntegrityError as error:
             cursor.connection.rollback()
             raise _explained(cursor, values, error) from None
@@ -146,7 +340,7 @@ def set_check_technician(connections: Connections, values: Record, how: Saving) 
 
 def _require_check(cursor: Cursor, parameters: Record) -> None:
     """Keep the check as it is until the end of the transaction; raises `CheckChanged` for another version."""
-    cursor.execute(statements.LOCK_CHECK, parameters)
+    cursor.execute(LOCK_CHECK, parameters)
     ((version, technician),) = cursor.fetchall() or [(0, "")]
     if version != parameters["expected version"] and technician != parameters[FieldNames.TECHNICIAN]:
         raise CheckChanged(f"{technician or 'Nobody'} does this check by now, so it stays as it is.", technician)
@@ -154,7 +348,7 @@ def _require_check(cursor: Cursor, parameters: Record) -> None:
 
 def _is_stored(connections: Connections, values: Record) -> bool:
     def run(cursor: Cursor) -> bool:
-        cursor.execute(statements.GET_RECORD, values)
+        cursor.execute(GET_RECORD, values)
         return rows_as_dicts(cursor) == [values]
 
     return connections.read(run)
@@ -162,14 +356,14 @@ def _is_stored(connections: Connections, values: Record) -> bool:
 
 def named(values: Record) -> str:
     """Which record it is, for people."""
-    date, time, lab, plot = (fields.format_value(fields.field(name), values[name]) for name in fields.RECORD_KEY)
+    date, time, lab, plot = (fields.format_value(fields.field(name), values[name]) for name in RECORD_KEY)
     return f"{date} {time}, lab {lab}, plot {plot}"
 
 
 def _refused(cursor: Cursor, values: Record, how: Saving) -> RecordExists | RecordConflict | RecordMissing:
     """Return why nothing was saved: it is there already, somebody else changed it, or it has gone."""
     theirs, name = read_version(cursor, values), named(values)
-    key = {each: values[each] for each in fields.RECORD_KEY}
+    key = {each: values[each] for each in RECORD_KEY}
     if how.write == "insert":
         return RecordExists(
             f"There is a record of {name} already. Open it to change it.", key, theirs
@@ -194,7 +388,7 @@ def _explained(cursor: Cursor, values: Record, error: psycopg2.Error) -> RecordI
 
 def read_version(cursor: Cursor, key: Mapping[str, object]) -> VersionedRecord:
     """Return the record of that key with its version; version 0 when there is none."""
-    cursor.execute(statements.GET_VERSIONED, key)
+    cursor.execute(GET_VERSIONED, key)
     found = rows_as_dicts(cursor)
     if not found:
         return VersionedRecord()
@@ -213,7 +407,7 @@ def read_history(cursor: Cursor, key: Mapping[str, object]) -> list[Change]:
     """Return the changes of a record, the oldest first; a record from before the audit has none."""
     cursor.execute("SELECT id, name FROM lab_techs")
     technicians = dict(cursor.fetchall())
-    cursor.execute(statements.GET_HISTORY, key)
+    cursor.execute(GET_HISTORY, key)
     changes = []
     for _, entries in itertools.groupby(cursor.fetchall(), key=lambda entry: entry[6]):
         together = list(entries)  # a save may change a row twice, with its check first
@@ -227,7 +421,7 @@ def read_history(cursor: Cursor, key: Mapping[str, object]) -> list[Change]:
 
 def taken_away(cursor: Cursor, key: Mapping[str, object]) -> str:
     """Say who withdrew the record that stood there, or moved it where to; empty where nobody did so last."""
-    cursor.execute(statements.GET_LAST_DELETION, key)
+    cursor.execute(GET_LAST_DELETION, key)
     found = cursor.fetchone()
     if found is None:
         return ""
@@ -247,13 +441,13 @@ def _differences(old: Row | None, new: Row | None, technicians: Mapping[int, str
     return {
         name: (before[name], after[name])
         for name in fields.CSV_HEADER
-        if name not in fields.RECORD_KEY and before[name] != after[name]
+        if name not in RECORD_KEY and before[name] != after[name]
     }
 
 
 def _texts(row: Row | None, technicians: Mapping[int, str]) -> dict[str, str]:
     """Return the texts of a row of the audit by field name, as the form shows them."""
-    return {each.name: _text(each, (row or {}).get(each.column), technicians) for each in fields.FIELDS}
+    return {each.name: _text(each, (row or {}).get(each.column), technicians) for each in FIELDS}
 
 
 def _text(each: fields.Field, value: object, technicians: Mapping[int, str]) -> str:

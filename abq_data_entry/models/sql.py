@@ -19,27 +19,21 @@ from abq_data_entry.constants import CHECK_TIMES, FieldNames
 from abq_data_entry.models import (
     administration,
     auditing,
-    chart_rows,
     extract,
-    kept,
     paging,
     presence,
-    rights,
     saving,
     schema,
-    statements,
     view_rows,
     weather,
 )
 from abq_data_entry.models.alarms import Alarms
 from abq_data_entry.models.connections import Connections, ServerFacts, rows_as_dicts
-from abq_data_entry.models.corrections import Corrections
-from abq_data_entry.models.destinations import Destinations
+from abq_data_entry.models.destinations import Destinations, Receipts
 from abq_data_entry.models.errors import NotThroughPooler, OutcomeUnknown, RecordInvalid, ServerUnreachable
 from abq_data_entry.models.extract import ExtractDay, OutdatedDelivery
 from abq_data_entry.models.marks import Marks, Notes
 from abq_data_entry.models.presence import PresenceKeeper
-from abq_data_entry.models.receipts import Receipts
 from abq_data_entry.models.records import (
     Change,
     CheckProgress,
@@ -53,8 +47,8 @@ from abq_data_entry.models.records import (
 from abq_data_entry.models.saving import Saving, Write
 from abq_data_entry.models.shift_messages import ShiftMessages
 from abq_data_entry.models.today import Today, read_today
-from abq_data_entry.models.weather import parse_observation
-from abq_data_entry.models.weather_history import WeatherHistory
+from abq_data_entry.models.undoing import Corrections
+from abq_data_entry.models.weather import WeatherHistory, parse_observation
 
 if TYPE_CHECKING:
     from abq_data_entry.models.notices import Notices
@@ -162,13 +156,13 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         """Return today's records, or those of all dates, ordered by date, time, lab and plot."""
         condition = "true" if all_dates else "p.date = %(today)s"
         return self._rows(
-            f"{statements.RECORDS} WHERE {condition} {statements.IN_ORDER}", {"today": datetime.date.today()}
+            f"{saving.RECORDS} WHERE {condition} {saving.IN_ORDER}", {"today": datetime.date.today()}
         )
 
     def get_record(self, date: object, time: object, lab: object, plot: object) -> Record:
         """Return the record of that plot at that check; an empty dict when there is none."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
-        found = self._rows(statements.GET_RECORD, key) if key else []
+        found = self._rows(saving.GET_RECORD, key) if key else []
         return found[0] if found else {}
 
     def get_versioned_record(self, date: object, time: object, lab: object, plot: object) -> VersionedRecord:
@@ -243,7 +237,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     def get_lab_check(self, date: object, time: object, lab: object) -> Record:
         """Return the row of that check (`date`, `time`, `lab_id`, `lab_tech_id`, `lab_tech`); an empty dict if none."""
         key = _parsed(Date=date, Time=time, Lab=lab)
-        found = self._rows(statements.GET_CHECK, key) if key else []
+        found = self._rows(saving.GET_CHECK, key) if key else []
         return found[0] if found else {}
 
     def get_check(self, date: object, time: object, lab: object) -> CheckProgress:
@@ -253,9 +247,9 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
             return CheckProgress()
 
         def run(cursor: Cursor) -> CheckProgress:
-            cursor.execute(statements.GET_CHECK, key)
+            cursor.execute(saving.GET_CHECK, key)
             checks = rows_as_dicts(cursor)
-            cursor.execute(statements.GET_RECORDED_PLOTS, key)
+            cursor.execute(saving.GET_RECORDED_PLOTS, key)
             recorded = dict(cursor.fetchall())
             if not checks:
                 return CheckProgress(None, recorded)
@@ -293,7 +287,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     def get_previous_readings(self, date: object, time: object, lab: object) -> dict[int, Record]:
         """Return the latest record of each plot of the lab before that check; plots without one are left out."""
         key = _parsed(Date=date, Time=time, Lab=lab)
-        rows = self._rows(statements.GET_PREVIOUS, key) if key else []
+        rows = self._rows(saving.GET_PREVIOUS, key) if key else []
         return {int(str(row[FieldNames.PLOT])): row for row in rows}
 
     def get_current_seed_sample(self, lab: object, plot: object) -> str:
@@ -348,7 +342,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
 
         def run(cursor: Cursor) -> int | None:
-            cursor.execute(statements.GET_RECORD, key)
+            cursor.execute(saving.GET_RECORD, key)
             found = rows_as_dicts(cursor)
             return paging.get_position(cursor, selection, found[0]) if found else None
 
@@ -437,7 +431,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
     def rights(self) -> Rights:
         """Return what this login may do."""
-        return self._connections.read(rights.read_rights)
+        return self._connections.read(schema.read_rights)
 
     def audit_heads(self, date: datetime.date | None = None) -> str:
         """Return where the audit of each lab stands, as one line: `A 12 <hash>; B 7 <hash>`; '' if nothing is audited.
@@ -571,11 +565,11 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
     def chart_rows(self, choice: ChartChoice) -> list[Record]:
         """Return the rows of a view for QA that a chart draws, a few thousand at most; times by the labs' clock."""
-        return self._connections.read_snapshot(partial(chart_rows.read, choice=choice))
+        return self._connections.read_snapshot(partial(view_rows.read_chart, choice=choice))
 
     def refresh_kept(self, cancel: threading.Event) -> bool:
-        """Keep up to now what QA's slow views found; see `kept.refresh`. Nobody who saves waits for it."""
-        return kept.refresh(self._connections, cancel)
+        """Keep up to now what QA's slow views found; see `view_rows.refresh_kept`. Nobody who saves waits for it."""
+        return view_rows.refresh_kept(self._connections, cancel)
 
     def today(self) -> Today:
         """Return how the day stands, by the labs' clock."""
@@ -588,7 +582,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
         The time, lab ('') and plot may be left open; `charts.page.LATEST` as the date means the latest there is.
         """
-        return self._connections.read(partial(chart_rows.find_record, key=(date, time, lab, plot)))
+        return self._connections.read(partial(view_rows.find_record, key=(date, time, lab, plot)))
 
     def time_zone(self) -> str:
         """Return the time zone of the labs, such as `America/Denver`."""

@@ -14,8 +14,18 @@ from ..folders import replacement
 from ..retrying import BUSY, Retries
 from . import dumps
 from .connections import connect, cursor_at
-from .contents import Contents, contents_of, difference, snapshot, tables_of
-from .dumps import carry_over, fill, load, refuse_foreign_database, refuse_foreign_file
+from .dumps import (
+    Contents,
+    carry_over,
+    contents_of,
+    difference,
+    fill,
+    load,
+    refuse_foreign_database,
+    refuse_foreign_file,
+    snapshot,
+    tables_of,
+)
 from .errors import (
     UNWATCHED,
     Cancelled,

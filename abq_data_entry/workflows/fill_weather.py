@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import threading
 
     from ..models import SQLModel
-    from ..models.weather_history import Counts, Gap
+    from ..models.weather import Counts, Gap
     from ..network.weather_source import WeatherSource
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def fill(
     `InvalidInput` where a setting of the sources can't be used.
     """
     from .. import network
-    from ..models.weather_history import Counts
+    from ..models.weather import Counts
     from ..network.weather import sources_set_up
 
     station = station or str(values["weather_station"])
@@ -79,7 +79,7 @@ def _fill_from(
     cancel: threading.Event,
     station: str,
 ) -> Counts:
-    from ..models.weather_history import Counts
+    from ..models.weather import Counts
     from ..network.weather import observations_from
 
     counts = Counts()
@@ -117,7 +117,7 @@ def keep_up(
 
     None where another workstation does so just now. Raises what `fill` raises.
     """
-    from ..models.weather_history import Counts
+    from ..models.weather import Counts
 
     with model.weather_history.alone() as is_ours:
         if not is_ours:
@@ -141,7 +141,7 @@ def catch_up(
     `after_a_pause`: fill what is missing in the last 15 days. Nothing is asked for from before the first observation.
     Raises what `fill` raises.
     """
-    from ..models.weather_history import Counts
+    from ..models.weather import Counts
 
     history, since = model.weather_history, None
     first = history.first() if after_a_pause else None
@@ -157,7 +157,7 @@ def _fetch_current(
     """What became of the current observation; or why there was none to be had."""
     from .. import network
     from ..models import ObservationElsewhere, ObservationInvalid
-    from ..models.weather_history import Counts
+    from ..models.weather import Counts
 
     try:
         state = model.store_weather(fetch(values, cancel)).state

@@ -29,7 +29,7 @@ from ..stored_destination import STORED
 
 if TYPE_CHECKING:
     from ..models import SQLModel
-    from ..models.receipts import Answered, Receipt
+    from ..models.destinations import Answered, Receipt
     from ..network.mailbox import Account
     from ..network.mailbox_message import Answer
     from ..outbox import Delivery, Outbox

@@ -14,7 +14,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel, rights
+from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel, schema
 from tests.fixtures.cluster import Node, wait_until
 from tests.models.logins import login, run, server_with_logins
 from tests.models.records import DATE, record
@@ -36,9 +36,9 @@ def node() -> Iterator[Node]:
         with closing(SQLModel.at(made.endpoint())) as model:
             for lab in "BC":
                 model.save_record(record(Lab=lab))
-        rights.set_labs(made.endpoint(), "login_of_abq_technician", ["A"])
-        rights.set_labs(made.endpoint(), "abq_supervisor", ["A", "B"])
-        rights.restrict_labs(made.endpoint(), True)
+        schema.set_labs(made.endpoint(), "login_of_abq_technician", ["A"])
+        schema.set_labs(made.endpoint(), "abq_supervisor", ["A", "B"])
+        schema.restrict_labs(made.endpoint(), True)
         yield made
 
 
@@ -95,20 +95,20 @@ def test_a_login_can_not_change_that(node: Node) -> None:
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             run(supervisor, attempt)
     with pytest.raises(RightsMissing):
-        rights.restrict_labs(supervisor, False)
+        schema.restrict_labs(supervisor, False)
 
 
 def test_applying_the_schema_again_changes_none_of_it(node: Node) -> None:
     run(node.endpoint(), bundled_file("create_db.sql").read_text("utf-8"))
-    rights.grant(node.endpoint())
+    schema.grant(node.endpoint())
     assert run(login(node, "abq_supervisor"), SEEN) == [("AB",) * 5]
     options = node.execute("SELECT reloptions FROM pg_class WHERE relname = 'data_record_view'", "abq")
     assert options == [(["security_barrier=t"],)]
 
 
 def test_who_belongs_where_is_in_the_audit(node: Node) -> None:
-    rights.set_labs(node.endpoint(), "abq_supervisor", ["A", "B", "D"])
-    rights.set_labs(node.endpoint(), "abq_supervisor", ["A", "B"])
+    schema.set_labs(node.endpoint(), "abq_supervisor", ["A", "B", "D"])
+    schema.set_labs(node.endpoint(), "abq_supervisor", ["A", "B"])
     found = node.execute(
         "SELECT operation, key FROM audit WHERE table_name = 'lab_members' AND lab_id = 'D' ORDER BY sequence", "abq"
     )
@@ -124,7 +124,7 @@ def test_who_belongs_where_is_in_the_audit(node: Node) -> None:
 )
 def test_what_is_not_there_is_told(node: Node, member: str, labs: list[str], reason: str) -> None:
     with pytest.raises(DatabaseError, match=reason):
-        rights.set_labs(node.endpoint(), member, labs)
+        schema.set_labs(node.endpoint(), member, labs)
 
 
 def test_a_login_is_the_technicians_own_until_it_is_taken_back(node: Node) -> None:
@@ -134,18 +134,18 @@ def test_a_login_is_the_technicians_own_until_it_is_taken_back(node: Node) -> No
         f" WHERE login = '{mine}'"
     )
     for name in ("J Simms", "Q Murphy"):
-        rights.set_technician(node.endpoint(), mine, name)
+        schema.set_technician(node.endpoint(), mine, name)
         assert node.execute(own, "abq") == [(name,)]
-    rights.set_technician(node.endpoint(), mine, "")
+    schema.set_technician(node.endpoint(), mine, "")
     assert node.execute(own, "abq") == []
 
 
 def test_a_login_that_nobody_can_have_is_told(node: Node) -> None:
     mine = login(node, "abq_technician")["user"]
     with pytest.raises(DatabaseError, match="Technician Nobody N is not known"):
-        rights.set_technician(node.endpoint(), mine, "Nobody N")
+        schema.set_technician(node.endpoint(), mine, "Nobody N")
     with pytest.raises(DatabaseError, match="There is no login"):  # a role that groups logins is none
-        rights.set_technician(node.endpoint(), "abq_technician", "J Simms")
+        schema.set_technician(node.endpoint(), "abq_technician", "J Simms")
 
 
 def test_nobody_hears_or_asks_about_other_labs(node: Node) -> None:
@@ -245,7 +245,7 @@ def test_an_idle_reader_stops_a_grant_and_nobody_s_save(node: Node) -> None:
 
     def grant() -> None:
         try:
-            rights.grant(node.endpoint())
+            schema.grant(node.endpoint())
         except DatabaseError as error:
             told.append(error)
 
@@ -260,7 +260,7 @@ def test_an_idle_reader_stops_a_grant_and_nobody_s_save(node: Node) -> None:
         waits = granting.is_alive()
     granting.join()
     assert not waits and "a transaction open" in str(told[0])
-    rights.grant(node.endpoint())
+    schema.grant(node.endpoint())
 
 
 def test_a_lab_of_an_older_database_that_is_no_letter_is_not_everybody_s(node: Node) -> None:
@@ -287,12 +287,12 @@ def test_a_lab_of_an_older_database_that_is_no_letter_is_not_everybody_s(node: N
 
 
 def test_labs_kept_apart_no_longer(node: Node) -> None:
-    rights.restrict_labs(node.endpoint(), False)
+    schema.restrict_labs(node.endpoint(), False)
     try:
         assert run(login(node, "abq_technician"), SEEN) == [("ABC",) * 4 + ("ABCDE",)]
         assert run(login(node, "abq_technician"), "SELECT count(audit_head) FROM (SELECT * FROM deliveries) AS d")
     finally:
-        rights.restrict_labs(node.endpoint(), True)
+        schema.restrict_labs(node.endpoint(), True)
     assert run(login(node, "abq_technician"), SEEN) == [("A",) * 5]
 
 
@@ -306,10 +306,10 @@ def test_who_may_not_make_roles_is_told_who_may() -> None:
         plain = {**made.endpoint("plain"), "user": "plain", "password": "plain"}
         run(plain, bundled_file("create_db.sql").read_text("utf-8"))
         with pytest.raises(RightsMissing, match=r"abq_technician, abq_supervisor, abq_qa are missing") as told:
-            rights.grant(plain)
+            schema.grant(plain)
         for statement in re.findall(r"CREATE ROLE \w+;", str(told.value)):
             made.execute(statement)
-        rights.grant(plain)
+        schema.grant(plain)
         assert run(made.endpoint("plain"), "SELECT has_table_privilege('abq_qa', 'audit', 'SELECT')") == [(True,)]
         owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
         assert run(made.endpoint("plain"), owners) == [("plain",)]

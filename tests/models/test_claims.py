@@ -11,7 +11,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import SQLModel, rights, schema
+from abq_data_entry.models import SQLModel, schema
 from tests.fixtures.cluster import Node
 from tests.models.logins import NOBODY, login, run
 from tests.models.records import DATE, record
@@ -143,8 +143,8 @@ def test_nobody_keeps_somebody_there_who_has_gone(technician: dict[str, str], mo
 
 
 def test_where_labs_are_kept_apart_nobody_enters_another_lab(node: Node, technician: dict[str, str]) -> None:
-    rights.set_labs(node.endpoint(), "login_of_abq_technician", ["A"])
-    rights.restrict_labs(node.endpoint(), True)
+    schema.set_labs(node.endpoint(), "login_of_abq_technician", ["A"])
+    schema.restrict_labs(node.endpoint(), True)
     try:
         for attempt in (
             "SELECT enter_check('word', '2026-11-21', '8:00', 'B', 1, 'P Taylor', '')",
@@ -162,7 +162,7 @@ def test_where_labs_are_kept_apart_nobody_enters_another_lab(node: Node, technic
             with closing(SQLModel.at(technician)) as model:
                 assert model.claim_plot(*CHECK, 1, "J Simms")
     finally:
-        rights.restrict_labs(node.endpoint(), False)
+        schema.restrict_labs(node.endpoint(), False)
 
 
 def test_who_may_not_enter_records_claims_nothing(node: Node) -> None:

@@ -28,7 +28,7 @@ from abq_data_entry.models import (
     SQLModel,
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
-from abq_data_entry.models.weather_history import Counts
+from abq_data_entry.models.weather import Counts
 from tests.models.records import DATE, record, typed
 from tests.models.test_schema import run
 from tests.models.wire import When, losing_answers, proxied

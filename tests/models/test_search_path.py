@@ -10,7 +10,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import SQLModel, rights, schema
+from abq_data_entry.models import SQLModel, schema
 from tests.models.records import DATE, record
 from tests.models.test_schema import Endpoint, run
 
@@ -50,7 +50,7 @@ def test_all_goes_to_the_real_ones(fronted: Endpoint, tmp_path: Path) -> None:
         model.add_technician(77, "New One")
         assert model.server_facts.version == schema.VERSION
         assert model.verify_audit().breaks == ()
-    rights.set_labs(fronted, fronted["user"], ["A"])
+    schema.set_labs(fronted, fronted["user"], ["A"])
     for table in ("plot_checks", "lab_checks", "journal_entries", "check_presence", "lab_members"):
         assert run(fronted, f"SELECT count(*) FROM front.{table}") == [(0,)], table
     assert run(fronted, "SELECT count(*) FROM front.audit WHERE table_name <> 'lab_techs' AND operation <> 'INSERT'") \
@@ -62,7 +62,7 @@ def test_the_tables_are_made_and_brought_to_this_version_where_they_are(fronted:
     run(fronted, "DELETE FROM public.journal_entries; ALTER TABLE public.plot_checks DISABLE TRIGGER USER;"
                  " DROP TRIGGER raise_version ON public.plot_checks; DROP TABLE front.schema_version CASCADE")
     schema.prepare(fronted)
-    rights.grant(fronted)
+    schema.grant(fronted)
     assert run(fronted, "SELECT tgname FROM pg_trigger WHERE tgrelid = 'public.plot_checks'::regclass"
                         " AND tgname = 'raise_version'") == [("raise_version",)]
     assert run(fronted, "SELECT to_regclass('front.schema_version')") == [(None,)]

@@ -20,8 +20,7 @@ from abq_data_entry.models import (
     RightsMissing,
     SQLModel,
 )
-from abq_data_entry.models.corrections import Key, place
-from abq_data_entry.models.undoing import By, Place
+from abq_data_entry.models.undoing import By, Key, Place, place
 from tests.models.records import DATE, faulty, record
 from tests.models.wire import When, proxied
 

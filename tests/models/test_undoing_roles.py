@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import RightsMissing, SQLModel, rights
+from abq_data_entry.models import RightsMissing, SQLModel, schema
 from abq_data_entry.models.undoing import By
 from tests.fixtures.cluster import Node
 from tests.models.logins import login, run, server_with_logins
@@ -137,9 +137,9 @@ def test_a_reason_given_to_a_function_ends_with_it(node: Node) -> None:
 
 
 def test_labs_kept_apart_stay_apart(node: Node) -> None:
-    rights.set_labs(node.endpoint(), "login_of_abq_technician", ["A"])
-    rights.set_labs(node.endpoint(), "abq_supervisor", ["A", "B"])
-    rights.restrict_labs(node.endpoint(), True)
+    schema.set_labs(node.endpoint(), "login_of_abq_technician", ["A"])
+    schema.set_labs(node.endpoint(), "abq_supervisor", ["A", "B"])
+    schema.restrict_labs(node.endpoint(), True)
     try:
         technician, supervisor = login(node, "abq_technician"), login(node, "abq_supervisor")
         with closing(SQLModel.at(node.endpoint())) as model:
@@ -159,7 +159,7 @@ def test_labs_kept_apart_stay_apart(node: Node) -> None:
         assert run(login(node, "abq_qa"), seen) == [("B",)]
         refused(technician, "SELECT bring_back_record('2026-11-20', '8:00', 'B', 5, 'right')")
     finally:
-        rights.restrict_labs(node.endpoint(), False)
+        schema.restrict_labs(node.endpoint(), False)
 
 
 def test_the_functions_behind_the_audit_serve_no_other_table(node: Node) -> None:

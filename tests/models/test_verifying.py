@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import SQLModel, audit_guard, auditing, rights, schema
+from abq_data_entry.models import SQLModel, audit_guard, auditing, schema
 from abq_data_entry.models.auditing import Verdict
 from abq_data_entry.postgres import EmbeddedServer
 from tests.fixtures.cluster import DATABASE, Node
@@ -426,7 +426,7 @@ def test_labs_kept_apart_and_what_qa_adds_are_no_break(used: Endpoint) -> None:
     run(used, "CREATE VIEW report AS SELECT count(*) FROM data_record_view; CREATE SCHEMA qa;"
               " CREATE FUNCTION of_qa() RETURNS int LANGUAGE sql AS 'SELECT 1';"
               " CREATE TABLE qa.plot_checks AS SELECT * FROM plot_checks; CREATE INDEX ON plot_checks (notes)")
-    rights.restrict_labs(used, True)
+    schema.restrict_labs(used, True)
     assert outcome(used) == WHOLE
     run(used, "ALTER TABLE plot_checks DISABLE ROW LEVEL SECURITY")
     assert "isn't as create_db.sql makes it" in told(used)

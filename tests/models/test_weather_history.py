@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from abq_data_entry.models import SQLModel
-from abq_data_entry.models.weather_history import Counts
+from abq_data_entry.models.weather import Counts
 from abq_data_entry.observation import time_text
 from abq_data_entry.postgres.connections import cursor_at
 

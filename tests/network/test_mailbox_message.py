@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from abq_data_entry.models.receipts import Answered
+from abq_data_entry.models.destinations import Answered
 from abq_data_entry.models.settings import SettingsModel
 from abq_data_entry.network.mailbox_line import LONGEST_MAIL
 from abq_data_entry.network.mailbox_message import LONGEST_WORDS, Unreadable, read_answer

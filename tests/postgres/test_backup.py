@@ -13,8 +13,7 @@ import pytest
 from abq_data_entry import postgres
 from abq_data_entry.postgres import EmbeddedServer, backup, dumps, programs
 from abq_data_entry.postgres.connections import connect, cursor_at
-from abq_data_entry.postgres.contents import contents_of, difference, differing_row, snapshot
-from abq_data_entry.postgres.dumps import fill
+from abq_data_entry.postgres.dumps import contents_of, difference, differing_row, fill, snapshot
 from abq_data_entry.postgres.errors import Cancelled, cancellable
 from tests import programs as server_programs
 from tests.postgres.tables import OURS

@@ -14,7 +14,7 @@ import pytest
 from abq_data_entry import postgres, waits
 from abq_data_entry.models import ServerUnreachable, schema
 from abq_data_entry.models.connections import Connections
-from abq_data_entry.postgres import EmbeddedServer, backup, contents, dumps
+from abq_data_entry.postgres import EmbeddedServer, backup, dumps
 from abq_data_entry.postgres.connections import cursor_at
 from abq_data_entry.postgres.errors import Cancelled, NoAnswer, cancellable
 from tests.fixtures.cluster import DATABASE, Node, frozen
@@ -75,8 +75,8 @@ def ended(begun: Work, begin: float) -> BaseException | None:
 
 
 def digests(node: Node, folder: Path) -> None:
-    with contents.snapshot(node.endpoint()) as connection:
-        contents.contents_of(connection)
+    with dumps.snapshot(node.endpoint()) as connection:
+        dumps.contents_of(connection)
 
 
 WORKS: dict[str, Callable[[Node, Path], object]] = {
