@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn
@@ -39,14 +40,16 @@ Place = tuple[str, str, str]
 """Where a server is: libpq's host, hostaddr ('' for a socket of this machine) and port."""
 
 
+@dataclass(eq=False)
 class Wait:
-    """One wait for the server. `ended`: '' while it lasts or when it ended by itself; else why we ended it."""
+    """One wait for the server, `limit` seconds at most. `ended`: '' while it lasts or when it ended by itself; else why
+    we ended it."""
 
-    def __init__(self, connection: Connection, limit: float | None) -> None:
-        self.connection = connection
-        self.since = self.heard = time.monotonic()
-        self.limit = limit
-        self.ended = ""
+    connection: Connection
+    limit: float | None
+    since: float = field(default_factory=time.monotonic)
+    heard: float = field(default_factory=time.monotonic)
+    ended: str = ""
 
     def progressed(self) -> None:
         """Something came from the server."""

@@ -30,32 +30,31 @@ class Named(Protocol):
 
 
 class Fact(Generic[Value]):
-    """An attribute of :class:`State` that can be followed."""
+    """An attribute of :class:`State` that can be followed. The value is in the state itself, where a read finds it
+    without a call."""
 
     def __init__(self, initial: Value) -> None:
-        self._initial = initial
-        self._name = ""
+        self.initial = initial
 
     def __set_name__(self, owner: type[State], name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, state: None, owner: type[State]) -> Fact[Value]: ...
+    if TYPE_CHECKING:  # what a read gives; without it at run time, Python looks into the state
 
-    @overload
-    def __get__(self, state: State, owner: type[State]) -> Value: ...
+        @overload
+        def __get__(self, state: None, owner: type[State]) -> Fact[Value]: ...
 
-    def __get__(self, state: State | None, owner: type[State]) -> Fact[Value] | Value:
-        if state is None:
-            return self
-        value: Value = state.values.get(self._name, self._initial)
-        return value
+        @overload
+        def __get__(self, state: State, owner: type[State]) -> Value: ...
+
+        def __get__(self, state: State | None, owner: type[State]) -> Fact[Value] | Value:
+            return self if state is None else self.initial
 
     def __set__(self, state: State, value: Value) -> None:
-        before = self.__get__(state, type(state))
+        before = vars(state)[self._name]
         if value is before or value == before:
             return
-        state.values[self._name] = value
+        vars(state)[self._name] = value
         for listener in state.listeners.get(self, ()):
             listener(value)
 
@@ -86,7 +85,7 @@ class State:
     """The records that wait on this computer for this database, in order. Set by `Waiting`."""
 
     def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
+        vars(self).update({name: fact.initial for name, fact in vars(State).items() if isinstance(fact, Fact)})
         self.listeners: dict[Fact[Any], list[Callable[[Any], object]]] = {}
         self.today: Callable[[], datetime.date] = datetime.date.today
         self.saved_records = 0

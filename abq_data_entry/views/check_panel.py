@@ -377,6 +377,8 @@ class CheckPanel(ttk.Frame):
 
     def offer_day(self, offer: DayOffer | None) -> None:
         """Offer to go on to today, or nothing any more."""
+        if offer is None and not self.day_line.text:
+            return
         self.day_line.show(offer)
         self.day_line.update_idletasks()
         self._place_lines()
