@@ -638,10 +638,9 @@ class Wiring(MainWindow):
             return
         self._show_database(model, choices)
         self.browsing.show_source()
-        self.extract_days.look_soon()
-        self.destinations.look()
-        self._look_what_is_said()
         self.waiting.replay_now()
+        # What others did meanwhile besides is looked up once somebody listens again, which is at once.
+        self.following.begin(self.shared.model)
         self.status.set("The database is back")
 
     def _show_database(self, model: SQLModel, choices: Any) -> None:
