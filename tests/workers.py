@@ -1,7 +1,7 @@
 """Several workers (`-n`): which tests stay together, and which begin first.
 
 Each worker is a session of its own, with its own display, server and folders. Tests that share a fixture of their file
-stay with one worker, in their order; every other test goes to whoever is free. What took longest the last time begins
+or folder stay with one worker, in their order; every other test goes to whoever is free. What took longest the last time begins
 first, so that nobody is left with it at the end. A worker that crashes is replaced, and its test has failed.
 """
 
@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-_SHARED = {"class", "module", "package"}
 _SECONDS = "abq/seconds"
 _UNKNOWN = 1.0  # seconds for a test that nobody has timed yet
 
@@ -97,13 +96,18 @@ class _Told:
 
 
 def group_of(item: pytest.Item) -> str:
-    """With which others the test stays at one worker: those of its file, or of a mark `xdist_group`; empty: none."""
+    """With which others the test stays at one worker: those of its file, its folder, or of a mark `xdist_group`; empty:
+    none."""
     mark = item.get_closest_marker("xdist_group")
     if mark is not None:
         return str(mark.args[0])
     definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
     asked = (each for name in getattr(item, "fixturenames", ()) for each in definitions.get(name, ()))
-    return item.nodeid.partition("::")[0] if any(each.scope in _SHARED for each in asked) else ""
+    scopes = {each.scope for each in asked}
+    file = item.nodeid.partition("::")[0]
+    if "package" in scopes:
+        return file.rpartition("/")[0]
+    return file if scopes & {"class", "module"} else ""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -110,12 +110,20 @@ def test_a_worker_that_crashes_fails_its_test_alone(tmp_path: Path, order: tuple
     assert any(re.match(r"FAILED \S*test_crashing\.py::test_crash( |$)", each) for each in others), finished.stdout
 
 
-def test_what_shares_a_fixture_of_its_file_stays_with_one_worker(tmp_path: Path) -> None:
+def test_what_shares_a_fixture_of_its_file_or_folder_stays_with_one_worker(tmp_path: Path) -> None:
     (tmp_path / "test_sharing.py").write_text(_SHARING, "utf-8")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    fixture, test = _SHARING.replace("module", "package").split("@pytest.mark")
+    (folder / "conftest.py").write_text(fixture, "utf-8")
+    for name in ("test_one.py", "test_other.py"):
+        (folder / name).write_text(f"import pytest\n\n@pytest.mark{test}", "utf-8")
 
     finished = _run("-p", "tests.workers", "-n", "2", str(tmp_path))
 
     assert finished.returncode == 0, finished.stdout
+    assert " 12 passed in " in finished.stdout, finished.stdout
     assert "test_sharing.py@" not in finished.stdout  # by the names that people know
 
 

@@ -22,7 +22,6 @@ LAST = FIRST + datetime.timedelta(days=99)
 MONTH = FIRST + datetime.timedelta(days=29)
 SIZE = (1000, 600)
 LOOK = ChartLook()
-pytestmark = pytest.mark.parametrize("data", [1], indirect=True)
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,6 @@ def reckoned(cursor: Cursor) -> tuple[list[tuple[object, ...]], ...]:
     return found
 
 
-@pytest.mark.parametrize("data", [1], indirect=True)
 def test_what_was_kept_never_shows(cursor: Cursor) -> None:
     cursor.execute("SELECT qa_refresh(); SELECT count(*) FROM changed_since_kept")
     assert cursor.fetchall() == [(0,)]
@@ -84,7 +83,6 @@ def test_what_was_kept_never_shows(cursor: Cursor) -> None:
     assert told(cursor) == before
 
 
-@pytest.mark.parametrize("data", [1], indirect=True)
 def test_it_never_shows_where_one_field_was_excluded_for_weeks(cursor: Cursor) -> None:
     """Before the change there are few records with all three values, and many with the other two."""
     cursor.execute(
@@ -98,7 +96,6 @@ def test_it_never_shows_where_one_field_was_excluded_for_weeks(cursor: Cursor) -
     assert told(cursor) == reckoned(cursor)
 
 
-@pytest.mark.parametrize("data", [2], indirect=True)
 def test_only_days_near_a_change_are_judged_anew(cursor: Cursor) -> None:
     cursor.execute("SELECT qa_refresh()")
     cursor.execute(CHANGES[0])
