@@ -6,7 +6,9 @@ import importlib
 import multiprocessing
 import signal
 import sys
+import time
 import traceback
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
 from benchmarks import table
@@ -38,26 +40,29 @@ GROUPS: dict[str, tuple[str, str]] = {
     "charts": ("charts", "measure"),
     "mutations": ("mutations", "measure"),
 }
-"""By name: the module, and its function that takes `Options` and returns rows."""
+"""By name: the module, and its function that takes `Options` and gives rows, all at once or each as it is measured."""
 
 PATIENT = ("patroni", "mutations")
 """What takes a minute even in its tiniest size: `--quick` leaves it out unless it is named."""
 
 
-def measure(name: str, options: Options, patience: float) -> list[table.Row]:
-    """Measure one group; where that fails or takes longer than `patience` seconds, the row says so."""
+def measure(name: str, options: Options, patience: float) -> Iterator[table.Row]:
+    """Measure one group, row by row. Where that fails or takes longer than `patience` seconds, the last row says so."""
     context = multiprocessing.get_context("spawn")
     answer, question = context.Pipe(duplex=False)
     process = context.Process(target=_measure, args=(name, options, question), name=name)
     process.start()
     question.close()
+    end = time.monotonic() + patience
     try:
-        if not answer.poll(patience):
-            return [table.not_measured(name, f"it took longer than {patience:.0f} s")]
-        rows: list[table.Row] = answer.recv()
-        return rows
+        while answer.poll(max(0.0, end - time.monotonic())):
+            row: table.Row | None = answer.recv()
+            if row is None:
+                return
+            yield row
+        yield table.not_measured(name, f"it took longer than {patience:.0f} s")
     except EOFError:
-        return [table.not_measured(name, "its process broke down")]
+        yield table.not_measured(name, "its process broke down")
     finally:
         process.join(5)
         process.terminate()
@@ -70,9 +75,10 @@ def _measure(name: str, options: Options, question: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     module, function = GROUPS[name]
     try:
-        rows: list[table.Row] = getattr(importlib.import_module(f"benchmarks.{module}"), function)(options)
+        for row in getattr(importlib.import_module(f"benchmarks.{module}"), function)(options):
+            question.send(row)
     except Exception as error:
         traceback.print_exc()
         reason = str(error).strip() or type(error).__name__
-        rows = [table.not_measured(name, reason.splitlines()[-1][:150])]
-    question.send(rows)
+        question.send(table.not_measured(name, reason.splitlines()[-1][:150]))
+    question.send(None)
