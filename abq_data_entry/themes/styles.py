@@ -46,10 +46,12 @@ def use_marks(style: ttk.Style, root: tk.Misc, line: int, colour: str) -> None:
     size = max(7, round(line / 2.2))
     element = f"Wrong{colour[1:]}x{size}.mark"
     if element not in style.element_names():
-        nothing, cross = _picture(root, f"abq-right-{size}", size), _picture(root, f"abq-wrong-{colour}-{size}", size)
+        lines = [0] * size
+        nothing = _picture(root, f"abq-right-{size}", lines, colour)
         for step in range(size - 1):
-            for x in (step, size - 2 - step):
-                root.tk.call(cross, "put", colour, "-to", x, step, x + 2, step + 2)
+            for place in (step, step + 1):
+                lines[place] |= 3 << step | 3 << (size - 2 - step)
+        cross = _picture(root, f"abq-wrong-{colour}-{size}", lines, colour)
         style.element_create(element, "image", nothing, ("invalid", cross), width=size + 4, sticky="")
     style.layout("TEntry", _field("Entry", element, "right"))
     style.layout("Number.TEntry", _field("Entry", element, "left"))
@@ -63,9 +65,14 @@ def _field(kind: str, mark: str, side: str) -> _Layout:
     return [(f"{kind}.field", {"sticky": "nswe", "children": inside})]  # drawn before what is inside
 
 
-def _picture(root: tk.Misc, name: str, size: int) -> str:
-    # Named, so that Tk keeps it for as long as the window lives.
-    return str(root.tk.call("image", "create", "photo", name, "-width", size, "-height", size))
+def _picture(root: tk.Misc, name: str, lines: list[int], colour: str) -> str:
+    """A square of one colour, see-through where a bit of a line isn't set; the lowest bit is at the left."""
+    # Named, so that Tk keeps it for as long as the window lives. For a picture of many colours Tk would ask the display
+    # for 256 shades, one after the other, which takes a start twelve milliseconds.
+    size = len(lines)
+    bits = ", ".join(str(byte) for line in lines for byte in line.to_bytes((size + 7) // 8, "little"))
+    data = f"#define m_width {size}\n#define m_height {size}\nstatic unsigned char m_bits[] = {{ {bits} }};"
+    return str(root.tk.call("image", "create", "bitmap", name, "-data", data, "-foreground", colour))
 
 
 _NO_GRIP: dict[str, Any] = {"gripsize": 0} if TK_9 else {"gripcount": 0}
