@@ -1,13 +1,13 @@
 """Tcl's interpreter with Tk, loaded apart from the window that it is for: Tk takes as long to load as our modules do.
 
-Imports nothing but tkinter, so that it can be the first to begin.
+Imports as little as can be, so that it begins soon: not even tkinter, which takes a while by itself.
 """
 
 from __future__ import annotations
 
+import _tkinter
 import sys
 import threading
-import tkinter as tk
 
 TYPE_CHECKING = False  # as typing has it, without an import
 if TYPE_CHECKING:
@@ -21,25 +21,17 @@ _LIBRARIES = ("libtk", "libtcl9tk")
 _MAPS = "/proc/self/maps"
 
 
-class Root(tk.Tk):
-    """A root window, of an interpreter from :func:`load` (else of one that is loaded now)."""
+class Meanwhile:
+    """Calls ``work()`` on another thread while the block runs; at the block's end it has ended too."""
 
-    def __init__(self, interpreter: TkappType | None = None) -> None:
-        self._profile = "", ""
-        loaded = load() if interpreter is None else interpreter
-        super().__init__(className=CLASS, useTk=False)
-        self.tk = loaded
-        self.loadtk()
-        super().readprofile(*self._profile)
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._thread = threading.Thread(target=work, name="imports")
 
-    def readprofile(self, baseName: str, className: str) -> None:
-        """The user's own files for Tk are read later: they may be about Tk, which isn't loaded yet."""
-        self._profile = baseName, className
+    def __enter__(self) -> None:
+        self._thread.start()
 
-
-class _WithoutTk(tk.Tk):
-    def readprofile(self, baseName: str, className: str) -> None:
-        pass
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
 
 
 def load(meanwhile: Callable[[], object] = lambda: None) -> TkappType:
@@ -54,16 +46,13 @@ def load(meanwhile: Callable[[], object] = lambda: None) -> TkappType:
         from ..themes import be_aware_of_dpi
 
         be_aware_of_dpi()
-    interpreter: TkappType = _WithoutTk(className=CLASS, useTk=False).tk
-    library = _linked_library()
-    thread = threading.Thread(target=meanwhile, name="imports")
-    thread.start()
-    try:
+    with Meanwhile(meanwhile):
+        # As tkinter makes one: objects of Tcl are wanted as such, and Tk isn't loaded yet.
+        interpreter = _tkinter.create(None, "abq-data-entry", CLASS, False, True, False)
+        library = _linked_library()
         if library:
             # What Tcl is told to do lets other threads run. What tkinter does by itself, the same thing, doesn't.
             interpreter.call("load", library, "Tk")
-    finally:
-        thread.join()
     return interpreter
 
 

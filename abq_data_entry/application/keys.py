@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from tkinter import ttk
 
 from ..mainmenu import FONT_SIZES, bind_keys
-from ..widgets.focus import focused_widget
 
 # A shortcut is bound to a letter or a number. Where the pressed key has another sign on it (с, ψ, ב, &), its place on
 # the keyboard says which letter or number a Latin keyboard has there, and what is bound to that is done. A layout with
@@ -329,26 +328,6 @@ def bind_font_keys(window: tk.Misc, callbacks: Mapping[str, Callable[..., object
     for callback, keys in _KEYS.items():
         for key in keys:
             window.bind(f"<{modifier}-{key}>", lambda event, callback=callback: pressed(event, callback))  # type: ignore[misc]
-
-
-def put_off_input_methods(window: tk.Tk) -> bool:
-    """Leave them out for now, before there is any widget. Tells whether :func:`resume_input_methods` is wanted."""
-    if window.tk.call("tk", "windowingsystem") != "x11" or not window.tk.call("tk", "useinputmethods"):
-        return False
-    window.tk.call("tk", "useinputmethods", False)
-    return True
-
-
-def resume_input_methods(window: tk.Tk) -> None:
-    """From now on each widget gets its context with its next event; the one that has the focus has it at once."""
-    window.tk.call("tk", "useinputmethods", True)
-    focused = focused_widget(window)
-    if focused is not None:
-        # Only a widget that the focus comes to hears of its context; nothing of ours is to happen a second time.
-        tags = focused.bindtags()
-        focused.bindtags(("no-binding",))
-        focused.event_generate("<FocusIn>")
-        focused.bindtags(tags)
 
 
 _EDIT_EVENTS = {

@@ -6,6 +6,7 @@ import logging
 import re
 import tkinter as tk
 from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tkinter import ttk
 from tkinter.font import nametofont
@@ -17,18 +18,16 @@ from ..jobs import Jobs
 from ..mainmenu import MainMenu, menu_class
 from ..models.settings import SettingsModel
 from ..themes.look import Spacing
-from ..views import DataRecordForm, FormCallbacks
-from ..widgets import StatusBar, clipboard
-from ..widgets.field_input import FieldHelp
-from ..widgets.focus import let_enter_press, start_counting
-from .interpreter import Root
-from .keys import EditCommands, FontKeys, put_off_input_methods, resume_input_methods
-from .messages import Messages
-from .preferences import Preferences, Settings, month_first
+from .input_methods import put_off_input_methods, resume_input_methods
+from .interpreter import Meanwhile
+from .preferences import Preferences, Settings, apply_look, month_first
+from .root import Root
 from .state import State
 
 if TYPE_CHECKING:
     from _tkinter import TkappType
+
+    from ..views import DataRecordForm
 
 # In pixels of a screen of 96 dots an inch; USUAL_LINE is the height of a line of the usual font.
 MINIMUM_WIDTH = 900
@@ -41,15 +40,61 @@ FRAME_HEIGHT = 96
 View = Literal["form", "list"]
 
 
-class Layout:
-    """Arranges the two views in ``pane``."""
+class Size:
+    """The size and the place of the window on the screen."""
 
-    def __init__(self, window: tk.Tk, pane: ttk.PanedWindow, form: DataRecordForm, records: ttk.Frame) -> None:
-        self._window, self._pane, self._form = window, pane, form
+    def __init__(self, window: tk.Tk) -> None:
+        self._window = window
+        self._first: tuple[int, int] | None = None
+
+    @property
+    def scale(self) -> float:
+        """How much larger a line of text is than with the usual font on a usual screen."""
+        return max(1.0, nametofont("TkDefaultFont", self._window).metrics("linespace") / USUAL_LINE)
+
+    def restore(self, geometry: str) -> None:
+        """Give the window the size it had, within today's screen; else one that suits the screen."""
+        screen = self._window.winfo_screenwidth(), self._window.winfo_screenheight()
+        match = re.fullmatch(r"(\d+)x(\d+)(?:\+(-?\d+)\+(-?\d+))?", geometry)
+        dots = max(1.0, float(self._window.tk.call("tk", "scaling")) / USUAL_SCALING)
+        self._window.minsize(min(round(SMALLEST[0] * dots), screen[0]), min(round(SMALLEST[1] * dots), screen[1]))
+        if match is None:
+            self._suit_screen()
+            return
+        width, height = min(int(match[1]), screen[0]), min(int(match[2]), screen[1] - FRAME_HEIGHT)
+        place = ""
+        if match[3] is not None and 0 <= int(match[3]) < screen[0] - 100 and 0 <= int(match[4]) < screen[1] - 100:
+            place = f"+{match[3]}+{match[4]}"
+        self._window.geometry(f"{width}x{height}{place}")
+
+    def remember(self, variable: tk.Variable) -> None:
+        """Keep it for the next start."""
+        if self._window.state() == "normal":
+            variable.set(self._window.geometry())
+
+    def suit_look(self) -> None:
+        """The text has another size than was known at the start: so has the first window, if nobody has changed it."""
+        if self._first == (self._window.winfo_width(), self._window.winfo_height()):
+            self._suit_screen()
+
+    def _suit_screen(self) -> None:
+        """Give the first window the size in which form and list are both seen, within the screen."""
+        width = min(round(FIRST[0] * self.scale), self._window.winfo_screenwidth())
+        height = min(round(FIRST[1] * self.scale), self._window.winfo_screenheight() - FRAME_HEIGHT)
+        self._first = width, height
+        self._window.geometry(f"{width}x{height}")
+
+
+class Layout:
+    """Arranges the two views in ``pane``; ``size`` is that of the window."""
+
+    def __init__(
+        self, window: tk.Tk, size: Size, pane: ttk.PanedWindow, form: DataRecordForm, records: ttk.Frame
+    ) -> None:
+        self._window, self._size, self._pane, self._form = window, size, pane, form
         self._views: dict[View, ttk.Frame] = {"form": form, "list": records}
         self._front: View = "form"
         self._shown: tuple[View, ...] = ()
-        self._first: tuple[int, int] | None = None
         self._wanted = 0
         form.layout.on_resize(self._arrange)
         self.resized: Callable[[], object] = lambda: None
@@ -80,43 +125,6 @@ class Layout:
         """Fonts or spacing have changed: what fits may have too."""
         self._window.after_idle(self._fit)
 
-    def restore_size(self, geometry: str) -> None:
-        """Give the window the size it had, within today's screen; else one that suits the screen."""
-        screen = self._window.winfo_screenwidth(), self._window.winfo_screenheight()
-        match = re.fullmatch(r"(\d+)x(\d+)(?:\+(-?\d+)\+(-?\d+))?", geometry)
-        dots = max(1.0, float(self._window.tk.call("tk", "scaling")) / USUAL_SCALING)
-        self._window.minsize(min(round(SMALLEST[0] * dots), screen[0]), min(round(SMALLEST[1] * dots), screen[1]))
-        if match is None:
-            self._suit_screen()
-            return
-        width, height = min(int(match[1]), screen[0]), min(int(match[2]), screen[1] - FRAME_HEIGHT)
-        place = ""
-        if match[3] is not None and 0 <= int(match[3]) < screen[0] - 100 and 0 <= int(match[4]) < screen[1] - 100:
-            place = f"+{match[3]}+{match[4]}"
-        self._window.geometry(f"{width}x{height}{place}")
-
-    def suit_look(self) -> None:
-        """The text has another size than was known at the start: so has the first window, if nobody has changed it."""
-        if self._first == (self._window.winfo_width(), self._window.winfo_height()):
-            self._suit_screen()
-
-    @property
-    def _scale(self) -> float:
-        """How much larger a line of text is than with the usual font on a usual screen."""
-        return max(1.0, nametofont("TkDefaultFont", self._window).metrics("linespace") / USUAL_LINE)
-
-    def _suit_screen(self) -> None:
-        """Give the first window the size in which form and list are both seen, within the screen."""
-        width = min(round(FIRST[0] * self._scale), self._window.winfo_screenwidth())
-        height = min(round(FIRST[1] * self._scale), self._window.winfo_screenheight() - FRAME_HEIGHT)
-        self._first = width, height
-        self._window.geometry(f"{width}x{height}")
-
-    def remember_size(self, variable: tk.Variable) -> None:
-        """Keep the window's size and place for the next start."""
-        if self._window.state() == "normal":
-            variable.set(self._window.geometry())
-
     def _fit(self) -> None:
         # The new fonts' sizes are known only when Tk has laid out what they change; so is what then fits.
         self._window.update_idletasks()
@@ -133,7 +141,7 @@ class Layout:
         form, records = self._views["form"], self._views["list"]
         self._form.layout.arrange()
         needs = self._form.layout.wanted_height
-        is_wide = self._pane.winfo_width() >= MINIMUM_WIDTH * self._scale
+        is_wide = self._pane.winfo_width() >= MINIMUM_WIDTH * self._size.scale
         both = is_wide and self._pane.winfo_height() >= self._wanted_for_both
         shown: tuple[View, ...] = ("form", "list") if both else (self._front,)
         if shown == self._shown:
@@ -158,40 +166,62 @@ DRAWING_MS = 25  # in which the window draws itself
 DEFAULT_UNIT = 4
 
 
+def _import_views() -> None:
+    with suppress(Exception):  # whoever needs it imports it again, and is told
+        from .. import views  # noqa: F401
+        from . import keys, messages  # noqa: F401
+
+
 class MainWindow(Root):
     """``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file; ``status`` the
     status bar's text; ``shared`` what the parts of the application need to know of the moment."""
 
     def __init__(self, interpreter: TkappType | None = None) -> None:
-        super().__init__(interpreter)
-        self.withdraw()
-        self._input_methods_wait = put_off_input_methods(self)
-        self.title(APPLICATION_NAME)
-        self._set_icon()
+        with Meanwhile(_import_views):
+            super().__init__(interpreter)
+            self._prepare()
+        from ..widgets.focus import start_counting
+        from .keys import EditCommands, FontKeys
+        from .messages import Messages
+
         start_counting(self)
         self.jobs = Jobs(self)
         self.messages = Messages(self)
         self.status = tk.StringVar(self)
         self.shared = State()
-        self.commands_by_name: dict[str, Callable[..., object]] = {}
-        self.main_menu: MainMenu | None = None
         self._denied: Container[str] = ()
         self._destinations: Sequence[tuple[str, Callable[[], object]]] = ()
         self._choices: Any = None
         self._spacing = Spacing()
-        self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
-        self.own_settings = Settings(self, self.settings_model)
-        self.settings = self.own_settings.variables
         self.preferences = Preferences(
-            self, self.own_settings, self.jobs, self.messages, self.show_look, self.suit_look
+            self, self.own_settings, self.jobs, self.messages, self.show_look, self.own_size.suit_look
         )
-        self.look = self.preferences.apply_look()
         self.edit_commands = EditCommands(self)
         usual = int(self.settings_model.default("font size"))
         self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
 
+    def _prepare(self) -> None:
+        """Give it its look, menu and size; it isn't shown yet."""
+        self.withdraw()
+        self._input_methods_wait = put_off_input_methods(self)
+        self.title(APPLICATION_NAME)
+        self._set_icon()
+        self.settings_model = SettingsModel(SETTINGS_FILE, str(folders.config_folder()))
+        self.own_settings = Settings(self, self.settings_model)
+        self.settings = self.own_settings.variables
+        self.look = apply_look(self, self.settings)
+        self.commands_by_name: dict[str, Callable[..., object]] = {}
+        self.main_menu = self._make_menu()
+        self.configure(menu=self.main_menu)
+        self.own_size = Size(self)
+        self.own_size.restore(str(self.settings["window geometry"].get()))
+
     def build(self) -> None:
         """Make form, room for the list, and status bar; callbacks are set once those are there whom they call."""
+        from ..views import DataRecordForm, FormCallbacks
+        from ..widgets import StatusBar
+        from ..widgets.field_input import FieldHelp
+
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
         pane = ttk.PanedWindow(self, orient="vertical")
@@ -206,7 +236,7 @@ class MainWindow(Root):
         messages.lend_room(ahead)
         ahead.host, ahead.comes_or_goes = messages, messages.guest_changed
         self.field_help = FieldHelp(self)
-        self.layout = Layout(self, pane, self.form, self._list_room)
+        self.layout = Layout(self, self.own_size, pane, self.form, self._list_room)
         self.messages.bar = messages
         self.shared.technician = self.form.confirmation
         self.shared.follow(State.read_only, self.form.opening.show_read_only)
@@ -221,11 +251,13 @@ class MainWindow(Root):
         self.record_list.page.adapt_to_look()
 
     def show(self) -> None:
-        """Put it onto the screen, of the size that it had."""
+        """Put it onto the screen."""
+        from ..widgets import clipboard
+        from ..widgets.focus import let_enter_press
+
         clipboard.teach_tk(self)
         let_enter_press(self)
-        self.spread_look()
-        self.layout.restore_size(str(self.settings["window geometry"].get()))
+        self._spread_look()
         self.deiconify()
         self.form.focus_first_empty()
 
@@ -250,19 +282,19 @@ class MainWindow(Root):
         self.look = self.preferences.apply_look()
         self.spread_look()
 
-    def suit_look(self) -> None:
-        """The screen is finer than was known at the start: so the first window is larger."""
-        self.layout.suit_look()
-
     def spread_look(self) -> None:
         """Give everything that is open the look, and the window its menu."""
         # A menu keeps the colours it was made with: it is replaced.
-        previous, windowing_system = self.main_menu, self.tk.call("tk", "windowingsystem")
-        self.main_menu = menu_class(windowing_system)(self, self.commands_by_name, self.settings)
-        if previous is not None:
-            self.fill_menu()
-            previous.destroy()
+        previous, self.main_menu = self.main_menu, self._make_menu()
+        self.fill_menu()
+        previous.destroy()
         self.configure(menu=self.main_menu)
+        self._spread_look()
+
+    def _make_menu(self) -> MainMenu:
+        return menu_class(self.tk.call("tk", "windowingsystem"))(self, self.commands_by_name, self.settings)
+
+    def _spread_look(self) -> None:
         self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
         self.form.layout.show_look(self.look)
         if self._list_room.winfo_children():
@@ -271,24 +303,21 @@ class MainWindow(Root):
 
     def fill_menu(self) -> None:
         """Give the menus their entries: Tk takes its time with those, so not before the window stands."""
-        if self.main_menu is not None:
-            self.main_menu.fill()
-            self.main_menu.ask_before_editing(self.edit_commands.offered)
-            self.main_menu.offer_destinations(self._destinations)
+        self.main_menu.fill()
+        self.main_menu.ask_before_editing(self.edit_commands.offered)
+        self.main_menu.offer_destinations(self._destinations)
         self.offer_commands(self._denied)
 
     def offer_destinations(self, named: Sequence[tuple[str, Callable[[], object]]]) -> None:
         """Offer destinations of the database in the Tools menu, by their names."""
         self._destinations = named
-        if self.main_menu is not None:
-            self.main_menu.offer_destinations(named)
-            self.main_menu.offer(self._denied)
+        self.main_menu.offer_destinations(named)
+        self.main_menu.offer(self._denied)
 
     def offer_commands(self, denied: Container[str]) -> None:
         """Grey in the menus what the login may not do, by the names of the callbacks."""
         self._denied = denied
-        if self.main_menu is not None:
-            self.main_menu.offer(denied)
+        self.main_menu.offer(denied)
 
     @property
     def shows_form(self) -> bool:
@@ -326,7 +355,7 @@ class MainWindow(Root):
 
     def remember_size(self) -> None:
         """Keep the window's size and place for the next start."""
-        self.layout.remember_size(self.settings["window geometry"])
+        self.own_size.remember(self.settings["window geometry"])
 
     # -- errors ---------------------------------------------------------------------------------------------
 

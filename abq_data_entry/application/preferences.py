@@ -14,7 +14,7 @@ from ..fields.dates import writes_month_first
 from ..stored_destination import STORED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ..jobs import Jobs
@@ -55,6 +55,14 @@ class Settings:
         return not self.variables["db_host"].get()
 
 
+def apply_look(
+    window: tk.Tk, variables: Mapping[str, tk.Variable], desktop_is_dark: bool = False
+) -> themes.Look:
+    """Apply theme, font size and density to the window."""
+    theme, size, density, family = (variables[name].get() for name in LOOK)
+    return themes.apply(window, str(theme), int(size), str(density), desktop_is_dark, str(family))
+
+
 class Preferences:
     """What the Options menu changes is written down; ``show_look()`` shows another look, ``suit_screen()`` gives the
     first window another size: the screen is finer than was known."""
@@ -76,8 +84,7 @@ class Preferences:
 
     def apply_look(self) -> themes.Look:
         """Apply theme, font size and density to the window."""
-        theme, size, density, family = (self._settings.variables[name].get() for name in LOOK)
-        return themes.apply(self._window, str(theme), int(size), str(density), self.desktop_is_dark, str(family))
+        return apply_look(self._window, self._settings.variables, self.desktop_is_dark)
 
     def ask_desktop(self) -> None:
         """Ask the desktop in the background whether it is dark, and how fine its screen is; then follow it."""

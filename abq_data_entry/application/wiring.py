@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ..constants import EXTRACT_NAME
 from ..constants import FieldNames as F
 from ..network.destinations import KINDS, destination, set_up, stored_in
-from ..widgets.focus import typed_keys
 from .main_window import MainWindow
 
 if TYPE_CHECKING:
@@ -595,6 +594,8 @@ class Wiring(MainWindow):
 
     def _open_database(self) -> None:
         """It is settled which one it is."""
+        from ..widgets.focus import typed_keys
+
         # Who configured a server has to log in to it: opening the window is the command for that.
         needs_login = bool(self.settings["db_host"].get())
         connect = self.connection.connect

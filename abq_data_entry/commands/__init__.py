@@ -1,7 +1,6 @@
 """The subcommands, a module each; none of them needs a display but the window and the demo."""
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as typing has it, without an import
 if TYPE_CHECKING:
     import argparse
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from abq_data_entry.application.keys import put_off_input_methods, resume_input_methods
+from abq_data_entry.application.input_methods import put_off_input_methods, resume_input_methods
 from abq_data_entry.constants import FieldNames as F
 from tests.fixtures.window import Window
 

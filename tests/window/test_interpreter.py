@@ -13,7 +13,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
 _LOADED = """
 import threading
-from abq_data_entry.application.interpreter import Root, load
+from abq_data_entry.application.interpreter import load
+from abq_data_entry.application.root import Root
 
 threads = []
 interpreter = load(lambda: threads.append(threading.current_thread()))
@@ -51,7 +52,7 @@ def test_tk_is_loaded_by_tcl_which_lets_other_threads_run(display: str, tmp_path
 
 def test_what_fails_meanwhile_is_no_reason_not_to_open_the_window(display: str, tmp_path: Path) -> None:
     code = (
-        "from abq_data_entry.application.interpreter import Root\n"
+        "from abq_data_entry.application.root import Root\n"
         "from abq_data_entry.commands import window\n"
         "import sys; sys.modules['abq_data_entry.logfile'] = None\n"
         "root = Root(window.load_tk())\n"

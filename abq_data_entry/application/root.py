@@ -1,0 +1,27 @@
+"""A root window in an interpreter that was loaded before."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from typing import TYPE_CHECKING
+
+from .interpreter import CLASS, load
+
+if TYPE_CHECKING:
+    from _tkinter import TkappType
+
+
+class Root(tk.Tk):
+    """A root window, of an interpreter from :func:`load` (else of one that is loaded now)."""
+
+    def __init__(self, interpreter: TkappType | None = None) -> None:
+        self._profile = "", ""
+        loaded = load() if interpreter is None else interpreter
+        super().__init__(className=CLASS, useTk=False)
+        self.tk = loaded
+        self.loadtk()
+        super().readprofile(*self._profile)
+
+    def readprofile(self, baseName: str, className: str) -> None:
+        """The user's own files for Tk are read later: they may be about Tk, which isn't loaded yet."""
+        self._profile = baseName, className
