@@ -107,7 +107,7 @@ class NoteLine:
         self.label = ttk.Label(within, style="Note.TLabel", justify="left")
         self.tooltip = Tooltip(self.label)
         self._text, self._when, self._right, self._lines = "", "", False, 1
-        self.room.bind("<Configure>", lambda _event: self._arrange())
+        self.room.bind("<Configure>", self.room.register(self._arrange))  # a script: no event is put together
 
     def reserve(self, lines: int) -> bool:
         """Keep the place for that number of lines; return whether it has changed."""

@@ -223,7 +223,9 @@ class Scrolled(ttk.Frame):
         self._content = content
         self._fit = fit
         self._item = self.inside.create_window(0, 0, window=content, anchor="nw")
-        self.bind("<Configure>", self._arrange_soon)
+        # By a script: Tk needn't put together an event, and tkinter its object, for each frame of a large form.
+        arrange_soon = self.register(self._arrange_soon)
+        self.bind("<Configure>", arrange_soon)
         # Tk shows the content again only with the next expose: whoever wants the focus in it can't wait for that.
         self.inside.bind("<Map>", lambda _event: self.inside.itemconfigure(self._item, state="normal"))
         # Whatever makes the content need more room (a font, an error in words) moves or sizes a part of it.
@@ -232,7 +234,7 @@ class Scrolled(ttk.Frame):
         for each in _with_descendants(content):
             tags = (f"{tag}-frame",) if isinstance(each, ttk.Frame) else ()
             each.bindtags((*each.bindtags(), *tags, tag))
-        self.bind_class(f"{tag}-frame", "<Configure>", self._arrange_soon)
+        self.bind_class(f"{tag}-frame", "<Configure>", arrange_soon)
         self.bind_class(tag, "<FocusIn>", self._focused)
         self.bind_class(tag, "<Key>", self._typed)
         self.wheel = Wheel(self, self._wheel, lines=1, tag=tag)
@@ -292,7 +294,7 @@ class Scrolled(ttk.Frame):
         else:
             bar.grid_remove()
 
-    def _arrange_soon(self, _event: object) -> None:
+    def _arrange_soon(self) -> None:
         if not self._arranging:
             self._arranging = True
             self.after_idle(self.arrange)
