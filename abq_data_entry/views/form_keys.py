@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import tkinter as tk
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from tkinter import ttk
 
 from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..widgets import FieldCheck
+from ..widgets.scrolled import with_all_inside
 from .form_content import CHECK_FIELDS, HEIGHTS, FormContent
 from .questions import Awaiting, DateAsking, Person
 
@@ -184,7 +185,7 @@ class FormKeys:
 
     def add_buttons(self, form: tk.Misc) -> None:
         """Bind the keys on all buttons inside ``form``."""
-        for button in _buttons(form):
+        for button in (each for each in with_all_inside(form) if isinstance(each, ttk.Button)):
             self._bind_save(button)
             self._bind_fault(button, "")
 
@@ -221,13 +222,6 @@ class FormKeys:
         elif not setting and self._left:
             reading, self._left = self._left, ""
             self._inputs[reading].focus_set()
-
-
-def _buttons(widget: tk.Misc) -> Iterator[ttk.Button]:
-    for each in widget.winfo_children():
-        if isinstance(each, ttk.Button):
-            yield each
-        yield from _buttons(each)
 
 
 def _done(action: Callable[[], object]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from .. import fields
 from ..widgets import FieldInput
 from ..widgets.focus import focused_widget
+from ..widgets.scrolled import with_all_inside
 from .typed_keys import AheadLine, Place, Pressing, Rhythm, Segment, TypedKey, copied, leads_on, segments_in, shown
 
 SLICE_SECONDS = 0.015  # so long keys are typed in one go: the window answers in between
@@ -70,7 +71,7 @@ class TypeAhead:
         self.line = AheadLine(self._window, self.place_here, self._copy, self._discard, self._more, self._back)
         tag = f"type-ahead-{room}"
         room.bind_class(tag, "<Key>", self._key)
-        for widget in (self._window, *_inside(room)):
+        for widget in (self._window, *with_all_inside(room)):
             widget.bindtags((tag, *widget.bindtags()))
         self._window.bind("<FocusIn>", self._focus_is_back, add=True)
 
@@ -373,11 +374,6 @@ class TypeAhead:
         if field is None or now is None:
             return False
         return fields.FOCUS_ORDER.index(now.name) >= fields.FOCUS_ORDER.index(field.name)
-
-
-def _inside(room: tk.Misc) -> list[tk.Misc]:
-    """All widgets in ``room``, itself included."""
-    return [room, *(each for child in room.winfo_children() for each in _inside(child))]
 
 
 def _is_inside(widget: tk.Misc, room: tk.Misc) -> bool:

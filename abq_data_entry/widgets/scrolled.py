@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tkinter as tk
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from tkinter import ttk
 from typing import Any
 
@@ -231,7 +231,7 @@ class Scrolled(ttk.Frame):
         # Whatever makes the content need more room (a font, an error in words) moves or sizes a part of it.
         tag = f"inside-{self}"
         # By a tag of their own: Tk tells the size and the focus of each widget to that widget alone.
-        for each in _with_descendants(content):
+        for each in with_all_inside(content):
             tags = (f"{tag}-frame",) if isinstance(each, ttk.Frame) else ()
             each.bindtags((*each.bindtags(), *tags, tag))
         self.bind_class(f"{tag}-frame", "<Configure>", arrange_soon)
@@ -325,7 +325,9 @@ def _with_its_words(widget: tk.Misc) -> tk.Misc:
     return widget if isinstance(widget, ttk.Button) else widget.nametowidget(widget.winfo_parent())
 
 
-def _with_descendants(widget: tk.Misc) -> Iterator[tk.Misc]:
-    yield widget
-    for each in widget.winfo_children():
-        yield from _with_descendants(each)
+def with_all_inside(widget: tk.Misc) -> list[tk.Misc]:
+    """The widget and all that is inside it, as tkinter knows them: Tk isn't asked for those of each."""
+    found = [widget]
+    for each in found:  # which grows meanwhile
+        found.extend(each.children.values())
+    return found
