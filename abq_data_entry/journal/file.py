@@ -206,6 +206,10 @@ _NAME = "The journal of this computer"
 _IN_USE = "Another window is at the journal of this computer at the moment."
 
 
+_SETTLE = "DELETE FROM waiting WHERE id = ?"
+_LEAVE_UNDECIDED = "UPDATE waiting SET remark = ? WHERE id = ?"
+
+
 class Journal:
     """What one user's records wait for on one machine. Several processes may use the folder at once.
 
@@ -272,13 +276,13 @@ class Journal:
     def settle(self, identifier: str, how: str) -> None:
         """The database has the record, or somebody decided: it waits no more. May be said twice."""
         with self._opened() as connection:
-            _settle(connection, identifier)
+            connection.execute(_SETTLE, (identifier,))
         log.info("%s waits no more: %s", identifier, how)
 
     def leave_undecided(self, identifier: str, remark: str) -> None:
         """Somebody has to decide about the record; `remark` says why."""
         with self._opened() as connection:
-            _leave_undecided(connection, identifier, remark)
+            connection.execute(_LEAVE_UNDECIDED, (remark, identifier))
 
     @contextmanager
     def replaying(self) -> Iterator[None]:
@@ -324,9 +328,9 @@ class Journal:
             if what == "keep" and isinstance(identifier, str):
                 _keep(connection, {name: value for name, value in event.items() if name != "event"})
             elif what == "undecided":
-                _leave_undecided(connection, str(identifier), str(event.get("remark")))
+                connection.execute(_LEAVE_UNDECIDED, (str(event.get("remark")), str(identifier)))
             elif what == "settled":
-                _settle(connection, str(identifier))
+                connection.execute(_SETTLE, (str(identifier),))
             else:
                 damaged.append(to_line(event).rstrip())
         if damaged:
@@ -371,14 +375,6 @@ def _keep(connection: sqlite3.Connection, content: Event) -> str:
     row = (str(content["id"]), text, digest)
     connection.execute("INSERT OR IGNORE INTO waiting (id, content, digest) VALUES (?, ?, ?)", row)
     return digest
-
-
-def _settle(connection: sqlite3.Connection, identifier: str) -> None:
-    connection.execute("DELETE FROM waiting WHERE id = ?", (identifier,))
-
-
-def _leave_undecided(connection: sqlite3.Connection, identifier: str, remark: str) -> None:
-    connection.execute("UPDATE waiting SET remark = ? WHERE id = ?", (remark, identifier))
 
 
 def _noted(connection: sqlite3.Connection) -> Noted:

@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.counting import one_line
-from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, RightsMissing
 from abq_data_entry.models.marks import ask_as
 from abq_data_entry.models.undoing import NOBODY_NAMED, By
@@ -153,13 +153,8 @@ class Alarms:
 
     def get_alarms(self, *, ended_days: int = 0, limit: int = 1000) -> list[Alarm]:
         """Return the open alarms, the newest first; then those that ended within the last days."""
-        bound = {"days": ended_days, "limit": limit}
-
-        def read(cursor: Cursor) -> list[Alarm]:
-            cursor.execute(_LIST, bound)
-            return [Alarm(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]
-
-        return self._connections.read(read)
+        found = self._connections.rows(_LIST, {"days": ended_days, "limit": limit})
+        return [Alarm(**row) for row in found]  # type: ignore[arg-type]
 
     def end_alarm(self, number: int, words: str = "", *, by: By = NOBODY_NAMED) -> None:
         """End it for everybody. Raises `RecordMissing`, and `DatabaseError` where it has ended."""
@@ -181,12 +176,7 @@ class Alarms:
 
     def due_notices(self) -> list[DueNotice]:
         """Return who is to be told of what by now."""
-
-        def read(cursor: Cursor) -> list[DueNotice]:
-            cursor.execute(_DUE)
-            return [_notice(row) for row in rows_as_dicts(cursor)]
-
-        return self._connections.read(read)
+        return [_notice(row) for row in self._connections.rows(_DUE)]
 
     def take_notice(self, due: DueNotice, *, by: By = NOBODY_NAMED) -> bool:
         """Tell whether it is ours to tell; nobody else gets it from then on, for 10 minutes."""

@@ -93,6 +93,7 @@ def _with_first(kind: Any, first: object) -> Any:
     return new_type(kind.values, kind.name, read)
 
 
+# Dates before Christ, which Python hasn't, are read as its first day: one such row must not stop a page.
 _DATE_TYPES = (
     _with_first(PYDATE, datetime.date.min),
     _with_first(PYDATETIME, datetime.datetime.min),
@@ -161,12 +162,6 @@ class Session:
         """Set what is needed until the end of the transaction that has begun."""
         settings = ", ".join(["set_config(%s, %s, true)"] * len(self._values))
         cursor.execute(f"SELECT {settings}", [part for pair in self._values.items() for part in pair])
-
-
-def read_all_dates(connection: Connection) -> None:
-    """Let dates before Christ, which Python hasn't, be read as its first day: one such row must not stop a page."""
-    for kind in _DATE_TYPES:
-        register_type(kind, connection)
 
 
 def is_pooled(connection: Connection) -> bool:
@@ -238,6 +233,15 @@ class Connections:
             except ServerUnreachable:
                 self._discard()
             return self._attempt_read(self._connection(), work, limit, begin)
+
+    def rows(self, statement: str, bound: Mapping[str, object] | None = None) -> list[dict[str, object]]:
+        """Return the rows of one statement that only reads, each by column name."""
+
+        def run(cursor: Cursor) -> list[dict[str, object]]:
+            cursor.execute(statement, bound)
+            return rows_as_dicts(cursor)
+
+        return self.read(run)
 
     def read_snapshot(self, work: Callable[[Cursor], Result]) -> Result:
         """Run long statements that only read and all see the same state of the database; no time limit."""
@@ -504,7 +508,8 @@ class Connections:
             try:
                 connection = psycopg2.connect(make_dsn(**self.endpoint))
                 connection.autocommit = True
-                read_all_dates(connection)
+                for kind in _DATE_TYPES:
+                    register_type(kind, connection)
                 self._gave_up = False
                 return connection
             except psycopg2.Error as error:

@@ -10,7 +10,6 @@ import datetime
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import psycopg2
@@ -19,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
 from abq_data_entry.counting import one_line
-from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, RecordMissing, RightsMissing
 from abq_data_entry.models.undoing import NO_RECORD, NOBODY_NAMED, By
 
@@ -169,10 +168,10 @@ class Marks:
 
     def get_mark(self, mark: int) -> Mark:
         """Return that mark; raises `RecordMissing`."""
-        found = self._connections.read(partial(_marks, statement=_ONE, bound={"id": mark}))
+        found = self._connections.rows(_ONE, {"id": mark})
         if not found:
             raise RecordMissing(f"There is no mark {mark}.", {})
-        return found[0]
+        return Mark(**found[0])  # type: ignore[arg-type]
 
     def get_marks(
         self,
@@ -189,16 +188,11 @@ class Marks:
             "states": None if states is None else list(states), "lab": lab, "first": first, "last": last,
             "statuses": None if statuses is None else list(statuses), "limit": limit,
         }  # fmt: skip
-        return self._connections.read(partial(_marks, statement=_LIST, bound=wanted))
+        return [Mark(**row) for row in self._connections.rows(_LIST, wanted)]  # type: ignore[arg-type]
 
     def get_mark_history(self, mark: int) -> list[MarkEvent]:
         """Return what became of a mark, in order."""
-
-        def run(cursor: Cursor) -> list[MarkEvent]:
-            cursor.execute(_HISTORY, {"id": mark})
-            return [MarkEvent(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]
-
-        return self._connections.read(run)
+        return [MarkEvent(**row) for row in self._connections.rows(_HISTORY, {"id": mark})]  # type: ignore[arg-type]
 
     def _change(self, statement: str, mark: int, words: str, event: str, by: By) -> None:
         try:
@@ -259,11 +253,6 @@ MARKABLE = tuple(name for name in fields.CSV_HEADER if name not in fields.RECORD
 
 NOT_EXCLUDED = (FieldNames.TECHNICIAN, FieldNames.SEED_SAMPLE, FieldNames.EQUIPMENT_FAULT)
 """Those that can't be excluded by themselves."""
-
-
-def _marks(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> list[Mark]:
-    cursor.execute(statement, bound)
-    return [Mark(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]
 
 
 _NOTES_FOR_WHOM = "Notes are written and done by who enters records."
@@ -350,15 +339,15 @@ class Notes:
 
     def get_note(self, note: int) -> Note:
         """Return that note; raises `RecordMissing`."""
-        found = self._connections.read(partial(_notes, statement=_ONE_NOTE, bound={"id": note}))
+        found = self._connections.rows(_ONE_NOTE, {"id": note})
         if not found:
             raise RecordMissing(f"There is no note {note}.", {})
-        return found[0]
+        return Note(**found[0])  # type: ignore[arg-type]
 
     def get_notes(self, lab: str | None = None, *, done: bool = False, limit: int = 2000) -> Sequence[Note]:
         """Return the open notes of a lab (None: of all), by place; with `done` also the others, the last done first."""
-        bound: Mapping[str, object] = {"lab": lab, "done": done, "limit": limit}
-        return self._connections.read(partial(_notes, statement=_LIST_NOTES, bound=bound))
+        found = self._connections.rows(_LIST_NOTES, {"lab": lab, "done": done, "limit": limit})
+        return [Note(**row) for row in found]  # type: ignore[arg-type]
 
     def _set_note_done(self, statement: str, note: int, done: bool, by: By) -> None:
         try:
@@ -373,8 +362,3 @@ class Notes:
 
     def _ask_of_notes(self, statement: str, bound: Mapping[str, object], by: By) -> object:
         return ask_as(self._connections, statement, bound, by, _NOTES_FOR_WHOM, {})
-
-
-def _notes(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> list[Note]:
-    cursor.execute(statement, bound)
-    return [Note(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]

@@ -63,7 +63,8 @@ class Part:
 
 def parts_of(cursor: Cursor, selection: Selection) -> list[Part]:
     """Return the parts of a selection's order, one after the other."""
-    technicians = _technicians(cursor)
+    cursor.execute("SELECT name, id FROM lab_techs")
+    technicians = dict(cursor.fetchall())
     if selection.sort == FieldNames.TECHNICIAN:
         names = sorted(technicians, key=lambda name: (name.casefold(), name), reverse=selection.descending)
         wanted = [name for name in names if selection.technician in (None, name)]
@@ -122,11 +123,6 @@ def _part(selection: Selection, technicians: Mapping[str, int]) -> Part:
         tuple(each.name for each in ordered),
         selection.descending,
     )
-
-
-def _technicians(cursor: Cursor) -> dict[str, int]:
-    cursor.execute("SELECT name, id FROM lab_techs")
-    return dict(cursor.fetchall())
 
 
 def _column_type(each: Field) -> str:

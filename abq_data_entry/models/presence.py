@@ -38,11 +38,6 @@ _PRESENT = """
 _TOKENS = 3  # those of the connections before the last one, which may have been lost in the middle of a change
 
 
-def _lease(token: str) -> int:
-    """The number by which the table knows the window: presence_lease in create_db.sql."""
-    return int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big", signed=True)
-
-
 class PresenceKeeper:
     """The presence of one window: the token that only it knows, a new one for each connection that holds it."""
 
@@ -91,7 +86,9 @@ class PresenceKeeper:
     def present(self, cursor: Cursor, key: Mapping[str, object]) -> list[Presence]:
         """Return who is at that check."""
         cursor.execute(_PRESENT, key)
-        own = {_lease(token) for token in self._tokens}
+        # The numbers by which the table knows the window: presence_lease in create_db.sql.
+        hashes = [hashlib.sha256(token.encode()).digest() for token in self._tokens]
+        own = {int.from_bytes(each[:8], "big", signed=True) for each in hashes}
         return [
             Presence(date, time, lab, plot, who, workstation, since, lease in own)
             for date, time, lab, plot, who, workstation, since, lease in cursor.fetchall()

@@ -302,13 +302,13 @@ def save(connections: Connections, values: Record, how: Saving) -> Saved:
 
 def settle(connections: Connections, values: Record, how: Saving) -> Saved:
     """Find out what became of a save whose acknowledgement was lost, by looking; save again if it isn't there."""
-    if _is_stored(connections, values):
+    if connections.rows(GET_RECORD, values) == [values]:
         connections.confirm()
         return Saved(how.write != "update")
     try:
         return save(connections, values, how)
     except (RecordExists, RecordConflict):
-        if _is_stored(connections, values):
+        if connections.rows(GET_RECORD, values) == [values]:
             connections.confirm()
             return Saved(how.write != "update")
         raise
@@ -344,14 +344,6 @@ def _require_check(cursor: Cursor, parameters: Record) -> None:
     ((version, technician),) = cursor.fetchall() or [(0, "")]
     if version != parameters["expected version"] and technician != parameters[FieldNames.TECHNICIAN]:
         raise CheckChanged(f"{technician or 'Nobody'} does this check by now, so it stays as it is.", technician)
-
-
-def _is_stored(connections: Connections, values: Record) -> bool:
-    def run(cursor: Cursor) -> bool:
-        cursor.execute(GET_RECORD, values)
-        return rows_as_dicts(cursor) == [values]
-
-    return connections.read(run)
 
 
 def named(values: Record) -> str:

@@ -155,14 +155,14 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     def get_all_records(self, all_dates: bool = False) -> list[Record]:
         """Return today's records, or those of all dates, ordered by date, time, lab and plot."""
         condition = "true" if all_dates else "p.date = %(today)s"
-        return self._rows(
+        return self._connections.rows(
             f"{saving.RECORDS} WHERE {condition} {saving.IN_ORDER}", {"today": datetime.date.today()}
         )
 
     def get_record(self, date: object, time: object, lab: object, plot: object) -> Record:
         """Return the record of that plot at that check; an empty dict when there is none."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
-        found = self._rows(saving.GET_RECORD, key) if key else []
+        found = self._connections.rows(saving.GET_RECORD, key) if key else []
         return found[0] if found else {}
 
     def get_versioned_record(self, date: object, time: object, lab: object, plot: object) -> VersionedRecord:
@@ -225,19 +225,12 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         self.last_write = "insert" if saved.inserted else "update"
         self.saved_version = saved.version
 
-    def _rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Record]:
-        def run(cursor: Cursor) -> list[Record]:
-            cursor.execute(sql, parameters)
-            return rows_as_dicts(cursor)
-
-        return self._connections.read(run)
-
     # ----------------------------------------------------------------------------------------------------- checks
 
     def get_lab_check(self, date: object, time: object, lab: object) -> Record:
         """Return the row of that check (`date`, `time`, `lab_id`, `lab_tech_id`, `lab_tech`); an empty dict if none."""
         key = _parsed(Date=date, Time=time, Lab=lab)
-        found = self._rows(saving.GET_CHECK, key) if key else []
+        found = self._connections.rows(saving.GET_CHECK, key) if key else []
         return found[0] if found else {}
 
     def get_check(self, date: object, time: object, lab: object) -> CheckProgress:
@@ -287,14 +280,14 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     def get_previous_readings(self, date: object, time: object, lab: object) -> dict[int, Record]:
         """Return the latest record of each plot of the lab before that check; plots without one are left out."""
         key = _parsed(Date=date, Time=time, Lab=lab)
-        rows = self._rows(saving.GET_PREVIOUS, key) if key else []
+        rows = self._connections.rows(saving.GET_PREVIOUS, key) if key else []
         return {int(str(row[FieldNames.PLOT])): row for row in rows}
 
     def get_current_seed_sample(self, lab: object, plot: object) -> str:
         """Return the seed sample that grows in the plot, '' if none is known."""
         key = _parsed(Lab=lab, Plot=plot)
         sql = "SELECT current_seed_sample::text AS seed FROM plots WHERE lab_id = %(Lab)s AND plot = %(Plot)s"
-        found = self._rows(sql, key) if key else []
+        found = self._connections.rows(sql, key) if key else []
         return str(found[0]["seed"] or "") if found else ""
 
     def choices(self) -> Choices:

@@ -315,6 +315,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
             "https": type("GuardedHTTPSPool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": encrypted}),
         }
         super().__init__(pool_connections=2, pool_maxsize=1)
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def continue_under(self, guard: Guard) -> None:
         """Let a guard watch what is opened from now on, and what is open."""
@@ -322,10 +323,6 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
         for connection in list(self._open):
             if connection.sock is not None and connection.sock.fileno() >= 0:
                 guard.watch(connection.sock)
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **options)
