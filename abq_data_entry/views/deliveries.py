@@ -12,7 +12,7 @@ from ..widgets.table import LiveList
 from .side_window import Receipt, SideWindow
 
 REFRESH_MS = 1000
-_COLUMNS = (("Day", 11), ("Version", 8), ("To", 6), ("State", 14), ("Since", 17), ("What next", 50))
+_COLUMNS = (("Day", 11), ("Version", 8), ("To", 11), ("State", 14), ("Since", 17), ("What next", 45))
 _BUTTONS = ("Try Again", "Cancel Delivery", "Has Arrived", "What Is There", "Show File")
 _CANNOT = {
     "Try Again": "Only what waits, has failed or may have arrived can be tried again",
