@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "failover": ("failover", "measure"),
     "patroni": ("patroni", "measure"),
     "kills": ("kills", "measure"),
+    "killed-deliveries": ("killed_deliveries", "measure"),
     "trust": ("trust", "measure"),
     "outages": ("outages", "measure"),
     "launcher": ("launcher", "measure"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from abq_data_entry.network.s3 import S3Uploads
+from abq_data_entry.network.s3_requests import NO_CONTENT, USUAL_REGION, signed
 from tests.network.real_servers import free_port, program, running, workspace
 
 BUCKET = "lab"
@@ -47,11 +48,19 @@ class ObjectStore(NamedTuple):
 
         def ask() -> None:
             listed = store.ask("GET", query="list-type=2").page.decode()
-            found.update({name: store.ask("GET", name).page for name in re.findall("<Key>(.*?)</Key>", listed)})
+            found.update({name: self._content(name) for name in re.findall("<Key>(.*?)</Key>", listed)})
 
         with S3Uploads(self.url, "", self.key, self.secret, timeout=20) as store:
             store.run(ask)
         return found
+
+    def _content(self, name: str) -> bytes:
+        """All of an object, which may be larger than any answer that the application reads."""
+        url = f"{self.url}/{urllib.parse.quote(name)}"
+        headers = signed("GET", url, USUAL_REGION, (self.key, self.secret), {}, NO_CONTENT)
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+            content: bytes = answer.read()
+        return content
 
 
 @contextlib.contextmanager

@@ -60,14 +60,21 @@ class Way(NamedTuple):
         return describe_failure(caught.value), caught.value
 
 
-@pytest.fixture(scope="module")
-def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
+@contextmanager
+def two_hosts(folder: Path) -> Iterator[Way]:
+    """Both, running; their keys are known in the folder."""
     with sshd() as jump, sshd() as target:
         own, theirs = (each.key_file.with_name("user_key.pub") for each in (target, jump))
         own.write_text(own.read_text() + theirs.read_text())
-        known = tmp_path_factory.mktemp("known") / "known_hosts"
+        known = folder / "known_hosts"
         known.write_text(lines_of(jump, target))
         yield Way(jump, target, known)
+
+
+@pytest.fixture(scope="module")
+def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
+    with two_hosts(tmp_path_factory.mktemp("known")) as found:
+        yield found
 
 
 def lines_of(*servers: ShellServer) -> str:

@@ -2,29 +2,53 @@
 
 Those are files, sockets, and what it asks of SQLite: before each statement, and after it.
 
-`python -m tests.outbox.killed OUTBOX PORT FIRST STEP DAYS`: forks one child for each n (FIRST, FIRST+STEP, …), each
-with an outbox of its own, until one ends by itself; prints how many it took. Each child delivers so many days to the
-FTP server at PORT, over one login.
+`python -m tests.outbox.killed OUTBOX WAY FIRST STEP DAYS`: forks one child for each n (FIRST, FIRST+STEP, …), each
+with an outbox of its own, until one ends by itself; prints how many it took. Each child delivers so many days, over one
+login, to the destination that `Way.text` describes. One that nobody kills goes before, and tells what it imports.
 """
 
 from __future__ import annotations
 
 import datetime
+import importlib
+import json
 import os
 import signal
 import sqlite3
 import sys
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
-from abq_data_entry import network
 from abq_data_entry.outbox import Outbox, Place, Sender, deliver, due, go_through
+from abq_data_entry.stored_destination import StoredDestination
+from tests.network.fault_runs import sender_of
 
 DATE = datetime.date(2026, 11, 20)
 CONTENT = b"Date,Time\r\n" * 20_000
+PATIENCE = 20.0  # seconds until a silent server is given up
 HEAD = f"A 12 {'a' * 64}"  # goes with the extracts of those who have several
+
+
+class Way(NamedTuple):
+    """Where it goes, with the login and further settings."""
+
+    to: StoredDestination
+    username: str
+    password: str
+    settings: dict[str, object]
+
+    @property
+    def text(self) -> str:
+        """All of it in one word of a command line."""
+        return json.dumps([self.to._asdict(), *self[1:]])
+
+    @classmethod
+    def of(cls, text: str) -> Way:
+        """What such a word says."""
+        to, username, password, settings = json.loads(text)
+        return cls(StoredDestination(**to), username, password, settings)
 
 
 class Extract:
@@ -40,18 +64,19 @@ def days_of(number: int, count: int) -> list[datetime.date]:
     return [DATE + datetime.timedelta(days=count * number + place) for place in range(count)]
 
 
-def deliver_due(box: Outbox, port: int) -> None:
+def deliver_due(box: Outbox, way: Way) -> None:
     """Make an attempt at all that is due."""
-    with Sender(partial(network.FtpUploads, "127.0.0.1", port, "test", "test"), with_companion=True) as send:
+    opened = sender_of(way.to, way.username, way.password, PATIENCE, **way.settings)
+    with Sender(opened, with_companion=True) as send:
         go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1])
 
 
-def work(folder: Path, port: int, days: list[datetime.date]) -> None:
+def work(folder: Path, way: Way, days: list[datetime.date]) -> None:
     """What a child does, until it is killed."""
     box, head = Outbox(folder / "outbox"), HEAD if len(days) > 1 else ""
     for day in days:
-        box.add(Extract(), day, Place("ftp", f"127.0.0.1:{port}"), "test", audit_head=lambda day: head)
-    deliver_due(box, port)
+        box.add(Extract(), day, Place(way.to.key, way.to.address), way.username, audit_head=lambda day: head)
+    deliver_due(box, way)
 
 
 def die_at(number: int) -> None:
@@ -75,13 +100,29 @@ def die_at(number: int) -> None:
     sys.setprofile(called)
 
 
-def main(folder: Path, port: int, number: int, step: int, days: int) -> None:
-    network.FtpUploads  # noqa: B018 - imported once, before the forks
+def import_what_it_needs(folder: Path, way: Way, days: int) -> None:
+    """Import once, before the forks, whatever a child that isn't killed has imported."""
+    reading, writing = os.pipe()
+    if not os.fork():
+        work(folder / "0", way, days_of(0, days))
+        with os.fdopen(writing, "w") as told:
+            told.write("\n".join(sys.modules))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as heard:
+        for name in heard.read().split("\n"):
+            with suppress(ImportError):
+                importlib.import_module(name)
+    os.wait()
+
+
+def main(folder: Path, way: Way, number: int, step: int, days: int) -> None:
+    import_what_it_needs(folder, way, days)
     while True:
         child = os.fork()
         if not child:
             die_at(number)
-            work(folder / str(number), port, days_of(number, days))
+            work(folder / str(number), way, days_of(number, days))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
@@ -91,4 +132,4 @@ def main(folder: Path, port: int, number: int, step: int, days: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    main(Path(sys.argv[1]), Way.of(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -171,8 +171,9 @@ def test_an_outbox_that_may_not_be_written_shows_what_it_has_and_sends_nothing(
 _ROUND = """
 import sys
 from pathlib import Path
-from tests.outbox.killed import Outbox, deliver, due, go_through, network, partial, Sender
-from abq_data_entry.outbox import OutboxError
+from functools import partial
+from abq_data_entry import network
+from abq_data_entry.outbox import Outbox, OutboxError, Sender, deliver, due, go_through
 box, port = Outbox(Path(sys.argv[1])), int(sys.argv[2])
 def attempt(each):
     try:
