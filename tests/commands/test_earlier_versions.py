@@ -1,4 +1,5 @@
-"""Databases of every earlier version of the application: backed up, then migrated without loss; and their backups too.
+"""Databases of every earlier version of the application: backed up, then migrated without loss; and their backups too,
+each into its own database, the oldest and the newest into another one as well.
 
 `tests/models/schemas` holds `create_db.sql` as each of these versions had it.
 """
@@ -80,7 +81,8 @@ def test_backed_up_and_migrated(
     assert kept(old) == before
 
 
-def test_a_backup_of_it_is_brought_back(
+@pytest.mark.parametrize("version", [0, schema.VERSION - 1], indirect=True, ids=lambda version: f"version {version}")
+def test_a_backup_of_it_is_brought_back_into_another_database(
     old: dict[str, str], database: dict[str, str], home: Path, line: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     postgres.dump(old, tmp_path / "old.dump", verify=True)
