@@ -6,6 +6,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import RightsMissing, SQLModel, schema
@@ -140,90 +141,97 @@ def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Nod
     assert unpinned == []
 
 
-@pytest.mark.parametrize("role", [*ROLES, EVERY, NOBODY])
-@pytest.mark.parametrize(
-    "attempt",
-    [
-        "SET session_replication_role = replica",
-        "ALTER TABLE plot_checks DISABLE TRIGGER ALL",
-        "ALTER TABLE audit DISABLE TRIGGER ALL",
-        "DROP TRIGGER keep_audit_of_changes ON plot_checks",
-        "CREATE OR REPLACE FUNCTION audit_content(entry audit) RETURNS text LANGUAGE sql AS $$ SELECT '' $$",
-        "CREATE FUNCTION sha256(bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT $1 $$",
-        "CREATE TABLE of_mine (x int)",
-        "CREATE TRIGGER of_mine AFTER INSERT ON plot_checks EXECUTE FUNCTION keep_audit()",
-        "CREATE TEMP TABLE plot_checks (LIKE public.plot_checks); CREATE TRIGGER of_mine AFTER INSERT ON plot_checks"
-        " FOR EACH ROW EXECUTE FUNCTION public.keep_audit()",
-        "CREATE TEMP TABLE audit (LIKE public.audit); CREATE CONSTRAINT TRIGGER of_mine AFTER INSERT ON audit"
-        " FOR EACH ROW EXECUTE FUNCTION public.keep_head()",
-        "DELETE FROM plot_checks",
-        "DELETE FROM lab_checks",
-        "UPDATE plot_checks SET date = date - 1",
-        "UPDATE plot_checks SET time = '20:00'",
-        "UPDATE plot_checks SET lab_id = 'B'",
-        "UPDATE plot_checks SET plot = 20",
-        "UPDATE plot_checks SET version = 7",
-        "UPDATE lab_checks SET date = date - 1",
-        "GRANT UPDATE ON audit TO CURRENT_USER; UPDATE audit SET reason = ''",
-        "SET ROLE abq_owner",
-        "CREATE ROLE of_mine",
-        "COPY audit (lab_id) FROM PROGRAM 'true'",
-        "SELECT set_config('search_path', 'public', false), lo_import('/etc/passwd')",
-        "SET SESSION AUTHORIZATION abq_owner",
-        "GRANT pg_write_all_data TO CURRENT_USER",
-        "ALTER DATABASE abq SET session_replication_role = replica",
-        "CREATE TEMP TABLE plot_checks (date text, time text, lab_id text, plot int); CREATE TRIGGER of_mine"
-        " AFTER INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION public.keep_audit();"
-        " INSERT INTO plot_checks VALUES ('boom', '', 'A', 1)",
-        "CREATE TEMP TABLE deliveries (LIKE public.deliveries); CREATE TRIGGER of_mine BEFORE INSERT ON deliveries"
-        " FOR EACH ROW EXECUTE FUNCTION public.find_outdated()",
-        "CREATE TEMP TABLE lab_techs (LIKE public.lab_techs); CREATE TRIGGER of_mine BEFORE INSERT ON lab_techs"
-        " FOR EACH ROW EXECUTE FUNCTION public.refuse_name()",
-        "CREATE TEMP TABLE heir () INHERITS (public.plot_checks)",
-        "CREATE RULE of_mine AS ON INSERT TO plot_checks DO INSTEAD NOTHING",
-        "CREATE POLICY of_mine ON plot_checks",
-        "SELECT keep_audit()",
-        "SELECT set_reason('of mine')",
-        "SELECT begin_undo('of mine', 'A')",
-        "SELECT ensure_check('{}', 4291::smallint, false)",
-        "SELECT drop_empty_check('{}')",
-        "SELECT last_version('plot_checks', '{}')",
-        "SELECT restrict_labs(true)",
-        "INSERT INTO schema_version VALUES (0)",
-        "UPDATE schema_version SET applied = now()",
-        "SELECT FROM schema_version FOR UPDATE",
-        "INSERT INTO audit_baselines VALUES ('plot_checks', 'A', 1, '', '{}', 0)",
-        "UPDATE audit_baselines SET rows = 7",
-        "SELECT FROM audit_heads FOR UPDATE",
-        "UPDATE deliveries SET state = 'delivered', delivered = now()",
-        "DELETE FROM deliveries",
-        "SELECT FROM deliveries FOR SHARE",
-        "LOCK TABLE deliveries IN EXCLUSIVE MODE",
-        "LOCK TABLE plot_checks IN EXCLUSIVE MODE",
-        "LOCK TABLE lab_checks IN EXCLUSIVE MODE",
-        "LOCK TABLE audit IN EXCLUSIVE MODE",
-        "LOCK TABLE audit_heads IN ROW EXCLUSIVE MODE",
-        "LOCK TABLE schema_version IN EXCLUSIVE MODE",
-        "INSERT INTO lab_members VALUES ('B', CURRENT_USER)",
-        "INSERT INTO technician_logins VALUES (CURRENT_USER, 4291)",
-        "DELETE FROM check_presence_view",
-        "INSERT INTO check_presence (lease, date, time, lab_id) VALUES (1, '2026-11-21', '8:00', 'A')",
-        "UPDATE check_presence SET application_user = 'P Taylor'",
-        "DELETE FROM check_presence",
-        "LOCK TABLE check_presence IN SHARE MODE",
-        "LOCK TABLE local_weather IN SHARE MODE",
-        "LOCK TABLE journal_entries IN SHARE MODE",
-        "INSERT INTO journal_entries VALUES (gen_random_uuid(), 'infinity')",
-        "UPDATE journal_entries SET applied = now()",
-        "DELETE FROM journal_entries",
-        "UPDATE deliveries SET outdated = NULL",
-    ],
+ATTEMPTS = (
+    "SET session_replication_role = replica",
+    "ALTER TABLE plot_checks DISABLE TRIGGER ALL",
+    "ALTER TABLE audit DISABLE TRIGGER ALL",
+    "DROP TRIGGER keep_audit_of_changes ON plot_checks",
+    "CREATE OR REPLACE FUNCTION audit_content(entry audit) RETURNS text LANGUAGE sql AS $$ SELECT '' $$",
+    "CREATE FUNCTION sha256(bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT $1 $$",
+    "CREATE TABLE of_mine (x int)",
+    "CREATE TRIGGER of_mine AFTER INSERT ON plot_checks EXECUTE FUNCTION keep_audit()",
+    "CREATE TEMP TABLE plot_checks (LIKE public.plot_checks); CREATE TRIGGER of_mine AFTER INSERT ON plot_checks"
+    " FOR EACH ROW EXECUTE FUNCTION public.keep_audit()",
+    "CREATE TEMP TABLE audit (LIKE public.audit); CREATE CONSTRAINT TRIGGER of_mine AFTER INSERT ON audit"
+    " FOR EACH ROW EXECUTE FUNCTION public.keep_head()",
+    "DELETE FROM plot_checks",
+    "DELETE FROM lab_checks",
+    "UPDATE plot_checks SET date = date - 1",
+    "UPDATE plot_checks SET time = '20:00'",
+    "UPDATE plot_checks SET lab_id = 'B'",
+    "UPDATE plot_checks SET plot = 20",
+    "UPDATE plot_checks SET version = 7",
+    "UPDATE lab_checks SET date = date - 1",
+    "GRANT UPDATE ON audit TO CURRENT_USER; UPDATE audit SET reason = ''",
+    "SET ROLE abq_owner",
+    "CREATE ROLE of_mine",
+    "COPY audit (lab_id) FROM PROGRAM 'true'",
+    "SELECT set_config('search_path', 'public', false), lo_import('/etc/passwd')",
+    "SET SESSION AUTHORIZATION abq_owner",
+    "GRANT pg_write_all_data TO CURRENT_USER",
+    "ALTER DATABASE abq SET session_replication_role = replica",
+    "CREATE TEMP TABLE plot_checks (date text, time text, lab_id text, plot int); CREATE TRIGGER of_mine"
+    " AFTER INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION public.keep_audit();"
+    " INSERT INTO plot_checks VALUES ('boom', '', 'A', 1)",
+    "CREATE TEMP TABLE deliveries (LIKE public.deliveries); CREATE TRIGGER of_mine BEFORE INSERT ON deliveries"
+    " FOR EACH ROW EXECUTE FUNCTION public.find_outdated()",
+    "CREATE TEMP TABLE lab_techs (LIKE public.lab_techs); CREATE TRIGGER of_mine BEFORE INSERT ON lab_techs"
+    " FOR EACH ROW EXECUTE FUNCTION public.refuse_name()",
+    "CREATE TEMP TABLE heir () INHERITS (public.plot_checks)",
+    "CREATE RULE of_mine AS ON INSERT TO plot_checks DO INSTEAD NOTHING",
+    "CREATE POLICY of_mine ON plot_checks",
+    "SELECT keep_audit()",
+    "SELECT set_reason('of mine')",
+    "SELECT begin_undo('of mine', 'A')",
+    "SELECT ensure_check('{}', 4291::smallint, false)",
+    "SELECT drop_empty_check('{}')",
+    "SELECT last_version('plot_checks', '{}')",
+    "SELECT restrict_labs(true)",
+    "INSERT INTO schema_version VALUES (0)",
+    "UPDATE schema_version SET applied = now()",
+    "SELECT FROM schema_version FOR UPDATE",
+    "INSERT INTO audit_baselines VALUES ('plot_checks', 'A', 1, '', '{}', 0)",
+    "UPDATE audit_baselines SET rows = 7",
+    "SELECT FROM audit_heads FOR UPDATE",
+    "UPDATE deliveries SET state = 'delivered', delivered = now()",
+    "DELETE FROM deliveries",
+    "SELECT FROM deliveries FOR SHARE",
+    "LOCK TABLE deliveries IN EXCLUSIVE MODE",
+    "LOCK TABLE plot_checks IN EXCLUSIVE MODE",
+    "LOCK TABLE lab_checks IN EXCLUSIVE MODE",
+    "LOCK TABLE audit IN EXCLUSIVE MODE",
+    "LOCK TABLE audit_heads IN ROW EXCLUSIVE MODE",
+    "LOCK TABLE schema_version IN EXCLUSIVE MODE",
+    "INSERT INTO lab_members VALUES ('B', CURRENT_USER)",
+    "INSERT INTO technician_logins VALUES (CURRENT_USER, 4291)",
+    "DELETE FROM check_presence_view",
+    "INSERT INTO check_presence (lease, date, time, lab_id) VALUES (1, '2026-11-21', '8:00', 'A')",
+    "UPDATE check_presence SET application_user = 'P Taylor'",
+    "DELETE FROM check_presence",
+    "LOCK TABLE check_presence IN SHARE MODE",
+    "LOCK TABLE local_weather IN SHARE MODE",
+    "LOCK TABLE journal_entries IN SHARE MODE",
+    "INSERT INTO journal_entries VALUES (gen_random_uuid(), 'infinity')",
+    "UPDATE journal_entries SET applied = now()",
+    "DELETE FROM journal_entries",
+    "UPDATE deliveries SET outdated = NULL",
 )
-def test_nobody_gets_around_the_audit(node: Node, role: str, attempt: str) -> None:
-    with pytest.raises(psycopg2.Error) as caught:
-        run(login(node, role), attempt)
+"""Statements by which somebody could get around the audit."""
+
+
+@pytest.mark.parametrize("role", [*ROLES, EVERY, NOBODY])
+def test_nobody_gets_around_the_audit(node: Node, role: str) -> None:
+    done = dict[str, str | None]()
+    with closing(psycopg2.connect(make_dsn(**login(node, role)))) as connection, connection.cursor() as cursor:
+        for attempt in ATTEMPTS:
+            try:
+                cursor.execute(attempt)
+                done[attempt] = "it was done"
+            except psycopg2.Error as error:
+                done[attempt] = error.pgcode
+            connection.rollback()
     # No right; and members of the owner's role only, a view that takes no changes.
-    assert caught.value.pgcode in ("42501", "0LP01")
+    assert {attempt: state for attempt, state in done.items() if state not in ("42501", "0LP01")} == {}
 
 
 @pytest.mark.skipif(PSQL is None, reason="there is no psql on this machine")
