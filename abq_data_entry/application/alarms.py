@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..counting import counted, one_line
 from ..jobs import ANY, Job, Jobs
-from ..widgets.message_bar import Message
+from ..widgets.status_bar import Message
 from .side_list import SideList
 
 if TYPE_CHECKING:

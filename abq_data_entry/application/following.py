@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 600.0  # so long a check counts as being entered after the last key
 LOOK_MS = 200
 PAUSE_SECONDS = 1.0  # between two looks into the database: a burst costs one
+AGAIN_MS = 1000  # after an outage: first what waits here is saved
 GONE = "it is no longer in the database."
 MOST_ROWS = 100
 MOST_CHANGES = 200  # told one by one; what comes with more at once is looked for as a whole
@@ -234,10 +235,16 @@ class Following:
         self._places = False
         self.shown_at = 0.0
         """When what was heard was shown last, on the monotonic clock; 0: never."""
-        self._timer = form.after(LOOK_MS, self._look)
+        self._timer, self._begins = form.after(LOOK_MS, self._look), ""
+
+    def begin_again(self, model: SQLModel) -> None:
+        """The database is back: listen to it again in a moment, and look then for all that wasn't heard."""
+        self.stop_listening()
+        self._begins = self._form.after(AGAIN_MS, self.begin, model)
 
     def begin(self, model: SQLModel) -> None:
         """Listen to that database from now on."""
+        self._begins = ""
         self._stop.set()
         self._watched, self._facts, self._stop = model, None, threading.Event()
         self._thread = threading.Thread(
@@ -248,10 +255,12 @@ class Following:
     def end(self) -> None:
         """The window closes: nothing is shown any more."""
         self._form.after_cancel(self._timer)
-        self._stop.set()
+        self.stop_listening()
 
     def stop_listening(self) -> None:
         """Hear nothing any more."""
+        if self._begins:
+            self._form.after_cancel(self._begins)
         self._stop.set()
 
     def close(self) -> None:

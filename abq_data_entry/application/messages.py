@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..constants import FieldNames as F
 from ..views import CarefulDialog, Dialog, after_other_dialogs
 from ..widgets.focus import typed_keys
-from ..widgets.message_bar import Message
+from ..widgets.status_bar import Message
 
 if TYPE_CHECKING:
     import tkinter as tk
 
-    from ..widgets.message_bar import MessageBar
+    from ..widgets.status_bar import MessageBar
 
 Action = Callable[[], object]
 Buttons = Sequence[tuple[str, Action | None]]

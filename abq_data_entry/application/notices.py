@@ -15,7 +15,7 @@ from ..models.errors import DatabaseError, ServerUnreachable
 from ..models.notices import UNREAD_DAYS, Noticeboard
 from ..network.notice_text import web_address
 from ..network.notices import problem, source_of
-from ..widgets.message_bar import Message
+from ..widgets.status_bar import Message
 from .messages import reason_of
 from .side_list import SideList
 

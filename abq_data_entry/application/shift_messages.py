@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..constants import FieldNames as F
 from ..counting import counted, one_line
 from ..models.shift_messages import LONGEST, MOST_SHOWN, TO_ALL, Addressee, AddresseeUnknown
-from ..widgets.message_bar import Message
+from ..widgets.status_bar import Message
 from .side_list import SideList
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders
 from ..constants import APPLICATION_NAME, SCHEMA_VERSION
-from ..widgets.message_bar import Message
+from ..widgets.status_bar import Message
 from ..workflows.back_up import Restored, restore_beside
 from .backup import Backups, Begin
 from .preferences import IN_WINDOW, SAVING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from ..postgres import KeptBackups
     from ..widgets import StatusBar
-    from ..widgets.message_bar import MessageBar
+    from ..widgets.status_bar import MessageBar
     from .messages import Messages
     from .preferences import Settings
     from .state import State

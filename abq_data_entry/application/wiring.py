@@ -640,8 +640,7 @@ class Wiring(MainWindow):
         self._show_database(model, choices)
         self.browsing.show_source()
         self.waiting.replay_now()
-        # What others did meanwhile besides is looked up once somebody listens again, which is at once.
-        self.following.begin(self.shared.model)
+        self.following.begin_again(self.shared.model)
         self.status.set("The database is back")
 
     def _show_database(self, model: SQLModel, choices: Any) -> None:

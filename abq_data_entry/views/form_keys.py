@@ -13,7 +13,7 @@ from ..constants import FieldTypes
 from ..widgets import FieldCheck
 from ..widgets.scrolled import with_all_inside
 from .form_content import CHECK_FIELDS, HEIGHTS, FormContent
-from .questions import Awaiting, DateAsking, Person
+from .form_parts import Awaiting, DateAsking, Person
 
 DOUBLED_MS = 250
 """After a value was typed, a second press within that time is the same Enter."""

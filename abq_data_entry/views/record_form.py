@@ -18,10 +18,9 @@ from ..widgets.focus import focused_widget
 from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
 from .form_content import HEIGHTS, CheckKey, Entering, FormCallbacks, FormContent, MarkedFields, RecordInputs, RecordKey
 from .form_keys import EnterKey, FormKeys
+from .form_parts import Autofill, Awaiting, DateAsking, HalfTyped, KnownCheck, Opening, Person
 from .noted_places import Notes, line_of
-from .opening import Autofill, HalfTyped, Opening
 from .plot_panel import FormLayout, PlotPanel, SaveBar, is_wanted
-from .questions import Awaiting, DateAsking, KnownCheck, Person
 from .type_ahead import TypeAhead
 from .typed_keys import Place
 

@@ -1,16 +1,376 @@
-"""The bar at the foot of the window: what happened last, and what runs, with progress and Cancel."""
+"""The bar at the foot of the window: what happened last, what runs, with progress and Cancel, the extracts of the last
+days; and the messages.
+
+The message bar tells what came up in the background, without taking a key from whoever types. It has a line of its own,
+always, so that nothing moves when a message comes: the status bar keeps the height. In full the messages open above it,
+by F8 or a click.
+"""
 
 from __future__ import annotations
 
 import datetime
+import time
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
 from tkinter.font import nametofont
 from typing import NamedTuple
 
-from .message_bar import Message, MessageBar
-from .note_line import OneLine, Tooltip
+from .focus import focused_widget, give_focus, set_beside
+from .note_line import OneLine, Tooltip, shortened
+from .scrolled import Flow
+
+Action = Callable[[], object]
+DISMISS = "Dismiss"
+
+
+class Message(NamedTuple):
+    """``key`` names the subject: a later message of the same subject takes its place.
+
+    ``actions`` are (text, function) pairs, of which none happens by itself; ``None`` only puts the message away. One
+    that is ``until_resolved`` stays until its cause has gone, the others until somebody has done something about them.
+    """
+
+    key: str
+    text: str
+    detail: str = ""
+    actions: tuple[tuple[str, Action | None], ...] = ()
+    until_resolved: bool = False
+
+    @property
+    def buttons(self) -> tuple[tuple[str, Action | None], ...]:
+        """The actions, and a way to put the message away where none of them is one."""
+        names = tuple((DISMISS if text in ("OK", "Close") else text, action) for text, action in self.actions)
+        # Of several the last one changes nothing.
+        complete = self.until_resolved or len(names) > 1 or names[-1:] == ((DISMISS, None),)
+        return names if complete else (*names, (DISMISS, None))
+
+    @property
+    def line(self) -> str:
+        """The text and the beginning of the reason, for one line."""
+        if not self.detail:
+            return self.text
+        end = "" if self.text.endswith((".", "?", "!", ":", "…")) else "."
+        return f"{self.text}{end} {self.detail.splitlines()[0]}"
+
+
+_MOST_LINES = 8
+_BORDER = 2  # pixels
+_MOST_BUTTONS = 12
+_GONE = "This is settled by now."
+
+
+class MessagePanel(ttk.Frame):
+    """``press(message, action)`` is called for a button of the message, ``step(1 or -1)`` to see another one, and
+    ``leave()`` to go back to where one was."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        press: Callable[[Message, Action | None], object],
+        step: Callable[[int], object],
+        leave: Callable[[], object],
+    ) -> None:
+        super().__init__(parent, style="Message.TFrame", padding=12, takefocus=1)
+        self._press, self._step, self._leave = press, step, leave
+        self.columnconfigure(0, weight=1)
+        self.shown: Message | None = None
+        self.buttons: dict[str, ttk.Button] = {}
+        self._text = ttk.Label(self, style="Section.Help.TLabel", justify="left")
+        self._text.grid(row=0, column=0, sticky="ew")
+        self._detail = tk.Text(self, width=20, height=1, wrap="word", relief="flat", borderwidth=0, takefocus=0)
+        self._detail.configure(highlightthickness=0, font="TkDefaultFont", padx=0)
+        self._flow = Flow(self, _MOST_BUTTONS, "Bar.TFrame")
+        for key, steps in (("<Up>", -1), ("<Left>", -1), ("<Down>", 1), ("<Right>", 1)):
+            self.bind(key, lambda _event, steps=steps: self._step(steps))  # type: ignore[misc]
+        self.bind("<Escape>", lambda _event: self._leave())
+        self._let_scroll(self)
+        set_beside(self)  # who reads a message hasn't left the field
+        self.bind("<Configure>", lambda _event: self._fit())
+
+    def show(self, message: Message, place: int, count: int) -> None:
+        """Show the message, which is at ``place`` (from 1) of ``count``."""
+        had = self._focused_button()
+        self.shown = message
+        self._text.configure(text=f"⚠ {message.text}")
+        self._show_detail(message.detail)
+        self._make_buttons(message, place, count)
+        self._fit()
+        if had:
+            give_focus(self.buttons.get(had, self))
+
+    def show_gone(self) -> None:
+        """The message shown is settled: nothing is offered any more that could be pressed by mistake."""
+        if self.shown is not None:
+            self.shown = None
+            self._show_detail(_GONE)
+            self._clear_buttons()
+            self._add_button("Close (Esc)", self._leave)
+            self._fit()
+
+    def recolour(self) -> None:
+        """The colours have changed."""
+        style = ttk.Style(self)
+        background = style.lookup("Help.TFrame", "background") or style.lookup("TFrame", "background")
+        self._detail.configure(background=background, foreground=style.lookup("TLabel", "foreground"))
+
+    def _show_detail(self, detail: str) -> None:
+        self.recolour()
+        self._detail.configure(state="normal")
+        self._detail.replace("1.0", "end", detail)
+        self._detail.configure(state="disabled")
+        if detail:
+            self._detail.grid(row=1, column=0, sticky="ew", pady=(8, 0))
+        else:
+            self._detail.grid_remove()
+
+    def _focused_button(self) -> str:
+        focus = str(self.tk.call("focus"))
+        return next((text for text, button in self.buttons.items() if str(button) == focus), "")
+
+    def _make_buttons(self, message: Message, place: int, count: int) -> None:
+        self._clear_buttons()
+        for text, action in message.buttons:
+            self._add_button(text, lambda action=action: self._press(message, action))  # type: ignore[misc]
+        if count > 1:
+            self._add_button(f"Next ({place} of {count})", lambda: self._step(1))
+        self._add_button("Close (Esc)", self._leave)
+
+    def _clear_buttons(self) -> None:
+        if self._focused_button():
+            self.focus_set()
+        for button in self.buttons.values():
+            button.destroy()
+        self.buttons = {}
+        self._flow.clear()
+
+    def _add_button(self, text: str, command: Action) -> None:
+        button = ttk.Button(self, text=text, command=command)
+        for key in ("<Return>", "<KP_Enter>"):
+            button.bind(key, lambda event: event.widget.invoke())
+        button.bind("<Escape>", lambda _event: self._leave())
+        self._let_scroll(button)
+        set_beside(button)
+        self.buttons[text] = button
+        self._flow.add(button, 8, 2)
+
+    def _let_scroll(self, widget: tk.Misc) -> None:
+        """By the keys of whoever has the focus: the text itself never has it."""
+        for key, pages in (("<Prior>", -1), ("<Next>", 1)):
+            widget.bind(key, lambda _event, pages=pages: self._detail.yview_scroll(pages, "pages"))  # type: ignore[misc]
+
+    def _fit(self) -> None:
+        around = self.winfo_pixels(str(self.tk.splitlist(self.cget("padding"))[0]))  # grows with the letters
+        width = max(200, self.winfo_width() - 2 * (around + _BORDER))
+        self._text.configure(wraplength=width)
+        self._flow.grid(row=2, column=0, sticky="w", pady=(12, 0))
+        self._flow.fit(width)
+        digit = max(1, nametofont("TkDefaultFont", self).measure("0"))
+        text = self._detail.get("1.0", "end-1c")
+        lines = sum(1 + len(line) * digit // width for line in text.splitlines()) or 1
+        self._detail.configure(height=min(_MOST_LINES, lines))
+
+
+UNREAD_SECONDS = 0.5  # a button that came under the mouse a moment ago wasn't meant
+_LEAST_TEXT = 24  # digits of room below which the text has the line for itself
+_GAP = 8
+
+
+class MessageBar(ttk.Frame):
+    """Holds the messages, the newest first. ``elsewhere()`` gives the focus to somebody when nobody had it."""
+
+    def __init__(self, parent: tk.Misc, elsewhere: Callable[[], object]) -> None:
+        super().__init__(parent, style="Bar.TFrame")
+        self.columnconfigure(0, weight=1)
+        self._elsewhere = elsewhere
+        self._messages: list[Message] = []
+        self.offered: list[ttk.Button] = []
+        self._offer: Message | None = None
+        self._since = 0.0
+        self._came_from: tk.Misc | None = None
+        self._open = False
+        self._guest: tk.Widget | None = None
+        self.label = ttk.Label(self, style="Warning.Bar.TLabel", anchor="w")
+        self.label.grid(row=0, column=0, sticky="ew")
+        self.label.bind("<Button-1>", lambda _event: self.enter())
+        self.more_button = ttk.Button(self, style="Quiet.TButton", command=self.enter, takefocus=0)
+        self.more_button.grid(row=0, column=9, padx=(_GAP, 0))
+        self.more_button.grid_remove()
+        self.panel = MessagePanel(self.winfo_toplevel(), self._press, self._step, self.leave)
+        self.bind("<Configure>", lambda _event: self._show())
+        self.winfo_toplevel().bind("<FocusIn>", self._focus_moved, add=True)
+        self._show()
+
+    def lend_room(self, guest: tk.Widget) -> None:
+        """``guest`` is placed over the line while it is shown: it says what concerns the keys typed a moment ago. How
+        many messages there are stays beside it."""
+        self._guest = guest
+
+    def guest_changed(self) -> None:
+        """The guest has come or gone."""
+        self._show()
+
+    # -- what it holds ----------------------------------------------------------------------------------
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All that stand, the newest first."""
+        return tuple(self._messages)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a message is shown in full."""
+        return self._open
+
+    def text_of(self, key: str) -> str:
+        """What is said about a subject; empty where nothing is."""
+        return next((each.text for each in self._messages if each.key == key), "")
+
+    def tell(self, message: Message) -> None:
+        """Show the message; one about the same subject goes. What stays until it is resolved keeps its place."""
+        place = next((at for at, each in enumerate(self._messages) if each.key == message.key), None)
+        if place is not None:
+            known = self._messages.pop(place)
+        stays = place is not None and known.until_resolved and message.until_resolved
+        self._messages.insert(place if stays and place is not None else 0, message)
+        shown = self.panel.shown
+        if self._open and shown is not None and shown.key == message.key:
+            # Another button in the place of the one that is about to be pressed would be pressed by mistake.
+            if [text for text, _ in shown.buttons] == [text for text, _ in message.buttons]:
+                self._show_in_full(message)
+            else:
+                self.panel.show_gone()
+        self._show()
+
+    def settle(self, key: str) -> None:
+        """There is nothing to tell about this subject any more."""
+        left = [each for each in self._messages if each.key != key]
+        if len(left) == len(self._messages):
+            return
+        self._messages = left
+        if self._open and self.panel.shown is not None and self.panel.shown.key == key:
+            self.panel.show_gone()
+        self._show()
+
+    # -- keys and mouse ---------------------------------------------------------------------------------
+
+    def toggle(self) -> bool:
+        """F8: to the newest message, or back to where one was; False if there is none."""
+        if self._open:
+            self.leave()
+            return True
+        self.enter()
+        return self._open
+
+    def enter(self) -> None:
+        """Show the newest message in full and go to it: on its text, not on a button."""
+        if not self._messages:
+            return
+        if not self._open:
+            self._came_from = focused_widget(self)
+        self.panel.place(in_=self, relx=0, rely=1, anchor="sw", relwidth=1)
+        self.panel.lift()
+        self._show_in_full(self._messages[0])
+        give_focus(self.panel)  # before it counts as open: drawing it may find the focus still elsewhere
+        self._open = True
+        self.update_idletasks()  # the next key may be Tab, and goes to what is on the screen
+
+    def leave(self) -> None:
+        """Close what is shown in full; the focus goes back to where it was."""
+        if not self._open:
+            return
+        self._open = False
+        self.panel.place_forget()
+        self.panel.shown = None
+        if self._came_from is not None and self._came_from.winfo_exists() and self._came_from.winfo_viewable():
+            self._came_from.focus_set()
+        else:
+            self._elsewhere()
+        self._came_from = None
+
+    def press(self, name: str) -> None:
+        """Press the button of that name of the newest message that has one."""
+        for message in self._messages:
+            for text, action in message.buttons:
+                if text == name:
+                    self._press(message, action)
+                    return
+        raise KeyError(name)
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _press(self, message: Message, action: Action | None) -> None:
+        self.leave()
+        if not message.until_resolved:
+            self.settle(message.key)
+        if action is not None:
+            action()
+
+    def _step(self, steps: int) -> None:
+        keys = [each.key for each in self._messages]
+        if not keys:
+            return
+        shown = self.panel.shown
+        at = keys.index(shown.key) + steps if shown is not None and shown.key in keys else 0
+        self._show_in_full(self._messages[at % len(keys)])
+
+    def _show_in_full(self, message: Message) -> None:
+        self.panel.show(message, self._messages.index(message) + 1, len(self._messages))
+
+    def _focus_moved(self, event: tk.Event) -> None:
+        if self._open and not str(event.widget).startswith(str(self.panel)):
+            self.after_idle(self._close_if_left)
+
+    def _close_if_left(self) -> None:
+        focus = focused_widget(self)
+        if self._open and focus is not None and not str(focus).startswith(str(self.panel)):
+            self._came_from = focus
+            self.leave()
+
+    def _show(self) -> None:
+        """Bring the line up to date: the newest message, its buttons where there is room, and how many more."""
+        count = len(self._messages)
+        newest = self._messages[0] if count else None
+        self.more_button.configure(text=f"{count} messages (F8)" if count > 1 else "More (F8)")
+        if count:
+            self.more_button.grid()
+        else:
+            self.more_button.grid_remove()
+        if newest is None or self._offer is None or newest.key != self._offer.key:
+            self._since = time.monotonic()
+        if newest != self._offer:
+            self._offer_buttons(newest)
+        font = nametofont("TkDefaultFont", self)
+        if self._guest is not None and self._guest.winfo_manager():
+            self.more_button.configure(text=f"{count} message{'s' * (count != 1)} (F8)" if count else "")
+            self._guest.place_configure(width=-(self.more_button.winfo_reqwidth() + _GAP) if count else 0)
+        room = self.winfo_width() - self.more_button.winfo_reqwidth() - 2 * _GAP
+        buttons = sum(each.winfo_reqwidth() + _GAP for each in self.offered)
+        roomy = room - buttons >= _LEAST_TEXT * font.measure("0")
+        for column, each in enumerate(self.offered, 1):
+            if roomy:
+                each.grid(row=0, column=column, padx=(_GAP, 0))
+            else:
+                each.grid_remove()
+        text = f"⚠ {newest.line}" if newest is not None else ""
+        self.label.configure(text=shortened(text, room - buttons * roomy, font.measure))
+
+    def _offer_buttons(self, message: Message | None) -> None:
+        before = [text for text, _ in self._offer.buttons] if self._offer is not None else []
+        wanted = [text for text, _ in message.buttons] if message is not None else []
+        if before != wanted:
+            for each in self.offered:
+                each.destroy()
+            self.offered = [ttk.Button(self, text=text, style="Quiet.TButton", takefocus=0) for text in wanted]
+        self._offer = message
+        if message is not None:
+            for button, (_, action) in zip(self.offered, message.buttons, strict=True):
+                button.configure(command=lambda action=action: self._clicked(message, action))  # type: ignore[misc]
+
+    def _clicked(self, message: Message, action: Action | None) -> None:
+        if time.monotonic() - self._since >= UNREAD_SECONDS:
+            self._press(message, action)
+
 
 Commands = Sequence[tuple[str, Callable[[datetime.date], object]]]
 

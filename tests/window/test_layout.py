@@ -18,9 +18,9 @@ from abq_data_entry.themes import TK_9, contrast
 from abq_data_entry.themes.desktop import DesktopPreference
 from abq_data_entry.views.check_panel import DateQuestion, TechnicianQuestion
 from abq_data_entry.views.form_content import Entering
-from abq_data_entry.widgets.message_bar import Message
 from abq_data_entry.widgets.note_line import fitted
 from abq_data_entry.widgets.scrolled import lines_of
+from abq_data_entry.widgets.status_bar import Message
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 

@@ -16,7 +16,7 @@ import pytest
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.views import Dialog
 from abq_data_entry.views.dialogs import UNREAD_SECONDS
-from abq_data_entry.widgets.message_bar import Message
+from abq_data_entry.widgets.status_bar import Message
 from tests.fixtures.window import Window
 from tests.network.faults import Connection, http, serving
 from tests.window.test_tools import point_to
