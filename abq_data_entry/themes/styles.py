@@ -67,8 +67,8 @@ def _field(kind: str, mark: str, side: str) -> _Layout:
 
 def _picture(root: tk.Misc, name: str, lines: list[int], colour: str) -> str:
     """A square of one colour, see-through where a bit of a line isn't set; the lowest bit is at the left."""
-    # Named, so that Tk keeps it for as long as the window lives. For a picture of many colours Tk would ask the display
-    # for 256 shades, one after the other, which takes a start twelve milliseconds.
+    # Named, so that Tk keeps it for as long as the window lives. For a photo it would ask the display for 256 shades,
+    # one after the other.
     size = len(lines)
     bits = ", ".join(str(byte) for line in lines for byte in line.to_bytes((size + 7) // 8, "little"))
     data = f"#define m_width {size}\n#define m_height {size}\nstatic unsigned char m_bits[] = {{ {bits} }};"
