@@ -47,7 +47,7 @@ _TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 _OFF_BY_ONE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
 }  # fmt: skip
-_CHOSEN = 10  # a module's number from here on is a size, a time or a limit that somebody chose
+_CHOSEN = 10  # a number with a name from here on is a size, a time or a limit that somebody chose
 # For these nothing at all would often mean the same.
 _RETURNED_INSTEAD = {"False": "return True", "True": "return False", "''": "return 'something else'"}
 
@@ -151,8 +151,10 @@ def _turned(node: ast.Compare) -> type[ast.cmpop]:
 
 
 def _chosen_numbers(tree: ast.AST) -> set[ast.AST]:
-    """The numbers that a module gives a name: one more of them breaks nothing, none at all does."""
+    """The numbers that have a name, of a module or of a parameter: one more breaks nothing, none at all does."""
     named = [each.value for each in ast.iter_child_nodes(tree) if isinstance(each, (ast.Assign, ast.AnnAssign))]
+    for each in ast.walk(tree):
+        named += [*each.defaults, *each.kw_defaults] if isinstance(each, ast.arguments) else []
     numbers = (number for each in named if each is not None for number in ast.walk(each))
     return {each for each in numbers if isinstance(each, ast.Constant) and _is_chosen(each.value)}
 

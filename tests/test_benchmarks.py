@@ -71,6 +71,8 @@ def test_a_line_is_broken_in_each_way_that_is_tried() -> None:
         ("found = len(left) > 3", ["found = (len(left) >= 3)", "found = len(left) > 4"]),  # what is counted: off by one
         ("_MOST = 50", ["_MOST = 0"]),
         ("_MOST = 2", ["_MOST = 3"]),
+        ("def read(limit: int = 1000): ...", ["def read(limit: int = 0): ..."]),
+        ("def read(lines: int = 1): ...", ["def read(lines: int = 2): ..."]),
         ("log.info('told')", []),
         ("(found,) = cursor.fetchone() or (0,)", []),
         ("'a text'", []),

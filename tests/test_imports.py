@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -240,3 +241,11 @@ def test_after_the_start_what_the_tools_need_is_loaded_ahead() -> None:
 @pytest.mark.parametrize("name", ["models", "models.sql", "network.weather", "outbox", "postgres", "commands.line"])
 def test_without_a_window_tkinter_is_never_loaded(name: str) -> None:
     assert not {"tkinter", "_tkinter"} & modules_after(f"import abq_data_entry.{name}")
+
+
+@pytest.mark.parametrize("package", ["journal", "models", "network", "outbox", "views"])
+def test_a_package_that_imports_by_need_says_which_name_it_has_not(package: str) -> None:
+    module = importlib.import_module(f"abq_data_entry.{package}")
+    for name in ("Nothing", "_nothing"):
+        with pytest.raises(AttributeError, match=f"{package}' has no attribute '{name}'"):
+            getattr(module, name)

@@ -170,7 +170,7 @@ def _remove(cursor: Cursor, statement: str, key: tuple[object, ...], used: Datab
     return cursor.rowcount
 
 
-def add_lab(cursor: Cursor, lab: str, plots: int = 20) -> bool:
+def add_lab(cursor: Cursor, lab: str, plots: int) -> bool:
     """Add a lab with its plots; False if all is there.
 
     Raises `DatabaseError` for what isn't a letter, for the letter of another lab in lower case, and without plots.

@@ -176,10 +176,8 @@ def correct(
     return [_place(each) for each in became]  # type: ignore[attr-defined]
 
 
-def withdrawn(
-    cursor: Cursor, first: object = None, last: object = None, lab: object = None, limit: int = 1000
-) -> list[Withdrawn]:
-    """Return withdrawn records of those days (all), of that lab (all), what was withdrawn last first."""
+def withdrawn(cursor: Cursor, first: object, last: object, lab: object, limit: int) -> list[Withdrawn]:
+    """Return withdrawn records of those days and that lab (`None`: all), what was withdrawn last first."""
     cursor.execute(_WITHDRAWN, {"first": first, "last": last, "Lab": lab, "limit": limit})
     return [
         Withdrawn(
