@@ -17,27 +17,12 @@ from tests.network.real_servers import free_port, names_of_user_and_group, progr
 
 USERNAME, PASSWORD = "lab@example.com", 'Wäll "paper"\\7'
 
-_CONFIGURATION = """\
+_OF_2_3 = """\
 protocols = imap pop3
-listen = 127.0.0.1
-base_dir = {run}
-state_dir = {run}
-instance_name = abq-test
-log_path = {log}
-libexec_dir = {programs}
-mail_plugin_dir = {programs}/modules
 import_environment = $import_environment LD_LIBRARY_PATH
-default_internal_user = {user}
-default_internal_group = {group}
-default_login_user = {user}
-first_valid_uid = 1
-first_valid_gid = 0
-ssl = yes
 ssl_cert = <{certificate}
 ssl_key = <{certificate}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
-login_plugin_dir = {programs}/modules/login
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=%u {outer}/users
@@ -46,8 +31,52 @@ userdb {{
   driver = static
   args = uid={user} gid={group} home={files}
 }}
-mailbox_idle_check_interval = 1 s
 mail_location = maildir:{files}/mail
+"""
+_OF_2_4 = """\
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+protocols {{
+  imap = yes
+  pop3 = yes
+}}
+import_environment {{
+  LD_LIBRARY_PATH = %{{env:LD_LIBRARY_PATH}}
+}}
+ssl_server_cert_file = {certificate}
+ssl_server_key_file = {certificate}
+auth_allow_cleartext = yes
+passdb passwd-file {{
+  passwd_file_path = {outer}/users
+  default_password_scheme = PLAIN
+}}
+userdb static {{
+  fields {{
+    uid = {user}
+    gid = {group}
+    home = {files}
+  }}
+}}
+mail_driver = maildir
+mail_path = {files}/mail
+"""
+_OF_BOTH = """\
+listen = 127.0.0.1
+base_dir = {run}
+state_dir = {run}
+instance_name = abq-test
+log_path = {log}
+libexec_dir = {programs}
+mail_plugin_dir = {programs}/modules
+login_plugin_dir = {programs}/modules/login
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+first_valid_uid = 1
+first_valid_gid = 0
+ssl = yes
+auth_mechanisms = plain login
+mailbox_idle_check_interval = 1 s
 namespace inbox {{
   inbox = yes
   separator = /
@@ -77,6 +106,8 @@ service config {{
   executable = config -c {outer}/dovecot.conf
 }}
 """
+_CONFIGURATIONS = {"2.3": _OF_2_3 + _OF_BOTH, "2.4": _OF_2_4 + _OF_BOTH}
+"""By version: the names of settings have changed."""
 
 
 @dataclass(frozen=True)
@@ -118,14 +149,15 @@ class Mailbox:
 
 @contextlib.contextmanager
 def mailbox_server(certificate: Path) -> Iterator[Mailbox]:
-    """Run a server. Skips the test where it can't be had, or is one whose settings are written in another way."""
+    """Run a server. Skips the test where it can't be had, or is of a version whose settings aren't known here."""
     dovecot = program("dovecot")
     environment = programs.environment(dovecot)
     version = subprocess.run(
         [dovecot, "--version"], env=environment, capture_output=True, text=True, check=False, timeout=60
     ).stdout
-    if not version.startswith("2.3"):
-        pytest.skip(f"dovecot {version.split() and version.split()[0]} isn't 2.3, whose settings these are")
+    configuration = _CONFIGURATIONS.get(version[:3])
+    if configuration is None:
+        pytest.skip(f"the settings of dovecot {version.strip() or 'without a version'} aren't known here")
     with workspace() as (outer, files):
         user, group = names_of_user_and_group()
         ports = {name: free_port() for name in ("imap", "imaps", "pop3", "pop3s")}
@@ -135,14 +167,17 @@ def mailbox_server(certificate: Path) -> Iterator[Mailbox]:
         (outer / "users").write_text(f"{USERNAME}:{{PLAIN}}{PASSWORD}\n", "utf-8")
         settings = outer / "dovecot.conf"
         settings.write_text(
-            _CONFIGURATION.format(
+            configuration.format(
                 run=outer / "run", log=outer / "log", programs=programs.root_of(dovecot) / "usr/lib/dovecot",
                 user=user, group=group, certificate=own, outer=outer, files=files, **ports,
             )
         )  # fmt: skip
         # By itself it would look for doveconf at an absolute path.
-        reader = dovecot.parents[1] / "bin/doveconf"
-        command = [str(reader), "-f", "service=master", "-c", str(settings), "-m", "master", "-e", str(dovecot), "-F"]
+        reader, place, itself = str(dovecot.parents[1] / "bin/doveconf"), str(settings), str(dovecot)
+        command = {
+            "2.3": [reader, "-f", "service=master", "-c", place, "-m", "master", "-e", itself, "-F"],
+            "2.4": [reader, "-c", place, "-C", "-F", itself, "-F", "-c", place],
+        }[version[:3]]
         mailbox = Mailbox(ports, files / "mail", outer / "log")
         with _modules_found(dovecot, outer) as found, running(
             ["/usr/bin/env", f"LD_LIBRARY_PATH={found}", *command], dovecot, ports["imap"], outer / "output"
