@@ -1,4 +1,4 @@
-"""The demo, played once from end to end without a display: its pictures, its files and its report.
+"""The demo, played once from end to end without a display, as the wheel installs it: its pictures, files and report.
 
 About half a minute; `-m "not demo"` leaves it out.
 """
@@ -54,12 +54,13 @@ class Played:
         return name
 
 
-def _start(folder: Path, home: Path) -> subprocess.Popen[str]:
-    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "ABQ_DATA_DIR", "ABQ_CONFIG_DIR")
+def _start(command: list[str], folder: Path, home: Path) -> subprocess.Popen[str]:
+    """Run a command in the folder, without a display, a checkout or settings of its own."""
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "ABQ_DATA_DIR", "ABQ_CONFIG_DIR", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     variables = {name: text for name, text in os.environ.items() if name not in hidden}
     return subprocess.Popen(
-        [sys.executable, "-m", "abq_data_entry", "demo", "--folder", str(folder)],
-        cwd=CHECKOUT,
+        command,
+        cwd=folder,
         env={**variables, "ABQ_DATA_DIR": str(home / "data"), "ABQ_CONFIG_DIR": str(home / "config"),
              "TMPDIR": str(home / "tmp")},
         stdin=subprocess.DEVNULL,
@@ -84,19 +85,23 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def played(workspace: Path) -> Iterator[Played]:
-    """The demo, played once for all tests of this module."""
-    process = _start(workspace / "demo", workspace)
+def played(workspace: Path, installed_programs: Path) -> Iterator[Played]:
+    """The demo of the installed command, played in an empty folder, once for all tests of this module."""
+    empty = workspace / "empty"
+    empty.mkdir()
+    process = _start([str(installed_programs / "abq-data-entry"), "demo"], empty, workspace)
     try:
         output, errors = process.communicate(timeout=PATIENCE)
     finally:
         if process.poll() is None:
             process.terminate()
             process.wait()
-    yield Played(process.returncode, output, errors, workspace / "demo", workspace)
+    yield Played(process.returncode, output, errors, empty / "demo", workspace)
 
 
 @pytest.mark.demo
+@pytest.mark.needs("installation")
+@pytest.mark.xdist_group("wheel")
 @without_virtual_display
 class TestPlayed:
     """What a demo leaves."""
@@ -138,6 +143,7 @@ class TestPlayed:
         assert "Sensor cable loose" in report
 
     def test_nothing_else_is_touched_or_left(self, played: Played) -> None:
+        assert [path.name for path in played.folder.parent.iterdir()] == ["demo"]
         assert list((played.home / "tmp").iterdir()) == []
         assert not (played.home / "config").exists()
         assert [path.name for path in (played.home / "data").iterdir()] == ["log"]
@@ -147,7 +153,8 @@ class TestPlayed:
 @without_virtual_display
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_all_that_was_started(number: signal.Signals, workspace: Path) -> None:
-    process = _start(workspace / "interrupted", workspace)
+    command = [sys.executable, "-m", "abq_data_entry", "demo", "--folder", str(workspace / "interrupted")]
+    process = _start(command, CHECKOUT, workspace)
     try:
         _wait_for(lambda: list((workspace / "tmp").glob("abq-demo-*/data/postgres/cluster/postmaster.pid")))
         process.send_signal(number)

@@ -1,8 +1,8 @@
 """Several workers (`-n`): which tests stay together, and which begin first.
 
 Each worker is a session of its own, with its own display, server and folders. Tests that share a fixture of their file
-or folder stay with one worker, in their order; every other test goes to whoever is free. What took longest the last time begins
-first, so that nobody is left with it at the end. A worker that crashes is replaced, and its test has failed.
+or folder stay with one worker, in their order; every other test goes to whoever is free. What took longest the last
+time begins first, so that nobody is left with it at the end. A worker that crashes is replaced; its test has failed.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ NOT_RUN = {
     ".ci/lock --upgrade": "moves the pins of this checkout",
     "python3 -m venv new": "tests/launcher/test_wheel does these three steps, without the network",
     "new/bin/pip install dist/*.whl": "the same",
-    "new/bin/abq-data-entry demo": "the same",
+    "new/bin/abq-data-entry demo": "tests/test_demo.py plays it",
     "python3 -m benchmarks --quick": "takes minutes; tests/test_benchmarks.py runs one group of each kind",
     "python3 -m benchmarks --only holding": "the same",
     "python3 -m benchmarks --only waiting": "the same",

@@ -1,42 +1,22 @@
-"""The wheel: built, installed into an empty environment, and everything the application needs is in it."""
+"""The wheel: built, installed into an empty environment, and everything the application needs is in it.
+
+That what it installs plays the demo is shown by tests/test_demo.py.
+"""
 
 import os
 import re
-import shutil
 import subprocess
-import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from abq_data_entry.launcher.system_packages import advice
+from tests.fixtures.wheel import BUNDLED
 
 from .conftest import ROOT
 
-pytestmark = pytest.mark.needs("installation")
-BUNDLED = ("create_db.sql", "sample_http_server.py", "basic_ftp_server.py")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that the source tree stays as it is; without the network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    source.mkdir()
-    shutil.copytree(ROOT / "abq_data_entry", source / "abq_data_entry", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", *BUNDLED):
-        shutil.copy(ROOT / name, source)
-    # A used checkout: an earlier build has left modules that the source no longer has.
-    stale = source / "build/lib/abq_data_entry/long_gone.py"
-    stale.parent.mkdir(parents=True)
-    stale.write_text("", "utf-8")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stdout + built.stderr
-    (made,) = folder.glob("*.whl")
-    return made
+pytestmark = [pytest.mark.needs("installation"), pytest.mark.xdist_group("wheel")]
 
 
 def test_it_holds_the_bundled_files_and_the_icons(wheel: Path) -> None:
@@ -51,22 +31,6 @@ def test_it_holds_the_bundled_files_and_the_icons(wheel: Path) -> None:
     packed = {name for name in names if name.endswith(".py") and "/bundled/" not in name}
     assert packed == modules
     assert not any(name.startswith(("tests/", "benchmarks/")) or name == "abq_data_entry.py" for name in names)
-
-
-@pytest.fixture(scope="module")
-def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the programs of an empty environment with the wheel in it; the packages that the wheel needs are
-    this environment's, which saves fetching them."""
-    environment = tmp_path_factory.mktemp("installed") / "empty"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
-    folder = environment / ("Scripts" if sys.platform == "win32" else "bin")
-    install = [sys.executable, "-m", "pip", "--python", str(folder / "python"), "install", "--no-deps", "--no-index"]
-    subprocess.run([*install, "--quiet", "--disable-pip-version-check", str(wheel)], check=True)
-    ask = [str(folder / "python"), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    packages = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
-    needed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    Path(packages, "needed.pth").write_text("\n".join(needed) + "\n", "utf-8")
-    return folder
 
 
 def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -89,9 +53,9 @@ def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_installs_into_an_empty_environment(programs: Path, tmp_path: Path) -> None:
+def test_it_installs_into_an_empty_environment(installed_programs: Path, tmp_path: Path) -> None:
     facts = _run(
-        [str(programs / "python"), "-c",
+        [str(installed_programs / "python"), "-c",
          "import importlib.metadata as m, abq_data_entry.folders as f\n"
          "print(m.version('abq-data-entry'), m.entry_points(name='abq-data-entry', group='console_scripts'))\n"
          "print(f.bundled_file('create_db.sql'))"],
@@ -101,7 +65,7 @@ def test_it_installs_into_an_empty_environment(programs: Path, tmp_path: Path) -
     assert facts.stdout.startswith("1.0.0 ")
     assert "abq_data_entry.__main__:run" in facts.stdout
     schema = Path(facts.stdout.splitlines()[-1])
-    assert schema.is_file() and programs.parent in schema.parents
+    assert schema.is_file() and installed_programs.parent in schema.parents
 
 
 @pytest.mark.parametrize(("words", "code", "said"), [
@@ -109,16 +73,16 @@ def test_it_installs_into_an_empty_environment(programs: Path, tmp_path: Path) -
     (["--nonsense"], 2, ""),
 ])  # fmt: skip
 def test_what_it_installs_is_the_command(
-    programs: Path, tmp_path: Path, words: list[str], code: int, said: str
+    installed_programs: Path, tmp_path: Path, words: list[str], code: int, said: str
 ) -> None:
-    finished = _run([str(programs / "abq-data-entry"), *words], tmp_path)
+    finished = _run([str(installed_programs / "abq-data-entry"), *words], tmp_path)
 
     assert finished.returncode == code, finished.stderr
     assert re.fullmatch(said, finished.stdout)
     assert ("usage: abq-data-entry" in finished.stderr) is (code == 2)
 
 
-def test_without_tk_it_names_what_brings_it(programs: Path, tmp_path: Path) -> None:
+def test_without_tk_it_names_what_brings_it(installed_programs: Path, tmp_path: Path) -> None:
     """Debian packs Tk apart from Python: somebody who installed by pipx or uv may have none."""
     (tmp_path / "without/tkinter").mkdir(parents=True)
     (tmp_path / "without/tkinter/__init__.py").write_text("raise ImportError('none', name='_tkinter')\n")
@@ -126,22 +90,8 @@ def test_without_tk_it_names_what_brings_it(programs: Path, tmp_path: Path) -> N
         "import os, sys; sys.path.insert(0, sys.argv.pop()); os.environ['DISPLAY'] = ':0'\n"
         "from abq_data_entry.__main__ import main; sys.exit(main([]))"
     )
-    finished = _run([str(programs / "python"), "-c", code, str(tmp_path / "without")], tmp_path)
+    finished = _run([str(installed_programs / "python"), "-c", code, str(tmp_path / "without")], tmp_path)
 
     assert finished.returncode == 1
     assert "has no tkinter, so it can't open windows. " in finished.stderr
     assert advice(["tkinter"]) in finished.stderr
-
-
-@pytest.mark.demo
-@pytest.mark.skipif(sys.platform != "linux", reason="a display of its own is Linux's Xvfb")
-def test_what_it_installs_plays_the_demo(programs: Path, display: str, tmp_path: Path) -> None:
-    """In about a quarter of a minute. The fixture ``display`` skips this where no display can be had."""
-    finished = _run([str(programs / "abq-data-entry"), "demo"], tmp_path)
-
-    assert (finished.returncode, finished.stderr) == (0, ""), finished
-    made = {path.name for path in (tmp_path / "empty/demo").iterdir()}
-    assert {"report.md", "extract", "rest", "ftp", "01-ready.png"} <= made
-    assert any(name.endswith("-evening.png") for name in made)
-    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["demo"]
-    assert list((tmp_path / "tmp").iterdir()) == []
