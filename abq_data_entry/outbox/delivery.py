@@ -24,6 +24,11 @@ from ..network.destinations import is_known
 from ..remote_names import is_usable_name as is_usable_at_destination
 from ..remote_names import name_at_destination
 
+log = logging.getLogger(__name__)
+
+_LAB = "Lab"  # the column
+_MOST_EXPORTS = 3
+
 
 class OutboxError(Exception):
     """What was asked of the outbox can't be done; nothing was changed."""
@@ -39,9 +44,6 @@ class SettingsUnusable(OutboxError):
 
 class Busy(OutboxError):
     """Another process, or another window, is at this delivery at the moment."""
-
-
-_LAB = "Lab"  # the column
 
 
 class NoRecords(Exception):
@@ -74,11 +76,6 @@ def _labs_in(path: Path) -> set[str]:
 
     with path.open(encoding="utf-8-sig", newline="") as file:
         return {row[_LAB] for row in csv.DictReader(file) if row.get(_LAB)}
-
-
-log = logging.getLogger(__name__)
-
-_MOST_EXPORTS = 3
 
 
 class Audit(Protocol):
@@ -174,8 +171,8 @@ PERHAPS_ARRIVED = (
 )
 STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED, UNKNOWN)
 ENDED = (DELIVERED, CANCELLED)
-UNFINISHED = (WAITING, SENDING, FAILED, UNKNOWN)
 """States that nothing leads out of: the file is no longer needed."""
+UNFINISHED = (WAITING, SENDING, FAILED, UNKNOWN)
 
 _LARGEST, _LARGEST_COUNT = 2**63 - 1, 2**31 - 1  # of the columns that they are written into
 _LONGEST_TEXT = 10_000

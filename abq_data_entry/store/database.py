@@ -34,6 +34,7 @@ from abq_data_entry.folders import made_durable, replacement, synced
 if TYPE_CHECKING:
     import sqlite3
 
+
 @dataclass(frozen=True)
 class Layout:
     """What is in a file: `name` is what people call it, `version` its `user_version`, `tables` the statement of each.
