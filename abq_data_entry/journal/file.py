@@ -119,6 +119,7 @@ class EarlierJournal:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "journal.log"
         self._end = folder / "journal.end"  # how long that file was, and how many records waited in it
+        self._written: tuple[bytes, Noted] = b"", Noted()  # our own line, which isn't parsed again
 
     @property
     def exists(self) -> bool:
@@ -135,6 +136,8 @@ class EarlierJournal:
         if len(data) > LARGEST:
             raise JournalError(f"The journal of this computer is too large to be read: {self.path}.")
         if not self._end.exists():  # as it is, once nothing of an older version is there
+            if data == self._written[0]:
+                return None, self._written[1]
             if not data:
                 return None, Noted()
             first, end, more = data.partition(b"\n")
@@ -168,6 +171,7 @@ class EarlierJournal:
     def note(self, noted: Noted) -> None:
         """Occupy the name while anything waits, and give it back when nothing does."""
         with suppress(OSError):  # without it only a database that was removed or cut short goes unnoticed
+            self._written = b"", Noted()
             if not noted.waiting:
                 self.path.unlink(missing_ok=True)
                 return
@@ -181,6 +185,7 @@ class EarlierJournal:
                     os.ftruncate(handle, len(line))
             finally:
                 os.close(handle)
+            self._written = line, noted
 
 
 def put_aside(folder: Path, name: str, damaged: list[bytes]) -> Path:
