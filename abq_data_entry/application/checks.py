@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import fields, folders
@@ -239,7 +240,7 @@ class Checks:
             return
 
         def look_up() -> tuple[CheckView, Any]:
-            progress = self._connection.retry_after_restart(lambda: model.get_check(*key))
+            progress = self._connection.retry_after_restart(partial(model.get_check, *key))
             plots = model.choices().plots
             view = CheckView(
                 key=key,

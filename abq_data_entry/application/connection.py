@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..jobs import ANY
@@ -173,7 +174,7 @@ class Connection:
         """Have ``work(model)`` done by the open database in the background, and its result or error told here."""
         model = self._state.model
         assert model is not None
-        return self._jobs.submit(lane, lambda: self.retry_after_restart(lambda: work(model)), done=done, failed=failed)
+        return self._jobs.submit(lane, self.retry_after_restart, partial(work, model), done=done, failed=failed)
 
     def endpoint(self) -> dict[str, str]:
         """Where the database is that is open, with the login that was asked for. Runs on a worker thread."""

@@ -207,11 +207,6 @@ class Navigation:
         self._form.set_check(*key)
         self._form.focus_first_empty()
 
-    def try_again(self) -> None:
-        """The database is back: open the record that couldn't be opened."""
-        if self._form.opening.closed is not None:
-            self.open_record(self._form.opening.closed)
-
     def _open_known(self, key: tuple[Any, ...]) -> None:
         known = self._copy.record(key)
         if known:

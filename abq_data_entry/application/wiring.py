@@ -649,7 +649,8 @@ class Wiring(MainWindow):
         self.show_choices(choices)
         self.permissions.ask(model)
         self.form.known.look_up()
-        self.navigation.try_again()
+        if (closed := self.form.opening.closed) is not None:  # a record that couldn't be opened
+            self.navigation.open_record(closed)
 
     def _lists_changed(self, choices: Any) -> None:
         """Technicians, labs or plots were changed, or destinations."""
