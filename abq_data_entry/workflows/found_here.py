@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 import logging
 import shutil
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from .. import folders
 from ..models.alarms import BACKUP, DISK, Finding
 from .back_up import failed_daily, kept_backups
+from .local_disks import are_one, existing, in_time
 from .status import Limits
 
 log = logging.getLogger(__name__)
@@ -19,11 +19,7 @@ log = logging.getLogger(__name__)
 LIMITS = Limits()
 """From when on it is an alarm; that of the disk ends when a tenth more is free, lest it come and go."""
 
-PATIENCE = 10.0
-"""Seconds that the folder of backups has for an answer: it may be on a share."""
-
 Values = Mapping[str, object]
-_waiting: set[str] = set()  # folders from which an answer is still to come
 
 
 def found_here(values: Values, now: datetime.datetime, database_since: datetime.datetime | None) -> list[Finding]:
@@ -33,18 +29,22 @@ def found_here(values: Values, now: datetime.datetime, database_since: datetime.
     """
     data = folders.data_folder()
 
-    def look_at_backups() -> list[Finding | None]:
-        return [backup_disk_finding(data, kept_backups(values).folder), backup_finding(values, now, database_since)]
-
-    found = [disk_finding(data), *_in_time(str(kept_backups(values).folder), look_at_backups)]
+    backups = kept_backups(values).folder
+    found = [disk_finding(data)]
+    try:
+        found += in_time(
+            backups,
+            lambda: [backup_disk_finding(data, backups), backup_finding(values, now, database_since)],
+        )
+    except TimeoutError as error:
+        log.warning("nothing is known of the backups: %s", type(error).__name__)
     return [each for each in found if each is not None]
 
 
 def disk_finding(folder: Path) -> Finding | None:
     """Whether the disk of the folder is nearly full; None if that can't be told, or it is just between the two."""
     try:
-        there = _existing(folder)
-        free = shutil.disk_usage(there).free // 2**20
+        free = shutil.disk_usage(existing(folder)).free // 2**20
     except OSError:
         return None
     if free < LIMITS.free_mib:
@@ -58,44 +58,11 @@ def backup_disk_finding(data: Path, backups: Path) -> Finding | None:
     None also where the folder isn't there: that of a disk which isn't connected would be on another one.
     """
     try:
-        if backups.stat().st_dev == _existing(data).stat().st_dev:
+        if are_one(data, backups):
             return Finding(DISK, str(backups), "", f"it is on the disk of {data}")
     except OSError:
         return None
     return disk_finding(backups)
-
-
-def _existing(folder: Path) -> Path:
-    return next(each for each in (folder, *folder.parents) if each.exists())
-
-
-def _in_time(folder: str, look: Callable[[], list[Finding | None]]) -> list[Finding | None]:
-    """Look at a folder that may be on a share which has stopped answering: then nothing is known of it.
-
-    The look that waits there is left behind, and no other one follows it before it has ended.
-    """
-    from ..network.guard import call_abandonable
-
-    if folder in _waiting:
-        return []
-    _waiting.add(folder)
-    limit = time.monotonic() + PATIENCE
-
-    def work() -> list[Finding | None]:
-        try:
-            return look()
-        finally:
-            _waiting.discard(folder)
-
-    def check() -> None:
-        if time.monotonic() >= limit:
-            raise TimeoutError
-
-    try:
-        return call_abandonable(work, check)
-    except TimeoutError:
-        log.warning("the folder of backups didn't answer within %g s: nothing is known of it", PATIENCE)
-        return []
 
 
 def backup_finding(

@@ -10,12 +10,15 @@ import platform
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders
 from ..constants import APPLICATION_ID
 from ..counting import counted
 from ..version import version
+from .back_up import kept_backups
+from .local_disks import are_one, existing, in_time
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -52,7 +55,7 @@ def status(values: Values, opened: OpenDatabase, limits: Limits, now: datetime.d
         "database": _database(values, opened, limits, now),
         "records_waiting": _tried(lambda: _records(values, limits, now)),
         "deliveries": _tried(_deliveries),
-        "backup": _tried(lambda: _backup(values, limits, now)),
+        "backup": _tried(lambda: in_time(kept_backups(values).folder, lambda: _backup(values, limits, now))),
         "disk": _tried(lambda: _disk(limits)),
     }
     problems = tuple(problem for _, found in parts.values() for problem in found)
@@ -156,24 +159,28 @@ def _deliveries() -> tuple[Part, list[str]]:
 
 def _backup(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Part, list[str]]:
     from ..postgres import rotation_of
-    from .back_up import kept_backups
 
     backups = kept_backups(values)
     newest = backups.newest()
     made = datetime.datetime.fromtimestamp(newest.stat().st_mtime, now.tzinfo) if newest else None
-    part: Part = {"folder": str(backups.folder), "newest": made and _moment(made)}
-    if rotation_of(values) is None:
-        return {**part, "wanted": False}, []
-    if made is not None and now - made <= datetime.timedelta(days=limits.backup_days):
-        return {**part, "wanted": True}, []
-    since = f"The newest backup is of {_local(made)}" if made else f"There is no backup in {backups.folder}"
-    return {**part, "wanted": True}, [f"{since}."]
+    wanted = rotation_of(values) is not None
+    part: Part = {"folder": str(backups.folder), "newest": made and _moment(made), "wanted": wanted}
+    problems = list[str]()
+    if wanted and (made is None or now - made > datetime.timedelta(days=limits.backup_days)):
+        since = f"The newest backup is of {_local(made)}" if made else f"There is no backup in {backups.folder}"
+        problems.append(f"{since}.")
+    if backups.folder.is_dir() and not are_one(folders.data_folder(), backups.folder):
+        room, few = _room(backups.folder, limits)
+        part, problems = {**part, **room}, [*problems, *few]
+    return part, problems
 
 
 def _disk(limits: Limits) -> tuple[Part, list[str]]:
-    folder = folders.data_folder()
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    usage = shutil.disk_usage(there)
+    return _room(folders.data_folder(), limits)
+
+
+def _room(folder: Path, limits: Limits) -> tuple[Part, list[str]]:
+    usage = shutil.disk_usage(existing(folder))
     part: Part = {"folder": str(folder), "free_bytes": usage.free, "total_bytes": usage.total}
     free = usage.free // 2**20
     few = f"Only {free:,} MiB are free on the disk of {folder}."

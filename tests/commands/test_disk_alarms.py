@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.models import SQLModel
-from abq_data_entry.workflows import found_here
+from abq_data_entry.workflows import found_here, local_disks
 from abq_data_entry.workflows.status import Limits
 from tests.commands.conftest import Outcome
 from tests.fixtures.disks import filled, small_disk
@@ -74,7 +74,7 @@ def test_a_folder_that_is_gone_says_nothing(said: Said, backups: Path) -> None:
 def test_a_share_that_does_not_answer_holds_no_look_up(
     said: Said, backups: Path, server_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(found_here, "PATIENCE", 0.3)
+    monkeypatch.setattr(local_disks, "PATIENCE", 0.3)
     monkeypatch.setattr(found_here, "LIMITS", Limits(free_mib=10**12))
     with frozen_share(backups):
         for _again in range(3):

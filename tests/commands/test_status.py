@@ -16,10 +16,13 @@ import pytest
 from abq_data_entry import folders
 from abq_data_entry.models import SQLModel, schema
 from abq_data_entry.postgres import backups_of
+from abq_data_entry.workflows import local_disks
 from abq_data_entry.workflows.status import Limits, status
 from tests.commands.conftest import DAY, Outcome
 from tests.commands.test_journal import keep
+from tests.fixtures.disks import filled, small_disk
 from tests.network.real_servers import free_port
+from tests.network.shares import frozen_share
 
 Line = Callable[..., Outcome]
 NOW = datetime.datetime(2026, 11, 26, 12, 0, tzinfo=datetime.timezone.utc)
@@ -120,3 +123,21 @@ def test_times_are_of_the_caller(home: Path) -> None:
 
 def _closed() -> Any:
     return nullcontext(None)
+
+
+def test_the_disk_of_the_backups_is_looked_at_too(
+    line: Line, configure: Callable[..., None], stored: SQLModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups = tmp_path / "backups"
+    backups.mkdir(mode=0o700)
+    configure(backup_folder=str(backups), backup_keep=0)
+    with small_disk(backups, "1m"):
+        filled(backups / "rest")
+        done = line("status", "--free-mib", "1")
+        assert done.reason == f"Only 0 MiB are free on the disk of {backups}."
+        assert content(done)["backup"]["free_bytes"] == 0 and not content(done)["backup"]["wanted"]
+    assert "free_bytes" not in content(line("status"))["backup"]
+    monkeypatch.setattr(local_disks, "PATIENCE", 0.3)
+    with frozen_share(backups):
+        done = line("status")
+        assert done.reason == f"The folder {backups} doesn't answer." and content(done)["disk"]["free_bytes"] > 0
