@@ -215,7 +215,7 @@ def modules_after(statement: str) -> set[str]:
     "statement",
     [
         "import abq_data_entry.__main__",
-        "import abq_data_entry.application",
+        "import abq_data_entry.application.window, abq_data_entry.views",
         "import abq_data_entry.models, abq_data_entry.network, abq_data_entry.outbox, abq_data_entry.postgres",
     ],
 )
@@ -228,8 +228,19 @@ def test_the_start_imports_nothing_heavy(statement: str) -> None:
 def test_the_window_starts_without_what_costs_milliseconds() -> None:
     # Each of these takes 1 to 5 ms of a start that may take 2.5 times that of a bare window (python3 -m benchmarks).
     costly = {"dataclasses", "inspect", "secrets", "hashlib", "calendar", "subprocess", "logging.handlers"}
-    window = modules_after("import abq_data_entry.__main__, abq_data_entry.commands.window, abq_data_entry.application")
+    form = "import abq_data_entry.views, abq_data_entry.application.messages, abq_data_entry.application.keys"
+    window = modules_after(f"import abq_data_entry.__main__, abq_data_entry.application.window\n{form}")
     assert not costly & window - modules_after("import tkinter.ttk, decimal, json, logging, pathlib, typing")
+
+
+def test_tk_is_loaded_before_what_can_be_imported_meanwhile() -> None:
+    first = modules_after("import abq_data_entry.commands.window, abq_data_entry.application.interpreter")
+    assert not {"tkinter", "typing", "logging", "pathlib"} & first
+
+
+def test_the_window_has_its_look_before_the_form_is_imported() -> None:
+    look = modules_after("import abq_data_entry.application.window")
+    assert not {"abq_data_entry.views", "abq_data_entry.widgets"} & look
 
 
 def test_after_the_start_what_the_tools_need_is_loaded_ahead() -> None:
