@@ -156,18 +156,16 @@ def _name_of(cursor: Cursor, technician_id: int) -> str:
     return str(found[0][0])
 
 
-def _retire(cursor: Cursor, table: str, which: str, key: tuple[object, ...], retired: bool) -> int:
+def _retire(cursor: Cursor, table: str, which: str, key: tuple[object, ...], retired: bool) -> None:
     change = "retired = now()" if retired else "retired = NULL"
     cursor.execute(f"UPDATE {table} SET {change} WHERE {which} AND (retired IS NULL) = %s", (*key, retired))
-    return cursor.rowcount
 
 
-def _remove(cursor: Cursor, statement: str, key: tuple[object, ...], used: DatabaseError) -> int:
+def _remove(cursor: Cursor, statement: str, key: tuple[object, ...], used: DatabaseError) -> None:
     try:
         cursor.execute(statement, key)
     except ForeignKeyViolation as error:
         raise used from error
-    return cursor.rowcount
 
 
 def add_lab(cursor: Cursor, lab: str, plots: int) -> bool:

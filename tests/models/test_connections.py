@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import socket
 import sys
 import threading
@@ -28,6 +29,7 @@ from abq_data_entry.models import (
     SQLModel,
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.presence import RECORDS, Notice
 from abq_data_entry.models.weather import Counts
 from tests.models.records import DATE, record, typed
 from tests.models.test_schema import run
@@ -357,3 +359,33 @@ def test_what_somebody_else_did_while_the_answer_was_lost_is_told(database: Endp
         with pytest.raises(OutcomeUnknown, match="won't be doubled") as told:
             model.save_record(record(Plot="5"), write="insert")
         assert "disk quota" in told.value.detail
+
+
+def test_what_the_commit_finds_wrong_is_no_unknown_outcome(database: Endpoint) -> None:
+    run(database, "CREATE TABLE own (number integer UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    with closing(Connections(database)) as connections:
+        with pytest.raises(DatabaseError) as told:
+            connections.write(lambda cursor: cursor.execute("INSERT INTO own VALUES (1), (1)"))
+        assert not isinstance(told.value, OutcomeUnknown)
+        connections.write(lambda cursor: cursor.execute("INSERT INTO own VALUES (2)"))
+    assert run(database, "SELECT number FROM own") == [(2,)]
+
+
+def test_what_others_change_is_heard_also_after_a_lost_connection(model: SQLModel, database: Endpoint) -> None:
+    heard, stop = queue.Queue[list[Notice]](), threading.Event()
+    listening = SQLModel.at(database)
+    thread = threading.Thread(target=listening.watch, args=(heard.put, stop))
+    thread.start()
+    try:
+        assert heard.get(timeout=patience(30)) == [Notice("", {})]
+        model.save_record(record())
+        notices = [each for each in heard.get(timeout=patience(30)) if each.channel == RECORDS]
+        assert notices and all(model.owns(each.process) and not listening.owns(each.process) for each in notices)
+        kick_out(model, database)
+        while (found := heard.get(timeout=patience(30))) != [Notice("", {})]:
+            assert all(each.channel for each in found)
+    finally:
+        stop.set()
+        thread.join(patience(30))
+    assert not thread.is_alive()
+    listening.close()

@@ -404,3 +404,14 @@ def test_what_is_due_is_made_once_by_whoever_comes_first(model: SQLModel, databa
         with closing(SQLModel.at(make("GRANT abq_technician TO {}"))) as apart:
             assert (apart.due_deliveries(), apart.sees_all_labs()) == ([], False)
         assert len(model.due_deliveries()) == 1 and model.sees_all_labs()
+
+
+def test_what_has_just_come_due_isnt_late(model: SQLModel, database: Endpoint) -> None:
+    minute = "now() AT TIME ZONE 'UTC' - interval '1 minute'"
+    ((day, at),) = run(database, f"SELECT ({minute})::date, to_char({minute}, 'HH24:MI')")
+    model.save_record(record(Date=day))
+    model.add_destination(ARCHIVE._replace(schedule=f"every day at {at}"))
+    scheduled(database, "2026-01-01")
+    run(database, "UPDATE lab_settings SET time_zone = 'UTC'")
+    (found,) = model.due_deliveries()
+    assert (found.destination, found.date, found.late, found.present) == (ARCHIVE.key, day, False, "")

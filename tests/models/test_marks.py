@@ -15,7 +15,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import DatabaseError, SQLModel
+from abq_data_entry.models import DatabaseError, RecordMissing, SQLModel
 from abq_data_entry.models.marks import Mark, MarkEvent
 from abq_data_entry.postgres import backup
 from tests.models.logins import roles_of_lab_a
@@ -265,6 +265,8 @@ def test_a_mark_is_changed_once_though_the_answer_was_lost(marked: Endpoint, whe
         return history(marked, number)[1:]
 
     with losing_answers(marked, when) as (model, lose):
+        with pytest.raises(RecordMissing, match="There is no mark 99"):
+            model.get_mark(99)
         lose()
         model.answer_mark(number, " The door was open. ")
         assert events() == [("answered", "The door was open.")]

@@ -17,7 +17,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel
-from abq_data_entry.models.shift_messages import LONGEST, MOST_SHOWN, Addressee
+from abq_data_entry.models.shift_messages import LONGEST, MOST_SHOWN, Addressee, AddresseeUnknown
 from abq_data_entry.models.undoing import By
 from abq_data_entry.postgres import backup
 from tests.models.logins import roles_of_lab_a
@@ -101,6 +101,7 @@ def test_what_cant_be_sent_is_answered_and_a_notice_fits(model: SQLModel, databa
         with pytest.raises(DatabaseError) as refusal:
             model.send_message(to, words, by=SIMMS)
         assert sentence in str(refusal.value)
+        assert isinstance(refusal.value, AddresseeUnknown) is sentence.startswith("There is no "), sentence
     assert run(database, "SELECT count(*) FROM shift_messages") == [(0,)]
     with closing(psycopg2.connect(make_dsn(**database))) as listening:
         listening.autocommit = True

@@ -498,3 +498,15 @@ def test_an_answer_that_was_lost_is_found_out_and_nothing_is_done_twice(database
         reasons = [each.reason for each in model.get_history(*OTHER_LAB)]
         assert reasons[-1] == "wrong lab" and reasons.count("wrong lab") == 1
         assert proxy.has_cut and proxy.cut is None and whole(model)
+
+
+def test_records_are_looked_up_where_they_stand_now(model: SQLModel) -> None:
+    model.save_record(record())
+    model.save_record(record(Fruit="7"), write="update")
+    (row,) = model.get_all_records(all_dates=True)
+    gone = place({**row, "Plot": 5})
+    ((found, where),) = model.look_up_records([place(row), gone])
+    assert found["Fruit"] == 7 and where == place(row, 2)
+    with pytest.raises(RecordInvalid) as refused:
+        model.move_record(KEY, (DATE, "8:00", "Z", 3), "wrong lab")
+    assert set(refused.value.errors) == {"Lab"}

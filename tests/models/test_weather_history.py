@@ -41,10 +41,10 @@ def holes(model: SQLModel, begin: float, end: float, computed: bool = False) -> 
 
 def test_holes_observations_and_what_a_model_computed(model: SQLModel) -> None:
     history = model.weather_history
-    assert history.newest() is None and holes(model, 0, 10) == [(0, 10)]
+    assert history.newest() is history.first() is None and holes(model, 0, 10) == [(0, 10)]
     many = [seen(0), seen(1), seen(2), seen(6, None), seen(9, kind="model"), seen(10), seen(0), seen(0, "99")]
     assert history.store(many) == Counts(new=6, filled=0, known=2, refused=0)
-    assert history.newest() == NOON + datetime.timedelta(hours=10)
+    assert history.newest() == NOON + datetime.timedelta(hours=10) and history.first() == NOON
     assert holes(model, 0, 11) == [(2, 10)]  # neither without a temperature, nor computed
     assert holes(model, 0, 11, computed=True) == [(2, 9)]
     assert holes(model, 0, 3) == [] and holes(model, 5, 4) == []
