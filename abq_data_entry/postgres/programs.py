@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import re
 import shutil
@@ -142,6 +143,16 @@ def exact_version(folder: Path) -> tuple[int, int]:
 
     One that isn't released yet (`19beta1`) has the minor version -1.
     """
+    try:
+        file = program(folder, "postgres").stat()
+    except OSError as error:
+        raise PostgresError(f"The PostgreSQL programs in {folder} don't run on this machine.", str(error)) from error
+    return _version_said(folder, (file.st_ino, file.st_mtime_ns, file.st_size))
+
+
+@functools.cache  # a machine has several, and each backup, start and upgrade asks all of them
+def _version_said(folder: Path, _file: tuple[int, int, int]) -> tuple[int, int]:
+    """What the program says of itself, asked once for each that is installed there."""
     command = [str(program(folder, "postgres")), "--version"]
     try:
         answer = subprocess.run(
