@@ -40,6 +40,13 @@ def test_a_check_is_known_from_its_progress_and_its_records(known: Known) -> Non
     assert known.record((DATE, "20:00", "A", 3)) == {}
 
 
+def test_all_that_is_known_and_when_it_was_looked_up(known: Known) -> None:
+    later = NOW + datetime.timedelta(hours=1)
+    assert known.as_of(later).taken == later and known.as_of(later).records() == known.records()
+    kept = {(each[F.PLOT], each[F.TIME]) for each in known.records()}
+    assert kept == {(2, "8:00"), (3, "8:00"), (3, "12:00")} and len(known.records()) == 3
+
+
 def test_previous_readings_are_those_before_the_check(known: Known) -> None:
     assert known.previous((DATE, "8:00", "A")) == {}
     assert known.previous((DATE, "12:00", "A"))[3][F.FRUIT] == 3

@@ -75,7 +75,9 @@ def test_it_arrives_and_the_receipt_says_so(box: Outbox, rest_server: BundledSer
             path, name=name, progress=progress, cancel=cancel
         )
 
-    done, error = deliver(box, added.identifier, send)
+    told = list[tuple[int, int]]()
+    done, error = deliver(box, added.identifier, send, progress=lambda *sent: told.append(sent))
+    assert told[-1] == (done.size, done.size)
     assert error is None and seen == [("sending", 1)]
     assert (rest_server.folder / NAME).read_bytes() == Extract().content
     assert box.read(added.identifier) == done
