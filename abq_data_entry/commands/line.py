@@ -1,6 +1,7 @@
 """The parser of the command line, and what all subcommands share: output, errors, the ways to end."""
 
 import argparse
+import functools
 import logging
 import sys
 from collections.abc import Sequence
@@ -45,6 +46,7 @@ or like psql (PGUSER, PGPASSWORD, ~/.pgpass), or they ask. ABQ_CONFIG_DIR and AB
 the settings and for the data."""
 
 
+@functools.cache  # to make it takes longer than many a subcommand, and a process may run several
 def parser() -> argparse.ArgumentParser:
     """The parser of all subcommands; `run` of the parsed options does the work."""
     found = argparse.ArgumentParser(
