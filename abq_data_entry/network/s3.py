@@ -105,10 +105,13 @@ class S3Uploads(RestUploads):
         Raises `Refused` where it refuses whatever is asked, so that no file is sent to learn that.
         """
         answer = self.ask("HEAD", name, accepted=(404, *_UNTOLD))
-        if answer.status in _UNTOLD or (answer.status == 404 and not self._is_there):
+        is_told = answer.status == 404 or "Content-Length" in answer.headers  # proxies take it from HEAD's answer
+        if answer.status in _UNTOLD or not is_told or (answer.status == 404 and not self._is_there):
             answer = self._told_in_words(name)
         if answer.status == 404 or 200 <= answer.status < 300:
             self._is_there = True
+            if answer.status != 404 and not _size_of(answer):
+                return None
             return _is_that(answer, size, digests)
         return None
 
@@ -138,7 +141,7 @@ class S3Uploads(RestUploads):
         if there is None and tag != digests.md5:
             raise RestError(
                 f"{source.name} was taken by the S3 store, but nothing says that it has it whole: this access key has "
-                "no right to ask (s3:GetObject). Ask its administrator."
+                "no right to ask (s3:GetObject), or the store doesn't tell. Ask its administrator."
             )
         if there is False:
             raise RestIncomplete(
@@ -163,11 +166,17 @@ class S3Uploads(RestUploads):
         return concealed(said, [self._keys[1]])
 
 
-def _is_that(answer: Answer, size: int, digests: Digests) -> bool:
-    """Whether what HEAD says of an object, or GET of one byte of it, is said of this content."""
+def _size_of(answer: Answer) -> str:
+    """What HEAD says of the size of an object, or GET of one byte of it; empty where it isn't told."""
     ranged = _TOTAL.fullmatch(answer.headers.get("Content-Range", ""))
-    told = ranged[1] if ranged else answer.headers.get("Content-Length", "")
-    if answer.status == 404 or told != str(size):
+    if ranged or answer.status == 206:
+        return ranged[1] if ranged else ""
+    return answer.headers.get("Content-Length", "")
+
+
+def _is_that(answer: Answer, size: int, digests: Digests) -> bool:
+    """Whether it is said of this content."""
+    if answer.status == 404 or _size_of(answer) != str(size):
         return False
     kept = answer.headers.get(_META, "").strip().lower()
     return kept == digests.sha256 if kept else answer.headers.get("ETag", "").strip('"').lower() == digests.md5

@@ -133,22 +133,39 @@ def test_nothing_is_sent_where_all_is_refused(status: str, code: str, words: str
 
 
 @pytest.mark.needs("network")
+@pytest.mark.parametrize("head", [http("405 No"), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"])
 @pytest.mark.parametrize(("status", "body"), [
     (f"206 Part\r\nContent-Range: bytes 0-0/{len(CONTENT)}", CONTENT[:1]), ("200 OK", CONTENT)
 ])  # fmt: skip
-def test_what_only_get_says_of_the_file_is_enough(status: str, body: bytes, extract: Path) -> None:
-    """Some refuse HEAD, and some know no ranges: what they have isn't sent again."""
+def test_what_only_get_says_of_the_file_is_enough(status: str, body: bytes, head: bytes, extract: Path) -> None:
+    """Some refuse HEAD, proxies take the size from it, some know no ranges: what they have isn't sent again."""
     asked: list[bytes] = []
 
     def script(client: Connection) -> None:
         while request := client.request():
             asked.append(request.split()[0])
             told = f"x-amz-meta-sha256: {DIGESTS.sha256}"
-            client.send(http("405 No") if request.startswith(b"HEAD") else http(status, body, told))
+            client.send(head if request.startswith(b"HEAD") else http(status, body, told))
 
     with serving(script) as port, uploads(f"http://127.0.0.1:{port}/lab") as opened:
         opened.upload(extract)
     assert asked == [b"HEAD", b"GET"]
+
+
+@pytest.mark.needs("network")
+@pytest.mark.parametrize("tag", [DIGESTS.md5, ""])
+def test_where_no_size_is_told_the_tag_of_the_put_counts(tag: str, extract: Path) -> None:
+    """What isn't told is no other content: it would be sent again and again."""
+    put = http("200 OK", b"", f'ETag: "{tag}"')
+    untold = b"HTTP/1.1 206 Part\r\nContent-Range: bytes 0-0/*\r\nContent-Length: 1\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+    with serving(_store(put, lambda asked: head if asked.startswith(b"HEAD") else untold + CONTENT[:1])) as port:
+        if tag:
+            with uploads(f"http://127.0.0.1:{port}/lab") as opened:
+                opened.upload(extract)
+        else:
+            told, error = refusal(f"http://127.0.0.1:{port}/lab", extract)
+            assert "nothing says that it has it whole" in told and not is_transient(error)
 
 
 @pytest.mark.needs("network")
