@@ -44,9 +44,12 @@ def found_here(values: Values, now: datetime.datetime, database_since: datetime.
 def disk_finding(folder: Path) -> Finding | None:
     """Whether the disk of the folder is nearly full; None if that can't be told, or it is just between the two."""
     try:
-        free = shutil.disk_usage(existing(folder)).free // 2**20
+        usage = shutil.disk_usage(existing(folder))
     except OSError:
         return None
+    if not usage.total:  # as of shares that don't say how large they are
+        return None
+    free = usage.free // 2**20
     if free < LIMITS.free_mib:
         return Finding(DISK, str(folder), f"Only {free:,} MiB are free on the disk of {folder}.")
     return Finding(DISK, str(folder), "", f"{free:,} MiB are free again") if free >= LIMITS.free_mib * 1.1 else None

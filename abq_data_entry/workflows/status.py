@@ -184,7 +184,8 @@ def _room(folder: Path, limits: Limits) -> tuple[Part, list[str]]:
     part: Part = {"folder": str(folder), "free_bytes": usage.free, "total_bytes": usage.total}
     free = usage.free // 2**20
     few = f"Only {free:,} MiB are free on the disk of {folder}."
-    return part, [few] if free < limits.free_mib else []
+    # A share that doesn't say how large it is has 0 bytes.
+    return part, [few] if free < limits.free_mib and usage.total else []
 
 
 def _moment(moment: datetime.datetime) -> str:

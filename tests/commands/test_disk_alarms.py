@@ -12,7 +12,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.workflows import found_here, local_disks
 from abq_data_entry.workflows.status import Limits
 from tests.commands.conftest import Outcome
-from tests.fixtures.disks import filled, small_disk
+from tests.fixtures.disks import disk_of_no_size, filled, small_disk
 from tests.network.shares import frozen_share
 
 Said = Callable[[], list[tuple[str, str]]]
@@ -69,6 +69,14 @@ def test_a_folder_that_is_gone_says_nothing(said: Said, backups: Path) -> None:
         ((few, _ended),) = said()
     backups.rmdir()
     assert said() == [(few, "")]
+
+
+def test_a_share_that_does_not_say_how_large_it_is_is_not_full(
+    said: Said, backups: Path, line: Callable[..., Outcome]
+) -> None:
+    with disk_of_no_size(backups):
+        assert said() == []
+        assert "MiB are free" not in line("status").errors
 
 
 def test_a_share_that_does_not_answer_holds_no_look_up(
