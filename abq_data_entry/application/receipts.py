@@ -197,7 +197,7 @@ class Answers:
             return
         self._messages.settled(_SUBJECT)
         read = found.read
-        say(f"New mails: {read.mails}, answers to deliveries: {read.answers}" if read else "The mailbox wasn't read")
+        say(read.line if read else "The mailbox wasn't read")
 
     def _tell_problem(self, found: Looked) -> None:
         problem = "" if found.passes else found.problem

@@ -47,7 +47,7 @@ def read(options: argparse.Namespace, secrets: Secrets) -> None:
         raise NotDone("No mailbox is set for answers: the setting is abq_answers_mailbox. See docs/mail.md.")
     login = login_of_mailbox(values, options.password_stdin, not options.unattended)
     found = _read(outbox, settings, login, secrets, asks=not options.unattended)
-    print(_count_of(found))
+    print(f"{found.line}.")
 
 
 def read_after_a_run(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> None:
@@ -66,7 +66,7 @@ def read_after_a_run(outbox: Outbox, settings: SettingsModel, secrets: Secrets) 
         tell(f"Warning: the receivers' answers weren't read. {reason(error)}")
     else:
         if found.mails:
-            print(_count_of(found))
+            print(f"{found.line}.")
 
 
 def _read(
@@ -91,11 +91,6 @@ def _read(
     if problem:
         raise NotDone(problem)
     return found
-
-
-def _count_of(found: Read) -> str:
-    unreadable = f", {len(found.unreadable)} that can't be read" if found.unreadable else ""
-    return f"New mails: {found.mails}, answers to deliveries: {found.answers}{unreadable}."
 
 
 def login_of_mailbox(

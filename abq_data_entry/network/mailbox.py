@@ -19,6 +19,8 @@ from .mailbox_pop3 import Pop3Mailbox
 Session = ImapMailbox | Pop3Mailbox
 MOST_AT_ONCE = 200
 """Mails that are read in one go; the others come with the next."""
+MOST_REFUSED = 10
+"""Mails that the server may fail to give in one go; with more of them it is the server."""
 LONGEST_READ = 600.0
 """Seconds after which no further mail is begun in one go."""
 
@@ -99,14 +101,15 @@ def _in_words(error: BaseException, address: MailboxAddress) -> BaseException:
 
 def new_mails(
     account: Account, known: Callable[[Sequence[str]], Collection[str]], cancel: threading.Event | None = None
-) -> Iterator[tuple[str, bytes]]:
-    """The mails whose names aren't known, each with its name, the oldest first; empty what can't be read.
+) -> Iterator[tuple[str, bytes | None]]:
+    """The mails whose names aren't known, each with its name, the oldest first; empty what can't be read, and None what
+    the server doesn't give at the moment: one damaged mail mustn't keep all after it.
 
     `known(names)` returns those of these names that are. Raises what `logged_in` raises.
     """
     left: list[Listed] | None = None
-    limit = time.monotonic() + LONGEST_READ
-    while left is None or left:
+    limit, refused = time.monotonic() + LONGEST_READ, 0
+    while left is None or (left and time.monotonic() < limit):
         with logged_in(account, cancel) as session:
             listed = session.listed()
             wanted = None if left is None else {each.name for each in left}
@@ -119,6 +122,12 @@ def new_mails(
                     content = session.fetched(mail)
                 except MailTooLarge:  # with that the connection is lost, and only this mail
                     yield mail.name, b""
+                    break
+                except OSError:  # Dovecot ends the connection with that
+                    refused += 1
+                    if refused > MOST_REFUSED or (cancel is not None and cancel.is_set()):
+                        raise
+                    yield mail.name, None
                     break
                 yield mail.name, content
                 if time.monotonic() >= limit:

@@ -73,7 +73,7 @@ class Pop3Mailbox:
         return sorted(found.values(), key=lambda each: each.number)[-MOST:]
 
     def fetched(self, mail: Listed) -> bytes:
-        """A mail, or its beginning where it is large; empty if it is gone."""
+        """A mail, or its beginning where it is large; empty if that can't be had."""
         is_large = mail.size > LONGEST_MAIL
         if "TOP" in self.abilities:
             command = b"TOP %d %d" % (mail.number, _BEGINNING if is_large else _MOST_LINES)
@@ -82,8 +82,7 @@ class Pop3Mailbox:
         else:
             command = b"RETR %d" % mail.number
         self._say(command)
-        if not self.line.line().startswith(b"+OK"):
-            return b""
+        self._require(self.line.line(), "refused to give a mail")
         lines = self._until_the_dot(_MOST_LINES)
         return b"\r\n".join([*lines, b""])[:LONGEST_MAIL]
 

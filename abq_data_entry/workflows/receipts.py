@@ -54,6 +54,12 @@ class Read(NamedTuple):
     answers: int = 0
     unreadable: tuple[str, ...] = ()
 
+    @property
+    def line(self) -> str:
+        """All of it in one line, for people."""
+        unreadable = f", {len(self.unreadable)} that can't be read" if self.unreadable else ""
+        return f"New mails: {self.mails}, answers to deliveries: {self.answers}{unreadable}"
+
 
 def account(values: Values, login: tuple[str, str]) -> Account:
     """The mailbox of the settings, with this login. Raises `InvalidInput` where none is set, or it can't be used."""
@@ -94,9 +100,10 @@ def _read(model: SQLModel, values: Values, box: Account, cancel: threading.Event
     mails, answers, unreadable = 0, 0, list[str]()
     for name, content in new_mails(box, lambda names: model.known_mails(mailbox, names), cancel):
         mails += 1
-        rows, problem = _rows(model, values, content)
+        rows, problem = ([], "the server didn't give it") if content is None else _rows(model, values, content)
         try:
-            answers += model.keep_answers(mailbox, name, rows)
+            if content is not None:  # else it is asked for again with the next look
+                answers += model.keep_answers(mailbox, name, rows)
         except DatabaseError as error:
             if type(error) is not DatabaseError:  # no server, no rights: that isn't because of this mail
                 raise
