@@ -47,8 +47,12 @@ class ObjectStore(NamedTuple):
         found: dict[str, bytes] = {}
 
         def ask() -> None:
-            listed = store.ask("GET", query="list-type=2").page.decode()
-            found.update({name: self._content(name) for name in re.findall("<Key>(.*?)</Key>", listed)})
+            # A hundred at a time: an answer is read up to 64 KB only.
+            names = [""]
+            while names:
+                query = f"list-type=2&max-keys=100&start-after={urllib.parse.quote(names[-1])}"
+                names = re.findall("<Key>(.*?)</Key>", store.ask("GET", query=query).page.decode())
+                found.update({name: self._content(name) for name in names})
 
         with S3Uploads(self.url, "", self.key, self.secret, timeout=20) as store:
             store.run(ask)
