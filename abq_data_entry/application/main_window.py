@@ -132,6 +132,7 @@ class Layout:
         self._window.update_idletasks()
         if len(self._shown) == 2:
             self._pane.sashpos(0, self._form.layout.wanted_height)
+        self.resized()  # the pane may have kept its height
 
     def _resized(self) -> None:
         self._arrange()

@@ -131,6 +131,7 @@ class Wiring(MainWindow):
         self.extract_days = ExtractDays(self.form, self.status_bar.extracts, self.shared, self.jobs)
         self.today = TodayPicture(self, self.shared, self.connection, self.layout.has_room, self._today_actions())
         self.extract_days.changed, self.layout.resized = self.today.look_soon, self.today.fit
+        self.after_idle(self.today.fit)  # the window had its first size before anybody asked
         self.export = Export(self, self.shared, self.jobs, self.messages, say, self.extract_days)
         self.commands = BackgroundCommands(
             self.form, self.status_bar, self.shared, self.jobs, say, self.extract_days.look_soon

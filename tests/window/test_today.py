@@ -155,6 +155,11 @@ def opened(window: Window) -> list[TodayWindow]:
     return [each for each in window.app.winfo_children() if isinstance(each, TodayWindow)]
 
 
+def test_it_is_there_from_the_start_where_there_is_room(window: Window) -> None:
+    window.until(window.app.today.line.winfo_ismapped, "the line in the first window")
+    assert window.app.layout.shown == ("form", "list")
+
+
 def test_it_gives_way(window: Window, stored: SQLModel) -> None:
     app = window.app
     app.extract_days.look_soon()
