@@ -18,8 +18,17 @@ class Secrets:
     """The passwords that came in the environment; empty where there was none. Not shown by `repr`."""
 
     def __init__(self, delivery: str = "", database: str = "") -> None:
-        self.delivery = delivery
-        self.database = database
+        self._delivery, self._database = delivery, database
+
+    @property
+    def delivery(self) -> str:
+        """That of a delivery. Raises NotDone, as does the other one."""
+        return _readable(self._delivery, f"in {DELIVERY_VARIABLE}")
+
+    @property
+    def database(self) -> str:
+        """That of the database."""
+        return _readable(self._database, f"in {DATABASE_VARIABLE}")
 
 
 class _OfAnother(NotDone):
@@ -119,9 +128,11 @@ def ask_secretly(prompt: str) -> str:
 
     try:
         with waiting_for_an_answer():
-            return getpass(prompt)
+            return _readable(getpass(prompt), "that was entered")
     except EOFError:
         raise NotDone("No password was entered.") from None
+    except UnicodeDecodeError:
+        raise _unreadable("that was entered") from None
 
 
 def can_ask() -> bool:
@@ -130,12 +141,31 @@ def can_ask() -> bool:
 
 
 def password_from_stdin() -> str:
-    """The first line of standard input. Raises NotDone when it is empty."""
-    with waiting_for_an_answer():
-        password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
+    """The first line of standard input. Raises NotDone when it is empty, or no text of this system."""
+    whence = "on standard input"
+    try:
+        with waiting_for_an_answer():
+            password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
+    except UnicodeDecodeError:
+        raise _unreadable(whence) from None
+    password = _readable(password.removeprefix("\ufeff"), whence)  # editors of Windows put that before the text
     if not password:
         raise NotDone("No password came on standard input: its first line must be the password.")
     return password
+
+
+def _readable(password: str, whence: str) -> str:
+    """Return the password. Raises NotDone for bytes that Python has kept as they were: they can be sent nowhere."""
+    if any("\ud800" <= each <= "\udfff" for each in password):
+        raise _unreadable(whence)
+    return password
+
+
+def _unreadable(whence: str) -> NotDone:
+    return NotDone(
+        f"The password {whence} isn't text in the encoding of this system, which mostly is UTF-8: save it so, or type "
+        "it anew."
+    )
 
 
 def _asked_user(destination: str, from_stdin: bool) -> str:
