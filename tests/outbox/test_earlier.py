@@ -184,6 +184,17 @@ def test_who_keeps_records_meanwhile_gets_a_turn(box: Outbox) -> None:
     assert len(seen - {0, count}) >= 2, f"all of them were taken over in one go: {seen}"
 
 
+def test_notes_of_parts_are_taken_over_once_and_kept(box: Outbox) -> None:
+    notes, name = box.folder / "left-there", f"{'a' * 32}.json"
+    notes.mkdir(parents=True)
+    text = json.dumps({"kind": FTP.kind, "address": FTP.address, "name": "x.part"})
+    notes.joinpath(name).write_text(text, encoding="utf-8")
+    again = restarted(box)
+    assert again.orphaned_parts(FTP) == [("a" * 32, "x.part")] and not any(notes.iterdir())
+    assert box.folder.joinpath("taken-over", "left-there", name).read_text(encoding="utf-8") == text
+    assert restarted(again).orphaned_parts(FTP) == again.orphaned_parts(FTP)
+
+
 def test_a_disk_that_is_full_loses_no_note_of_a_part(box: Outbox) -> None:
     disk = Path(tempfile.mkdtemp(dir=box.folder.parent))
     with small_disk(disk, "256k"):
