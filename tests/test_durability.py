@@ -55,8 +55,8 @@ import os
 os.fsync = os.fdatasync = lambda handle: None
 from abq_data_entry.store.database import Database
 connect = Database._connect
-def unsafe(self):
-    connection = connect(self)
+def unsafe(self, *how):
+    connection = connect(self, *how)
     connection.execute("PRAGMA synchronous = OFF")
     return connection
 Database._connect = unsafe
