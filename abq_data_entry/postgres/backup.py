@@ -267,6 +267,7 @@ def _identifier(name: str) -> str:
 
 FOLDER = "backups"
 _PATIENCE = 600.0  # seconds for another process that makes one
+_AHEAD = 24 * 3600.0  # seconds by which the clock of who made one may have been ahead
 _OWN = re.compile(r"-(\d{4}-\d\d-\d\d|before-)")  # else it is another server's
 _DATED = re.compile(r"(?P<name>.+)-(?P<date>\d{4}-\d\d-\d\d)\.dump")
 
@@ -293,9 +294,12 @@ class KeptBackups:
         self._name = re.sub(r"[^\w.-]", "_", dbname)
 
     def newest(self) -> Path | None:
-        """The newest backup of this database, by whatever it was made; `None` if there is none."""
-        found = self._files("*.dump")
-        return max(found, key=_moment) if found else None
+        """The newest backup of this database, by whatever it was made; `None` if there is none.
+
+        One of a clock that was ahead counts only where there is no other one.
+        """
+        found, limit = self._files("*.dump"), time.time() + _AHEAD
+        return max(found, key=lambda path: (_moment(path) <= limit, _moment(path)), default=None)
 
     def daily(self) -> dict[datetime.date, Path]:
         """The daily backups by their day, the newest first."""
@@ -321,7 +325,7 @@ class KeptBackups:
             fresh = not made.exists()
             if fresh:
                 dump(endpoint, made, verify=True, watching=watching)
-            for day in superfluous(self.daily(), rotation):
+            for day in superfluous(self.daily(), rotation, today):
                 with suppress(OSError):  # it goes tomorrow
                     self.daily()[day].unlink()
             return made if fresh else None
@@ -392,9 +396,12 @@ def rotation_of(settings: Mapping[str, object]) -> Rotation | None:
     return Rotation(days, weeks) if days else None
 
 
-def superfluous(days: Iterable[datetime.date], rotation: Rotation) -> list[datetime.date]:
-    """Which of the days' backups needn't be kept: neither of the last days nor the last of one of the weeks before."""
-    newest_first = sorted(days, reverse=True)
+def superfluous(days: Iterable[datetime.date], rotation: Rotation, today: datetime.date) -> list[datetime.date]:
+    """Which of the days' backups needn't be kept: neither of the last days nor the last of one of the weeks before.
+
+    Those of days to come, when a clock was ahead, take no place of others, and stay until their day.
+    """
+    newest_first = sorted((day for day in days if day <= today), reverse=True)
     older = newest_first[max(rotation.days, 1) :]
     last_of_week: dict[tuple[int, int], datetime.date] = {}
     for day in older:

@@ -88,8 +88,9 @@ def backup_finding(
         return Finding(BACKUP, folder, "", "backups aren't made here")
     if failure is not None and (made is None or failure.moment > made):
         return Finding(BACKUP, folder, f"The daily backup failed at {_local(failure.moment)}: {failure.reason}")
-    limit = now - datetime.timedelta(days=LIMITS.backup_days)
-    if made is not None and made < limit:
+    age = datetime.timedelta(days=LIMITS.backup_days)
+    limit = now - age
+    if made is not None and abs(now - made) > age:  # or of a clock that was ahead
         return Finding(BACKUP, folder, f"The newest backup in {folder} is of {_local(made)}.")
     if made is None and database_since is not None and database_since < limit:
         return Finding(BACKUP, folder, f"There is no backup in {folder}.")

@@ -166,7 +166,7 @@ def _backup(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Par
     wanted = rotation_of(values) is not None
     part: Part = {"folder": str(backups.folder), "newest": made and _moment(made), "wanted": wanted}
     problems = list[str]()
-    if wanted and (made is None or now - made > datetime.timedelta(days=limits.backup_days)):
+    if wanted and (made is None or abs(now - made) > datetime.timedelta(days=limits.backup_days)):
         since = f"The newest backup is of {_local(made)}" if made else f"There is no backup in {backups.folder}"
         problems.append(f"{since}.")
     if backups.folder.is_dir() and not are_one(folders.data_folder(), backups.folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from collections import Counter
@@ -272,6 +273,9 @@ def test_the_disk_and_the_backups_of_this_computer(
     folder.chmod(0o700)
     made = folder / f"{database['dbname']}-2026-11-26.dump"
     made.touch()
+    os.utime(made, (2**31 - 1,) * 2)  # of a clock that was ahead
+    assert any(words.startswith(f"The newest backup in {folder} is of 2038-01-") for _kind, words, _ended in said())
+    os.utime(made)
     assert said()[0][2].startswith("the newest backup is of")
 
 

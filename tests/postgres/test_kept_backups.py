@@ -83,12 +83,25 @@ def test_rotation_day_by_day(rotation: Rotation) -> None:
     kept: set[datetime.date] = set()
     for ago in range(400, -1, -1):
         kept.add(TODAY - datetime.timedelta(ago))
-        kept -= set(superfluous(kept, rotation))
+        kept -= set(superfluous(kept, rotation, TODAY - datetime.timedelta(ago)))
     days = max(rotation.days, 1)
     assert {TODAY - datetime.timedelta(ago) for ago in range(days)} <= kept
     assert len(kept) == days + rotation.weeks
     weeks = [day.isocalendar()[:2] for day in sorted(kept)[: rotation.weeks]]
     assert len(set(weeks)) == rotation.weeks
+
+
+def test_a_clock_that_was_ahead_costs_no_backup(backups: KeptBackups, endpoint: dict[str, str]) -> None:
+    """What was made in those days is neither the newest, nor in the place of one that was made since."""
+    backups.folder.mkdir(parents=True)
+    ahead = [backups.folder / f"daily_kept-{datetime.date(2031, 3, day)}.dump" for day in range(1, 9)]
+    for path in ahead:
+        path.touch()
+        os.utime(path, (2**31 - 1,) * 2)
+    assert backups.newest() in ahead
+    made = [backups.make_daily(endpoint, TODAY + datetime.timedelta(day), Rotation(2, 0)) for day in range(3)]
+    assert [each is not None and each.exists() for each in made] == [False, True, True]
+    assert backups.newest() in made and all(each.exists() for each in ahead)
 
 
 def test_several_at_once_make_one(backups: KeptBackups, endpoint: dict[str, str]) -> None:
