@@ -29,6 +29,7 @@ FIRST_SECONDS = 60.0  # whoever has just opened the window wants to type
 MINUTE = 20  # stations report about five minutes before the hour, and the services need up to 20 minutes
 SPREAD_SECONDS = 240.0  # so that not all laboratories ask in the same second
 LONG = datetime.timedelta(hours=6)  # nobody needs to hear of less: the next run fills it
+AHEAD = datetime.timedelta(hours=2)  # a run that is due still later was planned before the clock was set back
 SEVERAL = 3  # runs in a row without an answer: one may have met a network that wasn't up yet
 
 
@@ -79,7 +80,8 @@ class WeatherSchedule:
         """Fetch in the background what is due by now, if it is wanted and the database is there."""
         model, now = self._state.reachable, self.now()
         is_busy = self._job is not None and not self._job.finished
-        if self.due is None or now < self.due or is_busy or model is None or self._state.outdated:
+        is_later = self.due is None or now < self.due <= now + AHEAD
+        if is_later or is_busy or model is None or self._state.outdated:
             return
         self.due = next_run(now, _between(0, SPREAD_SECONDS))
         values = self._settings.values()

@@ -63,6 +63,12 @@ def test_a_pause_is_filled_and_then_every_hour_is_fetched(
     assert window.app.status.get() == said and not window.messages and not window.dialogs
     assert model.query("SELECT lab_id FROM kept_until") == [{"lab_id": "A"}]  # QA's views answer at once
 
+    # a clock that was ahead leaves no run for years to come
+    schedule.due = schedule.now() + 50_000 * HOUR
+    schedule.look()
+    assert schedule.due < schedule.now() + 2 * HOUR
+    window.settle()
+
     # an hour later nothing is asked where another workstation was here, or is
     services.asked.clear()
     run(window)
