@@ -75,14 +75,17 @@ def _read(
     """Read the mailbox, and tell what is open again. Raises NotDone where the mailbox can't be read."""
     from ..network.failures import Cancelled, InvalidInput, describe_failure
     from ..outbox import record
-    from ..workflows.receipts import Read, read_mailbox, take_in
+    from ..workflows.receipts import Read, read_mailbox, refused_lately, take_in
     from .database import opened_model
 
     found, problem = Read(), ""
     with opened_model(settings, secrets, asks=asks) as model, interrupt_sets() as cancel:
         record(outbox, model)  # an answer is compared with what the database knows
         try:
-            found = read_mailbox(model, settings.values(), login, cancel)
+            if not asks and refused_lately(settings.values(), login):
+                problem = "The mailbox refused this login within the hour: correct it, lest the account be locked."
+            else:
+                found = read_mailbox(model, settings.values(), login, cancel)
         except (OSError, InvalidInput, Cancelled) as error:
             problem = describe_failure(error)
         reopened = take_in(outbox, model)

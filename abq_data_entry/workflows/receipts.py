@@ -11,15 +11,18 @@ Which delivery an answer is about, and what it may change:
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .. import outbox
+from .. import folders, outbox
 from ..constants import EXTRACT_NAME
 from ..models.errors import DatabaseError
 from ..network.destinations import destination, is_known
@@ -41,6 +44,10 @@ Values = Mapping[str, object]
 
 LONGEST_REASON = 800
 """Characters of a refusal that become the reason of a delivery; all of it stands with its answers."""
+
+REFUSED_SECONDS = 3000.0
+"""So long a refused login isn't tried again by runs that nobody watches: one an hour is tried."""
+_SALT = 16  # bytes
 
 OTHERS_SECONDS = 20.0
 """So long a workstation that reads the mailbox just now is waited for."""
@@ -89,8 +96,41 @@ def read_mailbox(
     while True:
         with model.mailbox_alone() as is_ours:
             if is_ours or canceled.is_set() or time.monotonic() >= limit:
-                return _read(model, values, box, cancel)
+                try:
+                    return _read(model, values, box, cancel)
+                except OSError as error:
+                    if outbox.login_refused(error):
+                        _note_refusal(box)
+                    raise
         canceled.wait(0.5)
+
+
+def refused_lately(values: Values, login: tuple[str, str]) -> bool:
+    """Whether the mailbox refused this login within the hour: more of the same might lock the account.
+
+    Raises `InvalidInput` where no mailbox is set.
+    """
+    file, box = _refusal_file(), account(values, login)
+    try:
+        age, content = time.time() - file.stat().st_mtime, file.read_bytes()
+    except OSError:
+        return False
+    return 0 <= age < REFUSED_SECONDS and content == _marked(box, content[:_SALT])
+
+
+def _note_refusal(box: Account) -> None:
+    with suppress(OSError), folders.replacement(_refusal_file()) as temporary:
+        temporary.write_bytes(_marked(box, os.urandom(_SALT)))
+
+
+def _marked(box: Account, salt: bytes) -> bytes:
+    """By what a login is known again, and can't be found out."""
+    text = "\0".join((box.address.place, box.username, box.password))
+    return salt + hashlib.scrypt(text.encode(), salt=salt, n=2**14, r=8, p=1)
+
+
+def _refusal_file() -> Path:
+    return folders.data_folder() / "mailbox-refused"
 
 
 def _read(model: SQLModel, values: Values, box: Account, cancel: threading.Event | None) -> Read:

@@ -131,6 +131,11 @@ def test_a_run_that_nobody_watches_reads_the_answers_too(
     assert line(*run_due, "--no-receipts").errors == ""
     done = line(*run_due)
     assert done.code == 0 and "Warning: the receivers' answers weren't read." in done.errors
+    tried = mailbox.log.read_text().count("auth failed")
+    done = line(*run_due)  # ten minutes later: nobody locks the account by that
+    assert done.code == 0 and "The mailbox refused this login within the hour" in done.errors
+    assert "within the hour" in line("deliveries", "receipts", "--unattended").reason
+    assert mailbox.log.read_text().count("auth failed") == tried > 0
     kept("answers", PASSWORD)
     done = line(*run_due)
     assert (done.code, done.errors) == (0, "") and done.output.endswith("New mails: 1, answers to deliveries: 1.\n")
