@@ -397,14 +397,17 @@ class Drafts:
             self._messages.warning("Half-Typed Plots", problem)
         self._form.type_ahead.restore(found.ahead)
         for draft in found.kept:
-            if (identity := id_of(draft)) is not None:
-                self._kept.setdefault(identity, draft)
-        if found.in_form is not None and not self._form.changed:
+            if (of_plot := id_of(draft)) is not None:
+                self._kept.setdefault(of_plot, draft)
+        identity = id_of(found.in_form) if found.in_form is not None else None
+        # What has been typed by now stays, in the head of the check too; only a draft of no plot has no other place.
+        is_free = not self._form.changed and (identity is None or not self._form.half_typed.head_is_typed)
+        if found.in_form is not None and is_free:
             self._form.half_typed.restore(found.in_form)
             self._form.focus_first_empty()
             # Shown once more when the database is open, which may come later.
             self.greeting = "What you were typing when the program ended is back in the form"
-        elif found.in_form is not None and (identity := id_of(found.in_form)) is not None:
+        elif found.in_form is not None and identity is not None:
             self._kept.setdefault(identity, found.in_form)
         if self._kept:
             self.greeting = f"{self.greeting}. Half typed, and kept: {self._named()}".removeprefix("Ready. ")

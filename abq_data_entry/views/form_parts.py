@@ -270,6 +270,12 @@ class HalfTyped:
             **({"opened": None} if form.opened_record is None else form.opened_record.draft()),
         }
 
+    @property
+    def head_is_typed(self) -> bool:
+        """Whether somebody has typed something into the head of the check."""
+        head = [self._form.inputs[name] for name in CHECK_FIELDS]
+        return any(each.text and not each.filled_by_itself for each in head)
+
     def restore(self, draft: Mapping[str, Any]) -> None:
         """Show what :meth:`draft` gave."""
         self._opening.open_fields()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ import pytest
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
+from abq_data_entry.store.drafts import Content, DraftFile
 from tests.fixtures.window import Window, close
 from tests.window.test_form import open_plot, record, today
 
@@ -201,6 +203,32 @@ def test_quitting_keeps_all_and_asks_nothing(window: Window, open_window: Callab
     jump(second, "1")
     assert second.text(F.HUMIDITY) == "24.09"
     close(second)
+
+
+def test_what_is_typed_before_the_drafts_are_read_stays(
+    window: Window, open_window: Callable[[], Window], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window.begin_check()
+    window.type("24.09\n1")
+    ends(window)
+    is_typed, take_over = threading.Event(), DraftFile.take_over
+
+    def later(file: DraftFile) -> Content:
+        is_typed.wait(30)  # as a slow disk
+        return take_over(file)
+
+    monkeypatch.setattr(DraftFile, "take_over", later)
+    second = open_window()
+    second.until(lambda: second.focus == F.TIME, "the focus")
+    second.press("1")
+    second.until(lambda: second.text(F.TIME) == "1", "the key")
+    is_typed.set()
+    second.until(lambda: "plot 1, lab A, 8:00" in second.app.drafts.greeting, "the drafts")
+    assert (second.text(F.TIME), second.focus, second.text(F.HUMIDITY)) == ("1", F.TIME, "")
+    second.press("BackSpace")
+    second.begin_check()
+    jump(second, "1")
+    assert (second.text(F.HUMIDITY), second.text(F.LIGHT)) == ("24.09", "1")
 
 
 def test_a_text_that_was_marked_is_marked_again(window: Window) -> None:
