@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders
 from ..counting import one_line
+from .local_disks import in_time
 
 if TYPE_CHECKING:
     from ..postgres import EmbeddedServer, KeptBackups
@@ -68,9 +69,14 @@ def back_up_daily(
     from .. import postgres
 
     kept, rotation = kept_backups(values), postgres.rotation_of(values)
-    if rotation is None or today in kept.daily():
-        return Daily(None, kept.folder, off=rotation is None)
+    if rotation is None:
+        return Daily(None, kept.folder, off=True)
     try:
+        try:
+            if today in in_time(kept.folder, kept.daily):
+                return Daily(None, kept.folder)
+        except TimeoutError as error:  # a share: whoever waits for it hangs, and nobody hears of it
+            raise postgres.PostgresError(str(error)) from None
         with opened() as (endpoint, watching):
             made = kept.make_daily(postgres.past_pooler(endpoint, values), today, rotation, watching)
     except postgres.Cancelled:

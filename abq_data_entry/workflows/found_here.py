@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import folders
 from ..models.alarms import BACKUP, DISK, Finding
-from .back_up import failed_daily, kept_backups
+from .back_up import FailedDaily, failed_daily, kept_backups
 from .local_disks import are_one, existing, in_time
 from .status import Limits
 
@@ -38,6 +38,7 @@ def found_here(values: Values, now: datetime.datetime, database_since: datetime.
         )
     except TimeoutError as error:
         log.warning("nothing is known of the backups: %s", type(error).__name__)
+        found.append(failed_finding(values, backups))
     return [each for each in found if each is not None]
 
 
@@ -68,6 +69,15 @@ def backup_disk_finding(data: Path, backups: Path) -> Finding | None:
     return disk_finding(backups)
 
 
+def failed_finding(values: Values, folder: Path) -> Finding | None:
+    """Whether the last attempt at a daily backup failed, where the folder can't be looked at; None if it didn't."""
+    try:
+        failure = failed_daily(values)
+    except OSError:
+        return None
+    return None if failure is None else Finding(BACKUP, str(folder), _words_of(failure))
+
+
 def backup_finding(
     values: Values, now: datetime.datetime, database_since: datetime.datetime | None
 ) -> Finding | None:
@@ -87,7 +97,7 @@ def backup_finding(
         # A server's backups are made where its administrator had `db backup --daily` run.
         return Finding(BACKUP, folder, "", "backups aren't made here")
     if failure is not None and (made is None or failure.moment > made):
-        return Finding(BACKUP, folder, f"The daily backup failed at {_local(failure.moment)}: {failure.reason}")
+        return Finding(BACKUP, folder, _words_of(failure))
     age = datetime.timedelta(days=LIMITS.backup_days)
     limit = now - age
     if made is not None and abs(now - made) > age:  # or of a clock that was ahead
@@ -95,6 +105,10 @@ def backup_finding(
     if made is None and database_since is not None and database_since < limit:
         return Finding(BACKUP, folder, f"There is no backup in {folder}.")
     return Finding(BACKUP, folder, "", f"the newest backup is of {_local(made)}" if made else "")
+
+
+def _words_of(failure: FailedDaily) -> str:
+    return f"The daily backup failed at {_local(failure.moment)}: {failure.reason}"
 
 
 def _local(moment: datetime.datetime) -> str:

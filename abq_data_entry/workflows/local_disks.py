@@ -30,22 +30,23 @@ def in_time(folder: Path, look: Callable[[], Answer]) -> Answer:
 
     The look that waits there is left behind, and no other one follows it before it has ended.
     """
-    from ..network.guard import call_abandonable
+    from ..network.guard import POLL, call_abandonable
 
-    late = TimeoutError(f"The folder {folder} doesn't answer.")
-    if folder in _waiting:
-        raise late
-    _waiting.add(folder)
     limit = time.monotonic() + PATIENCE
+
+    def check() -> None:
+        if time.monotonic() >= limit:
+            raise TimeoutError(f"The folder {folder} doesn't answer.")
+
+    while folder in _waiting:
+        check()
+        time.sleep(POLL)
+    _waiting.add(folder)
 
     def work() -> Answer:
         try:
             return look()
         finally:
             _waiting.discard(folder)
-
-    def check() -> None:
-        if time.monotonic() >= limit:
-            raise late
 
     return call_abandonable(work, check)

@@ -88,3 +88,18 @@ def test_a_share_that_does_not_answer_holds_no_look_up(
         for _again in range(3):
             ((words, _ended),) = said()
             assert words.endswith(f" MiB are free on the disk of {server_folder}.")
+
+
+def test_a_daily_backup_to_a_share_that_does_not_answer_ends_and_is_an_alarm(
+    line: Callable[..., Outcome], stored: SQLModel, backups: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited for ever, another one each night, and nobody was told."""
+    monkeypatch.setattr(local_disks, "PATIENCE", 0.3)
+    with frozen_share(backups):
+        assert line("db", "backup", "--daily").reason == f"The folder {backups} doesn't answer."
+        assert line("alarms", "run", "--no-verify").code == 0
+        (alarm,) = stored.get_alarms()
+        assert alarm.kind == "backup" and alarm.line.endswith(f": The folder {backups} doesn't answer."), alarm
+    monkeypatch.setattr(local_disks, "PATIENCE", 60.0)
+    assert line("db", "backup", "--daily").code == 0 and line("alarms", "run", "--no-verify").code == 0
+    assert stored.get_alarms() == []
