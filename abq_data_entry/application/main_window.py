@@ -149,6 +149,7 @@ class Layout:
             if both and needs != self._wanted:
                 self._wanted = needs
                 self._pane.sashpos(0, needs)
+                self._window.after_idle(self.resized)
             return
         self._wanted = 0  # where the line between both is, once both are seen
         self._shown = shown
@@ -158,6 +159,7 @@ class Layout:
             self._pane.add(form, weight=0)
         if "list" in shown:
             self._pane.add(records, weight=1)
+        self._window.after_idle(self.resized)  # once both have their places
 
 
 log = logging.getLogger(__name__)

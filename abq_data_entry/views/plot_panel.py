@@ -357,6 +357,7 @@ class FormLayout:
     def on_resize(self, action: Callable[[], object]) -> None:
         """Call ``action`` when what the form needs may have changed."""
         self.body.bind("<Configure>", lambda _event: action(), add=True)
+        self.room.bind("<<NeedsChanged>>", lambda _event: action())
 
     def show_look(self, look: Look) -> None:
         """Colours and spacing changed."""

@@ -201,7 +201,10 @@ _MARGIN = 8
 
 
 class Scrolled(ttk.Frame):
-    """Make a widget with ``inside`` as its parent, then hand it to :meth:`hold`."""
+    """Make a widget with ``inside`` as its parent, then hand it to :meth:`hold`.
+
+    It gets ``<<NeedsChanged>>`` when the content needs another size, also where it is given the same as before.
+    """
 
     def __init__(self, parent: tk.Misc) -> None:
         super().__init__(parent)
@@ -214,6 +217,7 @@ class Scrolled(ttk.Frame):
         self.inside.configure(yscrollcommand=self.down.set, xscrollcommand=self.across.set)
         self._arranging = False
         self._sizes: tuple[int, ...] = ()
+        self._needs = (0, 0)
 
     def hold(self, content: tk.Widget, fit: Callable[[int], bool] | None = None) -> None:
         """Show ``content``, as large as the room or as it needs, whichever is more.
@@ -251,7 +255,7 @@ class Scrolled(ttk.Frame):
         bar = self.down.winfo_reqwidth()
         if self._fit is not None and self.winfo_width() > 1 and self._fit(self.winfo_width() - bar):
             self._content.update_idletasks()  # what it needs now is known only then
-        width, height = self._content.winfo_reqwidth(), self._content.winfo_reqheight()
+        needs = width, height = self._content.winfo_reqwidth(), self._content.winfo_reqheight()
         self.inside.configure(width=width, height=height)
         if self.winfo_height() <= 1:  # not on the screen yet
             return
@@ -264,10 +268,17 @@ class Scrolled(ttk.Frame):
         width, height = max(width, room_across - bar * down), max(height, room_down - bar * across)
         self.inside.itemconfigure(self._item, width=width, height=height)
         self.inside.configure(scrollregion=(0, 0, width, height))
+        if needs != self._needs:
+            self._needs = needs
+            self.after_idle(self._tell_needs)
         sizes = (width, height, room_across, room_down)
         if sizes != self._sizes:
             self._sizes = sizes
             self.after_idle(self._keep_focus_in_sight)
+
+    def _tell_needs(self) -> None:
+        if self.winfo_exists():
+            self.event_generate("<<NeedsChanged>>")
 
     def show_part(self, part: tk.Misc, is_placed: bool = False) -> None:
         """Scroll as little as it takes to have all of ``part`` in sight; its beginning where it is too large.

@@ -65,6 +65,18 @@ def test_a_large_window_shows_both_a_small_one_shows_one_at_a_time(window: Windo
     window.until(lambda: shown(window) == (True, True), "both again")
 
 
+@pytest.mark.parametrize("height", [695, 740])  # where the arrangement for 800 pixels leaves no room for all of it
+def test_a_small_window_that_grows_at_once_shows_all_that_has_room(window: Window, height: int) -> None:
+    window.begin_check()
+    key = window.app.form.check.key
+    assert key is not None
+    window.app.form.check_panel.ask_technician(TechnicianQuestion(key, "J Simms", "P Taylor", 20))
+    window.resize("800x600")
+    window.resize(f"1180x{height}")
+    window.until(lambda: shown(window) == (True, True), "form and list")
+    window.until(window.app.today.line.winfo_ismapped, "the line of today")
+
+
 def test_how_old_the_copy_is_can_be_read_in_a_window_of_the_usual_size(window: Window) -> None:
     window.resize(LARGE)
     window.app.record_list.show_copy("14:00")
