@@ -1,4 +1,4 @@
-"""Take the pictures of the dialogs for lab-staff.md from what the demo has left, in few colours.
+"""Take the pictures of the window and of the dialogs, for README.md and lab-staff.md, from what the demo has left.
 
 Run from the checkout, with Pillow, after `python3 abq_data_entry.py demo --folder demo` on a machine without a
 display (so that the size of the screen is the same): python docs/make_pictures.py demo
@@ -20,12 +20,12 @@ COLOURS = 32
 
 
 def main(demo: Path) -> None:
-    """Write one picture for each dialog."""
-    for name in WANTED:
-        (found,) = demo.glob(f"*-dialog-{name}.png")
+    """Write one picture of the window, in which a plot with a fault is typed, and one for each dialog."""
+    for taken, name in (("fault", "window"), *((f"dialog-{each}", f"dialog-{each}") for each in WANTED)):
+        (found,) = demo.glob(f"*-{taken}.png")
         with Image.open(found) as picture:
             few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-            few.save(IMAGES / f"dialog-{name}.png", optimize=True)
+            few.save(IMAGES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":
