@@ -388,8 +388,11 @@ def test_a_receiver_has_a_name_of_its_own(model: SQLModel) -> None:
     with pytest.raises(DatabaseError, match=r"There is no receiver qa in the database\. There is none\."):
         model.remove_receiver("qa")
     model.add_receiver(qa)
-    for wrong, words in ((qa._replace(address="boss@example.com"), "There is a receiver qa already"),
-                         (qa._replace(name="a\0"), "can hold the character 0"), (qa._replace(name="b", kind="x"), "")):
+    for wrong, words in (
+        (qa._replace(address="boss@example.com"), "There is a receiver qa already"),
+        (qa._replace(name="a\0"), "can hold the character 0"),
+        (qa._replace(name="b", kind="x"), "kind"),
+    ):
         with pytest.raises(DatabaseError, match=words):
             model.add_receiver(wrong)
     with pytest.raises(DatabaseError, match=r"There is no receiver chat in the database\. There are: qa\."):
