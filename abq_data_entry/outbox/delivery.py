@@ -398,11 +398,10 @@ def _text(value: object) -> str:
 
 
 def _form_on_disk(value: object) -> object:
-    if isinstance(value, datetime.date | datetime.datetime):
-        return value.isoformat()
     if isinstance(value, Attempt):
         return vars(value)
-    raise TypeError(f"{type(value).__name__} has no form on disk")
+    assert isinstance(value, datetime.date)  # or a `datetime`
+    return value.isoformat()
 
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_form_on_disk)

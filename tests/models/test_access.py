@@ -120,7 +120,11 @@ def test_who_belongs_where_is_in_the_audit(node: Node) -> None:
 
 @pytest.mark.parametrize(
     ("member", "labs", "reason"),
-    [("abq_supervisor", ["Z"], "Lab Z is not known"), ("nobody_of_that_name", ["A"], "There is no login or role")],
+    [
+        ("abq_supervisor", ["Z"], r"Lab Z is not known\. Add it first"),
+        ("abq_supervisor", ["Z", "A", "Y"], r"Labs Y, Z are not known\. Add them first"),
+        ("nobody_of_that_name", ["A"], "There is no login or role"),
+    ],
 )
 def test_what_is_not_there_is_told(node: Node, member: str, labs: list[str], reason: str) -> None:
     with pytest.raises(DatabaseError, match=reason):

@@ -147,8 +147,9 @@ class TestWithdrawing:
         with pytest.raises(RecordConflict, match=changed) as caught:
             model.withdraw_record(KEY, "wrong plot", expected_version=1)
         assert caught.value.theirs.record["Plants"] == 4
-        with pytest.raises(RecordMissing, match="There is no record of 2026-11-20 12:00, lab A, plot 3"):
+        with pytest.raises(RecordMissing, match="There is no record of 2026-11-20 12:00, lab A, plot 3") as missing:
             model.withdraw_record(ELSEWHERE, "wrong plot")
+        assert tuple(missing.value.key.values()) == ELSEWHERE
 
     def test_other_plots_keep_their_check(self, model: SQLModel) -> None:
         model.save_record(record())
@@ -205,8 +206,9 @@ class TestBringingBack:
         assert [each.record["Plants"] for each in model.get_withdrawn()] == [3, 1]
 
     def test_nothing_was_withdrawn(self, model: SQLModel) -> None:
-        with pytest.raises(RecordMissing, match="No record of 2026-11-20 8:00, lab A, plot 3 was withdrawn"):
+        with pytest.raises(RecordMissing, match="No record of 2026-11-20 8:00, lab A, plot 3 was withdrawn") as missing:
             model.bring_back_record(KEY, "back")
+        assert tuple(missing.value.key.values()) == KEY
 
 
 class TestMoving:

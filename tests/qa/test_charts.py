@@ -70,6 +70,13 @@ def test_climate_shows_the_view_and_days_where_checks_are_too_many(data: Data, m
     assert 50 < len(by_day) <= 100 and all(each.key and each.key[1] is None for each in by_day)
 
 
+@pytest.mark.parametrize(("days", "by_day"), [(62, False), (63, True)])
+def test_climate_shows_checks_for_two_months_at_most(model: SQLModel, days: int, by_day: bool) -> None:
+    last = FIRST + datetime.timedelta(days=days - 1)
+    keys = [each.key for each in drawn(model, ChartChoice("climate", "B", first=FIRST, last=last)).points if each.key]
+    assert keys and all((time is None) == by_day for _date, time, *_place in keys)
+
+
 def test_growth_shows_each_day_of_each_plot(data: Data, model: SQLModel) -> None:
     drawing = drawn(model, ChartChoice("growth", "A", 3))
     rows = data.rows("SELECT * FROM growth WHERE lab = 'A'")
