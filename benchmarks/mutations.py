@@ -151,12 +151,19 @@ def _turned(node: ast.Compare) -> type[ast.cmpop]:
 
 
 def _chosen_numbers(tree: ast.AST) -> set[ast.AST]:
-    """The numbers that have a name, of a module or of a parameter: one more breaks nothing, none at all does."""
+    """The numbers that have a name, of a module or of a parameter: one more breaks nothing, none at all does.
+
+    So it is with each factor of a size, such as 8 * 1024 * 1024.
+    """
     named = [each.value for each in ast.iter_child_nodes(tree) if isinstance(each, (ast.Assign, ast.AnnAssign))]
     for each in ast.walk(tree):
         named += [*each.defaults, *each.kw_defaults] if isinstance(each, ast.arguments) else []
-    numbers = (number for each in named if each is not None for number in ast.walk(each))
-    return {each for each in numbers if isinstance(each, ast.Constant) and _is_chosen(each.value)}
+    numbers = [number for each in named if each is not None for number in ast.walk(each)]
+    products = [each for each in numbers if isinstance(each, ast.BinOp) and isinstance(each.op, ast.Mult)]
+    factors = {each for product in products for each in ast.walk(product)}
+    return {
+        each for each in numbers if isinstance(each, ast.Constant) and (_is_chosen(each.value) or each in factors)
+    }
 
 
 def _is_chosen(value: object) -> bool:
@@ -165,6 +172,8 @@ def _is_chosen(value: object) -> bool:
 
 def _of_interest(tree: ast.AST) -> Iterator[ast.AST]:
     """All nodes but those of types, of what only mypy reads, and within f-strings (whose places Python 3.11 lacks)."""
+    if _is_for_the_log(tree):
+        return
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, (ast.JoinedStr, ast.arg)) or _is_for_types(child) or _is_of_a_query(child):
             continue

@@ -163,7 +163,7 @@ def _columns(cursor: Cursor, view: str) -> tuple[Column, ...]:
 
 def _column(name: str, kind: str, modifier: int, comment: str) -> Column:
     unit, term = _UNIT.search(comment), _TERM.search(comment)
-    limited = kind == "numeric" and modifier >= 4
+    limited = kind == "numeric" and modifier != -1
     return Column(
         name,
         kind,
