@@ -75,7 +75,7 @@ NOT_RUN = {
     "python3 -m benchmarks --only views": "the same",
     "python3 -m benchmarks --only views,charts --runs 3": "the same",
     "python3 -m benchmarks --only charts": "the same",
-    "python3 -m benchmarks --only start": "the same",
+    "python3 -m benchmarks --only start --runs 21": "the same",
     "python -m docs.make_charts": "writes the pictures of this checkout; tests/qa/test_charts.py draws each chart",
 }  # fmt: skip
 """What no test runs, with the reason."""
