@@ -104,8 +104,8 @@ class Outbox:
         self.kept_open = self._file.kept_open
         """A block in which this thread keeps the file of the states open: it then waits for fewer syncs."""
         made_durable(folder)
-        self._adding = folder / "locks" / "adding.lock"
-        self._adding.parent.mkdir(mode=0o700, exist_ok=True)
+        self._locks = folder / "locks"
+        self._locks.mkdir(mode=0o700, exist_ok=True)
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -191,7 +191,7 @@ class Outbox:
         """
         identifier = uuid.uuid4().hex
         building, final = self.folder / f"{_NEW}{identifier}", self.folder / identifier
-        with locked(self._adding, 600.0, _IN_USE, Busy):
+        with locked(self._locks / "adding.lock", 600.0, _IN_USE, Busy):
             building.mkdir(mode=0o700)
             try:
                 path = building / (name or extract_name(date))
@@ -280,7 +280,7 @@ class Outbox:
         """
         failure: OSError | None = None
         try:
-            with suppress(Busy), locked(self._adding, 0.0, _IN_USE, Busy):
+            with suppress(Busy), locked(self._locks / "adding.lock", 0.0, _IN_USE, Busy):
                 for path in self.leftovers():
                     shutil.rmtree(path, ignore_errors=True)
         except OSError as error:
@@ -328,8 +328,8 @@ class Outbox:
         """
         # Two destinations never share one: a server that doesn't answer would hold up the other.
         to, number = (hashlib.sha256(each.encode()).hexdigest() for each in (delivery.kind, delivery.name))
-        lane = self._adding.with_name(f"lane-{to[:12]}-{int(number, 16) % LANES:02}.lock")
-        return locked(lane, patience, _IN_USE, Busy)
+        lane = f"lane-{to[:12]}-{int(number, 16) % LANES:02}.lock"
+        return locked(self._locks / lane, patience, _IN_USE, Busy)
 
     def change(self, delivery: Delivery, only: Collection[str], **changes: object) -> Delivery:
         """Change a delivery under its lane if its state is one of `only`; return it as it is then.

@@ -51,7 +51,11 @@ class RowCallbacks(NamedTuple):
 
 class ActionList(SideWindow):
     """``others`` are buttons that need no line, with their keys like the others'. :meth:`show_rows` brings it up to
-    date."""
+    date.
+
+    ``opened(identifier)`` where a chosen line counts as read: it stands in full before somebody who has the keyboard in
+    the window.
+    """
 
     def __init__(
         self,
@@ -63,9 +67,10 @@ class ActionList(SideWindow):
         texts: ListTexts,
         callbacks: RowCallbacks,
         others: Mapping[str, Callable[[], object]] | None = None,
+        opened: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__(parent, title)
-        self._actions, self._texts, self._callbacks = actions, texts, callbacks
+        self._actions, self._texts, self._callbacks, self._opened = actions, texts, callbacks, opened
         self._rows: dict[str, ActionRow] = {}
         self._message, self._remark = texts.fetching, ""
         self.everything = tk.BooleanVar(self, False)
@@ -94,6 +99,8 @@ class ActionList(SideWindow):
         self.minsize(420, 300)
         self.show(self.tree)
         self.refresh()
+        if opened is not None:
+            self.tree.bind("<FocusIn>", lambda _event: self.row_chosen(), add=True)
 
     @property
     def chosen_row(self) -> ActionRow | None:
@@ -154,8 +161,11 @@ class ActionList(SideWindow):
         super().destroy()
 
     def row_chosen(self) -> None:
-        """Another line is chosen, or says something else now."""
+        """Another line is chosen, or says something else now; whoever has the keyboard here may read it now."""
         self.show_chosen()
+        row = self.chosen_row
+        if self._opened is not None and row is not None and str(self.tk.call("focus")).startswith(str(self)):
+            self._opened(row.identifier)
 
     def detail_of(self, row: ActionRow) -> str:
         """What stands below the list while that line is chosen."""
@@ -189,31 +199,3 @@ class ActionList(SideWindow):
             self.tree, self.live_list.choose, [(each.name, self._presser(each.name)) for each in self._actions],
             keys, lambda name: name in self.allowed,
         )  # fmt: skip
-
-
-class ReadingList(ActionList):
-    """A list whose chosen line counts as read. ``opened(identifier)``: it stands in full before somebody who has the
-    keyboard in the window."""
-
-    def __init__(
-        self,
-        parent: tk.Misc,
-        title: str,
-        columns: Sequence[tuple[str, int]],
-        spare: Sequence[str],
-        actions: Sequence[RowAction],
-        texts: ListTexts,
-        callbacks: RowCallbacks,
-        others: Mapping[str, Callable[[], object]],
-        opened: Callable[[str], object],
-    ) -> None:
-        self._opened = opened
-        super().__init__(parent, title, columns, spare, actions, texts, callbacks, others)
-        self.tree.bind("<FocusIn>", lambda _event: self.row_chosen(), add=True)
-
-    def row_chosen(self) -> None:
-        """Whoever has the keyboard here reads that line now."""
-        super().row_chosen()
-        row = self.chosen_row
-        if row is not None and str(self.tk.call("focus")).startswith(str(self)):
-            self._opened(row.identifier)

@@ -6,7 +6,7 @@ import tkinter as tk
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .action_list import ListTexts, ReadingList, RowAction, RowCallbacks
+from .action_list import ActionList, ListTexts, RowAction, RowCallbacks
 
 _COLUMNS = (("Published", 16), ("State", 6), ("Title", 64))
 _TEXTS = ListTexts(
@@ -30,7 +30,7 @@ class NoticesCallbacks(NamedTuple):
     read_all: Callable[[], object]
 
 
-class NoticesWindow(ReadingList):
+class NoticesWindow(ActionList):
     """The notices of the company, the newest first."""
 
     def __init__(self, parent: tk.Misc, callbacks: NoticesCallbacks) -> None:

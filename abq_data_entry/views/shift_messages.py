@@ -9,7 +9,7 @@ from tkinter import ttk
 from typing import Any, NamedTuple
 
 from ..widgets.field_input import ERROR_MARK
-from .action_list import ListTexts, ReadingList, RowAction, RowCallbacks
+from .action_list import ActionList, ListTexts, RowAction, RowCallbacks
 from .dialogs import line_width
 from .marks import ChoicesDialog
 
@@ -37,7 +37,7 @@ class MessagesCallbacks(NamedTuple):
     read_all: Callable[[], object]
 
 
-class MessagesWindow(ReadingList):
+class MessagesWindow(ActionList):
     """The messages of the last 30 days, the newest first."""
 
     def __init__(self, parent: tk.Misc, callbacks: MessagesCallbacks) -> None:

@@ -12,7 +12,7 @@ from .. import folders
 from ..models.alarms import BACKUP, DISK, Finding
 from .back_up import FailedDaily, failed_daily, kept_backups
 from .local_disks import are_one, existing, in_time
-from .status import Limits
+from .status import Limits, is_old, local, newest_made
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,6 @@ def found_here(values: Values, now: datetime.datetime, database_since: datetime.
     `now`: with its time zone; `database_since`: since when there is something to be backed up.
     """
     data = folders.data_folder()
-
     backups = kept_backups(values).folder
     found = [disk_finding(data)]
     try:
@@ -86,30 +85,24 @@ def backup_finding(
 
     try:
         backups = kept_backups(values)
-        newest = backups.newest()
-        made = datetime.datetime.fromtimestamp(newest.stat().st_mtime, now.tzinfo) if newest else None
+        made = newest_made(backups, now)
         failure = failed_daily(values)
         is_wanted = rotation_of(values) is not None
     except (OSError, PostgresError):
         return None
     folder = str(backups.folder)
-    if not is_wanted or (values["db_host"] and newest is None and failure is None):
+    if not is_wanted or (values["db_host"] and made is None and failure is None):
         # A server's backups are made where its administrator had `db backup --daily` run.
         return Finding(BACKUP, folder, "", "backups aren't made here")
     if failure is not None and (made is None or failure.moment > made):
         return Finding(BACKUP, folder, _words_of(failure))
-    age = datetime.timedelta(days=LIMITS.backup_days)
-    limit = now - age
-    if made is not None and abs(now - made) > age:  # or of a clock that was ahead
-        return Finding(BACKUP, folder, f"The newest backup in {folder} is of {_local(made)}.")
+    if made is not None and is_old(made, now, LIMITS):
+        return Finding(BACKUP, folder, f"The newest backup in {folder} is of {local(made)}.")
+    limit = now - datetime.timedelta(days=LIMITS.backup_days)
     if made is None and database_since is not None and database_since < limit:
         return Finding(BACKUP, folder, f"There is no backup in {folder}.")
-    return Finding(BACKUP, folder, "", f"the newest backup is of {_local(made)}" if made else "")
+    return Finding(BACKUP, folder, "", f"the newest backup is of {local(made)}" if made else "")
 
 
 def _words_of(failure: FailedDaily) -> str:
-    return f"The daily backup failed at {_local(failure.moment)}: {failure.reason}"
-
-
-def _local(moment: datetime.datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+    return f"The daily backup failed at {local(failure.moment)}: {failure.reason}"

@@ -22,6 +22,7 @@ from .local_disks import are_one, existing, in_time
 
 if TYPE_CHECKING:
     from ..models import SQLModel
+    from ..postgres import KeptBackups
 
 Values = Mapping[str, object]
 Part = dict[str, object]
@@ -99,7 +100,7 @@ def _database(values: Values, opened: OpenDatabase, limits: Limits, now: datetim
     part |= {"running": True, "schema_version": rows[0]["schema"], "newest_observation": seen and _moment(seen)}
     if limits.weather_hours is None or (seen and now - seen <= datetime.timedelta(hours=limits.weather_hours)):
         return part, []
-    since = f"is of {_local(seen)}" if seen else "is missing"
+    since = f"is of {local(seen)}" if seen else "is missing"
     return part, [f"The newest observation of the weather {since}."]
 
 
@@ -126,7 +127,7 @@ def _records(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Pa
     problems = list(journal.problems)
     if oldest is not None and now - oldest > datetime.timedelta(hours=limits.waiting_hours):
         are = f"{counted(len(here), 'record')} {'is' if len(here) == 1 else 'are'}"
-        problems.append(f"{are} not in the database yet, the first since {_local(oldest)}.")
+        problems.append(f"{are} not in the database yet, the first since {local(oldest)}.")
     if undecided:
         problems.append(f"Somebody has to decide about {counted(len(undecided), 'record')}.")
     part: Part = {"waiting": len(here) - len(undecided), "to_decide": len(undecided),
@@ -161,18 +162,28 @@ def _backup(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Par
     from ..postgres import rotation_of
 
     backups = kept_backups(values)
-    newest = backups.newest()
-    made = datetime.datetime.fromtimestamp(newest.stat().st_mtime, now.tzinfo) if newest else None
+    made = newest_made(backups, now)
     wanted = rotation_of(values) is not None
     part: Part = {"folder": str(backups.folder), "newest": made and _moment(made), "wanted": wanted}
     problems = list[str]()
-    if wanted and (made is None or abs(now - made) > datetime.timedelta(days=limits.backup_days)):
-        since = f"The newest backup is of {_local(made)}" if made else f"There is no backup in {backups.folder}"
+    if wanted and (made is None or is_old(made, now, limits)):
+        since = f"The newest backup is of {local(made)}" if made else f"There is no backup in {backups.folder}"
         problems.append(f"{since}.")
     if backups.folder.is_dir() and not are_one(folders.data_folder(), backups.folder):
         room, few = _room(backups.folder, limits)
         part, problems = {**part, **room}, [*problems, *few]
     return part, problems
+
+
+def newest_made(backups: KeptBackups, now: datetime.datetime) -> datetime.datetime | None:
+    """When the newest backup was made, in the time zone of `now`; None if there is none. Raises `OSError`."""
+    newest = backups.newest()
+    return None if newest is None else datetime.datetime.fromtimestamp(newest.stat().st_mtime, now.tzinfo)
+
+
+def is_old(made: datetime.datetime, now: datetime.datetime, limits: Limits) -> bool:
+    """Whether a backup is too old, or of a clock that was as much ahead."""
+    return abs(now - made) > datetime.timedelta(days=limits.backup_days)
 
 
 def _disk(limits: Limits) -> tuple[Part, list[str]]:
@@ -192,5 +203,6 @@ def _moment(moment: datetime.datetime) -> str:
     return moment.astimezone(datetime.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _local(moment: datetime.datetime) -> str:
+def local(moment: datetime.datetime) -> str:
+    """A moment on the clock of this computer."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.commands.test_receipts import answer
 from tests.documents.test_mail import secret
 from tests.fixtures.window import Window
 from tests.network.certificates import authority
-from tests.network.mailbox_server import PASSWORD, USERNAME, mailbox_server
+from tests.network.mailbox_server import PASSWORD, USERNAME, Mailbox, mailbox_server
 from tests.outbox.test_sending import arriving
 from tests.window.test_deliveries import box, cells, deliveries_window, press, put_in, service  # noqa: F401
 from tests.window.test_logins import asked, failure
@@ -28,6 +29,25 @@ TITLE = "Login to the Mailbox of Answers"
 pytestmark = pytest.mark.needs("network")
 
 
+@contextmanager
+def refused_delivery(
+    folder: Path, stored: SQLModel, settings: dict[str, Any], addresses: dict[str, Any]
+) -> Iterator[Mailbox]:
+    """A mailbox in the settings, with the answer that refuses the extract that was delivered last."""
+    trusted = authority("laboratory", folder)
+    with mailbox_server(trusted.issue("127.0.0.1")) as mailbox:
+        settings.update(
+            addresses, abq_answers_mailbox=mailbox.address("imap"), abq_answers_username=USERNAME,
+            abq_answers_from="data@example.com", abq_ca_file=str(trusted.file),
+        )  # fmt: skip
+        put_in(stored, addresses)
+        (sent,) = box().deliveries()
+        deliver(box(), sent.identifier, arriving)
+        told_to_database(box(), stored)
+        mailbox.put(answer(f"REFUSED: plot 1 is missing\n{sent.sha256}  {EXTRACT}", sender="data@example.com"))
+        yield mailbox
+
+
 def test_an_answer_is_told_and_shown_and_what_was_refused_is_sent_again(
     open_window: Callable[[], Window], stored: SQLModel, settings: dict[str, Any], home: Path, tmp_path: Path,
     service: tuple[Service, dict[str, Any]], monkeypatch: pytest.MonkeyPatch,  # noqa: F811
@@ -36,18 +56,8 @@ def test_an_answer_is_told_and_shown_and_what_was_refused_is_sent_again(
     monkeypatch.setattr(receipts, "SHOWN_SECONDS", 0.1)
     there, addresses = service
     there.recover()
-    trusted = authority("laboratory", tmp_path)
-    with mailbox_server(trusted.issue("127.0.0.1")) as mailbox:
-        settings.update(
-            addresses, abq_answers_mailbox=mailbox.address("imap"), abq_answers_username=USERNAME,
-            abq_answers_from="data@example.com", abq_ca_file=str(trusted.file),
-        )  # fmt: skip
+    with refused_delivery(tmp_path, stored, settings, addresses) as mailbox:
         secret(home, "answers", PASSWORD)
-        put_in(stored, addresses)
-        (sent,) = box().deliveries()
-        deliver(box(), sent.identifier, arriving)
-        told_to_database(box(), stored)
-        mailbox.put(answer(f"REFUSED: plot 1 is missing\n{sent.sha256}  {EXTRACT}", sender="data@example.com"))
         window = open_window()
         window.until_open()
         window.app.answers.look()
@@ -77,17 +87,7 @@ def test_a_person_who_looks_is_asked_for_the_password_that_nobody_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(receipts, "LOOK_MS", 50)
-    trusted = authority("laboratory", tmp_path)
-    with mailbox_server(trusted.issue("127.0.0.1")) as mailbox:
-        settings.update(
-            service[1], abq_answers_mailbox=mailbox.address("imap"), abq_answers_username=USERNAME,
-            abq_answers_from="data@example.com", abq_ca_file=str(trusted.file),
-        )  # fmt: skip
-        put_in(stored, service[1])
-        (sent,) = box().deliveries()
-        deliver(box(), sent.identifier, arriving)
-        told_to_database(box(), stored)
-        mailbox.put(answer(f"REFUSED: plot 1 is missing\n{sent.sha256}  {EXTRACT}", sender="data@example.com"))
+    with refused_delivery(tmp_path, stored, settings, service[1]):
         window = open_window()
         window.until_open()
         window.app.answers.look(now=True)
