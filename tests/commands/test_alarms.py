@@ -26,6 +26,7 @@ from abq_data_entry.workflows import found_here
 from abq_data_entry.workflows.alarms import look
 from abq_data_entry.workflows.status import Limits
 from tests.commands.conftest import Outcome
+from tests.fixtures.secret_files import secret
 from tests.network.certificates import authority
 from tests.network.mail_server import PASSWORD, USERNAME, Letters, mail_server
 from tests.network.test_webhook import SECRET, Posts, serving
@@ -77,13 +78,6 @@ def told(
     assert done.code == 0, done
     assert line("alarms", "receivers", "add", "chat", "webhook", servers.posts.url, "--secret", "token").code == 0
     return servers
-
-
-def secret(home: Path, name: str, *lines: str) -> None:
-    file = home / "secrets" / name
-    file.parent.mkdir(mode=0o700, exist_ok=True)
-    file.write_text("".join(f"{each}\n" for each in lines), "utf-8")
-    file.chmod(0o600)
 
 
 def events(posts: Posts) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import pytest
 from abq_data_entry.models import SQLModel
 from tests.commands.conftest import DAY
 from tests.commands.test_deliveries import Configure, Line, make_due, outbox, upload
+from tests.fixtures.secret_files import secret
 from tests.fixtures.servers import BundledServer
 from tests.models.test_schema import run
 from tests.network.certificates import Authority, authority
@@ -111,13 +112,8 @@ def test_a_refusal_opens_the_delivery_again(
 def test_a_run_that_nobody_watches_reads_the_answers_too(
     line: Line, letters: Letters, mailbox: Mailbox, home: Path
 ) -> None:
-    def kept(name: str, password: str) -> None:
-        (home / "secrets").mkdir(mode=0o700, exist_ok=True)
-        (home / "secrets" / name).write_text(f"{password}\n", "utf-8")
-        (home / "secrets" / name).chmod(0o600)
-
     run_due = ("deliveries", "run", "--unattended")
-    kept("email", MAIL_PASSWORD)
+    secret(home, "email", MAIL_PASSWORD)
     letters.fault = lambda: "451"
     words = ("upload", "email", "--date", DAY, "--username", MAIL_USERNAME, "--password-stdin")
     assert line(*words, stdin=MAIL_PASSWORD).code == 1
@@ -127,7 +123,7 @@ def test_a_run_that_nobody_watches_reads_the_answers_too(
     assert done.code == 0 and outbox().deliveries()[0].state == "delivered", done
     assert "Warning: the receivers' answers weren't read. The mailbox needs the password" in done.errors
     mailbox.put(answer("REFUSED: plot 3", to=str(letters.messages()[0]["Message-ID"])))
-    kept("answers", "wrong")
+    secret(home, "answers", "wrong")
     assert line(*run_due, "--no-receipts").errors == ""
     done = line(*run_due)
     assert done.code == 0 and "Warning: the receivers' answers weren't read." in done.errors
@@ -136,7 +132,7 @@ def test_a_run_that_nobody_watches_reads_the_answers_too(
     assert done.code == 0 and "The mailbox refused this login within the hour" in done.errors
     assert "within the hour" in line("deliveries", "receipts", "--unattended").reason
     assert mailbox.log.read_text().count("auth failed") == tried > 0
-    kept("answers", PASSWORD)
+    secret(home, "answers", PASSWORD)
     done = line(*run_due)
     assert (done.code, done.errors) == (0, "") and done.output.endswith("New mails: 1, answers to deliveries: 1.\n")
     assert outbox().deliveries()[0].state == "failed" and "is open again" in done.output
@@ -225,14 +221,11 @@ def test_a_file_is_known_by_its_name_and_digest(
     message.set_content("See the file.")
     message.add_attachment(content, maintype="application", subtype="octet-stream", filename=f"lab-A_{DAY}.csv")
     mailbox.put(bytes(message))
-    secret = home / "secrets/answers"
-    secret.parent.mkdir(mode=0o700, exist_ok=True)
-    secret.write_text(f"{PASSWORD}\n", "utf-8")
-    secret.chmod(0o600)
+    secret(home, "answers", PASSWORD)
     done = line("deliveries", "receipts", "--unattended")
     assert done.code == 0 and "Refused by answers@company.example: See the file." in done.output
     assert outbox().deliveries()[0].state == "failed"
-    secret.unlink()
+    (home / "secrets/answers").unlink()
     assert "file of secrets (answers)" in line("deliveries", "receipts", "--unattended").reason
     looked = line("check", "--only", "answers", "--password-stdin", stdin=PASSWORD)
     assert looked.code == 0 and f"{USERNAME} is logged in" in looked.output and "looked at: 1" in looked.output

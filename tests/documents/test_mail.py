@@ -15,6 +15,7 @@ import pytest
 from abq_data_entry.__main__ import main
 from abq_data_entry.models import SQLModel
 from tests.commands.test_deliveries import outbox
+from tests.fixtures.secret_files import secret
 from tests.models.records import record
 from tests.network.certificates import authority
 from tests.network.mail_server import PASSWORD, USERNAME, mail_server
@@ -26,14 +27,6 @@ from .listing import commands_in
 
 PAGE = ROOT / "docs/mail.md"
 SENT, LOST = datetime.date(2026, 11, 19), datetime.date(2026, 11, 20)
-
-
-def secret(home: Path, name: str, *lines: str) -> None:
-    """Keep a login in a file that only its owner can read."""
-    file = home / "secrets" / name
-    file.parent.mkdir(mode=0o700, exist_ok=True)
-    file.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    file.chmod(0o600)
 
 
 @pytest.mark.needs("network")

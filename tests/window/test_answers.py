@@ -15,7 +15,7 @@ from abq_data_entry.outbox import deliver
 from abq_data_entry.outbox import record as told_to_database
 from tests.commands.test_deliveries import Service
 from tests.commands.test_receipts import answer
-from tests.documents.test_mail import secret
+from tests.fixtures.secret_files import secret
 from tests.fixtures.window import Window
 from tests.network.certificates import authority
 from tests.network.mailbox_server import PASSWORD, USERNAME, Mailbox, mailbox_server
