@@ -98,8 +98,8 @@ def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
     problems = list[str]()
     try:
         _run_due(options, secrets, settings, outbox)
-    except NotDone as error:  # what schedules want is told all the same
-        problems.append(str(error))
+    except Exception as error:  # whatever it is, such as a full disk: what schedules want is told all the same
+        problems.append(reason(error))
     if options.unattended and not options.no_receipts:
         read_after_a_run(outbox, settings, secrets)
     problems += [*outbox.problems, *late]

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import folders
+from abq_data_entry.models import SQLModel
 from tests.commands.test_deliveries import Configure, Line, Service, make_due, only, outbox, service, upload
 from tests.fixtures.disks import read_only, small_disk
-from tests.models.records import DATE
+from tests.models.records import DATE, record
+from tests.models.test_destinations import ZONE, scheduled
 from tests.outbox.conftest import FTP, Extract, replace_content
 
 __all__ = ["service"]
@@ -65,6 +67,25 @@ def test_a_full_disk_keeps_what_waits_until_there_is_room(disk: Path, line: Line
         assert waiting.short in line("deliveries").output
     assert line("deliveries", "run", "--password-stdin", stdin="test").code == 0
     assert only().state == "delivered" and len(service.received) == 1
+
+
+def test_a_full_disk_leaves_nothing_untold_that_schedules_want(
+    disk: Path, line: Line, stored: SQLModel, database: dict[str, str], tmp_path: Path
+) -> None:
+    (before,) = stored.query(f"SELECT (now() AT TIME ZONE '{ZONE}')::date - 2 AS day") or []
+    day, share = before["day"], tmp_path / "share"
+    stored.save_record(record(Date=day))
+    assert line("destinations", "add", "archive", "folder", share).code == 0
+    assert line("destinations", "add", "evening", "ftp", "127.0.0.1:9", "--every-day", "20:30").code == 0
+    scheduled(database, f"{day} 00:00-07")
+    assert line("upload", "archive", "--date", day).code == 1
+    make_due()
+    share.mkdir()
+    with full(disk):
+        told = line("deliveries", "run", "--unattended")
+        assert told.code == 1 and "The disk of this computer is full" in told.errors
+        assert f"The extract of {day} is due at evening" in told.errors
+    assert list(share.iterdir()) == []
 
 
 def test_an_outbox_that_can_only_be_read_is_told_by_each_run(disk: Path, line: Line, service: Service) -> None:
