@@ -129,12 +129,11 @@ class EarlierJournal:
     def read(self) -> tuple[Content | None, Noted]:
         """Return what an older version left (`None`: nothing), and what is noted about the database."""
         try:
-            with self.path.open("rb", buffering=0) as file:
-                data = file.read(LARGEST + 1)
+            if self.path.stat().st_size > LARGEST:
+                raise JournalError(f"The journal of this computer is too large to be read: {self.path}.")
+            data = self.path.read_bytes()
         except FileNotFoundError:
             data = b""
-        if len(data) > LARGEST:
-            raise JournalError(f"The journal of this computer is too large to be read: {self.path}.")
         if not self._end.exists():  # as it is, once nothing of an older version is there
             if data == self._written[0]:
                 return None, self._written[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from abq_data_entry.constants import SETTINGS_FILE
@@ -233,12 +233,11 @@ def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
 _MOST_LETTERS = 2
 
 
-def likely(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that `name` differs from by two letters at most (one more, less, another, or two exchanged)."""
+def likely(name: str, names: Collection[str]) -> str | None:
+    """Return the name that `name` differs from by the fewest letters, two at most."""
     wanted = _folded(name)
-    distances = {each: _distance(wanted, _folded(each)) for each in names}
-    best = min(distances, key=lambda each: distances[each], default=None)
-    return best if best is not None and distances[best] <= _MOST_LETTERS else None
+    each_by_nearness = ((each, most) for most in range(_MOST_LETTERS + 1) for each in names)
+    return next((each for each, most in each_by_nearness if _differ(wanted, _folded(each), most)), None)
 
 
 def line_of(name: str, text: str) -> int | None:
@@ -251,18 +250,13 @@ def _folded(name: str) -> str:
     return re.sub(r"[\s_-]+", "_", name.casefold().strip())
 
 
-def _distance(one: str, other: str) -> int:
-    """Return by how many letters two words differ; more than two are all the same."""
-    if abs(len(one) - len(other)) > _MOST_LETTERS:
-        return _MOST_LETTERS + 1
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for place, letter in enumerate(one, 1):
-        earlier, before = before, row
-        row = [place]
-        for column, another in enumerate(other, 1):
-            least = min(before[column] + 1, row[-1] + 1, before[column - 1] + (letter != another))
-            if place > 1 and column > 1 and letter == other[column - 2] and one[place - 2] == another:
-                least = min(least, earlier[column - 2] + 1)
-            row.append(least)
-    return row[-1]
+def _differ(one: str, other: str, most: int) -> bool:
+    """Tell whether two words differ by so many letters at most: one more, less, another, or two exchanged."""
+    while one and one[:1] == other[:1]:
+        one, other = one[1:], other[1:]
+    if not (one and other and most):
+        return len(one) + len(other) <= most
+    changed = [(one[1:], other), (one, other[1:]), (one[1:], other[1:])]
+    if one[:2] == other[1::-1]:
+        changed.append((one[2:], other[2:]))
+    return any(_differ(*each, most - 1) for each in changed)

@@ -163,6 +163,34 @@ def test_one_of_a_newer_version_is_refused_and_not_touched(journal: Journal) -> 
     assert (journal.folder / "journal.log").read_bytes() == newer
 
 
+def test_one_of_impossible_size_is_not_read(
+    journal: Journal, older: journal_1_0.Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older.keep(inserted(1))
+    size = older.path.stat().st_size
+    monkeypatch.setattr("abq_data_entry.journal.file.LARGEST", size - 1)
+    with pytest.raises(JournalError, match="too large to be read"):
+        journal.entries()
+    assert older.path.stat().st_size == size
+    monkeypatch.setattr("abq_data_entry.journal.file.LARGEST", size)
+    assert len(journal.entries()) == 1 and not journal.problems
+
+
+@pytest.mark.parametrize(
+    "head",
+    [{"last": "many", "waiting": "1"}, {"waiting": "1"}, {"last": "1"}, {"last": None, "waiting": "1"},
+     {"last": "9", "waiting": [1]}],
+)  # fmt: skip
+@pytest.mark.parametrize("more", [b"", b"and what else stands there\n"])
+def test_what_was_noted_in_a_damaged_way_is_no_loss(journal: Journal, head: dict[str, object], more: bytes) -> None:
+    journal.keep(inserted(1))
+    (journal.folder / "journal.log").write_bytes(to_line({"journal": 2, **head}) + more)
+    again = Journal(journal.folder)
+    assert len(again.entries()) == 1 and not again.problems
+    again.keep(inserted(2))
+    assert len(Journal(journal.folder).entries()) == 2 and not again.problems
+
+
 def test_windows_of_both_versions_keep_at_the_same_time(journal: Journal) -> None:
     """What the older one was told is kept is there; what it was refused it tells, and its form still has it."""
     program = (

@@ -273,6 +273,12 @@ def test_two_letters_anywhere_are_a_misspelling_and_three_are_none(name: str, me
     assert settings.likely(name, ["db_host"]) == ("db_host" if meant else None)
 
 
+def test_of_several_settings_the_nearest_is_meant() -> None:
+    names = ["db_hosts_", "db_host", "db_hasts"]
+    for name, meant in (("db_hosts_", 0), ("db_host", 1), ("db_hosts", 0), ("db_hast", 1), ("db_hassts", 2)):
+        assert settings.likely(name, names) == names[meant], name
+
+
 def test_the_line_of_a_setting_is_counted_from_one() -> None:
     for text, line in (('{"a": 1}', 1), ('\n{"a": 1}', 2), ('{"b": "a",\n\n"a" : 1}', 3), ('{"b": "a"}', None)):
         assert settings.line_of("a", text) == line
