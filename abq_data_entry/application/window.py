@@ -17,6 +17,9 @@ from .wiring import Wiring
 if TYPE_CHECKING:
     from _tkinter import TkappType
 
+    from ..views.form_content import RecordKey
+    from ..widgets.field_input import FieldInput
+
 _OF_A_ROW = ("withdraw_record", "move_record", "correct_many", "show_history", "mark_value")
 LOAD_AHEAD_MS = 2000  # after the start has done its work
 
@@ -34,6 +37,7 @@ class Application(Wiring):
         super().__init__(interpreter)
         self.load_ahead_timer = ""
         self.has_parts = False
+        self._left: tuple[RecordKey | None, FieldInput | None] = (None, None)  # the field that was left for the list
         self.show()
         self.await_screen(self._begin_work)
 
@@ -109,7 +113,7 @@ class Application(Wiring):
             "check_connections": self._check_connections,
             "show_administration": self._show_administration,
             "show_form": self._go_to_form,
-            "show_record_list": self.show_record_list,
+            "show_record_list": self._go_to_list,
             "previous_record": lambda: self.navigation.move(-1),
             "next_record": lambda: self.navigation.move(1),
             "ask_plot": self.navigation.ask_plot,
@@ -151,8 +155,17 @@ class Application(Wiring):
             self.status.set("None of the last days has records")
 
     def _go_to_form(self) -> None:
+        (key, field), self._left = self._left, (None, None)
         self.show_form()
-        self.form.focus_first_empty()
+        if field is not None and key == self.form.key and not field.is_disabled:
+            field.focus_set()  # typing goes on where it was left for the list
+        else:
+            self.form.focus_first_empty()
+
+    def _go_to_list(self) -> None:
+        if (field := self.form.focused) is not None:
+            self._left = self.form.key, field
+        self.show_record_list()
 
     def _go_to_typed_ahead(self) -> None:
         self.show_form()

@@ -356,6 +356,26 @@ def test_control_n_goes_from_the_list_back_to_what_was_being_typed(window: Windo
     assert window.text("Humidity") == "24.09"
 
 
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_control_r_goes_back_to_the_field_that_was_left_for_the_list(window: Window, size: str) -> None:
+    window.resize(size)
+    window.begin_check()
+    window.type("24.09\t1.5\t")
+    window.press("shift+Tab")
+    window.until(lambda: window.focus == F.LIGHT, "the field before")
+    window.press("ctrl+l")
+    window.until(lambda: window.app.focus_get() is window.app.record_list.page.tree, "the list")
+    window.press("ctrl+r")
+    window.until(lambda: window.focus == F.LIGHT, "the field that was left")
+    window.press("ctrl+r")
+    window.until(lambda: window.focus == F.TEMPERATURE, "the first empty field")
+    window.press("ctrl+l")
+    window.app.navigation.go_to_plot(7)
+    window.until(lambda: window.text(F.PLOT) == "7", "another plot")
+    window.press("ctrl+l", "ctrl+r")
+    window.until(lambda: window.focus == F.HUMIDITY, "the first empty field of another plot")
+
+
 def places(window: Window) -> dict[str, tuple[int, int, int, int]]:
     """Where everything of the form is that somebody types into or presses, and the bars that scroll it."""
     form, room = window.app.form, window.app.form.room
