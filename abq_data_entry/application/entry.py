@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from ..views.conflict import ConflictDialog
     from ..views.form_content import RecordKey
     from ..workflows.save_record import Conflict, Save, Saved
-    from .browsing import Browsing
-    from .checks import Offline
+    from .lookup import Browsing, Offline
     from .outage import Reconnecting, Waiting
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..retrying import PRESENCE, Retries
 from ..views.form_content import CheckKey, Entering
-from .checks import others_in
+from .lookup import others_in
 
 if TYPE_CHECKING:
     from ..jobs import Jobs
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..models.connections import ServerFacts
     from ..models.presence import Notice
     from ..views import DataRecordForm, RecordList
-    from .browsing import Browsing
+    from .lookup import Browsing
     from .messages import Say
     from .outage import Reconnecting
     from .state import State

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ..journal import Entry
     from ..views import DataRecordForm
     from ..views.form_content import CheckKey
-    from .checks import Offline
     from .connection import Connection
     from .entry import Drafts
+    from .lookup import Offline
     from .messages import Messages, Say
     from .outage import Reconnecting
     from .state import State

@@ -51,14 +51,13 @@ class Wiring(MainWindow):
     def make_parts(self) -> None:
         """Make and connect all parts that no start needs at once."""
         from .backup import BackupActions, Backups
-        from .browsing import Browsing
-        from .checks import Checks, Offline
         from .connection import Connection, IdleConnections
         from .deliveries import Deliveries
         from .delivery_schedule import DeliverySchedule
         from .entry import Drafts, RecordEntry, Saver
         from .extract_days import Export, ExtractDays
         from .following import CheckPresence, Following, FollowingActions
+        from .lookup import Browsing, Checks, Offline
         from .marks import Questions
         from .navigation import Navigation, NavigationActions, NewDay
         from .notes import Handover

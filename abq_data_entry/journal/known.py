@@ -68,10 +68,6 @@ class Known:
         """The same, all of it looked up at that moment, in UTC."""
         return replace(self, taken=taken)
 
-    def records(self) -> list[Record]:
-        """Return all records that are known, in no order."""
-        return [record for records in self.readings.values() for record in records]
-
     def progress(self, key: CheckKey) -> CheckProgress:
         """Return how far that check was, from what is known of it and of its plots."""
         known = self.checks.get(key, CheckProgress())

@@ -41,10 +41,10 @@ class ListFilter(NamedTuple):
 
 
 class ListCallbacks(NamedTuple):
-    """What the list reports: a page is wanted, the filter has changed (told before its first page is wanted), a
-    record is to be opened, its history is to be shown. What isn't given does nothing."""
+    """What the list reports: a page of its ``filter`` is wanted, the filter has changed (told before its first page is
+    wanted), a record is to be opened, its history is to be shown. What isn't given does nothing."""
 
-    fetch: Callable[[ListFilter, PageRequest], object] = lambda chosen, request: None
+    fetch: Callable[[PageRequest], object] = lambda request: None
     filter_changed: Callable[[ListFilter], object] = lambda chosen: None
     open: Callable[[Row], object] = lambda row: None
     show_history: Callable[[Row], object] = lambda row: None
@@ -68,8 +68,10 @@ class RecordList(ttk.Frame):
     ) -> None:
         super().__init__(parent)
         self._today = today
+        self._callbacks = ListCallbacks()
         self.saved_marks: dict[tuple[object, ...], str] = {}
-        self._unseen = 0
+        self.unseen = 0
+        """How many records were saved elsewhere and aren't in the list yet."""
         self._known_at = ""
         self._left_out: tuple[object, ...] | None = None
         self.followed: datetime.date | None = None
@@ -81,7 +83,8 @@ class RecordList(ttk.Frame):
         self.page = PagedList(
             self,
             _columns(),
-            self._fetch,
+            _key_of,
+            self._callbacks.fetch,
             self._text_of,
             lambda row: self._callbacks.open(row),
             lambda name: self.sort_by(name),
@@ -89,11 +92,9 @@ class RecordList(ttk.Frame):
         self.page.grid(row=1, column=0, sticky="nsew")
         self.marks = RowMarks(
             self.page,
-            _key_of,
             lambda count: self._callbacks.chosen(count),
             lambda: self._callbacks.choose_all(self.filter),
         )
-        self._callbacks = ListCallbacks()
         if callbacks is not None:
             self.begin(callbacks)
         self._show_sorting()
@@ -101,7 +102,7 @@ class RecordList(ttk.Frame):
 
     def begin(self, callbacks: ListCallbacks) -> None:
         """Report to these from now on: they may be there only after the list."""
-        self._callbacks = callbacks
+        self._callbacks, self.page.fetch = callbacks, callbacks.fetch
         self.page.offer((("Open", callbacks.open), ("Record History", callbacks.show_history), *callbacks.more))
 
     def show_choices(self, technicians: Sequence[str], labs: Sequence[str], plots: Mapping[str, Sequence[int]]) -> None:
@@ -138,7 +139,7 @@ class RecordList(ttk.Frame):
         self.page.show_total(total)
         more_rows_than_records = self.page.position + len(self.page.rows) > total
         if not self.page.agrees and not self.page.waiting and (more_rows_than_records or not self.in_use):
-            self.follow()
+            self.page.refresh()
 
     def show_uncounted(self) -> None:
         """How many there are couldn't be found out."""
@@ -182,21 +183,16 @@ class RecordList(ttk.Frame):
 
     def show_news(self, count: int) -> None:
         """``count`` records were saved elsewhere and aren't in the list yet; a click or F5 shows them."""
-        self._unseen = count
+        self.unseen = count
         self._show_button(f"{count:,} new {'record' if count == 1 else 'records'}: show (F5)" if count else "")
 
     def show_left_out(self, key: tuple[object, ...] | None) -> None:
         """The record that was just saved isn't among those that the filters let through; a click shows it."""
         self._left_out = key
         if key is None:
-            self.show_news(self._unseen)
+            self.show_news(self.unseen)
         else:
             self._show_button(f"Lab {key[2]}, plot {key[3]} is saved, but not in this list: show it")
-
-    @property
-    def unseen(self) -> int:
-        """How many records were saved elsewhere and aren't in the list yet."""
-        return self._unseen
 
     def show_changed(self, rows: Mapping[tuple[object, ...], Row]) -> None:
         """Somebody else has saved these records: show their new values where they stand, nothing moves."""
@@ -268,14 +264,10 @@ class RecordList(ttk.Frame):
         self._callbacks.filter_changed(self.filter)
         self.page.restart()
 
-    def follow(self) -> None:
-        """Show what is new; the record that is selected stays selected."""
-        self.page.refresh(_key_of)
-
     def reveal(self, position: int, key: tuple[object, ...]) -> None:
         """Show and select the record that stands at that position."""
         self.show_left_out(None)
-        self.page.reveal(position, _key_of, key)
+        self.page.reveal(position, key)
 
     def focus_set(self) -> None:
         """Put the focus on the rows."""
@@ -345,9 +337,6 @@ class RecordList(ttk.Frame):
         chosen = self.filter
         narrowed = any(each is not None for each in (chosen.lab, chosen.plot, chosen.technician))
         return narrowed or chosen.date != self._day()
-
-    def _fetch(self, request: PageRequest) -> None:
-        self._callbacks.fetch(self.filter, request)
 
     def _text_of(self, row: Row, name: str) -> str:
         if name == MARK:

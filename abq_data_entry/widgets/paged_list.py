@@ -102,30 +102,32 @@ class PagedList(ttk.Frame):
     """The visible page of a long list, with an exact scrollbar, for the keyboard and the mouse.
 
     ``fetch(request)`` is asked for pages, one at a time; the answer comes through :meth:`show_page` or
-    :meth:`show_message`. ``text_of(row, column)`` gives a cell. ``on_open(row)`` is called on Enter and
-    double click, ``on_sort(column name)`` on a click on a heading.
+    :meth:`show_message`. ``key_of(row)`` tells a row from all others, ``text_of(row, column)`` gives a cell.
+    ``on_open(row)`` is called on Enter and double click, ``on_sort(column name)`` on a click on a heading.
     """
 
     def __init__(
         self,
         parent: tk.Misc,
         columns: Sequence[Column],
+        key_of: Callable[[Row], object],
         fetch: Callable[[PageRequest], object],
         text_of: Callable[[Row, str], str],
         on_open: Callable[[Row], object],
         on_sort: Callable[[str], object],
     ) -> None:
         super().__init__(parent)
-        self._columns, self.fetch, self._text_of = columns, fetch, text_of
+        self._columns, self.key_of, self.fetch, self._text_of = columns, key_of, fetch, text_of
         self._on_open = on_open
-        self._rows: list[Row] = []
+        self.rows: list[Row] = []
+        """Those of the visible page."""
         self._top = 0
         self.total: int | None = None
         """How many rows there are in all, ``None`` while they are being counted."""
         self._asked: PageRequest | None = None
         self._wanted: tuple[PageRequest, int] | None = None
         self._select_after = 0
-        self._keep: tuple[Callable[[Row], object], object] | None = None
+        self._keep: object = None  # the key of the row that is to be selected
         self._moving = False
         self._later: list[Callable[[], object]] = []
         self.capacity = 0
@@ -133,11 +135,6 @@ class PagedList(ttk.Frame):
         self.drawn: Callable[[], object] = lambda: None
         """Called whenever a page was drawn."""
         self._build(on_sort)
-
-    @property
-    def rows(self) -> list[Row]:
-        """The rows of the visible page."""
-        return list(self._rows)
 
     @property
     def position(self) -> int:
@@ -148,7 +145,7 @@ class PagedList(ttk.Frame):
     def selected(self) -> Row | None:
         """The row the keyboard is on."""
         index = self._selected_index()
-        return self._rows[index] if 0 <= index < len(self._rows) else None
+        return self.rows[index] if 0 <= index < len(self.rows) else None
 
     @property
     def waiting(self) -> bool:
@@ -178,16 +175,16 @@ class PagedList(ttk.Frame):
         self._top = 0
         self.go_to(0, select=0)
 
-    def refresh(self, key_of: Callable[[Row], object] | None = None) -> None:
-        """Ask for the visible page again; the selection stays where it is, with ``key_of`` on the row that has it."""
-        place = self._place  # somebody may have moved, and their page not be here yet
-        if key_of is not None and self.selected is not None and place == self._shown_place:
-            self._keep = key_of, key_of(self.selected)
-        self.go_to(*place)
+    def refresh(self) -> None:
+        """Ask for the visible page again; the row that is selected stays so, wherever it comes to stand."""
+        # Where somebody has moved, and their page isn't here yet, that one is asked for.
+        if self._asked is None and (selected := self.selected) is not None:
+            self._keep = self.key_of(selected)
+        self.go_to(*self._place)
 
-    def reveal(self, position: int, key_of: Callable[[Row], object], key: object) -> None:
+    def reveal(self, position: int, key: object) -> None:
         """Bring the row of that position, whose key is ``key``, onto the page if it isn't, and select it."""
-        self._keep = key_of, key
+        self._keep = key
         top = max(0, self._top)
         if not top <= position < top + max(1, self.capacity):
             top = max(0, position - self.capacity // 2)
@@ -200,10 +197,10 @@ class PagedList(ttk.Frame):
 
         Nothing moves: the selection and the place of every row are those of before.
         """
-        for index, row in enumerate(self._rows):
+        for index, row in enumerate(self.rows):
             other = find(row)
             if other is not None:
-                self._rows[index] = other
+                self.rows[index] = other
                 self.tree.item(str(index), values=self._cells(other))
 
     def show_total(self, total: int) -> None:
@@ -211,7 +208,7 @@ class PagedList(ttk.Frame):
         at_unknown_end = self._top < 0
         self.total = total
         if at_unknown_end:
-            self._top = max(0, total - len(self._rows))
+            self._top = max(0, total - len(self.rows))
         self._move_thumb()
 
     @property
@@ -219,7 +216,7 @@ class PagedList(ttk.Frame):
         """Whether the page shows as many rows as the total says that there are from its place on."""
         if self.total is None or self._top < 0:
             return True
-        return self._top + len(self._rows) == min(self.total, self._top + max(1, self.capacity))
+        return self._top + len(self.rows) == min(self.total, self._top + max(1, self.capacity))
 
     def go_to(self, start: int | None, select: int = 0) -> None:
         """Ask for the page from ``start`` (``None``: the end), then select its row number ``select``."""
@@ -240,7 +237,7 @@ class PagedList(ttk.Frame):
         if not self.expects(request):
             return
         self._asked = None
-        self._rows = list(rows)
+        self.rows = list(rows)
         if request.start is not None:
             self._top = request.start
         else:
@@ -259,7 +256,7 @@ class PagedList(ttk.Frame):
         """Show an empty, waiting or error state in place of rows, with one button for what can be done."""
         self._asked = self._wanted = None
         self._stop_moving()
-        self._rows = []
+        self.rows = []
         self._fill()
         self.message_text.configure(text=text)
         if button and command is not None:
@@ -272,7 +269,7 @@ class PagedList(ttk.Frame):
     def focus_set(self) -> None:
         """Put the focus on the rows."""
         give_focus(self.tree)
-        if self._rows and self._selected_index() < 0:
+        if self.rows and self._selected_index() < 0:
             self._select(0)
 
     def show_sorting(self, column: str, descending: bool) -> None:
@@ -298,7 +295,7 @@ class PagedList(ttk.Frame):
 
     def select(self, index: int) -> None:
         """Put the keyboard on a row of the visible page."""
-        if 0 <= index < len(self._rows):
+        if 0 <= index < len(self.rows):
             self._select(index)
 
     def adapt_to_look(self) -> None:
@@ -381,8 +378,8 @@ class PagedList(ttk.Frame):
         capacity = max(1, (self.tree.winfo_height() - heading) // row_height)
         if capacity != self.capacity:
             self.capacity = capacity
-            if self._asked is not None or self._rows:
-                self.go_to(*self._place)
+            if self._asked is not None or self.rows:
+                self.refresh()
 
     def _heading_height(self) -> int:
         # Tk doesn't tell the heading's height: the first row begins below it.
@@ -394,24 +391,24 @@ class PagedList(ttk.Frame):
     def _fill(self) -> None:
         # Rows are used again: filling them costs less than making new ones.
         present = set(self.tree.get_children())
-        for index, row in enumerate(self._rows):
+        for index, row in enumerate(self.rows):
             values = self._cells(row)
             iid = str(index)
             if iid in present:
                 self.tree.item(iid, values=values)
             else:
                 self.tree.insert("", "end", iid=iid, values=values)
-        surplus = [iid for iid in present if int(iid) >= len(self._rows)]
+        surplus = [iid for iid in present if int(iid) >= len(self.rows)]
         if surplus:
             self.tree.delete(*surplus)
         select = self._select_after
         if self._keep is not None:
-            key_of, key = self._keep
+            key = self._keep
             if self._wanted is None:
                 self._keep = None
-            select = next((index for index, row in enumerate(self._rows) if key_of(row) == key), select)
-        if self._rows and select != -2:
-            self._select(len(self._rows) - 1 if select == -1 else min(select, len(self._rows) - 1))
+            select = next((index for index, row in enumerate(self.rows) if self.key_of(row) == key), select)
+        if self.rows and select != -2:
+            self._select(len(self.rows) - 1 if select == -1 else min(select, len(self.rows) - 1))
         self.tree.yview_moveto(0)
         self._move_thumb()
         self.drawn()
@@ -431,10 +428,6 @@ class PagedList(ttk.Frame):
             return self._wanted[0].start, self._wanted[1]
         if self._asked is not None:
             return self._asked.start, self._select_after
-        return self._shown_place
-
-    @property
-    def _shown_place(self) -> tuple[int | None, int]:
         return (self._top if self._top >= 0 else None), self._selected_index()
 
     def _selected_index(self) -> int:
@@ -442,16 +435,16 @@ class PagedList(ttk.Frame):
         return int(selection[0]) if selection else -2
 
     def _step(self, rows: int) -> None:
-        if not self._rows:
+        if not self.rows:
             return
         index = self._selected_index() + rows
-        if 0 <= index < len(self._rows):
+        if 0 <= index < len(self.rows):
             self._select(index)
             self._stay_there(index)
             return
         if self._top < 0 and self.total is None:
             return  # at the end of an uncounted list: where that is, nobody knows yet
-        top = max(0, self._top) if self._top >= 0 else max(0, (self.total or 0) - len(self._rows))
+        top = max(0, self._top) if self._top >= 0 else max(0, (self.total or 0) - len(self.rows))
         pending = self._wanted[0].start if self._wanted else self._asked.start if self._asked else None
         start = (top if pending is None else pending) + rows
         if rows > 0 and self.total is not None and start + self.capacity > self.total:
@@ -474,13 +467,12 @@ class PagedList(ttk.Frame):
     def _stay_there(self, index: int) -> None:
         """A page that was asked for before somebody moved leaves them where they are."""
         if self._keep is not None:
-            key_of = self._keep[0]
-            self._keep = key_of, key_of(self._rows[index])
+            self._keep = self.key_of(self.rows[index])
         elif self._asked is not None:
             self._select_after = index
 
     def _wheel(self, rows: int) -> str:
-        if self._rows and self.total is not None and self.total > len(self._rows):
+        if self.rows and self.total is not None and self.total > len(self.rows):
             start, selected = self._place
             self.go_to(max(0, (self.total - self.capacity if start is None else start) + rows), selected)
         return "break"
@@ -496,12 +488,12 @@ class PagedList(ttk.Frame):
             self.go_to(max(0, self._top + rows), select=0)
 
     def _move_thumb(self) -> None:
-        total = self.total if self.total is not None else len(self._rows)
-        if not total or len(self._rows) >= total:
+        total = self.total if self.total is not None else len(self.rows)
+        if not total or len(self.rows) >= total:
             self.scrollbar.set(0.0, 1.0)
         else:
             top = max(0, self._top) if self._top >= 0 else total
-            self.scrollbar.set(top / total, min(1.0, (top + len(self._rows)) / total))
+            self.scrollbar.set(top / total, min(1.0, (top + len(self.rows)) / total))
 
     def _open(self) -> None:
         if self.selected is not None:
@@ -521,8 +513,8 @@ _TAG = "chosen"
 
 
 class RowMarks:
-    """The rows of ``page`` that are chosen, by ``key_of(row)``, in the order in which they were; they stay chosen on
-    whatever page they are.
+    """The rows of ``page`` that are chosen, in the order in which they were; they stay chosen whatever
+    page they are on.
 
     Shift with the arrows goes on choosing, Ctrl with the arrows moves without, Ctrl+Space chooses the row or not,
     Escape none; with the mouse Shift and Ctrl as everywhere.
@@ -533,11 +525,10 @@ class RowMarks:
     def __init__(
         self,
         page: PagedList,
-        key_of: Callable[[Row], object],
         changed: Callable[[int], object],
         all_wanted: Callable[[], object],
     ) -> None:
-        self._page, self._key_of, self._changed = page, key_of, changed
+        self._page, self._key_of, self._changed = page, page.key_of, changed
         self._rows: dict[object, Row] = {}
         self._tagged = False
         page.drawn = self._show_tags

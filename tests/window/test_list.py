@@ -391,7 +391,7 @@ def test_news_and_a_second_turn_of_the_wheel_go_on_from_where_the_first_one_lead
     page, asked, fetch = records.page, list[PageRequest](), records.page.fetch
     page.fetch = asked.append
     page.scroll("scroll", "3", "units")
-    records.view.follow()
+    records.page.refresh()
     for _ in range(2):
         records.tree.event_generate("<Button-5>")
     page.fetch = fetch
