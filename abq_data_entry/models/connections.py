@@ -220,19 +220,35 @@ class Connections:
         """What was found when the latest connection was opened."""
 
     def read(
-        self, work: Callable[[Cursor], Result], limit: float | None = PAGE, begin: str = "BEGIN"
+        self, work: Callable[[Cursor], Result], limit: float | None = PAGE, snapshot: bool = False
     ) -> Result:
         """Run statements that only read, each by itself; once more on a fresh connection if that was lost.
 
-        `limit`: the most seconds that it may take, see `waits`; then `TookTooLong` is raised. `begin`: what begins the
-        transaction that a pooler needs around them.
+        `limit`: the most seconds that it may take, see `waits`; then `TookTooLong` is raised. `snapshot`: they all see
+        the same state of the database, and have no limit, here nor at the server.
         """
         with self._in_use():
-            try:
-                return self._attempt_read(self._connection(), work, limit, begin)
-            except ServerUnreachable:
-                self._discard()
-            return self._attempt_read(self._connection(), work, limit, begin)
+            for tries in range(2):
+                try:
+                    connection = self._connection()
+                    with self._watched(connection, UNLIMITED if snapshot else limit), connection.cursor() as cursor:
+                        if not snapshot and not self.facts.pooled:
+                            return work(cursor)
+                        cursor.execute(_SNAPSHOT if snapshot else "BEGIN")
+                        if self.facts.pooled:
+                            self._session.begin_transaction(cursor)
+                        if snapshot:
+                            cursor.execute("SET LOCAL statement_timeout = 0")
+                        try:
+                            return work(cursor)
+                        finally:
+                            if not connection.closed:
+                                cursor.execute("ROLLBACK")
+                except ServerUnreachable:
+                    if tries:
+                        raise
+                    self._discard()
+        raise AssertionError
 
     def rows(self, statement: str, bound: Mapping[str, object] | None = None) -> list[dict[str, object]]:
         """Return the rows of one statement that only reads, each by column name."""
@@ -242,21 +258,6 @@ class Connections:
             return rows_as_dicts(cursor)
 
         return self.read(run)
-
-    def read_snapshot(self, work: Callable[[Cursor], Result]) -> Result:
-        """Run long statements that only read and all see the same state of the database; no time limit."""
-
-        def within_transaction(cursor: Cursor) -> Result:
-            if not self.facts.pooled:
-                cursor.execute(_SNAPSHOT)
-            cursor.execute("SET LOCAL statement_timeout = 0")
-            try:
-                return work(cursor)
-            finally:
-                if not self.facts.pooled and not cursor.connection.closed:
-                    cursor.execute("ROLLBACK")
-
-        return self.read(within_transaction, UNLIMITED, _SNAPSHOT)
 
     def run_script(self, script: str) -> None:
         """Run a script that is a transaction of its own, begin and end included, without a time limit.
@@ -409,20 +410,6 @@ class Connections:
                 yield wait
             except psycopg2.Error as error:
                 raise self._described(error, wait) from None
-
-    def _attempt_read(
-        self, connection: Connection, work: Callable[[Cursor], Result], limit: float | None, begin: str
-    ) -> Result:
-        with self._watched(connection, limit), connection.cursor() as cursor:
-            if not self.facts.pooled:
-                return work(cursor)
-            cursor.execute(begin)
-            self._session.begin_transaction(cursor)
-            try:
-                return work(cursor)
-            finally:
-                if not connection.closed:
-                    cursor.execute("ROLLBACK")
 
     def _attempt_write(self, work: Callable[[Cursor], Result], limit: float | None) -> Result:
         connection = self._connection()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -81,7 +82,7 @@ def export(cursor: Cursor, path: Path, first_date: datetime.date, last_date: dat
     """
     with replacement(path) as temporary:
         with temporary.open("xb", buffering=_BUFFER) as file:
-            lines = _Lines(file.write)
+            lines = _Lines(file)
             cursor.copy_expert(_statement(cursor, first_date, last_date), lines)
             rows = cursor.rowcount
         if lines.count != rows + 1:
@@ -117,17 +118,17 @@ def neutralised(text: str) -> str:
     return f"'{text}" if FORMULA.match(text) else text
 
 
+@dataclass
 class _Lines:
     """What COPY writes into: the server sends one message a record, whose line end becomes the one of RFC 4180."""
 
-    def __init__(self, write: Callable[[bytes], int]) -> None:
-        self._write = write
-        self.count = 0
+    file: IO[bytes]
+    count: int = 0
 
     def write(self, record: bytes) -> None:
         """Take one record with its line end."""
         self.count += 1
-        self._write(record[:-1] + b"\r\n")
+        self.file.write(record[:-1] + b"\r\n")
 
 
 # Where the audit stands goes with each extract.
@@ -167,11 +168,6 @@ class SentExtract:
     version: int = 0
     waits: bool = False
 
-    @property
-    def is_out(self) -> bool:
-        """Whether the destination has the day's records as they are now."""
-        return self.delivered is not None and not self.outdated
-
 
 @dataclass(frozen=True)
 class ExtractDay:
@@ -187,7 +183,8 @@ class ExtractDay:
 
     def is_out(self, destination: str) -> bool:
         """Whether that destination has the records of the day as they are now."""
-        return self.sent.get(destination, SentExtract()).is_out
+        sent = self.sent.get(destination, SentExtract())
+        return sent.delivered is not None and not sent.outdated
 
     def went_out(self, kind: str = "") -> bool:
         """The same of destination `kind`; empty: of all that are used, which must be one at least."""

@@ -298,7 +298,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
     def count_records(self, selection: Selection) -> PositionIndex:
         """Count the records of a selection and where each stands; takes seconds at ten million, can be cancelled."""
-        return self._connections.read_snapshot(partial(paging.count_records, selection=selection))
+        return self._connections.read(partial(paging.count_records, selection=selection), snapshot=True)
 
     def get_page(
         self,
@@ -349,8 +349,8 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         The file appears whole or not at all; when there are no records none is written. Raises `OSError` too.
         """
         last = first_date if last_date is None else last_date
-        return self._connections.read_snapshot(
-            partial(extract.export, path=Path(path), first_date=first_date, last_date=last)
+        return self._connections.read(
+            partial(extract.export, path=Path(path), first_date=first_date, last_date=last), snapshot=True
         )
 
     def view_names(self) -> list[str]:
@@ -362,7 +362,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
         `take` is called again, for all rows, where the connection was lost. Raises `UnknownView`.
         """
-        return self._connections.read_snapshot(partial(view_rows.read_rows, wanted=wanted, take=take))
+        return self._connections.read(partial(view_rows.read_rows, wanted=wanted, take=take), snapshot=True)
 
     # ------------------------------------------------------------------------------- who is there, who may, the audit
 
@@ -440,7 +440,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         `ValueError` if it is none.
         """
         witnesses = auditing.parse_heads(heads)
-        verdict = self._connections.read_snapshot(partial(auditing.verify, witnesses=witnesses))
+        verdict = self._connections.read(partial(auditing.verify, witnesses=witnesses), snapshot=True)
         differences, not_compared = schema.compare(self._connections)
         found = verdict._replace(findings=(*verdict.findings, *differences), not_compared=not_compared)
         return found.printable()
@@ -558,7 +558,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
     def chart_rows(self, choice: ChartChoice) -> list[Record]:
         """Return the rows of a view for QA that a chart draws, a few thousand at most; times by the labs' clock."""
-        return self._connections.read_snapshot(partial(view_rows.read_chart, choice=choice))
+        return self._connections.read(partial(view_rows.read_chart, choice=choice), snapshot=True)
 
     def refresh_kept(self, cancel: threading.Event) -> bool:
         """Keep up to now what QA's slow views found; see `view_rows.refresh_kept`. Nobody who saves waits for it."""
@@ -566,7 +566,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
     def today(self) -> Today:
         """Return how the day stands, by the labs' clock."""
-        return self._connections.read_snapshot(read_today)
+        return self._connections.read(read_today, snapshot=True)
 
     def find_record(
         self, date: datetime.date, time: datetime.time | None, lab: str, plot: int | None

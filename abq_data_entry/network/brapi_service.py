@@ -75,7 +75,7 @@ class BrapiService(RestUploads):
         raise RestError(f"The server {self._host} has too many {path} to be looked through.")
 
     def _answered(self, method: str, path: str, body: object, query: Mapping[str, str]) -> Thing:
-        was_logged_in = self._have_login()
+        was_logged_in = self._log_in()
         try:
             response, page = self._sent(method, path, body, query)
         except requests.ConnectionError as error:
@@ -84,7 +84,7 @@ class BrapiService(RestUploads):
             self._session.close()  # the server has closed what it had kept open
             response, page = self._sent(method, path, body, query)
         if response.status_code == 401 and self._login.has_address and was_logged_in:
-            self._forget_login()
+            self._logged_in = False
             self._log_in()
             response, page = self._sent(method, path, body, query)
         answer = _json(page) if len(page) <= _LARGEST else None
@@ -125,7 +125,7 @@ class BrapiService(RestUploads):
         content: dict[str, Any] = {} if body is None else {"json": body}
         if query:
             url = f"{url}?{urllib.parse.urlencode(query)}"
-        headers = {"Accept": "application/json", **self._login.headers()}
+        headers = {"Accept": "application/json", **self._login.headers}
         return self._request(partial(self._session.request, method), url, _read, headers=headers, **content)
 
     @property

@@ -63,10 +63,13 @@ _LONGEST = 366 * 24 * 3600.0
 class RestLogin(abc.ABC):
     """One login. `has_address`: whether it begins with a request; only then a 401 can be answered by another one.
 
-    `conceal`: returns what a server said without what was told in confidence; whoever has more to hide replaces it.
+    `headers`: what goes with each request; `end`: when, by `time.monotonic`, the server lets this login end; `conceal`:
+    returns what a server said without what was told in confidence; whoever has more to hide replaces it.
     """
 
     has_address = True
+    headers: Mapping[str, str] = {}
+    end = math.inf
 
     def __init__(self, username: str, password: str) -> None:
         self._username, self._password = username, password
@@ -75,17 +78,6 @@ class RestLogin(abc.ABC):
     @abc.abstractmethod
     def log_in(self, post: Post) -> None:
         """Ask for what the requests need. Raises `RestStatusError`, whose `login_refused` says so, and `RestError`."""
-
-    def headers(self) -> dict[str, str]:
-        """What goes with each request."""
-        return {}
-
-    def has_ended(self) -> bool:
-        """Whether the server said that this login holds no longer."""
-        return False
-
-    def forget(self) -> None:  # noqa: B027 - most have nothing to forget
-        """Begin anew with the next file."""
 
     def secrets(self) -> list[str]:
         """What no message may repeat."""
@@ -116,19 +108,9 @@ class TokenLogin(RestLogin):
     def __init__(self, username: str, password: str) -> None:
         super().__init__(username, password)
         self._token = ""
-        self._end = math.inf
 
     def log_in(self, post: Post) -> None:
         self.keep(*post(json={"username": self._username, "password": self._password}))
-
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
-
-    def has_ended(self) -> bool:
-        return time.monotonic() >= self._end
-
-    def forget(self) -> None:
-        self._token, self._end = "", math.inf
 
     def secrets(self) -> list[str]:
         return [self._password, self._token]
@@ -150,7 +132,8 @@ class TokenLogin(RestLogin):
             raise RestError(_told(response, "there is none in it"))
         if not _A_TOKEN.fullmatch(token):
             raise RestError(_told(response, "it is too long, or holds what can't be sent in a header"))
-        self._token, self._end = token, began + _lifetime(answer.get("expires_in"))
+        self._token, self.end = token, began + _lifetime(answer.get("expires_in"))
+        self.headers = {"Authorization": f"Bearer {token}"}
 
 
 class OAuthLogin(TokenLogin):
@@ -199,16 +182,13 @@ class HeaderLogin(RestLogin):
 
     def __init__(self, username: str, password: str, header: str, value: str) -> None:
         super().__init__(username, password)
-        self._header = {header: value}
+        self.headers = {header: value}
 
     def log_in(self, post: Post) -> None:
         """There is nothing to ask."""
 
-    def headers(self) -> dict[str, str]:
-        return self._header
-
     def secrets(self) -> list[str]:
-        return [self._password, *(value.rpartition(" ")[2] for value in self._header.values())]
+        return [self._password, *(value.rpartition(" ")[2] for value in self.headers.values())]
 
 
 class NoLogin(RestLogin):
@@ -457,7 +437,7 @@ class RestUploads(Uploads):
             raise failure
 
     def _read_with_login(self) -> int:
-        response, page = self._request(self._session.get, self._urls[1], headers=self._login.headers())
+        response, page = self._request(self._session.get, self._urls[1], headers=self._login.headers)
         if response.status_code in (401, 403):
             self._check(response, page)
         return response.status_code
@@ -491,7 +471,8 @@ class RestUploads(Uploads):
 
     def close(self) -> None:
         self._session.close()
-        self._forget_login()
+        self._session.cookies.clear()
+        self._logged_in = False
 
     def _attempt(
         self, source: SourceFile, identifier: str | None, cancel: threading.Event | None
@@ -527,11 +508,11 @@ class RestUploads(Uploads):
         headers = {**more, "Content-Type": body.content_type, "Idempotency-Key": f'"{key}"'}
         if body.content_digest is not None:
             headers["Content-Digest"] = body.content_digest
-        may_be_dead = self._have_login()
+        may_be_dead = self._log_in()
 
         def put() -> tuple[requests.Response, bytes]:
-            own = self._login.headers()
-            return self._request(self._session.put, self._urls[1], data=body, headers={**headers, **own})
+            own = {**headers, **self._login.headers}
+            return self._request(self._session.put, self._urls[1], data=body, headers=own)
 
         try:
             response, page = put()
@@ -563,21 +544,18 @@ class RestUploads(Uploads):
                 self._refusal = rest_answers.sanitized(error)
             raise
 
-    def _have_login(self) -> bool:
-        """Log in unless the login of before still holds; return whether there was one."""
-        was_there = self._logged_in
-        if was_there and self._login.has_ended():
-            self._forget_login()
-        if not self._logged_in:
-            self._log_in()
-        return was_there
-
     def _was_cut(self, error: requests.ConnectionError) -> bool:
         """Whether the server ended the connection, as it does with one that was kept open, and not the guard."""
         cut = any(isinstance(link, ConnectionError) for link in causes(error))
         return cut and not self._adapter.guard.verdict()
 
-    def _log_in(self) -> None:
+    def _log_in(self) -> bool:
+        """Log in unless the login of before still holds; return whether there was one."""
+        was_there = self._logged_in
+        if was_there and time.monotonic() < self._login.end:
+            return True
+        self._session.cookies.clear()
+        self._logged_in = False
         try:
             self._login.log_in(partial(self._request, self._session.post, self._urls[0]))
         except RestStatusError as error:
@@ -585,11 +563,7 @@ class RestUploads(Uploads):
                 self._refusal = rest_answers.sanitized(error)
             raise
         self._logged_in = True
-
-    def _forget_login(self) -> None:
-        self._session.cookies.clear()
-        self._login.forget()
-        self._logged_in = False
+        return was_there
 
     def _conceal(self, said: str) -> str:
         queries = [urllib.parse.urlsplit(url).query for url in self._urls]

@@ -283,26 +283,18 @@ def confirm(response: requests.Response, page: bytes, body: Multipart) -> None:
     It may say so by `Repr-Digest` (or the older `Digest`) of an answer without content, where it means what was
     stored, or by `sha256` and `size` of an object in JSON. A digest may be of the file or of the whole body.
     """
-    digests, sizes = _claims(response, page)
+    digests, sizes = set[bytes](), set[int]()
+    if not page:
+        texts = [response.headers.get(name, "") for name in ("Repr-Digest", "Digest")]
+        digests = {base64.b64decode(found) for text in texts for found in _DIGEST.findall(text)}
+    elif response.headers.get("Content-Type", "").lower().startswith("application/json"):
+        answer = _object(_text(response, page))
+        digest, size = answer.get("sha256"), answer.get("size")
+        digests = {_bytes_of(digest)} if isinstance(digest, str) else set()
+        sizes = {size} if isinstance(size, int) and not isinstance(size, bool) else set()
     if (digests and digests - set(body.digests)) or sizes - {body.size, len(body)}:
         host = urllib.parse.urlsplit(response.url).hostname or ""
         raise RestIncomplete(f"The server {host} says that it stored something else than what was sent. Send it again.")
-
-
-def _claims(response: requests.Response, page: bytes) -> tuple[set[bytes], set[int]]:
-    if not page:
-        texts = [response.headers.get(name, "") for name in ("Repr-Digest", "Digest")]
-        return {base64.b64decode(found) for text in texts for found in _DIGEST.findall(text)}, set()
-    if not response.headers.get("Content-Type", "").lower().startswith("application/json"):
-        return set(), set()
-    try:
-        answer = json.loads(page)
-    except (ValueError, RecursionError):
-        return set(), set()
-    answer = answer if isinstance(answer, dict) else {}
-    digest, size = answer.get("sha256"), answer.get("size")
-    sizes = {size} if isinstance(size, int) and not isinstance(size, bool) else set()
-    return ({_bytes_of(digest)} if isinstance(digest, str) else set()), sizes
 
 
 def _bytes_of(digest: str) -> bytes:

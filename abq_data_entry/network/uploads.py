@@ -15,6 +15,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -31,7 +32,7 @@ Progress = Callable[[int, int], object]
 _PROGRESS_INTERVAL = 0.05  # seconds: a window can't show more
 
 
-class SourceFile:
+class SourceFile(AbstractContextManager["SourceFile"]):
     """A file opened for sending; raises `OSError` when it can't be read, `InvalidInput` when it has no usable name.
 
     `name` is what it is called at the destination (not given: its base name here), `size` its length in bytes, `sent`
@@ -51,9 +52,6 @@ class SourceFile:
         self._status = os.fstat(self._file.fileno())
         self.size = self._status.st_size
         self.sent = 0
-
-    def __enter__(self) -> SourceFile:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

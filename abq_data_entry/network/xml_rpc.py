@@ -126,7 +126,7 @@ class XmlRpcUploads(RestUploads):
 
     def _call(self, call: FileCall | bytes, method: str) -> object:
         """Return what the service answers. Raises `Fault`, `RestError`, and what `requests` raises."""
-        headers = {"Content-Type": "text/xml", **self._login.headers()}
+        headers = {"Content-Type": "text/xml", **self._login.headers}
 
         def post() -> tuple[requests.Response, bytes]:
             return self._request(self._session.post, self._urls[1], _read, data=call, headers=headers)

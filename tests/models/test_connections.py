@@ -151,7 +151,7 @@ def test_reading_can_be_cancelled(model: SQLModel) -> None:
 
     def count() -> None:
         try:
-            model._connections.read_snapshot(lambda cursor: cursor.execute("SELECT pg_sleep(60)"))
+            model._connections.read(lambda cursor: cursor.execute("SELECT pg_sleep(60)"), snapshot=True)
         except DatabaseError as error:
             caught.append(error)
 

@@ -139,7 +139,7 @@ def test_a_server_that_is_only_slow_is_waited_for(single: Node, monkeypatch: pyt
         cursor.execute("SELECT pg_sleep(2.5)")  # type: ignore[attr-defined]
         return list(cursor.fetchall())  # type: ignore[attr-defined]
 
-    assert model._connections.read_snapshot(slowly)
+    assert model._connections.read(slowly, snapshot=True)
     assert model._connections.read(slowly)
     model.close()
 
@@ -163,7 +163,7 @@ def test_a_cancellation_and_the_end_do_not_wait_for_a_frozen_server(single: Node
 
     def read() -> None:
         try:
-            model._connections.read_snapshot(lambda cursor: cursor.execute("SELECT pg_sleep(60)"))
+            model._connections.read(lambda cursor: cursor.execute("SELECT pg_sleep(60)"), snapshot=True)
         except DatabaseError as error:
             caught.append(error)
 
