@@ -93,18 +93,17 @@ class KeysDialog(Dialog):
 
     def make_body(self, body: ttk.Frame) -> None:
         """A row a key."""
-        room = self.add_room(body, 12)
-        grid = ttk.Frame(room.inside)
+        room = self.make_room()
+        grid = ttk.Frame(room)
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
         width = line_width(self) * 3 // 4
         for row, (key, text) in enumerate(keys_text(mac)):
             ttk.Label(grid, text=key, style="Section.TLabel").grid(row=row, column=0, sticky="w", padx=(0, 24))
             ttk.Label(grid, text=text, wraplength=width, justify="left").grid(row=row, column=1, sticky="w")
-        room.hold(grid)
-        self.limit(room, grid)
+        self.place(room, grid, 12)
         for key, number, what in (("<Up>", -1, "units"), ("<Down>", 1, "units"), ("<Prior>", -1, "pages"),
                                   ("<Next>", 1, "pages")):  # fmt: skip
-            self.bind(key, lambda _event, number=number, what=what: room.inside.yview_scroll(number, what))  # type: ignore[misc]
+            self.bind(key, lambda _event, number=number, what=what: room.yview_scroll(number, what))  # type: ignore[misc]
 
 
 def show_keys(window: tk.Misc, messages: Messages) -> None:

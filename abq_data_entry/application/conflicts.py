@@ -11,11 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
-from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..jobs import Jobs
 from ..views import DataRecordForm
-from ..views.conflict import ConflictDialog, ConflictText, Difference, Side
+from ..views.conflict import ConflictDialog, ConflictText, Difference
 from ..workflows.save_record import Conflict, Save, Saved, bring_together
 from .messages import Messages, place, reason_of
 from .state import State
@@ -48,19 +47,11 @@ class Question:
         self.mine, self.theirs, self.to_choose = conflict.mine, conflict.theirs, conflict.to_choose
         self._same_person = bool(me) and me == conflict.theirs.changed_by
         self._waited = waited
-
-    @property
-    def by(self) -> str:
+        self.by = "You" if self._same_person else self.theirs.changed_by or "Somebody else"
         """Who saved the other version."""
-        return "You" if self._same_person else self.theirs.changed_by or "Somebody else"
-
-    @property
-    def merged_words(self) -> str:
-        """What came together by itself, for the status line; empty where nothing did."""
-        if not self.conflict.taken_over:
-            return ""
         whose = "what you saved elsewhere:" if self._same_person else f"{self.by}'s"
-        return f"together with {whose} {', '.join(self.conflict.taken_over)}"
+        self.merged_words = f"together with {whose} {', '.join(conflict.taken_over)}" if conflict.taken_over else ""
+        """What came together by itself, for the status line; empty where nothing did."""
 
     def differences(self) -> list[Difference]:
         """What is to be chosen, as texts."""
@@ -98,34 +89,25 @@ def resolve(
     messages: Messages,
     say: Callable[[str], object],
     question: Question,
-    save: Callable[[Record, str, ConflictDialog | None], object],
+    save: Callable[[Record, ConflictDialog | None], object],
     cancel: Callable[[], object],
     former: ConflictDialog | None = None,
 ) -> None:
     """Save what comes together by itself; where somebody has to choose, ask first.
 
-    ``save(record, said, dialog)``: the record that both sides give, to be saved over ``theirs``, what was merged, in
-    words, and the dialog that is still open, if there is one. ``former`` is the dialog of an attempt before this one,
-    which is closed; what was chosen there stays chosen where it can.
+    ``save(record, dialog)``: the record that both sides give, to be saved over ``theirs``, and the dialog that is still
+    open, if there is one. ``former`` is the dialog of an attempt before this one, which is closed; what was chosen
+    there stays chosen where it can.
     """
-    chosen = former.chosen if former is not None else {}
     if former is not None:
         former.close()
-    conflict, said = question.conflict, question.merged_words
+    conflict = question.conflict
     if not conflict.to_choose:
-        save(conflict.merged, said, None)
+        save(conflict.merged, None)
         return
     words = question.words()
     say(f"Not saved yet: {words.message}")
     form.type_ahead.undecided()
-
-    def wrong(choices: Mapping[str, Side]) -> dict[str, str]:
-        """What the database would refuse is told before."""
-        record, errors = conflict.chosen(choices)
-        technicians = form.choices.get(F.TECHNICIAN)
-        if technicians and record[F.TECHNICIAN] not in technicians:
-            errors.setdefault(F.TECHNICIAN, f"{record[F.TECHNICIAN]} isn't in the list of technicians any more")
-        return errors
 
     messages.open(
         f"Conflict, {place(question.mine)}",
@@ -137,10 +119,10 @@ def resolve(
             form.winfo_toplevel(),
             words,
             question.differences(),
-            wrong,
-            lambda dialog, choices: save(conflict.chosen(choices)[0], said, dialog),
+            partial(conflict.chosen, form.choices),
+            save,
             cancel,
-            chosen,
+            former,
         ),
         cancel,
     )
@@ -247,12 +229,13 @@ class Deciding:
         self._ask(same, save, bring_together(last.record, base, found))
 
     def _ask(self, same: list[Entry], save: Save, found: Conflict, former: ConflictDialog | None = None) -> None:
+        question = Question(found, save.author, same[-1].moment)
         resolve(
             self._form,
             self._messages,
             self._say,
-            Question(found, save.author, same[-1].moment),
-            lambda record, said, dialog: self._save(same, save.over(found.theirs, record), said, dialog),
+            question,
+            lambda record, dialog: self._save(same, save.over(found.theirs, record), question.merged_words, dialog),
             lambda: self._say("Nothing was decided: the record goes on waiting here"),
             former,
         )

@@ -181,12 +181,13 @@ class RecordEntry:
         def conflict(found: Conflict) -> None:
             from . import conflicts  # at the first one, for no start has any
 
+            question = conflicts.Question(found, save.author)
             conflicts.resolve(
                 self._form,
                 self._messages,
                 self._say,
-                conflicts.Question(found, save.author),
-                lambda merged, words, asked: self._save(save.over(found.theirs, merged), words, asked),
+                question,
+                lambda merged, asked: self._save(save.over(found.theirs, merged), question.merged_words, asked),
                 lambda: self._decided_not_to(save, found),
                 dialog,
             )

@@ -308,7 +308,7 @@ class Changes:
         """
         author, key = self._state.person, key_of(over.mine)
 
-        def save(result: Mapping[str, Any], _said: str, dialog: ConflictDialog | None) -> None:
+        def save(result: Mapping[str, Any], dialog: ConflictDialog | None) -> None:
             def change(model: SQLModel, by: By) -> None:
                 version, changes = over.theirs.version, result != over.theirs.record
                 if source is None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from tkinter import font as tkfont
 from tkinter import ttk
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from .dialogs import Dialog
+from .dialogs import Dialog, line_width
 
 Side = Literal["mine", "theirs"]
 SIDES: tuple[Side, Side] = ("mine", "theirs")
@@ -17,6 +18,7 @@ EMPTY = "(empty)"
 _WIDEST, _NARROWEST = 24, 11  # characters in a line of a cell
 _AROUND = 20  # characters beside the three cells: the names of fields, and what is between
 _LINES = 8  # of a long text that are visible at once
+_BESIDE = (0, 16)
 
 
 class Difference(NamedTuple):
@@ -27,119 +29,6 @@ class Difference(NamedTuple):
     mine: str
     theirs: str
     long: bool = False
-
-    def text(self, side: Side) -> str:
-        """What the field says on that side."""
-        return (self.mine if side == "mine" else self.theirs) or EMPTY
-
-
-class ConflictRow:
-    """One field: what it was, and a button a side."""
-
-    def __init__(
-        self,
-        grid: ttk.Frame,
-        difference: Difference,
-        row: int,
-        chosen: Callable[[], object],
-        move: Callable[[ConflictRow, int, Side], str],
-        entered: Callable[[ConflictRow], str],
-        side: Side | None = None,
-    ) -> None:
-        self.name = difference.name
-        self.side = side
-        self.buttons: dict[Side, ttk.Button] = {}
-        self.difference, self._report = difference, chosen
-        self._characters = cell_characters(grid)
-        self._texts: list[tk.Text] = []
-        ttk.Label(grid, text=difference.name).grid(row=row, column=0, sticky="nw", padx=(0, 16), pady=(6, 4))
-        if difference.was is not None:
-            self._add_former(grid, row, difference.was or EMPTY)
-        for column, each in enumerate(SIDES, start=2):
-            cell = ttk.Frame(grid)
-            cell.grid(row=row, column=column, sticky="nwe", padx=(0, 16), pady=(0, 4))
-            cell.columnconfigure(0, weight=1)
-            self._add_button(cell, each, move, entered)
-        self._show()
-
-    def choose(self, side: Side) -> None:
-        """This side is to be kept."""
-        self.side = side
-        self._show()
-        self._report()
-
-    def _add_former(self, grid: ttk.Frame, row: int, text: str) -> None:
-        if self.difference.long and len(text) > self._characters:
-            self._add_text(grid, text).grid(row=row, column=1, sticky="nw", padx=(0, 16), pady=(4, 4))
-            return
-        label = ttk.Label(grid, text=text, style="Unit.TLabel", wraplength=cell_width(grid), justify="left")
-        label.grid(row=row, column=1, sticky="nw", padx=(0, 16), pady=(6, 4))
-
-    def _add_button(
-        self,
-        cell: ttk.Frame,
-        side: Side,
-        move: Callable[[ConflictRow, int, Side], str],
-        entered: Callable[[ConflictRow], str],
-    ) -> None:
-        button = ttk.Button(cell, style="Choice.TButton", width=self._characters, command=lambda: self.choose(side))
-        button.grid(row=0, column=0, sticky="ew")
-        if self.difference.long:
-            self._add_text(cell, self.difference.text(side)).grid(row=1, column=0, sticky="ew", pady=(2, 0))
-        keys: dict[str, Callable[[], str]] = {
-            "<Up>": lambda: move(self, -1, side),
-            "<Down>": lambda: move(self, 1, side),
-            "<Left>": lambda: self._take("mine"),
-            "<Right>": lambda: self._take("theirs"),
-            "<Return>": lambda: entered(self),
-            "<KP_Enter>": lambda: entered(self),
-            "<Prior>": lambda: self._scroll(-1),
-            "<Next>": lambda: self._scroll(1),
-        }
-        for key, action in keys.items():
-            button.bind(key, lambda _event, action=action: action())  # type: ignore[misc]
-        self.buttons[side] = button
-
-    def _add_text(self, parent: ttk.Frame, text: str) -> tk.Text:
-        lines = sum(1 + len(line) // self._characters for line in text.splitlines()) or 1
-        style = ttk.Style(parent)
-        made = tk.Text(parent, width=self._characters + 2, height=min(_LINES, lines), wrap="word", relief="flat")
-        made.configure(font="TkDefaultFont", borderwidth=0, highlightthickness=0, takefocus=0, padx=4)
-        made.configure(background=style.lookup("Bar.TFrame", "background") or style.lookup("TFrame", "background"))
-        made.configure(foreground=style.lookup("TLabel", "foreground"))
-        made.insert("1.0", text)
-        made.configure(state="disabled")
-        self._texts.append(made)
-        return made
-
-    def _take(self, side: Side) -> str:
-        self.choose(side)
-        self.buttons[side].focus_set()
-        return "break"
-
-    def _scroll(self, pages: int) -> str:
-        for each in self._texts:
-            each.yview_scroll(pages, "pages")
-        return "break"
-
-    def _show(self) -> None:
-        for side, button in self.buttons.items():
-            chosen = side == self.side
-            words = SIDE_NAMES[side]
-            text = words if self.difference.long else self.difference.text(side)
-            button.configure(text=f"{'●' if chosen else '○'}  {text}")
-            button.state(["selected" if chosen else "!selected"])
-
-
-def cell_characters(widget: tk.Misc) -> int:
-    """How many characters a line of each side has, by the present font and the screen."""
-    digit = tkfont.nametofont("TkDefaultFont", widget).measure("0")
-    return max(_NARROWEST, min(_WIDEST, (widget.winfo_screenwidth() // digit - _AROUND) // 3 - 3))
-
-
-def cell_width(widget: tk.Misc) -> int:
-    """The width of a side in pixels."""
-    return tkfont.nametofont("TkDefaultFont", widget).measure("0") * cell_characters(widget)
 
 
 class ConflictText(NamedTuple):
@@ -154,10 +43,10 @@ class ConflictText(NamedTuple):
 class ConflictDialog(Dialog):
     """Shows each :class:`Difference` with both sides; nothing is chosen to begin with.
 
-    ``check(choices)`` tells what is wrong with the record that these choices give, a sentence a field;
-    ``save(self, choices)`` is called once all are made and nothing is wrong. The dialog stays open until the record is
-    saved (:meth:`close`), or says why it isn't (:meth:`refuse`). ``cancel()`` leaves all as it was. ``chosen`` is what
-    was chosen in an earlier dialog: side and text of the saved value, by field name; what still fits stays chosen.
+    ``result(choices)`` gives the record that these choices make, and what is wrong with it, a sentence a field;
+    ``save(record, self)`` is called once all are made and nothing is wrong. The dialog stays open until the record is
+    saved (:meth:`close`), or says why it isn't (:meth:`refuse`). ``cancel()`` leaves all as it was. ``former`` is the
+    dialog of an attempt before this one: what was chosen there and still fits stays chosen.
     """
 
     def __init__(
@@ -165,113 +54,140 @@ class ConflictDialog(Dialog):
         parent: tk.Misc,
         words: ConflictText,
         differences: Sequence[Difference],
-        check: Callable[[Mapping[str, Side]], Mapping[str, str]],
-        save: Callable[[ConflictDialog, Mapping[str, Side]], object],
+        result: Callable[[Mapping[str, Side]], tuple[Any, Mapping[str, str]]],
+        save: Callable[[Any, ConflictDialog], object],
         cancel: Callable[[], object],
-        chosen: Mapping[str, tuple[Side, str]] | None = None,
+        former: ConflictDialog | None = None,
     ) -> None:
-        self._words, self._differences, self._check = words, differences, check
-        self.rows: list[ConflictRow] = []
-        self._save = lambda: save(self, self.choices)
-        self._former = chosen or {}
-        self._saving = False
-        super().__init__(
-            parent,
-            "Two Versions of One Record",
-            words.message,
-            words.detail,
-            (("Save", self._save), ("Cancel", cancel)),
-        )
-
-    @property
-    def choices(self) -> dict[str, Side]:
+        self.differences = differences
+        self.choices: dict[str, Side] = {}
         """What is chosen by now, by field name."""
-        return {row.name: row.side for row in self.rows if row.side is not None}
+        if former is not None:
+            # They saved once more meanwhile: a choice against another value is no choice.
+            before = {each.name: each.theirs for each in former.differences if each.name in former.choices}
+            same = [each.name for each in differences if before.get(each.name) == each.theirs]
+            self.choices = {name: former.choices[name] for name in same}
+        self.cells: dict[tuple[str, Side], ttk.Button] = {}
+        """The button of each side of each field."""
+        self._cell_words: dict[ttk.Button, str] = {}
+        self._texts: list[tk.Text] = []
+        self._words, self._result, self._save, self._saving = words, result, save, False
+        buttons = (("Save", self._confirmed), ("Cancel", cancel))
+        super().__init__(parent, "Two Versions of One Record", words.message, words.detail, buttons)
 
-    @property
-    def chosen(self) -> dict[str, tuple[Side, str]]:
-        """What is chosen by now, for a later dialog."""
-        return {
-            row.name: (row.side, each.theirs)
-            for row, each in zip(self.rows, self._differences, strict=True)
-            if row.side is not None
-        }
+    def make_body(self, body: ttk.Frame) -> None:
+        """The fields, one a line, and below them what is still to do."""
+        digit = tkfont.nametofont("TkDefaultFont", self).measure("0")
+        self._letters = max(_NARROWEST, min(_WIDEST, (self.winfo_screenwidth() // digit - _AROUND) // 3 - 3))
+        self._wrap: dict[str, Any] = {"wraplength": digit * self._letters, "justify": "left"}
+        room = self.make_room()
+        grid = ttk.Frame(room)
+        self._add_heads(grid)
+        for number, each in enumerate(self.differences):
+            self._add_field(grid, 2 + 2 * number, each)
+        self.state_label = ttk.Label(body, style="Note.TLabel", wraplength=line_width(self), justify="left")
+        self.state_label.grid(row=3, column=0, sticky="w", pady=(12, 0))
+        self._show_choices()
+        self.place(room, grid, 16)
+
+    def first_focus(self) -> tk.Misc:
+        """The first field without a choice; once all are made, Save."""
+        names = (each.name for each in self.differences if each.name not in self.choices)
+        return self.cells.get((next(names, ""), "mine"), self.buttons[0])
+
+    def choose(self, name: str, side: Side) -> None:
+        """Choose a side for a field, as a key or a click does."""
+        self.choices[name] = side
+        self._show_choices()
+
+    def take_all(self, side: Side) -> None:
+        """Choose the same side for every field."""
+        self.choices = dict.fromkeys([each.name for each in self.differences], side)
+        self._show_choices()
+        self.buttons[0].focus_set()
+
+    def close(self, action: Callable[[], object] | None = None) -> None:
+        """Save needs a choice for each field that makes a record without errors; else the dialog stays."""
+        if action != self._confirmed:
+            super().close(action)
+        elif len(self.choices) < len(self.differences):
+            self._show_choices(asked=True)
+            self.first_focus().focus_set()
+        elif not self._saving:
+            record, wrong = self._result(self.choices)
+            if wrong:
+                name = next((name for name in self.choices if name in wrong), self.differences[0].name)
+                self.cells[name, self.choices[name]].focus_set()
+                return
+            self._saving = True
+            for button in self.buttons:
+                button.state(["disabled"])
+            self.state_label.configure(text="Saving…", style="Note.TLabel")
+            self.as_command(partial(self._save, record, self))()
 
     def refuse(self, reason: str) -> None:
         """The record wasn't saved, and ``reason`` says why: all that was chosen stays."""
         self._saving = False
         for button in self.buttons:
             button.state(["!disabled"])
-        self._show_state(refused=reason)
+        self._show_choices(refused=reason)
         self.buttons[0].focus_set()
 
-    def make_body(self, body: ttk.Frame) -> None:
-        """The fields, one a line, and below them what is still to do."""
-        self._room = self.add_room(body, 16)
-        body.rowconfigure(2, weight=1)
-        grid = ttk.Frame(self._room.inside)
-        self._add_heads(grid)
-        for number, each in enumerate(self._differences):
-            side, text = self._former.get(each.name, (None, ""))
-            # They saved once more meanwhile: a choice against another value is no choice.
-            side = side if text == each.theirs else None
-            row = ConflictRow(grid, each, 2 + number, self._show_state, self._move, self._entered, side)
-            self.rows.append(row)
-        self._room.hold(grid)
-        self.state_label = ttk.Label(body, style="Note.TLabel", wraplength=560, justify="left")
-        self.state_label.grid(row=3, column=0, sticky="w", pady=(12, 0))
-        self.limit(self._room, grid)
-        self._show_state()
-
-    def first_focus(self) -> tk.Misc:
-        """The first field without a choice; once all are made, Save."""
-        open_row = next((row for row in self.rows if row.side is None), None)
-        return self.buttons[0] if open_row is None else open_row.buttons["mine"]
-
-    def choose(self, name: str, side: Side) -> None:
-        """Choose a side for a field, as a key or a click does."""
-        next(row for row in self.rows if row.name == name).choose(side)
-
-    def take_all(self, side: Side) -> None:
-        """Choose the same side for every field."""
-        for row in self.rows:
-            row.choose(side)
-        self.buttons[0].focus_set()
-
-    def close(self, action: Callable[[], object] | None = None) -> None:
-        """Save needs a choice for each field that makes a record without errors; else the dialog stays."""
-        if action is not self._save:
-            super().close(action)
-        elif len(self.choices) < len(self.rows):
-            self._show_state(asked=True)
-            self.first_focus().focus_set()
-        elif wrong := self._check(self.choices):
-            row = next((row for row in self.rows if row.name in wrong), self.rows[0])
-            row.buttons[row.side or "mine"].focus_set()
-        elif not self._saving:
-            self._saving = True
-            for button in self.buttons:
-                button.state(["disabled"])
-            self.state_label.configure(text="Saving…", style="Note.TLabel")
-            self.as_command(self._save)()
+    def _confirmed(self) -> None:
+        """Stands for Save among the buttons: see close."""
 
     def _add_heads(self, grid: ttk.Frame) -> None:
-        had_values = any(each.was is not None for each in self._differences)
-        heads = ["Field", "It was" if had_values else "", SIDE_NAMES["mine"], self._words.theirs]
+        had_values = any(each.was is not None for each in self.differences)
+        heads = ("Field", "It was" if had_values else "", SIDE_NAMES["mine"], self._words.theirs)
         for column, text in enumerate(heads):
-            label = ttk.Label(grid, text=text, style="Section.TLabel", wraplength=cell_width(self), justify="left")
-            label.grid(row=0, column=column, sticky="sw", padx=(0, 16), pady=(0, 4))
+            label = ttk.Label(grid, text=text, style="Section.TLabel", **self._wrap)
+            label.grid(row=0, column=column, sticky="sw", padx=_BESIDE, pady=(0, 4))
         texts = ("Take all typed here", "Take all saved")
         for column, (side, text) in enumerate(zip(SIDES, texts, strict=True), start=2):
-            button = ttk.Button(grid, text=text, command=lambda side=side: self.take_all(side))  # type: ignore[misc]
-            button.grid(row=1, column=column, sticky="w", padx=(0, 16), pady=(0, 8))
-            button.bind("<Return>", lambda event: event.widget.invoke())
-            button.bind("<Down>", lambda _event: self._move(None, 1, "mine"))
+            button = ttk.Button(grid, text=text, command=partial(self.take_all, side))
+            button.grid(row=1, column=column, sticky="w", padx=_BESIDE, pady=(0, 8))
+            button.bind("<Down>", lambda _event: self._go_to(0, "mine"))
 
-    def _show_state(self, asked: bool = False, refused: str = "") -> None:
-        missing = len(self.rows) - len(self.choices)
+    def _add_field(self, grid: ttk.Frame, row: int, each: Difference) -> None:
+        """What it was, and a button a side; long texts below the buttons."""
+        ttk.Label(grid, text=each.name).grid(row=row, column=0, sticky="nw", padx=_BESIDE, pady=(6, 4))
+        if each.was is not None and each.long and len(each.was) > self._letters:
+            self._add_text(grid, each.was).grid(row=row, column=1, rowspan=2, sticky="nw", padx=_BESIDE, pady=4)
+        elif each.was is not None:
+            label = ttk.Label(grid, text=each.was or EMPTY, style="Unit.TLabel", **self._wrap)
+            label.grid(row=row, column=1, rowspan=2, sticky="nw", padx=_BESIDE, pady=(6, 4))
+        for column, (side, value) in enumerate(zip(SIDES, (each.mine, each.theirs), strict=True), start=2):
+            button = ttk.Button(grid, style="Choice.TButton", width=self._letters)
+            button.configure(command=partial(self.choose, each.name, side))
+            button.grid(row=row, column=column, sticky="new", padx=_BESIDE, pady=(0, 4))
+            button.bind("<Key>", partial(self._key, row // 2 - 1, side))
+            self.cells[each.name, side] = button
+            self._cell_words[button] = SIDE_NAMES[side] if each.long else value or EMPTY
+            if each.long:
+                text = self._add_text(grid, value or EMPTY)
+                text.grid(row=row + 1, column=column, sticky="new", padx=_BESIDE, pady=(0, 4))
+
+    def _add_text(self, grid: ttk.Frame, text: str) -> tk.Text:
+        lines = sum(1 + len(line) // self._letters for line in text.splitlines()) or 1
+        style = ttk.Style(grid)
+        made = tk.Text(grid, width=self._letters + 2, height=min(_LINES, lines), wrap="word", relief="flat")
+        made.configure(font="TkDefaultFont", borderwidth=0, highlightthickness=0, takefocus=0, padx=4)
+        made.configure(background=style.lookup("Bar.TFrame", "background") or style.lookup("TFrame", "background"))
+        made.configure(foreground=style.lookup("TLabel", "foreground"))
+        made.insert("1.0", text)
+        made.configure(state="disabled")
+        self._texts.append(made)
+        return made
+
+    def _show_choices(self, asked: bool = False, refused: str = "") -> None:
+        """Bring the dots of all buttons up to date, and the line that says what is still to do."""
+        for (name, side), button in self.cells.items():
+            is_chosen = self.choices.get(name) == side
+            button.configure(text=f"{'●' if is_chosen else '○'}  {self._cell_words[button]}")
+            button.state(["selected" if is_chosen else "!selected"])
+        missing = len(self.differences) - len(self.choices)
         # Half of the choices makes no record that could be checked.
-        wrong = self._check(self.choices) if not missing else {}
+        wrong = self._result(self.choices)[1] if not missing else {}
         text, style = "", "Note.TLabel"
         if refused:
             text, style = f"✗ Not saved: {refused}", "Error.TLabel"
@@ -287,23 +203,36 @@ class ConflictDialog(Dialog):
             text = f"{text}\n{self._words.merged}"
         self.state_label.configure(text=text, style=style)
 
-    def _move(self, row: ConflictRow | None, steps: int, side: Side) -> str:
-        index = -1 if row is None else self.rows.index(row)
-        following = index + steps
-        if 0 <= following < len(self.rows):
-            self.rows[following].buttons[side].focus_set()
-        elif following >= len(self.rows):
-            self.buttons[0].focus_set()
+    def _key(self, number: int, side: Side, event: tk.Event) -> str | None:
+        """A key at the button of that side of a field: Left and Right choose, Enter goes on to what is open."""
+        name = self.differences[number].name
+        match event.keysym:
+            case "Left" | "Right":
+                side = "mine" if event.keysym == "Left" else "theirs"
+                self.choose(name, side)
+                self.cells[name, side].focus_set()
+            case "Up" | "Down":
+                self._go_to(max(0, number - 1) if event.keysym == "Up" else number + 1, side)
+            case "Prior" | "Next":
+                for each in self._texts:
+                    each.yview_scroll(1 if event.keysym == "Next" else -1, "pages")
+            case "Return" | "KP_Enter" if name not in self.choices:
+                self._show_choices(asked=True)
+            case "Return" | "KP_Enter":
+                count = len(self.differences)
+                later = (*range(number + 1, count), *range(number))
+                self._go_to(
+                    next((at for at in later if self.differences[at].name not in self.choices), count),
+                    self.choices[name],
+                )
+            case _:
+                return None
         return "break"
 
-    def _entered(self, row: ConflictRow) -> str:
-        if row.side is None:
-            self._show_state(asked=True)
+    def _go_to(self, number: int, side: Side) -> str:
+        """Give the focus to that side of the field of that number; to Save behind the last one."""
+        if number < len(self.differences):
+            self.cells[self.differences[number].name, side].focus_set()
         else:
-            later = self.rows[self.rows.index(row) + 1 :] + self.rows
-            following = next((each for each in later if each.side is None), None)
-            if following is None:
-                self.buttons[0].focus_set()
-            else:
-                following.buttons[row.side].focus_set()
+            self.buttons[0].focus_set()
         return "break"

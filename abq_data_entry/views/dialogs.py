@@ -11,9 +11,10 @@ import time
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from tkinter import ttk
 from tkinter.font import nametofont
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..widgets.focus import focused_widget, leave_out, typed_keys
 from ..widgets.scrolled import AutoHideScrollbar, Scrolled
@@ -84,21 +85,32 @@ class Dialog(tk.Toplevel):
     def make_body(self, body: ttk.Frame) -> None:
         """For subclasses: add widgets to ``body`` from row 2 on."""
 
-    def add_room(self, body: ttk.Frame, top: int) -> Scrolled:
-        """Room, ``top`` pixels below the message, for what may be larger than the screen; see :meth:`limit`."""
-        room = Scrolled(body)
-        room.grid(row=2, column=0, sticky="nsew", pady=(top, 0))
-        room.inside.configure(background=ttk.Style(self).lookup("TFrame", "background"))
-        return room
+    def make_room(self) -> tk.Canvas:
+        """The parent of what may be larger than the screen, for :meth:`place`."""
+        ground = ttk.Style(self).lookup("TFrame", "background")
+        return tk.Canvas(self.body, background=ground, highlightthickness=0, borderwidth=0, takefocus=0)
 
-    def limit(self, room: Scrolled, content: tk.Misc) -> None:
-        """Where the dialog would be larger than the screen, scroll ``content``, which ``room`` holds."""
+    def place(self, room: tk.Canvas, content: ttk.Frame, top: int) -> None:
+        """Show ``content``, made in ``room``, ``top`` pixels below the message; where the dialog would be larger than
+        the screen, it can be scrolled. What else the dialog has stands there already."""
         self.update_idletasks()
-        height = int(self.winfo_screenheight() * _ROOM) - self.body.winfo_reqheight() + content.winfo_reqheight()
-        if content.winfo_reqheight() > height:
-            # Scrolled asks for as much as its content: the room's own size is what the dialog then has.
-            room.grid_propagate(False)
-            room.configure(height=max(120, height), width=content.winfo_reqwidth() + 24)
+        place: dict[str, Any] = {"row": 2, "column": 0, "sticky": "nsew", "pady": (top, 0)}
+        height = int(self.winfo_screenheight() * _ROOM) - self.body.winfo_reqheight()
+        width = self.winfo_screenwidth() - 2 * MARGIN - 2 * _PADDING
+        if content.winfo_reqheight() <= height and content.winfo_reqwidth() <= width:
+            room.grid(**place)
+            content.grid(row=0, column=0, sticky="nw")
+            return
+        scrolled = Scrolled(self.body, room)
+        scrolled.grid(**place)
+        scrolled.hold(content)
+        # It asks for as much as its content: the size given here is what the dialog then has.
+        scrolled.grid_propagate(False)
+        beside = scrolled.down.winfo_reqwidth() + 8
+        scrolled.configure(
+            height=max(120, min(height, content.winfo_reqheight() + beside)),
+            width=min(width, content.winfo_reqwidth() + beside),
+        )
 
     def first_focus(self) -> tk.Misc:
         """The widget that has the focus first: the default button."""
@@ -151,7 +163,7 @@ class Dialog(tk.Toplevel):
         bar.grid(row=9, column=0, sticky="e", pady=(24, 0))
         made = []
         for position, (text, action) in enumerate(buttons):
-            button = ttk.Button(bar, text=text, command=lambda action=action: self.close(action))  # type: ignore[misc]
+            button = ttk.Button(bar, text=text, command=partial(self.close, action))
             if position == 0:
                 button.configure(style="Accent.TButton")
             # The default stands at the right, as on most desktops; Tab still begins with it.
@@ -207,9 +219,6 @@ class Dialog(tk.Toplevel):
         if time.monotonic() < self._unread_until or in_list or not self.winfo_viewable():
             self._timer = self.after(_LOOK_MS, self._look)
             return
-        self._take_keys()
-
-    def _take_keys(self) -> None:
         self.takes_keys = True
         here = bool(self.tk.call("focus"))  # else the user is in another program, and stays there
         with suppress(tk.TclError):  # another program holds a grab: the dialog works without

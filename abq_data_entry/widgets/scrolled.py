@@ -201,17 +201,19 @@ _MARGIN = 8
 
 
 class Scrolled(ttk.Frame):
-    """Make a widget with ``inside`` as its parent, then hand it to :meth:`hold`.
+    """Make a widget with ``inside`` as its parent, then hand it to :meth:`hold`. ``inside`` may be there before.
 
     It gets ``<<NeedsChanged>>`` when the content needs another size, also where it is given the same as before.
     """
 
-    def __init__(self, parent: tk.Misc) -> None:
+    def __init__(self, parent: tk.Misc, inside: tk.Canvas | None = None) -> None:
         super().__init__(parent)
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
-        self.inside = tk.Canvas(self, highlightthickness=0, borderwidth=0, takefocus=0)
-        self.inside.grid(row=0, column=0, sticky="nsew")
+        self.inside = tk.Canvas(self, highlightthickness=0, borderwidth=0, takefocus=0) if inside is None else inside
+        self.inside.grid(in_=self, row=0, column=0, sticky="nsew")
+        if inside is not None:
+            self.lower(inside)
         self.down = ttk.Scrollbar(self, orient="vertical", command=self.inside.yview)
         self.across = ttk.Scrollbar(self, orient="horizontal", command=self.inside.xview)
         self.inside.configure(yscrollcommand=self.down.set, xscrollcommand=self.across.set)

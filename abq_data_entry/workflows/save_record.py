@@ -103,15 +103,19 @@ class Conflict:
         names = (name for name in fields.FOCUS_ORDER if name not in self.to_choose)
         return tuple(name for name in names if self.mine.get(name) != self.merged.get(name))
 
-    def chosen(self, sides: Mapping[str, Side]) -> tuple[Record, dict[str, str]]:
-        """The record that the choices give, on top of what came together by itself, and what is wrong with it, by
-        field name."""
+    def chosen(
+        self, choices: Mapping[str, fields.Choices | None], sides: Mapping[str, Side]
+    ) -> tuple[Record, dict[str, str]]:
+        """The record that these sides give, on top of what came together by itself, and what is wrong with it, by field
+        name: what the database would refuse is told before. `choices` are the present values of lists."""
         records = {"mine": self.mine, "theirs": self.theirs.record}
         values = {**self.merged, **{name: records[side][name] for name, side in sides.items()}}
-        if not isinstance(self.mine, fields.Record):  # it holds texts
-            return values, fields.check_record(values)
-        # Each value is right by itself.
-        return fields.Record(values), fields.check_across(values)
+        parsed = isinstance(self.mine, fields.Record)  # each value is right by itself; else it holds texts
+        errors = fields.check_across(values) if parsed else fields.check_record(values)
+        technicians = choices.get(F.TECHNICIAN)
+        if technicians and values[F.TECHNICIAN] not in technicians:
+            errors.setdefault(F.TECHNICIAN, f"{values[F.TECHNICIAN]} isn't in the list of technicians any more")
+        return fields.Record(values) if parsed else values, errors
 
 
 def bring_together(mine: Record, base: Record | None, theirs: VersionedRecord, reason: str = "") -> Conflict:

@@ -65,9 +65,9 @@ def test_what_both_changed_is_chosen_by_keyboard(correcting: Window, stored: SQL
     correcting.app.form.submit()
     dialog = conflict(correcting)
     assert "P Taylor saved it at" in dialog.detail
-    assert [row.name for row in dialog.rows] == [F.PLANTS]  # the rest is no question
+    assert [each.name for each in dialog.differences] == [F.PLANTS]  # the rest is no question
     assert dialog.choices == {}
-    correcting.until(lambda: correcting.app.focus_get() is dialog.rows[0].buttons["mine"], "the focus")
+    correcting.until(lambda: correcting.app.focus_get() is dialog.cells[F.PLANTS, "mine"], "the focus")
     correcting.press(key, "Return")
     assert "can be saved" in state_of(dialog)
     correcting.until(lambda: correcting.app.focus_get() is dialog.buttons[0], "the focus on Save")
@@ -110,7 +110,7 @@ def test_a_choice_that_makes_no_record_is_refused_in_place(correcting: Window, s
     other_saves(stored, correcting, Median_Height="2.00")
     correcting.app.form.submit()
     dialog = conflict(correcting)
-    assert {row.name for row in dialog.rows} == {F.MIN_HEIGHT, F.MEDIAN_HEIGHT}
+    assert {each.name for each in dialog.differences} == {F.MIN_HEIGHT, F.MEDIAN_HEIGHT}
     dialog.choose(F.MIN_HEIGHT, "mine")
     dialog.choose(F.MEDIAN_HEIGHT, "theirs")
     assert "is below Min Height" in state_of(dialog)
@@ -128,7 +128,7 @@ def test_a_fault_and_its_readings_are_one_question(correcting: Window, stored: S
     other_saves(stored, correcting, Humidity="", Light="", Temperature="", Equipment_Fault="true")
     correcting.app.form.submit()
     dialog = conflict(correcting)
-    names = {row.name for row in dialog.rows}
+    names = {each.name for each in dialog.differences}
     assert names == {F.EQUIPMENT_FAULT, F.HUMIDITY, F.LIGHT, F.TEMPERATURE}
     dialog.take_all("theirs")
     correcting.answer("Save")
@@ -146,7 +146,7 @@ def test_somebody_saves_again_while_the_dialog_is_open(correcting: Window, store
     correcting.answer("Save")
     correcting.until(lambda: first not in correcting.dialogs and correcting.dialogs, "the next question")
     dialog = conflict(correcting)
-    assert dialog.rows[0].difference.theirs == "14" and dialog.rows[0].difference.was == "13"
+    assert dialog.differences[0].theirs == "14" and dialog.differences[0].was == "13"
     dialog.take_all("theirs")
     correcting.answer("Save")
     correcting.until(lambda: not correcting.app.form.saving, "the save")
@@ -160,7 +160,7 @@ def test_a_new_record_that_somebody_else_was_quicker_with(window: Window, stored
     other_saves(stored, window, Technician="P Taylor", Plants="4", Notes="Yellow leaves.")
     window.app.form.submit()
     dialog = conflict(window)
-    assert [row.name for row in dialog.rows] == [F.TECHNICIAN, F.PLANTS, F.NOTES]
+    assert [each.name for each in dialog.differences] == [F.TECHNICIAN, F.PLANTS, F.NOTES]
     dialog.take_all("theirs")
     dialog.choose(F.PLANTS, "mine")
     window.answer("Save")
@@ -186,7 +186,7 @@ def test_a_draft_knows_which_version_it_corrected(correcting: Window, stored: SQ
     other_saves(stored, correcting, Plants="13")
     correcting.app.form.half_typed.restore(draft)
     correcting.app.form.submit()
-    assert conflict(correcting).rows[0].name == F.PLANTS
+    assert conflict(correcting).differences[0].name == F.PLANTS
     correcting.answer("Cancel")
 
 
@@ -250,6 +250,30 @@ def test_a_technician_who_is_not_in_the_list_any_more_is_told_before(window: Win
     dialog.take_all("mine")
     assert "isn't in the list" in state_of(dialog)
     window.answer("Cancel")
+
+
+def test_with_the_largest_letters_it_stays_on_the_screen_and_shows_the_field_with_the_focus(
+    correcting: Window, stored: SQLModel
+) -> None:
+    correcting.app.settings["font size"].set(40)
+    correcting.settle()
+    correcting.fill(Plants="12", Blossoms="30", Fruit="9")
+    other_saves(stored, correcting, Plants="13", Blossoms="31", Fruit="10")
+    correcting.app.form.submit()
+    dialog = conflict(correcting)
+    right, below = dialog.winfo_rootx() + dialog.winfo_width(), dialog.winfo_rooty() + dialog.winfo_height()
+    assert right <= dialog.winfo_screenwidth() and below <= dialog.winfo_screenheight()
+    for name in (F.FRUIT, F.BLOSSOMS):
+        cell = dialog.cells[name, "theirs"]
+        cell.focus_set()
+        correcting.until(lambda cell=cell: is_in_sight(cell, dialog), f"the button of {name}")  # type: ignore[misc]
+    correcting.answer("Cancel")
+
+
+def is_in_sight(button: ttk.Button, dialog: tk.Misc) -> bool:
+    """Whether its middle is seen, with nothing over it."""
+    x, y = button.winfo_rootx() + button.winfo_width() // 2, button.winfo_rooty() + button.winfo_height() // 2
+    return dialog.winfo_containing(x, y) is button
 
 
 def test_the_same_person_is_called_you(correcting: Window, stored: SQLModel) -> None:

@@ -114,7 +114,7 @@ def test_a_taken_place_opens_both_versions(opened: Window, stored: SQLModel) -> 
     both = opened.dialog()
     assert isinstance(both, ConflictDialog)
     assert "Nothing was moved" in both.message and "P Taylor saved it" in both.detail
-    assert {row.name for row in both.rows} == {F.PLANTS, F.FRUIT}
+    assert {each.name for each in both.differences} == {F.PLANTS, F.FRUIT}
     opened.answer("Cancel")
     assert sorted(stored.get_check(today(opened), "8:00", "A").recorded) == [1, 2, 3]
     dialog.destroy()

@@ -56,7 +56,7 @@ def test_what_was_chosen_is_saved_over_theirs(changed: SQLModel, side: str, plan
     save = corrected(Plants="8", Fruit="4")
     found = save_record(changed, save)
     assert isinstance(found, Conflict)
-    chosen, wrong = found.chosen({F.PLANTS: "mine" if side == "mine" else "theirs"})
+    chosen, wrong = found.chosen({}, {F.PLANTS: "mine" if side == "mine" else "theirs"})
     assert not wrong
     assert isinstance(save_record(changed, save.over(found.theirs, chosen)), Saved)
     stored = changed.get_record(*KEY)
@@ -69,7 +69,7 @@ def test_a_choice_that_breaks_the_order_of_the_heights_is_wrong(model: SQLModel)
     model.save_record({**BASE, F.MEDIAN_HEIGHT: "2.00"}, "update", expected_version=1)
     found = save_record(model, save)
     assert isinstance(found, Conflict) and set(found.to_choose) == {F.MIN_HEIGHT, F.MEDIAN_HEIGHT}
-    _, wrong = found.chosen({F.MIN_HEIGHT: "mine", F.MEDIAN_HEIGHT: "theirs"})
+    _, wrong = found.chosen({}, {F.MIN_HEIGHT: "mine", F.MEDIAN_HEIGHT: "theirs"})
     assert list(wrong) == [F.MEDIAN_HEIGHT]
 
 
