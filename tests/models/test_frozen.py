@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import waits
 from abq_data_entry.models import DatabaseError, OutcomeUnknown, ServerUnreachable, SQLModel, TookTooLong
@@ -157,20 +158,29 @@ def test_what_takes_longer_than_its_kind_may_is_broken_off(single: Node) -> None
     model.close()
 
 
-def test_a_cancellation_and_the_end_do_not_wait_for_a_frozen_server(single: Node) -> None:
+def test_a_cancellation_and_the_end_do_not_wait_for_a_frozen_server(
+    single: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "ASK_AFTER", 600.0)  # else the read would be ended anyway
     model = SQLModel.at(single.endpoint() | {"connect_timeout": "2"})
     caught: list[BaseException] = []
+    reads = threading.Event()
+
+    def sleep(cursor: Cursor) -> None:
+        reads.set()
+        cursor.execute("SELECT pg_sleep(60)")
 
     def read() -> None:
         try:
-            model._connections.read(lambda cursor: cursor.execute("SELECT pg_sleep(60)"), snapshot=True)
+            model._connections.read(sleep, snapshot=True)
         except DatabaseError as error:
             caught.append(error)
 
     for end in (model.cancel_query, lambda _ident: model.close()):
         thread = threading.Thread(target=read, daemon=True)
         thread.start()
-        wait_until(lambda: model._connections._waits._waits, "a read")
+        assert reads.wait(20)
+        reads.clear()
         with frozen(single):
             begin = time.monotonic()
             end(thread.ident or 0)

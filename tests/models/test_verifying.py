@@ -17,7 +17,7 @@ from abq_data_entry.models.auditing import Verdict
 from abq_data_entry.postgres import EmbeddedServer
 from tests.fixtures.cluster import DATABASE, Node
 from tests.fixtures.single import single_server
-from tests.models.logins import programs_of
+from tests.models.logins import programs_of, roles_of_lab_a
 from tests.models.records import DATE, record
 from tests.models.test_deliveries import row
 from tests.models.test_migration import SCHEMAS
@@ -379,6 +379,20 @@ def test_on_a_standby_all_but_the_definitions_is_compared() -> None:
         found = verdict(node.endpoint())
     assert (found.breaks, found.findings) == WHOLE
     assert found.not_compared == "this server is a standby, where nothing can be made"
+
+
+def test_who_does_not_see_all_of_a_chain_is_told_so_and_of_no_break_in_it(used: Endpoint) -> None:
+    """An older database may have a lab "-", whose entries are in the chain of what belongs to no lab."""
+    run(used, hidden("INSERT INTO labs VALUES ('-')"))
+    run(used, "SELECT restrict_labs(true); INSERT INTO plots VALUES ('-', 1); DELETE FROM plots WHERE lab_id = '-'")
+    run(used, hidden("DELETE FROM labs WHERE id = '-'"))
+    witness = f"- 1 {'0' * 64}"
+    with roles_of_lab_a(used) as make:
+        theirs = make("GRANT abq_technician TO {}")
+        found = verdict(theirs, witness)
+        assert found.breaks == () and ["this login doesn't see" in each for each in found.notes] == [True]
+        assert verdict(used).notes == () and [each.lab for each in verdict(used, witness).breaks] == ["-"]
+        assert [each.lab for each in verdict(theirs, f"A 1 {'0' * 64}").breaks] == ["A"]
 
 
 def test_triggers_off_for_whoever_connects(used: Endpoint) -> None:
