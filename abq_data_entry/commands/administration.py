@@ -27,7 +27,7 @@ def add_rights_to(tasks: Subcommands) -> None:
     roles.set_defaults(verify=lambda options: _require_both(roles, options))
     labs = add_task(tasks, "set-labs", set_labs, "set the labs that a login belongs to, if labs are kept apart")
     labs.add_argument("member", metavar="LOGIN", help="a login, or a role that logins have")
-    labs.add_argument("labs", metavar="LABS", help="their letters, such as ABC; an empty text for none")
+    labs.add_argument("labs", metavar="LABS", help="the letters of its labs, such as ABC; '' for none")
     restrict = add_task(
         tasks, "restrict-labs", restrict_labs, "let a login see and enter only what belongs to its labs"
     )
@@ -91,7 +91,7 @@ def add_lists_to(tasks: Subcommands) -> None:
     seed = _add_with_model(tasks, "set-seed", _set_seed, "set the seed sample that grows in a plot from now on")
     seed.add_argument("lab", metavar="LAB")
     seed.add_argument("plot", type=int, metavar="PLOT")
-    seed.add_argument("seed_sample", metavar="SEED", help="6 characters; an empty text for none")
+    seed.add_argument("seed_sample", metavar="SEED", help="6 characters; '' for none")
     rename = _add_with_model(
         tasks, "rename-technician", _rename_technician, "give a technician another name, in old records too"
     )

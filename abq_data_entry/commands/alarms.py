@@ -27,7 +27,7 @@ def add_to(subcommands: Subcommands) -> None:
     """Add the subcommand, with its own subcommands, to the parser."""
     parser = subcommands.add_parser(
         "alarms",
-        help="list what somebody has to look after; look for it and tell people by mail or webhook",
+        help="list what needs attention; look for it, and tell people by mail or webhook",
         description="List the alarms that are open, the newest first.",
         epilog="Exit code of the list: 0: there is none; 1: there are some.",
         allow_abbrev=False,
@@ -92,15 +92,15 @@ def _add_receivers(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -
     listing = add_task(inner, "list", print_receivers, "list who is told of alarms")
     listing.add_argument("--json", action="store_true", help="print a JSON list, for programs")
     adding = add_task(inner, "add", add_receiver, "tell somebody of alarms from now on")
-    adding.add_argument("name", metavar="NAME", help="what the receiver is called")
+    adding.add_argument("name", metavar="NAME", help="name of the receiver")
     adding.add_argument("kind", choices=("mail", "webhook"), metavar="KIND", help="mail or webhook")
-    adding.add_argument("address", metavar="ADDRESS", help="people, with commas between them; or an https:// address")
-    text = "mail: smtp://HOST:PORT or smtps://HOST, or the name of a destination of the kind email whose server and"
-    adding.add_argument("--server", default="", metavar="SERVER", help=f"{text} login are used (default: the settings)")
-    adding.add_argument("--username", default="", metavar="U", help="mail: who logs in there")
+    adding.add_argument("address", metavar="ADDRESS", help="mail addresses, comma-separated; or an https:// address")
+    text = "mail: smtp://HOST:PORT or smtps://HOST, or a destination of the kind email (default: that of the settings)"
+    adding.add_argument("--server", default="", metavar="SERVER", help=text)
+    adding.add_argument("--username", default="", metavar="U", help="mail: user name for the login there")
     adding.add_argument(
         "--secret", dest="login_method", choices=("token", "signature"), default="",
-        help="webhook: a kept secret goes along as bearer token, or signs what is sent (HMAC-SHA-256)",
+        help="webhook: a stored secret is sent as a bearer token, or signs the message (HMAC-SHA-256)",
     )  # fmt: skip
     removing = add_task(inner, "remove", remove_receiver, "tell a receiver nothing more")
     removing.add_argument("name", metavar="NAME", help="the receiver")

@@ -28,7 +28,7 @@ def add_to(subcommands: Subcommands) -> None:
     )
     parser.add_argument("chart", choices=[each.name for each in CHARTS], metavar="NAME", help="which chart")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", required=True, help="the file; its end says which kind: .png, .svg or .pdf"
+        "-o", "--output", metavar="FILE", required=True, help="the file; its ending says which kind: .png, .svg or .pdf"
     )
     parser.add_argument("--lab", default="", metavar="L", help="of one lab (default: all; a control chart: the first)")
     parser.add_argument("--plot", type=int, metavar="N", help="of one plot")
@@ -39,7 +39,7 @@ def add_to(subcommands: Subcommands) -> None:
     parser.add_argument("--from", dest="first", type=day, metavar="D", help="the first day, such as 2026-11-01")
     parser.add_argument("--to", dest="last", type=day, metavar="D", help="the last day")
     parser.add_argument("--size", type=_size, metavar="WxH", help="in pixels of 96 dots an inch (default: 960x540)")
-    parser.add_argument("--dark", action="store_true", help="light on dark")
+    parser.add_argument("--dark", action="store_true", help="light lines on a dark ground")
     parser.set_defaults(run=run, verify=lambda options: _verify(parser, options))
 
 

@@ -33,7 +33,7 @@ def add_to(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "destinations",
         help="where extracts go besides the settings' destinations, and when: list, add, change, remove, test",
-        description="List the destinations that stand in the database, for all workstations. No password is there.",
+        description="List the destinations of the database, which all workstations share. It holds no passwords.",
         allow_abbrev=False,
     )
     parser.set_defaults(run=print_list, json=False)
@@ -50,12 +50,12 @@ def add_to(subcommands: Subcommands) -> None:
     changed.add_argument("name", metavar="NAME")
     changed.add_argument("--address", metavar="ADDRESS")
     _add_columns(changed)
-    removed = add_task(tasks, "remove", remove, "remove a destination to which nothing waits to be delivered")
+    removed = add_task(tasks, "remove", remove, "remove a destination for which no delivery waits")
     removed.add_argument("name", metavar="NAME")
-    removed.add_argument("--anyway", action="store_true", help="also if something waits, which is then set aside")
-    tested = add_task(tasks, "test", test, "check the way to a destination step by step, and log in there")
+    removed.add_argument("--anyway", action="store_true", help="even if deliveries wait: they are set aside")
+    tested = add_task(tasks, "test", test, "test the connection to a destination step by step, and log in there")
     tested.add_argument("name", metavar="NAME")
-    tested.add_argument("--no-login", action="store_true", help="only the way there")
+    tested.add_argument("--no-login", action="store_true", help="only the connection, without a login")
     tested.add_argument("--write", action="store_true", help="also store a tiny file there, and remove it again")
     text = "the first line of standard input is the password"
     tested.add_argument("--password-stdin", action="store_true", help=text)
@@ -70,20 +70,20 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         help="rest, brapi, xmlrpc: how the login is made (default: cookie, token, basic)",
     )  # fmt: skip
     parser.add_argument("--login-header", metavar="NAME", help="api-key: the header of the key (default: X-API-Key)")
-    parser.add_argument("--login-scope", metavar="WORDS", help="oauth2: what the token is asked to allow")
+    parser.add_argument("--login-scope", metavar="WORDS", help="oauth2: the scope of the token")
     parser.add_argument("--folder", metavar="FOLDER", help="the folder there; brapi: the trial; xmlrpc: the method")
     parser.add_argument("--file-name", metavar="PATTERN", help="what files are called there; knows {date} and {lab}")
     parser.add_argument("--view", dest="contents", metavar="NAME", help="send this view instead of the day's extract")
     parser.add_argument("--format", choices=("csv", "xlsx", "parquet"), help="of a view (default: csv)")
     parser.add_argument("--username", metavar="U", help="who logs in there")
     parser.add_argument(
-        "--checksum", action=argparse.BooleanOptionalAction, help="send a file .sha256 along with each file"
+        "--checksum", action=argparse.BooleanOptionalAction, help="send a file .sha256 with each file"
     )
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--every-day", metavar="HH:MM", help="send it every day at this time of the labs' time zone")
     when.add_argument(
         "--when-complete", dest="schedule", action="store_const", const=CHECK_COMPLETE,
-        help="send it each time when a check of a lab is complete",
+        help="send it whenever a check of a lab is complete",
     )  # fmt: skip
     text = "send it when somebody says so (default)"
     when.add_argument("--by-hand", dest="schedule", action="store_const", const=BY_HAND, help=text)

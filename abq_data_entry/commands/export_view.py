@@ -34,11 +34,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--view", metavar="NAME", help="a view for QA such as growth (see docs/qa.md), or records")
     group.add_argument("--from", dest="first", type=day, metavar="D", help="the first day (default: the first of all)")
     group.add_argument("--to", dest="last", type=day, metavar="D", help="the last day (default: the last of all)")
-    group.add_argument("--lab", metavar="L", default="", help="of this lab alone")
+    group.add_argument("--lab", metavar="L", default="", help="only this lab")
     group.add_argument("--format", choices=_FORMATS, help="default: as FILE ends, else csv; parquet needs pyarrow")
-    group.add_argument("--bom", action="store_true", help="CSV: a byte order mark first, for Excel")
+    group.add_argument("--bom", action="store_true", help="CSV: begin with a byte order mark, for Excel")
     group.add_argument("--semicolon", action="store_true", help="CSV: semicolons between the values")
-    group.add_argument("--decimal-comma", action="store_true", help="CSV: a comma in decimals")
+    group.add_argument("--decimal-comma", action="store_true", help="CSV: decimals with a comma")
     parser.set_defaults(verify=lambda options: _verify(parser, options))
 
 

@@ -66,32 +66,32 @@ def add_to(subcommands: Subcommands) -> None:
         "files",
         help="look into the folder of a destination; fetch, put, rename, delete files there",
         description="Look into the folder of a destination (FTP, FTPS, SFTP, WebDAV, a file share), and work in it. "
-        "Nothing outside of that folder is shown or touched.",
+        "Nothing outside that folder is shown or touched.",
         epilog="`files cd` remembers the folder for each destination; --folder names another one for one call. "
         "Exit code: 0 done, 1 not done (the reason is printed in one line), 2 wrong usage.",
         allow_abbrev=False,
     )
     tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task", required=True)
     listing = _task(tasks, "ls", show_list, "list a folder: name, kind, size, time, rights")
-    listing.add_argument("name", nargs="?", default="", metavar="FOLDER", help="another one, seen from there")
+    listing.add_argument("name", nargs="?", default="", metavar="FOLDER", help="another folder below the present one")
     going = _task(tasks, "cd", change_folder, "go into a folder, for the next calls too")
-    going.add_argument("name", nargs="?", default="/", metavar="FOLDER", help=".. is one up, / (default) the first")
+    going.add_argument("name", nargs="?", default="/", metavar="FOLDER", help=".. is one up, / (default) the top")
     _task(tasks, "pwd", print_folder, "print which folder it is")
-    get = _task(tasks, "get", fetch, "fetch a file: whole and compared, or not at all")
+    get = _task(tasks, "get", fetch, "fetch a file and compare it; a file is fetched whole or not at all")
     get.add_argument("name", metavar="NAME")
     get.add_argument("-o", "--output", metavar="FILE", help="the file, or the folder for it (default: here)")
-    get.add_argument("--text", action="store_true", help="with the line ends of this computer (default: as it is)")
-    get.add_argument("--import", dest="takes_in", action="store_true", help="take in the list that it holds")
+    get.add_argument("--text", action="store_true", help="with the line endings of this computer (default: as it is)")
+    get.add_argument("--import", dest="takes_in", action="store_true", help="import the list in it")
     put = _task(tasks, "put", store, "put a file there, as deliveries are stored")
     put.add_argument("file", metavar="FILE")
-    put.add_argument("name", nargs="?", metavar="NAME", help="what it is called there (default: as here)")
+    put.add_argument("name", nargs="?", metavar="NAME", help="its name there (default: as here)")
     move = _task(tasks, "mv", rename, "give a file or folder another name; nothing is ever replaced")
     move.add_argument("name", metavar="NAME")
     move.add_argument("new", metavar="NEW", help="the new name, in the same folder")
     delete = _task(tasks, "rm", remove, "delete a file, or a link without what it leads to")
     delete.add_argument("name", metavar="NAME")
     for each in (get, put, delete):
-        each.add_argument("--yes", action="store_true", help="don't ask before that is done")
+        each.add_argument("--yes", action="store_true", help="do it without a question")
     for name, run, text in (
         ("mkdir", make_folder, "make a folder"),
         ("rmdir", remove_folder, "remove a folder that is empty"),
@@ -120,7 +120,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--password-stdin", action="store_true", help="the first line of standard input is the password")
     who.add_argument("--anonymous", action="store_true", help="log in as anonymous, without a password")
-    parser.add_argument("--active", action="store_true", help="FTP: let the server connect to us for the data")
+    parser.add_argument("--active", action="store_true", help="FTP: let the server open the data connection")
 
 
 # -- what each does -------------------------------------------------------------------------------------

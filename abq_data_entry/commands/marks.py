@@ -23,7 +23,7 @@ def add_to(subcommands: Subcommands) -> None:
     """Add the subcommand, with its own subcommands, to the parser."""
     parser = subcommands.add_parser(
         "marks",
-        help="list what QA asks or says of values; ask, answer, close, reopen",
+        help="list what QA asks or says about values; ask, answer, close, reopen",
         description="List QA's marks that aren't closed: queries first, then values accepted or excluded.",
         allow_abbrev=False,
     )
@@ -53,7 +53,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--all", dest="closed", action="store_true", help="those that are closed too")
+    parser.add_argument("--all", dest="closed", action="store_true", help="closed ones too")
     parser.add_argument("--state", choices=_STATES, help="of that state only")
     parser.add_argument("--lab", metavar="L", help="of that lab only")
     parser.add_argument("--from", dest="first", type=day, metavar="D", help="first day of the records (default: all)")

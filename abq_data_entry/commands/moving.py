@@ -33,14 +33,14 @@ def add_to(tasks: Subcommands) -> None:
     move.add_argument("host", metavar="HOST", help="the server, or several by commas")
     move.add_argument("--port", default="5432", metavar="PORT", help="its port (default: %(default)s)")
     move.add_argument("--name", metavar="DATABASE", help="the empty database there (default: the same name)")
-    move.add_argument("--user", metavar="U", help="who is to own the tables there")
+    move.add_argument("--user", metavar="U", help="user who will own the tables there")
     move.add_argument("--sslmode", default="", metavar="MODE", help="such as verify-full")
     move.add_argument("--sslrootcert", default="", metavar="FILE", help="the authority of the server's certificate")
     move.add_argument("--password-stdin", action="store_true", help="the password is the first line of standard input")
 
     text = "bring the embedded database to the newest PostgreSQL that this computer has"
     upgrade = add_task(tasks, "upgrade", upgrade_cluster, text)
-    upgrade.add_argument("--programs", type=Path, metavar="FOLDER", help="where the server programs of the old one are")
+    upgrade.add_argument("--programs", type=Path, metavar="FOLDER", help="folder of the old version's server programs")
 
 
 def upgrade_cluster(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -23,7 +23,7 @@ def add_to(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "notes",
         help="list the notes to the next shift; write one, say that it is done",
-        description="List the open notes to labs, plots and checks.",
+        description="List the open notes about labs, plots and checks.",
         allow_abbrev=False,
     )
     _add_choice(parser)
@@ -33,8 +33,8 @@ def add_to(subcommands: Subcommands) -> None:
     adding = add_task(tasks, "add", add, "leave a note to a lab, to a plot of it, or to a check")
     adding.add_argument("lab", metavar="LAB", help="such as A")
     adding.add_argument("words", metavar="WORDS", help="what the note says")
-    adding.add_argument("--plot", type=int, metavar="N", help="to that plot")
-    adding.add_argument("--date", type=day, metavar="D", help="with --time: to that check")
+    adding.add_argument("--plot", type=int, metavar="N", help="about that plot")
+    adding.add_argument("--date", type=day, metavar="D", help="with --time: about that check")
     adding.add_argument("--time", metavar="T", help="such as 8:00")
     for name, run, text in (
         ("done", done, "say that a note is done"),

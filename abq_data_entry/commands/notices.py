@@ -25,7 +25,7 @@ def add_to(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "notices",
         help="list the company's notices; fetch them, show one, say that they are read",
-        description="List the newest notices of the company, as they were fetched last.",
+        description="List the newest notices of the company, as they were last fetched.",
         allow_abbrev=False,
     )
     _add_choice(parser)
@@ -53,7 +53,7 @@ def _add_choice(parser: argparse.ArgumentParser, unsaid: object = False) -> None
     all_of_them = f"not only the newest {_NEWEST}"
     parser.add_argument("--all", dest="everything", action="store_true", default=unsaid, help=all_of_them)
     parser.add_argument(
-        "--unread", action="store_true", default=unsaid, help="those only that aren't read yet"
+        "--unread", action="store_true", default=unsaid, help="only those that aren't read yet"
     )
     parser.add_argument("--json", action="store_true", default=unsaid, help="print a JSON list, for programs")
     _add_technician(parser, unsaid or "")
@@ -61,7 +61,7 @@ def _add_choice(parser: argparse.ArgumentParser, unsaid: object = False) -> None
 
 def _add_technician(parser: argparse.ArgumentParser, unsaid: object = "") -> None:
     parser.add_argument(
-        "--technician", default=unsaid, metavar="NAME", help="who reads (default: whose login it is at the database)"
+        "--technician", default=unsaid, metavar="NAME", help="the person (default: whose login it is at the database)"
     )
 
 

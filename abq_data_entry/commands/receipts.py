@@ -25,16 +25,16 @@ def add_receipts_to(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `deliveries receipts`."""
     task = tasks.add_parser(
         "receipts",
-        help="read the receivers' answers from the mailbox, and tell what is new",
-        description="Read the receivers' answers from the mailbox that the settings name, once, and tell what is new. "
-        "What was refused is open again.",
+        help="read the receivers' answers from the mailbox, and print what is new",
+        description="Read the receivers' answers from the mailbox that the settings name, once, and print what is "
+        "new. A file that was refused has to be sent again.",
         allow_abbrev=False,
     )
     task.set_defaults(run=read)
     source = task.add_mutually_exclusive_group()
     text = "the first line of standard input is the password"
     source.add_argument("--password-stdin", action="store_true", help=text)
-    source.add_argument("--unattended", action="store_true", help="ask for nothing: the password has to be kept")
+    source.add_argument("--unattended", action="store_true", help="ask for nothing: the password has to be stored")
 
 
 def read(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -29,7 +29,7 @@ def add_to(subcommands: Subcommands) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="the file or its folder (default: abq_report_YYYY-MM-DD.html, here)"
     )
-    parser.add_argument("--no-charts", action="store_true", help="tables only, which takes a moment")
+    parser.add_argument("--no-charts", action="store_true", help="only tables, which takes a moment")
     parser.set_defaults(run=run)
 
 

@@ -16,7 +16,7 @@ def add_to(
     parser = tasks.add_parser(
         "install-schedule",
         help=text,
-        description=f"{what}: units of systemd, a line of cron or a task of Windows. What was changed by hand is "
+        description=f"{what}: systemd units, a line of the crontab or a Windows task. What was changed by hand is "
         "neither overwritten nor removed.",
         allow_abbrev=False,
     )

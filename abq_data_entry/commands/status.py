@@ -26,7 +26,7 @@ def add_to(subcommands: Subcommands) -> None:
     """Add the subcommand to the parser."""
     parser = subcommands.add_parser(
         "status",
-        help="print how this computer's work stands, as JSON for monitoring",
+        help="print the state of this computer as JSON, for monitoring",
         description="Print as JSON: whether the database can be read, which records and deliveries wait, the newest "
         "backup and observation, and the room on the disk. Nothing is started, asked for or sent, and there are no "
         "readings or secrets in it.",

@@ -55,7 +55,7 @@ def add_to(tasks: Subcommands) -> None:
     correct.add_argument("--technician", metavar="NAME", help="who recorded them")
     correct.add_argument("--seed-sample", metavar="SEED", help="what grew there")
     correct.add_argument("--to-date", type=day, metavar="D", help="when they were recorded")
-    correct.add_argument("--preview", action="store_true", help="only show which records it would be")
+    correct.add_argument("--preview", action="store_true", help="only show which records would be changed")
     _add_reason(correct)
 
 
@@ -88,7 +88,7 @@ def _add_new_place(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_reason(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; it stands in the audit")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; it is written to the audit")
 
 
 def withdraw_record(options: argparse.Namespace, secrets: Secrets) -> None:

@@ -30,7 +30,7 @@ def add_to(subcommands: Subcommands) -> None:
     """Add the subcommand to the parser."""
     parser = subcommands.add_parser(
         "weather",
-        help="fetch and store the current weather observation, or fill the holes of its history",
+        help="fetch and store the current weather observation, or fill holes in its history",
         description="Fetch the current observation of the weather station, store it in the database, and print it.",
         epilog="With --backfill the sources that have earlier observations are asked for what is missing: the current "
         "one and those of the last 15 days, or of the days that are named (in the labs' time zone).",
@@ -39,7 +39,7 @@ def add_to(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--station", type=_station, metavar="ID", help="such as KBMG (default: setting weather_station)"
     )
-    parser.add_argument("--backfill", action="store_true", help="fill the holes of the history")
+    parser.add_argument("--backfill", action="store_true", help="fill holes in the history")
     parser.add_argument("--from", dest="first", type=day, metavar="D", help="the first day to fill (--backfill)")
     parser.add_argument("--to", dest="last", type=day, metavar="D", help="the last day to fill (--backfill)")
     parser.set_defaults(run=run, verify=partial(_verify, parser))
