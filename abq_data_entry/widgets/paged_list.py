@@ -379,7 +379,7 @@ class PagedList(ttk.Frame):
         if capacity != self.capacity:
             self.capacity = capacity
             if self._asked is not None or self.rows:
-                self.refresh()
+                self.go_to(*self._place_with_room())
 
     def _heading_height(self) -> int:
         # Tk doesn't tell the heading's height: the first row begins below it.
@@ -430,29 +430,53 @@ class PagedList(ttk.Frame):
             return self._asked.start, self._select_after
         return (self._top if self._top >= 0 else None), self._selected_index()
 
+    def _place_with_room(self) -> tuple[int | None, int]:
+        """The place where the same row is selected, and in sight, with the rows that fit now."""
+        start, select = self._place
+        if start is None or select < 0:
+            return start, select
+        position = start + select
+        top = max(start, position - self.capacity + 1)
+        if self.total is not None:
+            top = max(0, min(top, self.total - self.capacity))  # as the last page is a full one
+        return top, position - top
+
     def _selected_index(self) -> int:
         selection = self.tree.selection()
         return int(selection[0]) if selection else -2
 
     def _step(self, rows: int) -> None:
+        """Move the keyboard by so many rows, from the row that it is on or, after other keys, on its way to."""
         if not self.rows:
             return
-        index = self._selected_index() + rows
-        if 0 <= index < len(self.rows):
+        start, index = self._place
+        there = self.capacity if self._moving else len(self.rows)
+        index = (there - 1 if index == -1 else index) if self._moving else self._selected_index()
+        if start is None and self.total is not None:
+            start = max(0, self.total - there)
+        if start is None and self._moving:  # to the end of an uncounted list: where that is, nobody knows yet
+            self._later.append(lambda: self._step(rows))
+        elif 0 <= index + rows < there:
+            self._select_on_page(index + rows)
+        elif start is not None:
+            self._step_off_page(start + rows, rows, index)
+
+    def _select_on_page(self, index: int) -> None:
+        if not self._moving:
             self._select(index)
             self._stay_there(index)
-            return
-        if self._top < 0 and self.total is None:
-            return  # at the end of an uncounted list: where that is, nobody knows yet
-        top = max(0, self._top) if self._top >= 0 else max(0, (self.total or 0) - len(self.rows))
-        pending = self._wanted[0].start if self._wanted else self._asked.start if self._asked else None
-        start = (top if pending is None else pending) + rows
+        elif self._wanted is not None:
+            self._wanted = self._wanted[0], index
+        else:
+            self._select_after = index
+
+    def _step_off_page(self, start: int, rows: int, index: int) -> None:
         if rows > 0 and self.total is not None and start + self.capacity > self.total:
             self._move_to(None, -1)
         elif abs(rows) == 1:
             self._move_to(start, 0 if rows < 0 else -1)
         else:
-            self._move_to(start, 0 if start <= 0 else max(0, self._selected_index()))
+            self._move_to(start, 0 if start <= 0 else max(0, index))
 
     def _move_to(self, start: int | None, select: int) -> None:
         """The keyboard goes to a row of another page: what means the row under it waits until it is there."""

@@ -351,6 +351,68 @@ def test_keys_across_the_borders_of_pages_and_the_exact_scrollbar(records: List,
     window.until(lambda: not page.waiting and records.selected == 3998 - rows, "above the last page")
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "End Up Up Up",
+        "End Prior Down",
+        "Next Down Down Up",
+        "Next Next Prior Down",
+        "End Home Down Down",
+        "End Next Down Up",
+    ],
+)
+def test_keys_that_come_before_the_page_go_on_from_where_it_will_be(records: List, stored: SQLModel, keys: str) -> None:
+    fill(stored, 1, 1)
+    window, page = records.window, records.page
+    records.choose(F.DATE, "any")
+    records.settle(400)
+    page.focus_set()
+
+    def typed(at_once: bool) -> int:
+        window.press("Home")
+        window.until(lambda: not page.waiting and records.selected == 0, "the first")
+        if at_once:  # no answer comes between them
+            for key in keys.split():
+                page.tree.event_generate(f"<{key}>")
+        else:
+            for key in keys.split():
+                window.press(key)
+                window.until(lambda: not page.waiting, "the page")
+        window.until(lambda: not page.waiting, "the page")
+        return records.selected
+
+    slowly = typed(at_once=False)
+    assert slowly > 0 and typed(at_once=True) == slowly
+
+
+@pytest.mark.parametrize("selected", [6, 395, 399])
+def test_the_selection_stays_where_more_or_fewer_rows_fit(records: List, stored: SQLModel, selected: int) -> None:
+    fill(stored, 1, 1)
+    window, page = records.window, records.page
+    records.choose(F.DATE, "any")
+    records.settle(400)
+    page.focus_set()
+    window.press(*(["Down"] * 6 if selected == 6 else ["End", *["Up"] * (399 - selected)]))
+    window.until(lambda: not page.waiting and records.selected == selected, "the row")
+
+    def stays(changed: Callable[[], bool]) -> None:
+        window.until(lambda: changed() and not page.waiting, "another number of rows")
+        window.settle()
+        assert records.selected == selected
+        assert page.position + len(page.rows) <= 400 and len(page.rows) == page.capacity
+
+    for size in ("1180x760", "1180x1000", "1180x860"):
+        before = page.capacity
+        window.resize(size)
+        stays(lambda before=before: page.capacity != before)  # type: ignore[misc]
+    rows = page.capacity
+    window.press("ctrl+plus", "ctrl+plus")
+    stays(lambda: page.capacity != rows)
+    window.press("ctrl+0")
+    stays(lambda: page.capacity == rows)
+
+
 def test_the_scrollbar_moves_to_the_right_rows(records: List, stored: SQLModel) -> None:
     fill(stored, 1, 10)
     records.choose(F.DATE, "any")
