@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .network import encryption, probing
-from .network.clocks import LATE, Clock
-from .network.failures import InvalidInput
+from .network.failures import InvalidInput, on_one_line
 from .network.guard import call_abandonable, is_loopback
-from .network.probing import Aborted, Context, Inspection, Result, Steps, shown
+from .network.probing import LATE, Aborted, Clock, Context, Inspection, Result, Steps
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -80,7 +79,7 @@ def embedded_database(context: Context, opened: Embedded) -> Steps[None]:
             opening = opened()
             endpoint = call_abandonable(opening.__enter__, begun)
             until_the_end.push(opening.__exit__)
-            return Result(endpoint, f"it runs, reached by {shown(endpoint.get('host', ''))}")
+            return Result(endpoint, f"it runs, reached by {on_one_line(endpoint.get('host', ''))}")
 
         endpoint = yield from inspection.step("Server", start)
         with contextlib.closing((yield from _connected(inspection, "Answer", endpoint))) as connection:
@@ -192,7 +191,7 @@ def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[C
         connection = _abandonable(inspection, lambda: _open(endpoint))
         seconds = time.monotonic() - start
         installed = _abandonable(inspection, installed_version) if what == "Answer" else None  # that of our own server
-        age = age_of(shown(connection.get_parameter_status("server_version")), datetime.date.today(), installed)
+        age = age_of(on_one_line(connection.get_parameter_status("server_version")), datetime.date.today(), installed)
         secure = "encrypted" if connection.info.ssl_in_use else "not encrypted"
         who = "" if what == "Answer" else f"{endpoint['user']} is logged in ({secure}); "
         return Result(connection, f"{who}PostgreSQL {age.text}; database {endpoint['dbname']}", age.hint, seconds)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..jobs import ANY, Jobs
 from ..network.destination import NOBODY
 from ..network.destinations import KINDS, destination
-from ..network.mailbox_address import KIND as MAILBOX
-from ..network.mailbox_address import configured
+from ..network.mail_addresses import MAILBOX, configured_mailbox
 from ..views import LoginDialog, Remember
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Server(NamedTuple):
 def server_of(kind: str, values: Values) -> Server:
     """The server of a destination, or of the mailbox (`answers`), by these settings."""
     if kind == MAILBOX:
-        address = configured(values)
+        address = configured_mailbox(values)
         place = NOBODY if address is None else address.place
         return Server(place, str(values["abq_answers_username"]), "Login to the Mailbox of Answers")
     to = destination(kind)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..jobs import ANY, Job, Jobs
-from ..network.mailbox_address import KIND, configured
+from ..network.mail_addresses import MAILBOX, configured_mailbox
 from ..workflows.deliver_day import open_outbox
 from .messages import reason_of
 
@@ -100,7 +100,7 @@ class Answers:
         if self.is_reading or model is None or self._state.outdated or not self._may_deliver():
             return
         moment = time.monotonic()
-        reads = configured(values) is not None and (
+        reads = configured_mailbox(values) is not None and (
             now or self._news.is_set() or moment - self._read_at >= READ_SECONDS
         )
         if not reads and not now and moment - self._heard_at < HEARD_SECONDS:
@@ -116,7 +116,7 @@ class Answers:
     @property
     def has_mailbox(self) -> bool:
         """Whether the settings name a mailbox."""
-        return configured(self._settings.values()) is not None
+        return configured_mailbox(self._settings.values()) is not None
 
     def ask(self, say: Say) -> None:
         """Read what is new at somebody's wish, who is asked for the login if it isn't kept; `say` gets what came."""
@@ -137,7 +137,7 @@ class Answers:
                 say("The mailbox is being read")
                 self._take_in(model, values, login, say)
 
-        self._logins.obtain(KIND, values, "", answered)
+        self._logins.obtain(MAILBOX, values, "", answered)
 
     def _ask(self, found: tuple[list[str], list[str]]) -> None:
         """Look whether another workstation has read an answer to one of ours: mostly there is none."""
@@ -160,7 +160,7 @@ class Answers:
     ) -> None:
         """`say`: somebody waits for it, and hears what came; else only what has to be told is."""
         if login is None and values is not None:
-            login = self._logins.of_session(KIND, values, str(values["abq_answers_username"]))
+            login = self._logins.of_session(MAILBOX, values, str(values["abq_answers_username"]))
 
         def work(job: Job) -> Looked:
             return _read(model, values, login, job.cancel)
@@ -184,9 +184,9 @@ class Answers:
         if values is None or found.login is None:
             return
         if found.refused:
-            self._logins.refused(KIND, values, found.problem)
+            self._logins.refused(MAILBOX, values, found.problem)
         elif not found.problem:
-            self._logins.accepted(KIND, values, found.login)
+            self._logins.accepted(MAILBOX, values, found.login)
 
     def _answer(self, found: Looked, say: Say) -> None:
         """Tell somebody who waits for it."""
@@ -244,7 +244,7 @@ class Answers:
     def _watch(self, login: Login) -> None:
         """Wait for news on a thread of its own, until the window closes or the connection ends."""
         model, values = self._state.reachable, self._settings.values()
-        address = configured(values)
+        address = configured_mailbox(values)
         is_waiting = self._watcher is not None and self._watcher.is_alive()
         if model is None or address is None or address.protocol != "imap" or is_waiting:
             return
@@ -266,8 +266,8 @@ def _numbers() -> tuple[list[str], list[str]]:
 def _login(values: Values) -> Login | None:
     from .logins import look_up, server_of
 
-    server = server_of(KIND, values)
-    return look_up(KIND, server.username, server.place).login
+    server = server_of(MAILBOX, values)
+    return look_up(MAILBOX, server.username, server.place).login
 
 
 def _read(model: SQLModel, values: Values | None, login: Login | None, cancel: threading.Event) -> Looked:

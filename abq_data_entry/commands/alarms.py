@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .. import schedules
 from . import add_task, schedule
 from .outcome import NotDone, interrupt_sets, print_table
-from .passwords import Secrets
+from .passwords import Secrets, login_kept_as
 
 if TYPE_CHECKING:
     from ..models.alarms import Alarm
@@ -189,8 +189,6 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
 def _known(key: str, username: str, place: str) -> tuple[str, str] | None:
     """The login that is kept on this computer: in the keyring, else in a file of secrets."""
     from ..workflows.alarm_notices import CannotTell
-    from .passwords import login_kept_as
-
     try:
         return login_kept_as(key, username, place)
     except NotDone as error:

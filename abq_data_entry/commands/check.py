@@ -9,8 +9,8 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..network.destinations import DESTINATIONS, KINDS, destination
-from ..network.mailbox_address import KIND as MAILBOX
+from ..network.destinations import DESTINATIONS, KINDS, destination, stored_in
+from ..network.mail_addresses import MAILBOX
 from ..stored_destination import STORED, StoredDestination
 from .outcome import NotDone, interrupt_sets, require_no_failures
 from .passwords import Secrets, ask, ask_secretly, can_ask, login_for, password_from_stdin
@@ -83,7 +83,6 @@ def _steps(
     settings: SettingsModel, options: argparse.Namespace, wants_login: bool, secrets: Secrets, cancel: threading.Event
 ) -> Iterator[Step]:
     """What is asked for; without --only also the destinations of the database, if it can be read."""
-    from ..network.destinations import stored_in
     from ..network.probing import FAILED, Options
     from ..workflows.check_connections import check_connections
     from .database import opened_endpoint

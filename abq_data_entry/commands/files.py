@@ -311,7 +311,7 @@ def _target(options: argparse.Namespace, secrets: Secrets) -> tuple[str, dict[st
 
 def _replacing(transfer: Callable[[bool], Done], yes: bool) -> Done:
     """Do `transfer(replace)`; where something would be replaced, ask first, unless `yes`."""
-    from ..network.remote_files_failures import AlreadyThere
+    from ..network.remote_files import AlreadyThere
 
     try:
         return transfer(yes)

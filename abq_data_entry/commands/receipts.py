@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..network.mailbox_address import KIND, configured
+from ..network.mail_addresses import MAILBOX, configured_mailbox
 from .outbox import local, opened_outbox
 from .outcome import NotDone, interrupt_sets, reason, tell
 from .passwords import Secrets, ask_secretly, can_ask, login_kept_as, password_from_stdin
@@ -43,7 +43,7 @@ def read(options: argparse.Namespace, secrets: Secrets) -> None:
 
     settings, outbox = read_settings(), opened_outbox()
     values = settings.values()
-    if configured(values) is None and not values["abq_answers_mailbox"]:
+    if configured_mailbox(values) is None and not values["abq_answers_mailbox"]:
         raise NotDone("No mailbox is set for answers: the setting is abq_answers_mailbox. See docs/mail.md.")
     login = login_of_mailbox(values, options.password_stdin, not options.unattended)
     found = _read(outbox, settings, login, secrets, asks=not options.unattended)
@@ -103,16 +103,17 @@ def login_of_mailbox(
     from ..keyring_store import service_name
 
     username = username or str(values["abq_answers_username"])
-    address = configured(values)
+    address = configured_mailbox(values)
     if from_stdin:
         return username, password_from_stdin()
-    known = login_kept_as(KIND, username, "" if address is None else address.place)
+    known = login_kept_as(MAILBOX, username, "" if address is None else address.place)
     if known is not None:
         return known
     if not asks or not can_ask():
         raise NotDone(
             f"The mailbox needs the password of {username or 'its user (abq_answers_username)'}: give it with "
-            f"--password-stdin, or keep it in a file of secrets ({KIND}) or in the keyring as {service_name(KIND)}."
+            f"--password-stdin, or keep it in a file of secrets ({MAILBOX}) "
+            f"or in the keyring as {service_name(MAILBOX)}."
         )
     return username, ask_secretly(f"Password of {username} for the mailbox: ")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .. import schedules
-from ..network.destinations import destination
+from ..network.destinations import destination, stored_in
 from . import schedule
 from .outcome import NotDone, reason
 from .passwords import Secrets, login_kept
@@ -54,7 +54,6 @@ def put_in_scheduled(outbox: Outbox, settings: SettingsModel, secrets: Secrets) 
 
 def _apart(values: Mapping[str, object]) -> str:
     """Why this login makes nothing by itself, if a schedule wants anything."""
-    from ..network.destinations import stored_in
     from ..stored_destination import BY_HAND
 
     if all(each.schedule == BY_HAND for each in stored_in(values)):

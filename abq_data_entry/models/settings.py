@@ -12,7 +12,7 @@ from abq_data_entry.constants import SETTINGS_FILE
 from abq_data_entry.folders import config_folder, replacement
 from abq_data_entry.log_targets import SETTINGS as LOG_SETTINGS
 from abq_data_entry.network.destinations import DESTINATIONS
-from abq_data_entry.network.mailbox_address import SETTINGS as MAILBOX_SETTINGS
+from abq_data_entry.network.mail_addresses import SETTINGS as MAILBOX_SETTINGS
 from abq_data_entry.network.weather_sources import DEFAULT_SOURCES, SOURCES, sources_problem
 from abq_data_entry.remote_names import EXTRACT_PATTERN, name_problem
 from abq_data_entry.setting import Setting

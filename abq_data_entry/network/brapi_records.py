@@ -1,18 +1,37 @@
-"""What BrAPI calls observations in an extract: one for each field of each record that has a value. Pure.
+"""A BrAPI server, and what it calls our records: one observation for each field of each record that has a value.
 
-Lab → study, plot → observation unit, field → observation variable, technician → collector.
+Lab → study, plot → observation unit, field → observation variable, technician → collector: found there by our reference
+or by name, else made there. Which observation is which value of ours is kept on this computer, in SQLite. Sources:
+BrAPI 2.1 (brapi.org): metadata with pagination and status, result with data; `Authorization: Bearer`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
 import decimal
+import json
+import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+import urllib.parse
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import requests
 
 from ..constants import FieldNames
+from ..folders import data_folder
+from . import rest_answers
+from .failures import UserFacingError, on_one_line
+from .rest import RestUploads
+from .rest_answers import RestConnectionError, RestError, RestStatusError, told_in
+
+if TYPE_CHECKING:
+    import sqlite3
 
 SOURCE = "ABQ Data Entry"
 """Who says what the references of ours mean."""
@@ -222,3 +241,383 @@ def variable_of(thing: Mapping[str, Any]) -> str:
     # Breedbase puts the term behind the name: Humidity|CO_334:0000092
     name = str(thing.get("observationVariableName") or "").partition("|")[0].strip().casefold()
     return next((each for each in VARIABLES if each.casefold() == name), "")
+
+
+PAGE = 1000
+"""How many things are asked for at once; a server may give fewer."""
+
+_LARGEST = 16 * 1024 * 1024
+_MOST_PAGES = 2000
+_TRIES = 3  # of what a server couldn't do just then
+
+Thing = dict[str, Any]
+
+
+class BrapiRefused(UserFacingError, requests.RequestException):
+    """The server didn't take all of it; the text says how much, and why."""
+
+
+class BrapiService(RestUploads):
+    """Questions to one server over one login. `ask`, `things` and the like run under a guard (`_outcome`).
+
+    `was_told`: whether the last refusal said why, as BrAPI does.
+    """
+
+    was_told = False
+
+    def ask(self, method: str, path: str, body: object = None, **query: str) -> Thing:
+        """Return the answer, an object in JSON. Raises `RestStatusError` where it is no success, after a new login.
+
+        What only reads is asked again if the server couldn't answer.
+        """
+        for tries in range(_TRIES if method != "POST" else 1):
+            try:
+                return self._answered(method, path, body, query)
+            except RestStatusError as error:
+                status = error.response.status_code if error.response is not None else 0
+                if status < 500 or error.retry_after or tries == _TRIES - 1 or method == "POST":
+                    raise
+        raise AssertionError
+
+    def things(self, path: str, **query: str) -> Iterator[Thing]:
+        """Yield all that the server has there, page by page. Raises `RestError` where it gives the same again."""
+        before: list[Any] = []
+        for page in range(_MOST_PAGES):
+            answer = self.ask("GET", path, **query, page=str(page), pageSize=str(PAGE))
+            found, pages = data_of(answer), _pages(answer)
+            result = answer.get("result")
+            if not isinstance(result, dict) or not isinstance(result.get("data"), list | None):
+                raise self._no_brapi(path)  # nothing is there only where it says so
+            if page and found and found == before:
+                if pages is None:
+                    return  # it knows no pages, and gave all at once
+                raise RestError(f"The server {self._host} gives the same page of {path} again and again.")
+            before = found
+            yield from found
+            if not found or (pages is not None and page + 1 >= pages):  # a page may hold fewer than were asked for
+                return
+        raise RestError(f"The server {self._host} has too many {path} to be looked through.")
+
+    def _answered(self, method: str, path: str, body: object, query: Mapping[str, str]) -> Thing:
+        was_logged_in = self._log_in()
+        try:
+            response, page = self._sent(method, path, body, query)
+        except requests.ConnectionError as error:
+            if method == "POST" or not self._was_cut(error):
+                raise
+            self._session.close()  # the server has closed what it had kept open
+            response, page = self._sent(method, path, body, query)
+        if response.status_code == 401 and self._login.has_address and was_logged_in:
+            self._logged_in = False
+            self._log_in()
+            response, page = self._sent(method, path, body, query)
+        answer = _json(page) if len(page) <= _LARGEST else None
+        is_page = not isinstance(answer, dict) and rest_answers.is_login_page(page[:_LARGEST])
+        if not 200 <= response.status_code < 300 or is_page:
+            self._check_answer(response, page)
+        if len(page) > _LARGEST:
+            raise RestError(f"The server {self._host} answers with more than {_LARGEST >> 20} MiB to {path}.")
+        if not isinstance(answer, dict):
+            raise self._no_brapi(path)
+        return answer
+
+    def said_in(self, answer: Thing) -> str:
+        """Return what an answer says went wrong, on one line, without what was told in confidence; '' if nothing."""
+        return on_one_line(self._conceal(" ".join(told_in(answer))))
+
+    def _no_brapi(self, path: str) -> RestError:
+        return RestError(f"What the server {self._host} answers to {path} isn't BrAPI. Check the address.")
+
+    def _check_answer(self, response: requests.Response, page: bytes) -> None:
+        said = " ".join(told_in(_json(page)))
+        self.was_told = bool(said)
+        # BrAPI says why within metadata.status: that goes where other services say it.
+        page = json.dumps({"message": said}).encode() if said else page
+        try:
+            rest_answers.check(
+                response, page, "The server {host} answered with a login page. Check the address.", "", self._conceal
+            )
+        except RestStatusError as error:
+            if response.status_code == 401:
+                self._refusal = rest_answers.sanitized(error)
+            raise
+
+    def _sent(
+        self, method: str, path: str, body: object, query: Mapping[str, str]
+    ) -> tuple[requests.Response, bytes]:
+        url = f"{self._urls[1].rstrip('/')}/{path}"
+        content: dict[str, Any] = {} if body is None else {"json": body}
+        if query:
+            url = f"{url}?{urllib.parse.urlencode(query)}"
+        headers = {"Accept": "application/json", **self._login.headers}
+        return self._request(partial(self._session.request, method), url, _read, headers=headers, **content)
+
+    @property
+    def _host(self) -> str:
+        return urllib.parse.urlsplit(self._urls[1]).hostname or ""
+
+
+def _read(response: requests.Response) -> bytes:
+    """Return the answer, one byte more than the most where it is longer."""
+    found: bytes = response.raw.read(_LARGEST + 1, decode_content=True)
+    return found
+
+
+def data_of(answer: Thing) -> list[Thing]:
+    """Return the things in an answer; what isn't one is left out."""
+    result = answer.get("result")
+    data = result.get("data") if isinstance(result, dict) else None
+    return [each for each in data if isinstance(each, dict)] if isinstance(data, list) else []
+
+
+def number_of(thing: Thing, name: str) -> str:
+    """Return an identifier as text, whatever it came as; '' if there is none that can be used."""
+    found = thing.get(name)
+    text = str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+    return text if 0 < len(text) <= 200 and text.isprintable() else ""
+
+
+def may_be_done(error: RestStatusError) -> bool:
+    """Whether what was asked may have been done all the same: the server failed, and doesn't want to be left alone."""
+    return error.response is not None and error.response.status_code >= 500 and not error.retry_after
+
+
+def _json(page: bytes) -> object:
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(page[:_LARGEST])
+    return None
+
+
+def _pages(answer: Thing) -> int | None:
+    metadata = answer.get("metadata")
+    pagination = metadata.get("pagination") if isinstance(metadata, dict) else None
+    pages = pagination.get("totalPages") if isinstance(pagination, dict) else None
+    return pages if isinstance(pages, int) and not isinstance(pages, bool) and pages > 0 else None
+
+
+TRIES = 3
+"""How often something new is sent to a server that fails."""
+
+_LONGEST_REASON = 300
+
+
+class Missing(Exception):
+    """The server has none of what a value belongs to, and takes none; the text says of what."""
+
+
+class BrapiPlaces(BrapiService):
+    """`trial`: the name of the trial of the labs' studies; '' for none. The others are those of `rest.RestUploads`."""
+
+    def __init__(self, *arguments: Any, trial: str = "", **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._trial = trial
+        self._studies: dict[str, str] = {}
+        self._units: dict[str, dict[str, str]] = {}
+        self._variables: dict[str, str] = {}
+
+    def close(self) -> None:
+        super().close()
+        self._studies, self._units, self._variables = {}, {}, {}
+
+    def study(self, lab: str) -> str:
+        """Return the identifier of the lab's study. Raises `Missing`."""
+        if lab not in self._studies:
+            trial = self._found_trial()
+            there = {"trialDbId": trial} if trial else {}
+            asked = [{"studyName": name, **there} for name in (lab, f"Lab {lab}")]
+            if not trial:
+                asked.insert(0, {"externalReferenceId": f"lab {lab}", "externalReferenceSource": SOURCE})
+            self._studies[lab] = self._found_or_made(
+                "studies", "studyDbId", asked, lambda each: is_study(each, lab),
+                lambda: new_study(lab, trial), f"study for lab {lab}",
+            )  # fmt: skip
+        return self._studies[lab]
+
+    def unit(self, lab: str, plot: str) -> str:
+        """Return the identifier of the plot's observation unit. Raises `Missing`."""
+        study = self.study(lab)
+        if lab not in self._units:
+            self._units[lab] = self._units_of(lab, study)
+        if not self._units[lab].get(plot):
+            self._units[lab][plot] = self._made(
+                "observationunits", "observationUnitDbId", new_unit(lab, plot, study),
+                f"plot {plot} of lab {lab}", lambda: self._units_of(lab, study).get(plot, ""),
+            )  # fmt: skip
+        return self._units[lab][plot]
+
+    def _units_of(self, lab: str, study: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for each in self.things("observationunits", studyDbId=study):
+            plot, number = plot_of(each, lab), number_of(each, "observationUnitDbId")
+            # A server that doesn't narrow gives those of other studies too. Of two the first counts, for everybody.
+            if plot and number and str(each.get("studyDbId") or study) == study:
+                found.setdefault(plot, number)
+        return found
+
+    def variable(self, field: str) -> str:
+        """Return the identifier of the field's variable. Raises `Missing`."""
+        if field not in self._variables:
+            asked = [
+                {"externalReferenceId": f"field {field}", "externalReferenceSource": SOURCE},
+                {"observationVariableName": field},
+            ]
+            self._variables[field] = self._found_or_made(
+                "variables", "observationVariableDbId", asked, lambda each: variable_of(each) == field,
+                lambda: new_variable(field), f"variable {field}",
+            )  # fmt: skip
+        return self._variables[field]
+
+    def _found_trial(self) -> str:
+        if not self._trial:
+            return ""
+        for each in self.things("trials", trialName=self._trial):
+            if str(each.get("trialName")) == self._trial and (number := number_of(each, "trialDbId")):
+                return number
+        raise BrapiRefused(f"The server {self._host} has no trial {self._trial}. Nothing was sent.")
+
+    def _found_or_made(
+        self, path: str, name: str, asked: list[dict[str, str]], is_it: Callable[[Thing], bool],
+        new: Callable[[], Thing], what: str,
+    ) -> str:  # fmt: skip
+        def look(queries: list[dict[str, str]]) -> str:
+            for query in queries:
+                for each in self.things(path, **query):
+                    if is_it(each) and (number := number_of(each, name)):
+                        return number
+            return ""
+
+        # What was made a moment ago is found by the name that it got, which each server can look for.
+        return look(asked) or self._made(path, name, new(), what, lambda: look(asked[-1:]))
+
+    def _made(self, path: str, name: str, new: Thing, what: str, look: Callable[[], str]) -> str:
+        """Return the identifier of something new. Where the server failed, it is looked for before it is made again.
+
+        Another computer may make it at the same moment: the first that the server has counts for both.
+        """
+        for tries in range(TRIES):
+            try:
+                found = next((number_of(each, name) for each in data_of(self.ask("POST", path, [new]))), "")
+            except RestStatusError as error:
+                if not error.transient and not error.login_refused:
+                    if there := look():
+                        return there
+                    raise Missing(f"the server has no {what}, and takes no new one: {reason_of(error)}") from None
+                if not may_be_done(error) or tries == TRIES - 1:
+                    raise
+                found = ""
+            if found := look() or found:
+                return found
+        raise Missing(f"the server has no {what}, and didn't make one")
+
+
+def reason_of(error: RestStatusError) -> str:
+    """Return why something was refused, not too long."""
+    return str(error).strip()[:_LONGEST_REASON]
+
+
+log = logging.getLogger(__name__)
+
+_VERSION = 1
+_KEPT = 120  # days of records
+_TABLE = """CREATE TABLE IF NOT EXISTS known (
+    place TEXT NOT NULL, -- the address of the server
+    date TEXT NOT NULL,
+    record TEXT NOT NULL, -- time, lab and plot
+    content TEXT NOT NULL, -- by field: the server's identifier, and the value that it has; as JSON
+    PRIMARY KEY (place, date, record)
+) WITHOUT ROWID"""
+
+Values = dict[str, tuple[str, str]]
+"""By field: the identifier at the server, and the value that it has."""
+
+
+class KnownFailed(RestConnectionError):
+    """The file can't be used at the moment; nothing is sent without a note, and another attempt may succeed."""
+
+
+class Known:
+    """What one server has of ours."""
+
+    def __init__(self, place: str, path: Path | None = None) -> None:
+        self._place = place
+        self._path = path
+
+    def of_day(self, date: str) -> dict[RecordKey, Values]:
+        """Return what the server is known to have of that day."""
+        with self._opened() as connection:
+            rows = connection.execute(
+                "SELECT record, content FROM known WHERE place = ? AND date = ?", (self._place, date)
+            ).fetchall()
+        found: dict[RecordKey, Values] = {}
+        for record, content in rows:
+            with suppress(ValueError, TypeError, AttributeError):  # a damaged row: the server is asked for it
+                time, lab, plot = str(record).split(" ")
+                values = {str(name): (str(number), str(value)) for name, (number, value) in json.loads(content).items()}
+                found[RecordKey(date, time, lab, plot)] = values
+        return found
+
+    def note(self, changed: Mapping[RecordKey, Values]) -> None:
+        """Keep these, on the disk when this returns; what is too old goes."""
+        rows = [
+            (self._place, key.date, f"{key.time} {key.lab} {key.plot}", json.dumps(values))
+            for key, values in changed.items()
+        ]
+        with self._opened() as connection:
+            self._put(connection, rows)
+
+    @staticmethod
+    def _put(connection: sqlite3.Connection, rows: Iterable[tuple[str, ...]]) -> None:
+        connection.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?)", rows)
+        connection.execute("DELETE FROM known WHERE date < date('now', ?)", (f"-{_KEPT} days",))
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        import sqlite3
+
+        path = self._path or data_folder(create=True) / "brapi.sqlite"
+        try:
+            with closing(_connected(path)) as connection, connection:
+                yield connection
+        except sqlite3.Error as error:
+            if _is_damage(error):
+                _put_aside(path)
+            raise KnownFailed(f"The file {path} can't be used ({error}). Try again.") from None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    import sqlite3
+
+    for is_last in (False, True):
+        path.touch(0o600, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=5)  # less than the network's, which would blame the server
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > _VERSION:
+                connection.close()
+                raise KnownFailed(f"A newer version of ABQ Data Entry wrote {path}. Install the newer version here.")
+            connection.execute(_TABLE)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            connection.execute("SELECT place, date, record, content FROM known LIMIT 1")
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            if is_last or not _is_damage(error):
+                raise
+            _put_aside(path)
+        else:
+            return connection
+    raise AssertionError
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    import sqlite3
+
+    if isinstance(error, sqlite3.OperationalError):  # in use, or no room: that is no damage
+        return str(error).startswith("no such ")  # another table, or none
+    return isinstance(error, sqlite3.DatabaseError)
+
+
+def _put_aside(path: Path) -> None:
+    log.warning("%s is damaged and was put aside: the server is asked for what it has", path)
+    for each in (path, *(path.with_name(f"{path.name}{suffix}") for suffix in ("-journal", "-wal"))):
+        with suppress(FileNotFoundError):
+            each.replace(each.with_name(f"damaged-{each.name}"))

@@ -1,6 +1,7 @@
 """What every kind of destination says of itself: all that the rest of the application knows of a protocol.
 
-And which ways there are to log in, and what may be set of them; `rest` does it.
+And which ways there are to log in, and what may be set of them; `rest` does it. A destination of the database is one of
+the kinds, with settings that stand in a row and not on this workstation.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..constants import EXTRACT_NAME
 from ..setting import Setting
+from ..stored_destination import STORED, StoredDestination
 
 if TYPE_CHECKING:
     import datetime
@@ -98,7 +100,7 @@ class Destination(abc.ABC):
     modules: tuple[str, ...] = ()
     """What is to be loaded of `network` before somebody waits for it."""
     keeps_parts = True
-    """Whether a part of a file may stay there for the next attempt (`stored_uploads.Part`)."""
+    """Whether a part of a file may stay there for the next attempt (`uploads.Part`)."""
     repeatable = True
     """Whether the same file may come twice and is there once; else `progress` is told of all of it before its end is
     sent, and what has no answer then is never sent again by itself."""
@@ -188,3 +190,126 @@ def chosen(settings: Settings, **names: str) -> dict[str, Any]:
     """
     found = {option: settings[name] for option, name in names.items() if settings.get(name)}
     return {"timeout": float(str(settings["network_timeout"])), **found}
+
+
+_JUMP = r"(?:ssh://)?(?:(?P<user>[^@/:\s]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@/:\[\]\s]+)(?::(?P<port>\d{1,5}))?/?"
+
+
+class Jump(NamedTuple):
+    """The host on the way, and who logs in there; no user: who logs in at the host behind it."""
+
+    host: str
+    port: int = 22
+    user: str = ""
+
+
+def jump_of(text: str) -> Jump | None:
+    """Return the jump host that `user@host:port` names; None for an empty text. Raises `ValueError`."""
+    if not text:
+        return None
+    found = re.fullmatch(_JUMP, text)  # compiled only where there is one: each start imports this
+    if found is None or not 0 < int(found["port"] or 22) < 65536:
+        raise ValueError("no jump host")
+    return Jump(found["host"].strip("[]"), int(found["port"] or 22), found["user"] or "")
+
+
+def jump_problem(text: str) -> str | None:
+    """Return why this can't be a jump host, as the end of a sentence; None if it can (empty: there is none)."""
+    try:
+        jump_of(text)
+    except ValueError:
+        return "must be a host to go through, as user@host:port"
+    return None
+
+
+class Stored(Destination):
+    """What sends as `base` does, by the row of that key (`sftp:archive`) in the settings' `destinations`."""
+
+    key = mac_key = ""
+
+    def __init__(self, base: Destination, key: str) -> None:
+        self.base = base
+        self.kind = key
+        self.name = self.title = key.partition(":")[2]
+        self.service = f"{base.service} of {self.name}"
+        self.order = base.order
+        self.modules = base.modules
+        self.keeps_parts = base.keeps_parts
+        self.repeatable = base.repeatable
+        self.needs_login = base.needs_login
+        self.has_files = base.has_files
+
+    def row(self, settings: Settings) -> StoredDestination | None:
+        """Its row; None where the database has none, or wasn't asked."""
+        found = settings.get(STORED)
+        row = found.get(self.kind) if isinstance(found, dict) else None
+        return row if isinstance(row, StoredDestination) else None
+
+    def own(self, settings: Settings) -> Settings:
+        row = self.row(settings)
+        if row is None:  # a problem says so before anything is sent
+            return settings
+        trusted = settings.get(f"{STORED} trusted {self.kind}", "")
+        return {**settings, **self.base.settings_of(row), "abq_sftp_host_key": trusted, **_of_all(row)}
+
+    def username(self, settings: Settings) -> str:
+        row = self.row(settings)
+        return "" if row is None else row.username
+
+    def file_name(self, settings: Settings, date: datetime.date) -> str:
+        row = self.row(settings)
+        return super().file_name(settings, date) if row is None else row.name_of_day(date)
+
+    def is_set_up(self, settings: Settings) -> bool:
+        return self.row(settings) is not None
+
+    def is_removed(self, settings: Settings) -> bool:
+        return isinstance(settings.get(STORED), dict) and self.row(settings) is None
+
+    def problem(self, settings: Settings) -> str:
+        kind = self.kind.partition(":")[0]
+        if self.is_removed(settings):
+            return f"The destination {self.name} of the kind {kind} was removed from the database."
+        if self.row(settings) is None:
+            return f"The database wasn't asked where the destination {self.name} of the kind {kind} is."
+        found = self.base.problem(self.own(settings))
+        return found and f"The destination {self.name} of the database can't be used from here. {found}"
+
+    def address(self, settings: Settings) -> str:
+        return "" if self.row(settings) is None else self.base.address(self.own(settings))
+
+    def login_place(self, settings: Settings) -> str:
+        # What was remembered for another place must never go there.
+        return "nowhere" if self.row(settings) is None else self.base.login_place(self.own(settings))
+
+    def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
+        return self.base.uploads(self.own(settings), username, password)
+
+    def remote_files(self, settings: Settings, username: str, password: str) -> RemoteFiles[Any]:
+        return self.base.remote_files(self.own(settings), username, password)
+
+    def probe(self, context: Context) -> Steps[None]:
+        import dataclasses  # costs a start some milliseconds
+
+        wanted = context.wanted
+        # The base asks for the login of its kind; here it is the one of this destination, and so are the steps.
+        asked = dataclasses.replace(wanted, login=lambda _kind: wanted.login(self.kind))
+        for step in self.base.probe(dataclasses.replace(context, settings=self.own(context.settings), wanted=asked)):
+            yield dataclasses.replace(step, destination=f"{self.name}: {step.destination}", kind=self.kind)
+
+    def remark(self, settings: Settings) -> str:
+        return self.base.remark(self.own(settings))
+
+    def trust(self, settings: Settings, fingerprint: str) -> Trust | None:
+        found = self.base.trust(self.own(settings), fingerprint)
+        return found and Trust(found.host, {**settings, f"{STORED} trusted {self.kind}": fingerprint})
+
+
+def _of_all(row: StoredDestination) -> dict[str, object]:
+    """What isn't a matter of the protocol."""
+    is_extract = row.contents == "records"
+    return {
+        "abq_upload_name": row.file_name,
+        "abq_sha256_companion": row.checksum,
+        **({} if is_extract else {"abq_send_report": False, "abq_audit_companion": False}),
+    }

@@ -123,6 +123,8 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
 _LONGEST_SAID = 300
+GREETING = 120
+"""Characters of what a server says of itself, as in its greeting."""
 
 
 def with_what_was_said(sentence: str, said: str) -> str:
@@ -131,11 +133,11 @@ def with_what_was_said(sentence: str, said: str) -> str:
     return f"{sentence}\nThe server said: {clean}" if clean else sentence
 
 
-def on_one_line(said: str) -> str:
+def on_one_line(said: object, longest: int = _LONGEST_SAID) -> str:
     """Return what a server said on one line, short, without what steers a terminal."""
-    plain = _ESCAPES.sub("", said)
+    plain = _ESCAPES.sub("", str(said))
     clean = " ".join("".join(each if each.isprintable() else " " for each in plain).split())
-    return f"{clean[: _LONGEST_SAID - 1]}…" if len(clean) > _LONGEST_SAID else clean
+    return f"{clean[: longest - 1]}…" if len(clean) > longest else clean
 
 
 def with_sentence(text: str, sentence: str) -> str:
@@ -392,3 +394,13 @@ class Pauses:
         if not isinstance(found, dict):
             return {}
         return {str(name): float(moment) for name, moment in found.items() if isinstance(moment, int | float)}
+
+
+_LONG = re.compile(r"&#[0-9]{20,};?")
+
+
+def sound_references(text: str) -> str:
+    """Return HTML whose references `html.unescape` can read: of a number of thousands of digits Python makes no int, so
+    one such reference would make all of a page or feed unreadable. They mean no character: HTML shows U+FFFD for them.
+    """
+    return _LONG.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,8 +1,10 @@
 """Mail handed in at a server (SMTP): the way there, the login, one message to several people, and what became of it.
 
 A server keeps what it gets twice, twice. So what is told apart here is whether the end of a message was sent: before
-it nothing has happened, after it only the server's answer tells, and without that the outcome is unknown.
-Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 (TLS from the start), RFC 4954 (AUTH), RFC 6531 (SMTPUTF8).
+it nothing has happened, after it only the server's answer tells, and without that the outcome is unknown. An extract is
+one mail to all receivers, with what belongs to it attached; nothing of a mail can begin a header anew.
+Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 (TLS from the start), RFC 4954 (AUTH), RFC 6531 (SMTPUTF8),
+RFC 5322 (messages), RFC 2047 and 2231 (names beyond ASCII), RFC 6532 (headers in UTF-8).
 """
 
 from __future__ import annotations
@@ -10,22 +12,120 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
+import hashlib
 import hmac
+import math
+import mimetypes
+import os
 import re
+import secrets
 import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import encryption
 from .failures import InvalidInput, UserFacingError, on_one_line, with_what_was_said
 from .guard import Guard
-from .mail_addresses import MailServer, on_the_wire
-from .mail_message import Mail, as_bytes, needs_utf8
+from .mail_addresses import MailServer, Person, on_the_wire
+from .uploads import BLOCK, SourceFile, Uploads
 
-BLOCK = 64 * 1024
+LONGEST = 100 * 1024 * 1024
+"""Bytes that a mail may have in memory; servers take less."""
+
+
+class Attachment(NamedTuple):
+    """What is attached: its name for the receiver, and all of it."""
+
+    name: str
+    content: bytes
+
+
+class Mail(NamedTuple):
+    """What is to be sent. `identifier`: the same for every attempt at the same mail; it becomes the Message-ID.
+
+    `served`: addresses of receivers who have it from an attempt before.
+    """
+
+    sender: Person
+    receivers: tuple[Person, ...]
+    subject: str
+    text: str
+    identifier: str
+    attachments: tuple[Attachment, ...] = ()
+    headers: Mapping[str, str] = {}
+    served: frozenset[str] = frozenset()
+
+    @property
+    def still_to(self) -> tuple[Person, ...]:
+        """The receivers who don't have it yet."""
+        return tuple(each for each in self.receivers if each.address not in self.served)
+
+
+def needs_utf8(sender: Person, receivers: Iterable[Person]) -> bool:
+    """Whether an address has letters before its @ that only servers with SMTPUTF8 take."""
+    return any(not on_the_wire(each.address).isascii() for each in (sender, *receivers))
+
+
+def message_id(identifier: str, sender: Person) -> str:
+    """The Message-ID of every attempt at this mail, so that receivers can tell that two are one."""
+    name = re.sub(r"[^0-9A-Za-z.-]", "-", identifier)[:100]
+    return f"<abq.{name}@{on_the_wire(sender.address).rpartition('@')[2]}>"
+
+
+def as_bytes(mail: Mail, moment: datetime.datetime) -> bytes:
+    """Return the mail with the line ends of SMTP. Raises `InvalidInput` for what can be no header."""
+    is_utf8 = needs_utf8(mail.sender, mail.receivers)
+    message = EmailMessage(SMTPUTF8 if is_utf8 else SMTP)
+    message["From"] = _header_address(mail.sender)
+    message["To"] = tuple(_header_address(each) for each in mail.receivers)
+    message["Subject"] = _one_line(mail.subject)
+    message["Date"] = format_datetime(moment)
+    message["Message-ID"] = message_id(mail.identifier, mail.sender)
+    message["Auto-Submitted"] = "auto-generated"  # no answering machine answers (RFC 3834)
+    for name, value in mail.headers.items():
+        message[name] = _one_line(value)
+    message.set_content(mail.text)
+    for each in mail.attachments:
+        main, _slash, sub = _type_of(each.name)
+        message.add_attachment(each.content, maintype=main, subtype=sub, filename=_one_line(each.name))
+    return bytes(message)
+
+
+def _header_address(person: Person) -> Address:
+    local, _at, domain = on_the_wire(person.address).rpartition("@")
+    return Address(_one_line(person.name), local, domain)
+
+
+def _one_line(text: str) -> str:
+    """Refuse what would begin a header of its own, or be taken for one."""
+    if any(ord(each) < 32 or ord(each) == 127 for each in text) or not text.isprintable():
+        raise InvalidInput(f"{text!r} can't stand in a mail's header. Nothing was sent.")
+    return text
+
+
+def _type_of(name: str) -> tuple[str, str, str]:
+    if name.endswith(".csv"):
+        return "text", "/", "csv"  # in Windows the registry has another one
+    found, coding = mimetypes.guess_type(name)
+    return ("application", "/", "octet-stream") if found is None or coding else found.partition("/")
+
+
+def read_attachments(files: Sequence[tuple[Path, str]]) -> tuple[Attachment, ...]:
+    """Read what goes along with a file. Raises `OSError`, and `InvalidInput` for what is too large."""
+    if sum(path.stat().st_size for path, _name in files) > LONGEST:
+        raise InvalidInput("What is to be attached is too large for a mail. Nothing was sent.")
+    return tuple(Attachment(name, path.read_bytes()) for path, name in files)
+
+
+PIECE = 64 * 1024
 LAST_ANSWER = 5.0
 """How many times longer the last answer may take than others: servers look for viruses first (RFC 5321, 4.5.3.2.6)."""
 
@@ -221,9 +321,9 @@ class MailSession(smtplib.SMTP):
             self._refuse(code, said, "refused the mail")
         assert self.sock is not None
         quoted = memoryview(re.sub(rb"(?m)^\.", b"..", content))
-        for start in range(0, len(quoted), BLOCK):
-            self.guard.send(self.sock, quoted[start : start + BLOCK])
-            progress(min(start + BLOCK, len(quoted)) / len(quoted))
+        for start in range(0, len(quoted), PIECE):
+            self.guard.send(self.sock, quoted[start : start + PIECE])
+            progress(min(start + PIECE, len(quoted)) / len(quoted))
 
     def finish(self, guard: Guard, left: Sequence[str]) -> None:
         """Send the end, and wait for what the server says. Raises `MailFailed` for a refusal, else `OutcomeUnknown`.
@@ -413,3 +513,73 @@ def _decoded(said: bytes) -> bytes:
 def _text(said: bytes) -> str:
     return " ".join(said.decode("utf-8", "replace").split())
 
+
+_TEXT = """\
+{name} is attached: {size} bytes, SHA-256 {digest}.
+
+Sent by ABQ Data Entry. Each version of a day's file has its own Message-ID; a later one replaces those before.
+"""
+
+
+class MailUploads(Uploads):
+    """Sends files by mail, over one login."""
+
+    def __init__(self, mailer: Mailer, sender: Person, receivers: tuple[Person, ...], timeout: float) -> None:
+        super().__init__(timeout)
+        self._mailer, self._sender, self._receivers = mailer, sender, receivers
+        self._headers: dict[str, str] = {}
+        self._beside: list[tuple[Path, str]] = []
+        self._served: frozenset[str] = frozenset()
+
+    def close(self) -> None:
+        self._mailer.close()
+
+    def take_along(self, headers: Mapping[str, str]) -> bool:
+        self._headers = dict(headers)
+        return True
+
+    def attach(self, filepath: str | os.PathLike[str], name: str) -> bool:
+        self._beside.append((Path(filepath), name))
+        return True
+
+    def leave_out(self, receivers: Collection[str]) -> bool:
+        self._served = frozenset(receivers)
+        return True
+
+    def _attempt(
+        self, source: SourceFile, identifier: str | None, cancel: threading.Event | None
+    ) -> BaseException | None:
+        self.remark = ""
+        headers, beside, self._headers, self._beside = self._headers, self._beside, {}, []
+        served, self._served = self._served, frozenset()
+        try:
+            mail = self._mail(source, identifier or secrets.token_hex(16), headers, beside)._replace(served=served)
+            refused = self._mailer.send(
+                mail, cancel, lambda part: source.report(source.size if part == 1 else _part(source.size, part))
+            )
+        except BaseException as error:  # of the progress callback too, or Ctrl-C
+            if getattr(error, "login_refused", False) and isinstance(error, Exception):
+                self._refusal = error
+            return error.with_traceback(None)
+        if refused:
+            self.remark = f"The mail server refused it for {'; '.join(refused)}. The other receivers have it."
+        return None
+
+    def _mail(
+        self, source: SourceFile, identifier: str, headers: Mapping[str, str], beside: list[tuple[Path, str]]
+    ) -> Mail:
+        if source.size > LONGEST:
+            raise InvalidInput(f"{source.name} is too large for a mail ({source.size:,} bytes). Nothing was sent.")
+        content = b"".join(bytes(block) for block in source.content(BLOCK))
+        digest = hashlib.sha256(content).hexdigest()
+        text = _TEXT.format(name=source.name, size=f"{source.size:,}", digest=digest)
+        attachments = (Attachment(source.name, content), *read_attachments(beside))
+        # The delivery's number and what is in it: the same for all its attempts, another one for the next version.
+        mark = f"{identifier}.{digest[:16]}"
+        subject = f"ABQ Data Entry: {source.name}"
+        return Mail(self._sender, self._receivers, subject, text, mark, attachments, headers)
+
+
+def _part(size: int, part: float) -> int:
+    """Never all of it: that is told once, before the end is sent."""
+    return min(math.floor(size * part), max(size - 1, 0))

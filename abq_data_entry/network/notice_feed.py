@@ -272,7 +272,7 @@ def _decoded(body: bytes, content_type: str) -> str:
 
 
 def _kind(body: bytes, content_type: str) -> str:
-    from .nws_document import kind_of
+    from .weather_documents import kind_of
 
     kind = kind_of(body, content_type)
     return "" if kind == "something else" and body.lstrip()[:1] == b"<" else kind

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from .html_references import sound_references
+from .failures import sound_references
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -1,19 +1,29 @@
-"""Where the company's notices come from: a feed (Atom or RSS) by https, or a newsgroup by nntps.
+"""Where the company's notices come from: a feed (Atom or RSS) by https, or a newsgroup by nntps; and the check.
 
 What is asked for the next time is said by the last answer (`Fetched.state`), so that an unchanged feed sends nothing.
+A feed is read within bounds of size and time.
 """
 
 from __future__ import annotations
 
+import base64
+import datetime
 import hashlib
+import http.client
 import re
 import threading
+import urllib.error
 import urllib.parse
+import urllib.request
+import zlib
 from collections.abc import Callable, Mapping
 
-from .failures import InvalidInput
-from .guard import is_loopback
-from .notice_feed import Fetched
+from . import encryption, probing
+from .failures import InvalidInput, describe_failure, http_status_in_words, retry_after
+from .guard import Guard, is_loopback
+from .notice_feed import Fetched, NoticesError, read_feed
+from .probing import CERTIFICATES, Clock, Context, Inspection, Result, Steps
+from .web import opener, place_of, proxy_for, user_agent, way
 
 Settings = Mapping[str, object]
 Login = tuple[str, str]
@@ -95,6 +105,177 @@ def fetch_notices(
 
         group = group_of(str(settings["notices_url"]).strip())
         return fetch_group(settings, group, state, login, timeout=timeout, cancel=cancel)
-    from .notice_answer import fetch_feed
 
     return fetch_feed(settings, state, login, timeout=timeout, cancel=cancel, heard=heard)
+
+
+_PORTS = {"nntps": 563, "nntp": 119}
+
+
+def probe(context: Context) -> Steps[None]:
+    """Look at the feed or the newsgroup of the settings; what comes isn't kept."""
+    address = str(context.settings["notices_url"]).strip()
+    inspection = Inspection(f"Notices {place_of(address)}".strip(), context, KIND)
+    if why := problem(context.settings):
+        yield from inspection.fail("Settings", why)
+    if address.startswith("nntp"):
+        yield from _way_to_news(inspection, address)
+    else:
+        yield from way(inspection, address, context.chosen(ca_file="abq_ca_file"))
+    if context.settings["notices_username"]:
+        yield inspection.note("Answer", "not asked for: it wants a login, which `notices fetch` tries")
+        return
+    clock = Clock()
+
+    def fetch() -> Result[None]:
+        found = fetch_notices(
+            context.settings, {}, timeout=context.wanted.wait, cancel=context.cancel, heard=clock.heard
+        )
+        return Result(None, _told(found))
+
+    yield from inspection.step("Answer", fetch)
+    yield from clock.steps(inspection, CERTIFICATES)
+
+
+def _way_to_news(inspection: Inspection, address: str) -> Steps[None]:
+    """Name, port, and TLS where it comes first; STARTTLS is seen with the answer."""
+    parts = urllib.parse.urlsplit(address)
+    host, number = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    addresses = yield from probing.name(inspection, host, number)
+    yield from probing.port(inspection, host, number, addresses)
+    if parts.scheme == "nntps":
+        trusted = encryption.verified_context(str(inspection.context.settings["abq_ca_file"]) or None)
+        guard = inspection.guard
+        yield from probing.tls(inspection, host, lambda: guard.connected(host, number, addresses), trusted)
+
+
+def _told(found: Fetched) -> str:
+    notices = found.notices or ()
+    newest = max((each.published for each in notices if each.published is not None), default=None)
+    dated = f", the newest of {newest:%Y-%m-%d}" if newest is not None else ""
+    return f"{len(notices)} notice{'' if len(notices) == 1 else 's'}{dated}"
+
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a feed, also when it was compressed."""
+
+_LONGEST_VALIDATOR = 1000
+_GONE_FOR = datetime.timedelta(days=1)
+_ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.8, */*;q=0.1"
+_VALIDATORS = {"etag": ("ETag", "If-None-Match"), "modified": ("Last-Modified", "If-Modified-Since")}
+
+
+def fetch_feed(
+    settings: Mapping[str, object],
+    state: Mapping[str, object],
+    login: tuple[str, str] | None,
+    *,
+    timeout: float,
+    cancel: threading.Event | None,
+    heard: Callable[[Mapping[str, str]], object] | None = None,
+) -> Fetched:
+    """Do what `fetch_notices` does, for a feed; the settings have been checked."""
+    address = urllib.parse.urldefrag(str(settings["notices_url"]).strip()).url
+    request = _request(address, state, login)
+    way = proxy_for(address, str(settings["network_proxy"]))
+    context = encryption.verified_context(str(settings["abq_ca_file"]) or None)
+    host = urllib.parse.urlsplit(address).hostname or ""
+    with Guard(cancel, timeout, whole=True) as guard:
+        try:
+            with opener(guard, way, _not_followed, context).open(request) as response:
+                if heard is not None:
+                    heard(dict(response.headers.items()))
+                body = _body(response, guard)
+                kind = response.headers.get("Content-Type", "")
+                return Fetched(read_feed(body, kind, response.geturl()), _validators(dict(response.headers.items())))
+        except NoticesError as error:
+            failure: Exception = guard.verdict() or error
+        except urllib.error.HTTPError as error:
+            if heard is not None:
+                heard(dict(error.headers.items()))
+            error.close()
+            if error.code == http.HTTPStatus.NOT_MODIFIED and state:
+                return Fetched(None, state)
+            failure = _refusal(error, host)
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+            failure = guard.verdict() or NoticesError(describe_failure(error))
+    raise NoticesError(str(failure)) if isinstance(failure, OSError) else failure
+
+
+def _request(address: str, state: Mapping[str, object], login: tuple[str, str] | None) -> urllib.request.Request:
+    headers = {"User-Agent": user_agent(), "Accept": _ACCEPT, "Accept-Encoding": "gzip", "Connection": "close"}
+    for name, (_, asks) in _VALIDATORS.items():
+        if validator := _usable(state.get(name)):
+            headers[asks] = validator
+    quoted = urllib.parse.quote(address, safe="%/:=&?~#+!$,;'@()*[]")
+    request = urllib.request.Request(quoted, headers=headers)  # noqa: S310 - the scheme was checked
+    if login is not None:
+        words = base64.b64encode(":".join(login).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {words}")
+    return request
+
+
+def _validators(headers: Mapping[str, str]) -> dict[str, object]:
+    found = {name: _usable(headers.get(says)) for name, (says, _) in _VALIDATORS.items()}
+    return {name: value for name, value in found.items() if value}
+
+
+def _usable(validator: object) -> str:
+    """The validator if it can be sent back as it is."""
+    text = validator if isinstance(validator, str) else ""
+    return text if text.isascii() and text.isprintable() and len(text) <= _LONGEST_VALIDATOR else ""
+
+
+def _body(response: http.client.HTTPResponse, guard: Guard) -> bytes:
+    body = response.read(LARGEST + 1)
+    guard.check()  # a body cut short by the guard looks like one that ended
+    announced = response.headers.get("Content-Length", "")
+    if len(body) <= LARGEST and announced.isdecimal() and len(body) < int(announced[:18]):
+        raise NoticesError("The connection was cut before the whole feed was here. Try again.")
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    if coding in ("gzip", "x-gzip"):
+        body = _unpacked(body)
+    elif coding not in ("", "identity"):
+        raise NoticesError("The feed came in a compression that nobody asked for. Tell its administrator.")
+    if len(body) > LARGEST:
+        raise NoticesError(
+            f"The answer is too large to be a feed (more than {LARGEST // 1024**2} MiB). Check the setting notices_url."
+        )
+    return body
+
+
+def _unpacked(body: bytes) -> bytes:
+    """Unpack no more than a feed may have, however much it would become."""
+    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        found = unpacking.decompress(body, LARGEST + 1)
+    except zlib.error:
+        raise NoticesError("The compressed feed is damaged. Try again.") from None
+    if len(found) <= LARGEST and not unpacking.eof:
+        raise NoticesError("The connection was cut before the whole feed was here. Try again.")
+    return found
+
+
+def _refusal(error: urllib.error.HTTPError, host: str) -> NoticesError:
+    until = retry_after(error.headers.get("Retry-After", "")) if error.code >= 400 else None
+    now = datetime.datetime.now(datetime.timezone.utc)
+    if error.code == http.HTTPStatus.GONE:  # for good (RFC 9110, 15.5.11)
+        said = f"The feed at {host} was given up (410). Ask your administrator for its new address (notices_url)."
+        return NoticesError(said, now + _GONE_FOR)
+    if error.code == http.HTTPStatus.NOT_FOUND:
+        return NoticesError(f"{host} has no feed at this address (404). Check the setting notices_url.", until)
+    if error.code in (401, 403):
+        said = "Check the setting notices_username and the password that is kept for it."
+        return NoticesError(f"{host} wants another login, or none may read the feed ({error.code}). {said}", until)
+    if 300 <= error.code < 400:
+        return NoticesError(
+            f"{host} redirected us in a way that isn't followed ({error.code}). Check the setting notices_url."
+        )
+    return NoticesError(http_status_in_words(error.code, host), until)
+
+
+def _not_followed(status: int) -> NoticesError:
+    return NoticesError(
+        f"The feed redirected us to another address ({status}), which isn't encrypted. That isn't followed; check the "
+        "setting notices_url."
+    )

@@ -34,7 +34,6 @@ from . import encryption, rest_answers
 from .destination import KEY_HEADER, METHODS, NONE, How
 from .failures import Cancelled, HostRefused, InvalidInput, causes
 from .guard import Guard, is_loopback
-from .http_login import basic_authorization
 from .rest_answers import (
     RestCertificateError,
     RestConnectionError,
@@ -45,7 +44,7 @@ from .rest_answers import (
     told_in,
 )
 from .uploads import TIMEOUT, Progress, SourceFile, Uploads
-from .web import FinalResponse, Multipart, address_parts, of_the_proxy, proxy_for
+from .web import FinalResponse, Multipart, address_parts, basic_authorization, of_the_proxy, proxy_for
 
 COOKIE, TOKEN, API_KEY, BASIC, OAUTH2 = METHODS
 Post = Callable[..., tuple[requests.Response, bytes]]

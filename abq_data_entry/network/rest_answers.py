@@ -26,9 +26,9 @@ from .failures import (
     causes,
     describe_failure,
     http_status_in_words,
+    sound_references,
     with_what_was_said,
 )
-from .html_references import sound_references
 from .web import Multipart
 
 _LARGEST_TEXT = 2000

@@ -7,7 +7,7 @@ import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import clocks
+from . import probing
 from .destination import WITHOUT_ADDRESS
 from .failures import InvalidInput, http_status_in_words
 from .probing import TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
@@ -43,10 +43,10 @@ def probe(
     with uploads(settings, "", "") as sender:  # no login is needed to see whether anybody answers
         seen.clear()
         for name, url in addresses.items():
-            clock = clocks.Clock()
+            clock = probing.Clock()
             yield from inspection.step("Answer", lambda n=name, u=url, c=clock: _answer(context, sender, n, u, c))  # type: ignore[misc]
             if place_of(url) not in seen:
-                yield from clock.steps(inspection, clocks.CERTIFICATES)
+                yield from clock.steps(inspection, probing.CERTIFICATES)
             seen.add(place_of(url))
     login = yield from inspection.login(kind)
     if login is None:
@@ -57,7 +57,7 @@ def probe(
             yield from inspection.step("Write test", lambda: _store(context, sender))
 
 
-def _answer(context: Context, uploads: RestUploads, name: str, url: str, clock: clocks.Clock) -> Result[None]:
+def _answer(context: Context, uploads: RestUploads, name: str, url: str, clock: probing.Clock) -> Result[None]:
     status, is_login_page = uploads.look(url, context.cancel, clock.heard)
     if status in _BUSY or (status >= 500 and status != 501):
         raise InvalidInput(http_status_in_words(status, urllib.parse.urlsplit(url).hostname or ""))

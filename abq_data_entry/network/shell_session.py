@@ -1,6 +1,9 @@
-"""SSH sessions over connections that a guard opens: a verified host, a key or a password.
+"""SSH sessions over connections that a guard opens: a verified host, a key, an agent or a password; and the folder.
 
-Sources: RFC 4251 to 4254 (SSH), sshd(8) (SSH_KNOWN_HOSTS FILE FORMAT).
+An agent may have no keys, refuse to sign, or wait until somebody confirms that it may. A server says only "failure"
+when it refuses a file, but can be asked how its file system is. Sources: RFC 4251 to 4254 (SSH), sshd(8)
+(SSH_KNOWN_HOSTS FILE FORMAT), draft-ietf-sshm-ssh-agent, draft-ietf-secsh-filexfer-02 (SFTP version 3, section 7),
+OpenSSH's PROTOCOL (statvfs@openssh.com).
 """
 
 from __future__ import annotations
@@ -8,25 +11,213 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import errno
 import fnmatch
 import hashlib
 import hmac
 import logging
+import os
 import re
 import socket
+import stat
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import paramiko
+from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY
 
-from . import sftp_folder
-from .failures import UserFacingError
+from abq_data_entry.remote_names import folders_in
+
+from .destination import Jump
+from .failures import UserFacingError, with_what_was_said
 from .guard import Guard, call_abandonable
-from .shell_agent import agent_keys
-from .shell_jump import Jump
+
+_READ_ONLY = 1  # SSH_FXE_STATVFS_ST_RDONLY
+_NO_SPACE, _TOO_LONG, _READ_ONLY_SYSTEM = errno.ENOSPC, errno.ENAMETOOLONG, errno.EROFS
+
+
+class FileRefused(UserFacingError, OSError):
+    """The server doesn't take the file; `errno` says why where that is known."""
+
+
+class FileSystem(NamedTuple):
+    """The file system that the session is in: bytes that we may write, whether it is read-only, the longest name."""
+
+    free: int
+    read_only: bool
+    longest_name: int
+
+
+def file_system(files: paramiko.SFTPClient) -> FileSystem | None:
+    """Ask how the file system is; `None` where the server doesn't tell. Raises errors of a broken connection."""
+    try:
+        kind, answer = files._request(CMD_EXTENDED, "statvfs@openssh.com", files.getcwd() or ".")
+    except OSError as error:
+        if isinstance(error, ConnectionError) or is_closed(error):
+            raise
+        return None
+    if kind != CMD_EXTENDED_REPLY:
+        return None
+    _, block, _, _, available, _, _, _, _, flags, longest = (answer.get_int64() for _ in range(11))
+    return FileSystem(block * available, bool(flags & _READ_ONLY), longest)
+
+
+def is_closed(error: OSError) -> bool:
+    """Tell whether the library means a connection that has gone: it has no error of its own for that."""
+    return "closed" in str(error).lower()
+
+
+def refusal(files: paramiko.SFTPClient, error: OSError, name: str, wanted: int) -> FileRefused | None:
+    """Return why a file of that name, of which `wanted` bytes were to be written, was refused; `None` if unknown."""
+    number, said = error.errno, str(error)
+    system = None if number in (errno.EACCES, errno.ENOENT) else file_system(files)
+    if number is None and system is not None:
+        if len(os.fsencode(name)) > system.longest_name:
+            number = _TOO_LONG
+        elif system.read_only:
+            number = _READ_ONLY_SYSTEM
+        elif system.free < wanted:
+            number = _NO_SPACE
+    sentence = {
+        _NO_SPACE: "The SFTP server has no space left. Tell its administrator.",
+        _TOO_LONG: f"The SFTP server refused the file: its name is too long there ({len(name)} characters).",
+        _READ_ONLY_SYSTEM: (
+            "The SFTP server refused the file: its file system can only be read. Tell its administrator."
+        ),
+        errno.EACCES: "The SFTP server refused the file: the right to write to its folder is missing.",
+        errno.ENOENT: "The SFTP server refused the file: the folder is missing there.",
+    }.get(number or 0)
+    if sentence is None:
+        return None
+    return FileRefused(number, sentence if error.errno else with_what_was_said(sentence, said))
+
+
+class FolderRefused(UserFacingError, OSError):
+    """The folder isn't there and can't be made, or may not be entered; nothing was sent."""
+
+
+def enter_folder(files: paramiko.SFTPClient, folder: str, *, make: bool = True) -> bool:
+    """Go into the folder; return whether it had to be made. An empty one is where the session is already.
+
+    Raises `FolderRefused` (also with `make` false, if it isn't there), and what a connection raises.
+    """
+    if not folder:
+        return False
+    refused = _entered(files, folder)
+    if refused is None:
+        return False
+    if make and refused.errno == errno.ENOENT:
+        why = _made(files, folder)
+        refused = _entered(files, folder)
+        if refused is None:
+            return True
+        refused = why or refused
+    how = ", and it couldn't be made" if make else ""
+    sentence = (
+        f"The SFTP server has no folder {folder} that this user may enter{how}. Nothing was sent. "
+        "Check the setting abq_ftp_folder, or ask the server's administrator."
+    )
+    raise FolderRefused(refused.errno or errno.EIO, with_what_was_said(sentence, refused.strerror or str(refused)))
+
+
+def _entered(files: paramiko.SFTPClient, folder: str) -> OSError | None:
+    """Go into the folder; return why that was refused, `None` if it wasn't."""
+    try:
+        files.chdir(folder)
+    except OSError as error:
+        return _refusal(error)
+    return None
+
+
+def _made(files: paramiko.SFTPClient, folder: str) -> OSError | None:
+    """Make the folder and those that it lies in; return why the last one was refused, `None` if it wasn't.
+
+    One that somebody else makes at this very moment is there, too.
+    """
+    refused: OSError | None = None
+    for each in folders_in(folder):
+        if _is_folder(files, each):
+            continue
+        try:
+            files.mkdir(each)
+            refused = None
+        except OSError as error:
+            refused = _refusal(error)
+    return refused
+
+
+def _is_folder(files: paramiko.SFTPClient, folder: str) -> bool:
+    try:
+        return stat.S_ISDIR(files.stat(folder).st_mode or 0)
+    except OSError as error:
+        _refusal(error)
+        return False
+
+
+def _refusal(error: OSError) -> OSError:
+    """Return the error if it is the server's answer; raise one of the connection."""
+    if isinstance(error, UserFacingError | ConnectionError | TimeoutError) or is_closed(error):
+        raise error
+    return error
+
+
+_WHOM = "The ssh-agent, which may wait for somebody to confirm it,"
+
+
+class AgentKey(paramiko.AgentKey):
+    """A key that the agent signs with. `refused`: whether the agent said that it doesn't."""
+
+    def __init__(self, key: paramiko.AgentKey, guard: Guard) -> None:
+        super().__init__(key.agent, key.blob, key.comment)
+        self.refused = False
+        self._guard = guard
+
+    def sign_ssh_data(self, data: bytes, algorithm: str | None = None) -> bytes:
+        """Return the signature; if the agent makes none, one that the server refuses, so that other keys follow."""
+        try:
+            with self._guard.awaiting(_WHOM):
+                return bytes(super().sign_ssh_data(data, algorithm))
+        except (paramiko.SSHException, OSError):  # as it is, it would end the connection
+            self.refused = True
+            nothing = paramiko.Message()
+            nothing.add_string(algorithm or self.get_name())
+            nothing.add_string(b"")
+            return bytes(nothing.asbytes())
+
+
+@contextlib.contextmanager
+def agent_keys(guard: Guard) -> Iterator[list[AgentKey]]:
+    """Yield the keys of the agent, for a block. Raises what the guard raises."""
+    with guard.awaiting(_WHOM):
+        agent = call_abandonable(_agent, guard.check)
+    if agent is None:
+        yield []
+        return
+    try:
+        keys = agent.get_keys()
+        # What the agent listens at is no socket on Windows: there a wait is left behind.
+        for connection in {key.agent._conn for key in keys}:
+            _watch(guard, connection)
+        yield [AgentKey(key, guard) for key in keys]
+    finally:
+        agent.close()
+
+
+def _agent() -> paramiko.Agent | None:
+    try:
+        return paramiko.Agent()
+    except (paramiko.SSHException, OSError, struct.error):  # it is none, or gives nothing away
+        return None
+
+
+def _watch(guard: Guard, connection: Any) -> None:
+    if isinstance(connection, socket.socket):
+        guard.watch(connection)
+
 
 DEFAULT_PORT = 22
 
@@ -225,7 +416,7 @@ def log_in(guard: Guard, login: Login, accept: AcceptHostKey | None, *, make: bo
     try:
         check_host_key(host_key_of(transport), known, revoked, login, accept)
         session = enter(guard, login, transport)
-        sftp_folder.enter(session.files, login.folder, make=make)
+        enter_folder(session.files, login.folder, make=make)
         return session
     except BaseException:
         transport.close()

@@ -1,20 +1,26 @@
-"""What everything that speaks HTTP needs: the proxy on the way, the file as a body, the final answer, a check's steps.
+"""What everything that speaks HTTP needs: the proxy on the way, the login by Basic (RFC 7617) or Digest (RFC 7616).
 
-The proxy is the one that is set, else the environment's; none to this machine itself.
+Also the file as a body, the final answer, and a check's steps. The proxy is the one that is set, else the
+environment's; none to this machine itself. Feeds are fetched by the standard library, watched by a guard, with
+redirects that are safe; deliveries go by `requests`.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import http.client
+import re
 import secrets
+import socket
+import ssl
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from . import encryption, probing
 from .failures import HostRefused, HostUnknown, HostUnreachable, InvalidInput, TimedOut
@@ -226,3 +232,196 @@ def _proxy(url: str, chosen: str) -> tuple[str, int] | None:
     """Return host and port of the proxy that leads to this address; raises `InvalidInput`."""
     address = urllib.parse.urlsplit(proxy_for(url, chosen))
     return (address.hostname, address.port or _PROXY_PORT) if address.hostname else None
+
+
+_SCHEME = re.compile(r"(?:^|,)\s*([A-Za-z][\w-]*)(?=\s+[\w-]+\s*=|\s*(?:,|$))")
+_PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_LONGEST = 8192  # characters of a challenge
+_HASHES: Mapping[str, Callable[[bytes], hashlib._Hash]] = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}
+
+
+class HttpLogin:
+    """A user name and a password, sent in the way that the server's last challenge asked for.
+
+    `scheme`: "Digest", "Basic", or "" as long as nobody asked: then nothing is sent.
+    """
+
+    def __init__(self, username: str, password: str) -> None:
+        self.scheme = ""
+        self._username, self._password = username, password
+        self._challenge: dict[str, str] = {}
+        self._count = 0
+
+    def answer(self, challenge: str) -> bool:
+        """Take up what a 401 asks for (`WWW-Authenticate`); False where no other request would get further.
+
+        Digest goes before Basic, because the password isn't sent then. What was answered once isn't answered again,
+        which could lock the account, unless the server says that its own nonce is stale.
+        """
+        offered = challenges(challenge)
+        if self.scheme and not any(each.get("stale", "").lower() == "true" for _, each in offered):
+            return False
+        for algorithm in _HASHES:
+            for scheme, parameters in offered:
+                if scheme == "digest" and _is_usable(parameters, algorithm):
+                    self.scheme, self._challenge, self._count = "Digest", parameters, 0
+                    return True
+        if any(scheme == "basic" for scheme, _ in offered):
+            self.scheme = "Basic"
+            return True
+        return False
+
+    def header(self, method: str, target: str) -> dict[str, str]:
+        """Return the header for one request; `target`: path and query, as they are sent."""
+        if self.scheme == "Basic":
+            return {"Authorization": basic_authorization(self._username, self._password)}
+        return {"Authorization": self._digest(method, target)} if self.scheme == "Digest" else {}
+
+    def _digest(self, method: str, target: str) -> str:
+        asked, self._count = self._challenge, self._count + 1
+        algorithm = asked.get("algorithm", "MD5").upper()
+        hashed = _HASHES[algorithm.removesuffix("-SESS")]
+        count, own = f"{self._count:08x}", secrets.token_hex(16)
+
+        def of(*parts: str) -> str:
+            return hashed(":".join(parts).encode()).hexdigest()
+
+        who = of(self._username, asked["realm"], self._password)
+        if algorithm.endswith("-SESS"):
+            who = of(who, asked["nonce"], own)
+        what = of(method, target)
+        fields = {"username": self._username, "realm": asked["realm"], "nonce": asked["nonce"], "uri": target}
+        plain = {"algorithm": asked["algorithm"]} if "algorithm" in asked else {}
+        if "qop" in asked:
+            fields |= {"cnonce": own, "response": of(who, asked["nonce"], count, own, "auth", what)}
+            plain |= {"qop": "auth", "nc": count}
+        else:
+            fields["response"] = of(who, asked["nonce"], what)
+        if "opaque" in asked:
+            fields["opaque"] = asked["opaque"]
+        quoted = [f'{name}="{_escaped(value)}"' for name, value in fields.items()]
+        return "Digest " + ", ".join([*quoted, *(f"{name}={value}" for name, value in plain.items())])
+
+
+def basic_authorization(username: str, password: str) -> str:
+    """Return the value of `Authorization` for a login by Basic."""
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
+
+
+def challenges(text: str) -> list[tuple[str, dict[str, str]]]:
+    """Return the schemes that a server offers, in small letters, each with its parameters."""
+    text = text[:_LONGEST]
+    blank = _PARAMETER.sub(lambda found: f"{found[1]}={'x' * (len(found[0]) - len(found[1]) - 1)}", text)
+    starts = list(_SCHEME.finditer(blank))
+    found = []
+    for begin, end in zip(starts, [*(each.start() for each in starts[1:]), len(text)], strict=False):
+        parameters = _PARAMETER.findall(text[begin.end() : end])
+        plain = {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or bare for name, quoted, bare in parameters}
+        found.append((begin[1].lower(), plain))
+    return found
+
+
+def _is_usable(parameters: Mapping[str, str], algorithm: str) -> bool:
+    named = parameters.get("algorithm", "MD5").upper().removesuffix("-SESS")
+    ways = [each.strip().lower() for each in parameters.get("qop", "auth").split(",")]
+    return named == algorithm and {"realm", "nonce"} <= parameters.keys() and "auth" in ways
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def opener(
+    guard: Guard, proxy: str, refused: Callable[[int], Exception], context: ssl.SSLContext | None = None
+) -> urllib.request.OpenerDirector:
+    """Return what opens addresses of http: and https:, and no others, through the proxy (empty: directly).
+
+    `refused(status)`: the error for a redirect that isn't followed; `context`: for TLS, the system's authorities if not
+    given.
+    """
+    found = urllib.request.OpenerDirector()
+    handlers: list[urllib.request.BaseHandler] = [
+        urllib.request.ProxyHandler({"http": proxy, "https": proxy} if proxy else {}),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _CarefulRedirects(refused),
+        _Plain(guard, proxy),
+        _Encrypted(guard, proxy, context),
+    ]
+    for handler in handlers:  # not build_opener, which would add file:, ftp: and data:
+        found.add_handler(handler)
+    return found
+
+
+def user_agent() -> str:
+    """Return how this application names itself (RFC 9110, section 10.1.5)."""
+    from abq_data_entry.version import version
+
+    return f"abq-data-entry/{version()}"
+
+
+class _CarefulRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows a few redirects to https, or on the same host without losing encryption; refuses others."""
+
+    max_redirections = 5
+    max_repeats = 2
+
+    def __init__(self, refused: Callable[[int], Exception]) -> None:
+        self._refused = refused
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:  # fmt: skip
+        old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
+        same_place = (old.scheme, old.netloc) == (new.scheme, new.netloc)
+        if (new.scheme != "https" and not same_place) or new.username or new.password:
+            raise self._refused(code)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _Plain(urllib.request.HTTPHandler):
+    """http: over connections that the guard opens."""
+
+    def __init__(self, guard: Guard, proxy: str) -> None:
+        super().__init__()
+        self._guard = guard
+        self._proxy = proxy
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(functools.partial(_watched, http.client.HTTPConnection, self._guard, self._proxy), req)
+
+
+class _Encrypted(urllib.request.HTTPSHandler):
+    """https: over connections that the guard opens; certificates and host names are verified."""
+
+    def __init__(self, guard: Guard, proxy: str, context: ssl.SSLContext | None) -> None:
+        super().__init__()
+        self._guard = guard
+        self._proxy = proxy
+        self._verified = context
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        context = self._verified or ssl.create_default_context()
+        connection = functools.partial(
+            _watched, http.client.HTTPSConnection, self._guard, self._proxy, context=context
+        )
+        return self.do_open(connection, req)
+
+
+def _watched(
+    kind: type[http.client.HTTPConnection], guard: Guard, proxy: str, host: str, **options: object
+) -> http.client.HTTPConnection:
+    connection = kind(host, **options)  # type: ignore[arg-type]
+    connection.response_class = FinalResponse
+
+    def connect(address: tuple[str, int], *_: object) -> socket.socket:
+        try:
+            return guard.connect(*address)
+        except OSError as error:
+            if not proxy:
+                raise
+            raise of_the_proxy(error, address[0]) from None
+
+    connection._create_connection = connect  # type: ignore[attr-defined]  # the one place where it opens sockets
+    return connection

@@ -1,6 +1,6 @@
 """Files into a folder of a WebDAV server: PUT under a temporary name, confirmed, then MOVE (RFC 4918, RFC 9110).
 
-What the server answers stands in `webdav_answers`, how somebody logs in in `http_login`.
+And that folder in view: PROPFIND, GET with ranges (RFC 9110, 14), DELETE, MKCOL.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import re
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from xml.etree.ElementTree import Element
 
 import requests
 import urllib3
@@ -20,15 +22,131 @@ import urllib3
 from abq_data_entry.remote_names import folders_in
 
 from . import encryption, rest_answers
-from .failures import Cancelled, InvalidInput, TimedOut, causes, http_status_in_words
+from .failures import (
+    Cancelled,
+    InvalidInput,
+    TimedOut,
+    UserFacingError,
+    causes,
+    http_status_in_words,
+    with_what_was_said,
+)
 from .folder_store import ORPHANED, PART, part_of
 from .guard import Guard
-from .http_login import HttpLogin
+from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name
+from .remote_files import AlreadyThere, Cancel, CantGoOn, FilesRefused, RemoteFiles, Where, not_done
+from .remote_files_names import FILE, FOLDER, Listing, RemoteEntry, listing, local_time, shown
 from .rest import GuardedAdapter, GuardedSession, encrypted_there, proxies, with_the_certificate
 from .rest_answers import RestConnectionError
 from .uploads import BLOCK, SourceFile, Uploads, tidy
-from .web import address_parts, proxy_for
-from .webdav_answers import DavRefused, Entry, entries, path_of, read, refusal, seconds_of
+from .web import HttpLogin, address_parts, probe_with_login, proxy_for
+
+if TYPE_CHECKING:
+    from .destination import Settings
+
+LARGEST_ANSWER = 4 * 1024 * 1024
+_DAV = "{DAV:}"
+_TRANSIENT = (408, 423, 425, 429, 507)
+
+
+class DavRefused(UserFacingError, requests.HTTPError):
+    """The server answered, but not with success; `status` says how."""
+
+    def __init__(self, status: int, sentence: str, retry_after: str = "", is_login: bool = False) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.transient = status in _TRANSIENT or (status >= 500 and status != 501)
+        self.login_refused = is_login
+        self.retry_after = retry_after
+
+
+class Entry(NamedTuple):
+    """What the server says of a file or folder: bytes, whether it is a folder, seconds since 1970; None: not told."""
+
+    size: int | None
+    is_folder: bool
+    modified: float | None
+
+
+def refusal(response: requests.Response, page: bytes, host: str, conceal: Callable[[str], str]) -> DavRefused:
+    """Return a status in words for people, with what the server said."""
+    status, server = response.status_code, f"The WebDAV server {host}"
+    sentence = {
+        403: f"{server} refused the file: this user has no right to write there (403). Ask its administrator.",
+        404: f"{server} has no such folder (404). Check the settings abq_webdav_url and abq_webdav_folder.",
+        409: f"{server} has no such folder (409). Check the settings abq_webdav_url and abq_webdav_folder.",
+        405: f"{server} takes no files at this address (405). Check the setting abq_webdav_url.",
+        412: f"{server} wouldn't replace what it has under that name (412). Ask its administrator.",
+        423: f"{server} has locked the file: somebody has it open (423). It is tried again.",
+        501: f"{server} doesn't know a command that is needed (501). Check the setting abq_webdav_url.",
+        507: f"{server} has no space left (507). Tell its administrator.",
+    }.get(status) or http_status_in_words(status, host)
+    said = rest_answers.reason(page[: 64 * 1024].decode("utf-8", "replace"))
+    told = with_what_was_said(sentence, conceal(said))
+    return DavRefused(status, told, response.headers.get("Retry-After", ""), status == 401)
+
+
+def read(response: requests.Response) -> bytes:
+    """Return the answer, as it is on the wire, and one byte too much of one that is too large."""
+    page: bytes = response.raw.read(LARGEST_ANSWER + 1, decode_content=False)
+    return page
+
+
+def entries(page: bytes, host: str, errors: str = "strict") -> dict[str, Entry]:
+    """Return what an answer to PROPFIND says, by the path of each thing, decoded and without a `/` at its end.
+
+    `errors`: what becomes of bytes in a path that aren't UTF-8; with "strict" such a thing is left out.
+
+    Raises `DavRefused` for what isn't one, is too large, or declares entities.
+    """
+    from defusedxml.ElementTree import fromstring
+
+    root: Element | None = None
+    if len(page) <= LARGEST_ANSWER:
+        try:
+            root = fromstring(page, forbid_dtd=True)
+        except (SyntaxError, ValueError, LookupError):  # ParseError, and what defusedxml refuses
+            root = None
+    if root is None or root.tag != f"{_DAV}multistatus":
+        raise DavRefused(
+            207, f"What the server {host} answered isn't understood as WebDAV. Check the setting abq_webdav_url."
+        )
+    found: dict[str, Entry] = {}
+    for each in root.findall(f"{_DAV}response"):
+        path = path_of(each.findtext(f"{_DAV}href") or "", errors)
+        if path is not None and path not in found:
+            found[path] = _entry(each)
+    return found
+
+
+def path_of(href: str, errors: str = "strict") -> str | None:
+    """Return the path of an address, decoded; None if it has none."""
+    try:
+        return urllib.parse.unquote(urllib.parse.urlsplit(href.strip()).path, errors=errors).rstrip("/")
+    except ValueError:
+        return None
+
+
+def seconds_of(text: str | None) -> float | None:
+    """Return a date of HTTP in seconds since 1970; None if it is none."""
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _entry(response: Element) -> Entry:
+    size: int | None = None
+    modified, is_folder = None, False
+    for part in response.findall(f"{_DAV}propstat"):
+        if " 200" not in (part.findtext(f"{_DAV}status") or " 200"):
+            continue
+        told = (part.findtext(f"{_DAV}prop/{_DAV}getcontentlength") or "").strip()
+        size = int(told) if told.isascii() and told.isdigit() and len(told) < 19 else size
+        modified = seconds_of(part.findtext(f"{_DAV}prop/{_DAV}getlastmodified")) or modified
+        is_folder = is_folder or part.find(f"{_DAV}prop/{_DAV}resourcetype/{_DAV}collection") is not None
+    return Entry(size, is_folder, modified)
+
 
 _READ_BACK = 1024 * 1024  # bytes; a day's extract has some 40 KB
 _MOST_REMOVED = 20  # old parts in one go
@@ -351,3 +469,232 @@ def url_problem(url: str) -> str | None:
     if parts.username is not None or parts.password is not None:
         return "must not hold a user name or a password"
     return "must not hold ? or #" if parts.query or parts.fragment else None
+
+
+def probe(
+    kind: str, problem: str, uploads: Callable[[Settings, str, str], WebDavUploads], context: Context
+) -> Steps[None]:
+    """Check the server. `problem`: why a setting can't be used; `uploads(settings, user, password)`: what sends."""
+
+    def look(inspection: Inspection, sender: WebDavUploads, username: str) -> Steps[None]:
+        yield from inspection.step("Login", lambda: _enter(context, sender, username))
+        if context.wanted.write:
+            yield from inspection.step("Write test", lambda: _store(context, sender))
+
+    url = str(context.settings["abq_webdav_url"])
+    return probe_with_login("WebDAV server", url, kind, problem, uploads, context, look)
+
+
+def _enter(context: Context, sender: WebDavUploads, username: str) -> Result[None]:
+    made: list[bool] = []
+    missing = ""
+    try:
+        sender.run(lambda folder: made.append(folder.enter(make=context.wanted.write)), context.cancel)
+    except DavRefused as error:
+        if error.status not in (404, 409) or not context.settings["abq_webdav_folder"] or context.wanted.write:
+            raise
+        missing = MADE_LATER
+    how = sender.folder.login.scheme
+    text = f"{username} is logged in ({how})" if how else "the server wanted no login"
+    return Result(None, f"{text}{'; the folder was made' if made == [True] else ''}", missing)
+
+
+def _store(context: Context, sender: WebDavUploads) -> Result[None]:
+    name = new_test_name()
+
+    def work(folder: DavFolder) -> None:
+        folder.put(name, TEST_CONTENT)
+        found = folder.look(name)
+        folder.remove(name)
+        if found is None or found.size != len(TEST_CONTENT):
+            raise InvalidInput("The server took a file and doesn't have it. Tell its administrator.")
+
+    sender.run(work, context.cancel)
+    return Result(None, f"{name} was stored and removed again")
+
+
+_BLOCK = 64 * 1024
+Answer = TypeVar("Answer")
+_KEPT = "surrogateescape"
+
+
+class BrowsedFolder(DavFolder):
+    """The chosen folder and those below it. A place is a path below the chosen folder; names keep their bytes."""
+
+    def below(self, where: Where, name: str = "", is_folder: bool = False) -> str:
+        """Return the address of a folder, or of what is in it."""
+        parts = "".join(f"{urllib.parse.quote(each, safe='', errors=_KEPT)}/" for each in where)
+        end = urllib.parse.quote(name, safe="", errors=_KEPT) + "/" * (is_folder and bool(name))
+        return f"{self.address()}{parts}{end}"
+
+    def address(self, name: str = "") -> str:
+        folder = urllib.parse.quote(f"{self._folder}/" if self._folder else "", errors=_KEPT)
+        return f"{self.url}{folder}{urllib.parse.quote(name, safe='', errors=_KEPT)}"
+
+    def listed(self, where: Where) -> Listing:
+        """Return what lies in a folder."""
+        status, _, page = self._ask("PROPFIND", self.below(where), data=PROPERTIES, headers={"Depth": "1"})
+        if status != 207:
+            raise DavRefused(status, f"The server {self.host} doesn't list its folders ({status}).")
+        if len(page) > LARGEST_ANSWER:
+            raise FilesRefused("The folder holds too much to be listed: what the server said of it doesn't end.")
+        within = path_of(self.below(where), _KEPT)
+        found = []
+        for path, entry in entries(page, self.host, _KEPT).items():
+            folder, _, name = path.rpartition("/")
+            if folder == within and path != within:
+                when = "" if entry.modified is None else local_time(entry.modified)
+                size = None if entry.is_folder else entry.size
+                kind = FOLDER if entry.is_folder else FILE
+                found.append(RemoteEntry(name, kind, size, when, version=str(entry.modified or "")))
+        return listing(found)
+
+    def content(self, where: Where, entry: RemoteEntry, begin: int) -> Iterator[bytes]:
+        """Yield the content of a file from there on."""
+        url = self.below(where, entry.name)
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={begin}-"} if begin else {})}
+        parts = urllib.parse.urlsplit(url)
+        sent = {**headers, **self.login.header("GET", parts.path)}
+        with self._session.request(
+            "GET", url, headers=sent, verify=self._verify, proxies=proxies(url, self._proxy), allow_redirects=False,
+            stream=True,
+        ) as response:  # fmt: skip
+            if begin and (response.status_code != 206 or not _begins_at(response, begin)):
+                raise CantGoOn
+            if response.status_code not in (200, 206):
+                raise DavRefused(response.status_code, f"it answered {response.status_code}")
+            while block := response.raw.read(_BLOCK, decode_content=False):
+                yield block
+
+    def moved(self, where: Where, entry: RemoteEntry, name: str) -> None:
+        """Give something another name, unless something has it."""
+        is_folder = entry.kind == FOLDER
+        target = self.below(where, name, is_folder)
+        before = self.below(where, entry.name, is_folder)
+        for place in (target, urllib.parse.urlsplit(target).path):
+            headers = {"Destination": place, "Overwrite": "F"}
+            status, _, _ = self._ask("MOVE", before, headers=headers, accepted=(400, 412, 502))
+            if status == 412:
+                raise AlreadyThere(f"{shown(name)} is there already, and wasn't replaced.")
+            if status not in (400, 502):  # a server behind a proxy may not know itself by our address
+                return
+        raise DavRefused(status, f"it answered {status}")
+
+    def removed(self, where: Where, name: str, is_folder: bool) -> None:
+        """Remove something."""
+        self._ask("DELETE", self.below(where, name, is_folder))
+
+    def made(self, where: Where, name: str) -> None:
+        """Make a folder."""
+        self._ask("MKCOL", self.below(where, name, True))
+
+
+class BrowsedUploads(WebDavUploads):
+    """Uploads over such a folder."""
+
+    def browsed(self) -> BrowsedFolder:
+        """The folder, over a session of its own."""
+        login = HttpLogin(self._username, self._password)
+        return BrowsedFolder(*self._place, login, self._conceal, **self._more)
+
+    def _new_folder(self) -> DavFolder:
+        return self.browsed()
+
+
+class DavFiles(RemoteFiles[BrowsedFolder]):
+    """By WebDAV, with the login and the options of deliveries. `made(folder)`: uploads into that folder."""
+
+    errors = ERRORS
+
+    def __init__(self, made: Callable[[str], BrowsedUploads], folder: str, timeout: float) -> None:
+        super().__init__(timeout)
+        self._made, self._folder = made, folder
+        self._uploads = made(folder)
+
+    @property
+    def place(self) -> str:
+        return f"webdav {self._uploads.folder.address()}"
+
+    def close(self) -> None:
+        self._uploads.close()
+        super().close()
+
+    def _log_in(self, guard: Guard) -> BrowsedFolder:
+        folder = self._uploads.browsed()
+        folder.continue_under(guard)
+        try:
+            folder.enter(make=False)
+        except DavRefused as error:
+            if error.status == 404:
+                raise FilesRefused(f"The WebDAV server {folder.host} has no folder {self._folder} (404).") from None
+            raise
+        return folder
+
+    def _continue(self, session: BrowsedFolder, guard: Guard) -> None:
+        session.continue_under(guard)
+
+    def _end(self, session: BrowsedFolder, politely: bool) -> None:
+        session.close()
+
+    def _in_words(self, error: Exception, guard: Guard) -> Exception:
+        return self._uploads.in_words(error, guard)
+
+    def _is_break(self, error: Exception) -> bool:
+        cut = ConnectionError | urllib3.exceptions.ProtocolError
+        return not isinstance(error, InvalidInput | DavRefused) and any(isinstance(each, cut) for each in causes(error))
+
+    def _list(self, session: BrowsedFolder, guard: Guard, where: Where) -> Listing:
+        return self._told(f"list {shown(where[-1]) if where else 'the folder'}", lambda: session.listed(where))
+
+    def _fetch(
+        self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry, begin: int
+    ) -> Iterator[bytes]:
+        try:
+            yield from session.content(where, entry, begin)
+        except DavRefused as error:
+            told = _refusal(f"give {entry.shown}", error)
+        else:
+            return
+        raise told
+
+    def _store(self, where: Where, source: SourceFile, cancel: Cancel) -> None:
+        with self._made("/".join([*filter(None, [self._folder.strip("/")]), *where])) as uploads:
+            uploads.send(source, cancel)
+
+    def _rename(self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry, name: str) -> None:
+        self._told(f"rename {entry.shown}", lambda: session.moved(where, entry, name))
+
+    def _remove(self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry) -> None:
+        self._told(f"delete {entry.shown}", lambda: session.removed(where, entry.name, False))
+
+    def _make(self, session: BrowsedFolder, guard: Guard, where: Where, name: str) -> None:
+        self._told(f"make the folder {shown(name)}", lambda: session.made(where, name))
+
+    def _remove_folder(self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry) -> None:
+        self._told(f"remove the folder {entry.shown}", lambda: session.removed(where, entry.name, True))
+
+    @staticmethod
+    def _told(what: str, work: Callable[[], Answer]) -> Answer:
+        try:
+            return work()
+        except DavRefused as error:
+            if error.login_refused or error.status == 207:
+                raise
+            told = _refusal(what, error)
+        raise told
+
+
+def _refusal(what: str, error: DavRefused) -> FilesRefused:
+    why = {
+        403: "this user has no right to do that",
+        404: "there is nothing of that name",
+        405: "it doesn't allow that here",
+        409: "the folder that it should be in isn't there",
+        423: "somebody has it open, and it is locked",
+        507: "it has no space left",
+    }.get(error.status, f"it answered {error.status}")
+    return not_done(what, why)
+
+
+def _begins_at(response: requests.Response, begin: int) -> bool:
+    return str(response.headers.get("Content-Range", "")).startswith(f"bytes {begin}-")

@@ -11,17 +11,23 @@ import hashlib
 import re
 import urllib.parse
 import xmlrpc.client
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 from xml.parsers.expat import ExpatError
 
 import requests
 
+from .destination import NONE
 from .failures import with_what_was_said
 from .guard import Guard
+from .probing import Context, Inspection, Result, Steps
 from .rest import RestUploads
 from .rest_answers import RestConnectionError, RestError, RestIncomplete
 from .uploads import SourceFile
+from .web import probe_with_login
+
+if TYPE_CHECKING:
+    from .destination import Settings
 
 _LARGEST = 256 * 1024  # bytes of an answer: a digest, a fault, or the names of all methods
 _BEGINNING = 1000  # bytes of an answer, in which its first element stands
@@ -194,3 +200,29 @@ def _read(response: requests.Response) -> bytes:
     """Return the answer, one byte more than the most where it is longer."""
     found: bytes = response.raw.read(_LARGEST + 1, decode_content=True)
     return found
+
+
+def probe(
+    kind: str, problem: str, uploads: Callable[[Settings, str, str], XmlRpcUploads], context: Context
+) -> Steps[None]:
+    """Check the service. `problem`: why a setting can't be used; `uploads(settings, user, password)`: what sends."""
+    settings = context.settings
+
+    def look(inspection: Inspection, sender: XmlRpcUploads, username: str) -> Steps[None]:
+        who = "nobody logs in" if settings["abq_xmlrpc_auth_method"] == NONE else f"{username} is logged in"
+        wanted = str(settings["abq_xmlrpc_method"])
+
+        def ask() -> Result[None]:
+            listed = sender.methods(context.cancel)
+            if listed is None:
+                return Result(None, f"{who}; the service doesn't list its methods (system.listMethods)")
+            if wanted in listed:
+                return Result(None, f"{who}, and the service has {wanted}")
+            advice = f"It doesn't list {wanted}: check the setting abq_xmlrpc_method, or ask its administrator."
+            return Result(None, f"{who}; the service lists {len(listed)} methods", advice)
+
+        yield from inspection.step("Login", ask)
+        if context.wanted.write:
+            yield inspection.note("Write test", "nothing was stored: XML-RPC has no way to remove it again")
+
+    return probe_with_login("XML-RPC service", str(settings["abq_xmlrpc_url"]), kind, problem, uploads, context, look)

@@ -366,7 +366,7 @@ class Outbox:
     def _parts_left(self, delivery: Delivery) -> Iterator[tuple[str, str]]:
         """The parts that a delivery may have left which is given up, as (identifier of the file, name); its files must
         still be there."""
-        from ..network.stored_uploads import KEPT_FROM, part_name
+        from ..network.uploads import KEPT_FROM, part_name
 
         if not destination(delivery.kind).keeps_parts or not delivery.attempts:
             return

@@ -147,8 +147,8 @@ def _by_mail(
     mailer: Mailer, own: Values, message: Message, sending: Callable[[], None], cancel: threading.Event | None
 ) -> str:
     from ..network.destinations.email import DESTINATION
+    from ..network.mail import Mail, message_id
     from ..network.mail_addresses import people
-    from ..network.mail_message import Mail, message_id
 
     sender = DESTINATION.sender(own)
     headers = {}

@@ -14,11 +14,22 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..diagnostics import START_SECONDS, Embedded, configured_database, embedded_database
-from ..network.clocks import CERTIFICATES, Clock
 from ..network.destinations import KINDS, destination, is_known, set_up, stored_in
 from ..network.guard import Guard
-from ..network.mailbox_address import KIND as MAILBOX
-from ..network.probing import FAILED, OK, Aborted, Context, Inspection, Options, Result, Step, Steps
+from ..network.mail_addresses import MAILBOX
+from ..network.probing import (
+    CERTIFICATES,
+    FAILED,
+    OK,
+    Aborted,
+    Clock,
+    Context,
+    Inspection,
+    Options,
+    Result,
+    Step,
+    Steps,
+)
 from ..network.weather_source import WeatherSource
 from ..network.weather_sources import SOURCES
 from ..network.web import place_of, way
@@ -63,13 +74,13 @@ def _steps(kind: str, context: Context) -> Steps[None]:
 
 
 def _mailbox(context: Context) -> Steps[None]:
-    from ..network.mailbox_probe import probe
+    from ..network.mailbox import probe
 
     return probe(context)
 
 
 def _notices(context: Context) -> Steps[None]:
-    from ..network.notices_probe import probe
+    from ..network.notices import probe
 
     return probe(context)
 

@@ -26,8 +26,7 @@ from .. import folders, outbox
 from ..constants import EXTRACT_NAME
 from ..models.errors import DatabaseError
 from ..network.destinations import destination, is_known
-from ..network.mail_addresses import people
-from ..network.mailbox_address import configured
+from ..network.mail_addresses import configured_mailbox, people
 from ..stored_destination import STORED
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def account(values: Values, login: tuple[str, str]) -> Account:
     from ..network.failures import InvalidInput
     from ..network.mailbox import Account
 
-    address = configured(values)
+    address = configured_mailbox(values)
     if address is None:
         what = "is empty" if not values["abq_answers_mailbox"] else "is no mailbox"
         raise InvalidInput(f"The setting 'abq_answers_mailbox' {what}: no answers are read.")

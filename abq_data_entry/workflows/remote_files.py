@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import folders
 from ..network.destinations import destination, set_up, stored_in
-from ..network.remote_files_names import FILE, FOLDER, UNKNOWN, name_problem, shown
+from ..network.remote_files_names import FILE, FOLDER, UNKNOWN, local_name, name_problem, shown
 
 if TYPE_CHECKING:
     from ..network.remote_files import RemoteFiles
@@ -89,7 +89,7 @@ def named(typed: str) -> Where:
 
     Raises `FilesRefused`.
     """
-    from ..network.remote_files_failures import FilesRefused
+    from ..network.remote_files import FilesRefused
 
     found: Where = ()
     for part in typed.split("/"):
@@ -103,7 +103,7 @@ def named(typed: str) -> Where:
 
 
 def _above(where: Where) -> Where:
-    from ..network.remote_files_failures import FilesRefused
+    from ..network.remote_files import FilesRefused
 
     if not where:
         raise FilesRefused("Nothing above the folder of the destination is shown.")
@@ -115,7 +115,7 @@ def resolved(files: RemoteFiles[Any], where: Where, typed: str, cancel: threadin
 
     It is known to be there. Raises `FilesRefused`.
     """
-    from ..network.remote_files_failures import FilesRefused
+    from ..network.remote_files import FilesRefused
 
     found = () if typed.startswith("/") else where
     for part in typed.split("/"):
@@ -213,8 +213,6 @@ def _when(delivery: Delivery) -> str:
 
 def default_target(folder: Path, entry: RemoteEntry) -> Path:
     """Return where a file goes in a folder of this computer: whatever a server calls it, not outside of that."""
-    from ..network.remote_files_names import local_name
-
     return folder / local_name(entry.name)
 
 

@@ -20,8 +20,7 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry.models import SettingsModel, SQLModel
 from abq_data_entry.models.alarms import Finding
 from abq_data_entry.models.undoing import By
-from abq_data_entry.network.mail import Mailer
-from abq_data_entry.network.mail_message import Mail
+from abq_data_entry.network.mail import Mail, Mailer
 from abq_data_entry.workflows import found_here
 from abq_data_entry.workflows.alarms import look
 from abq_data_entry.workflows.status import Limits

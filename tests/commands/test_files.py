@@ -15,7 +15,7 @@ import pytest
 
 from abq_data_entry import folders
 from abq_data_entry.models import SQLModel
-from abq_data_entry.network.remote_files_failures import FilesRefused
+from abq_data_entry.network.remote_files import FilesRefused
 from abq_data_entry.network.remote_files_names import FILE, RemoteEntry, listing
 from abq_data_entry.outbox import Delivery
 from abq_data_entry.workflows import remote_files

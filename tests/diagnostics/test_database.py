@@ -18,7 +18,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
-from abq_data_entry.network import Cancelled, clocks
+from abq_data_entry.network import Cancelled, probing
 from abq_data_entry.network.probing import FAILED, OK, WARNING, Step
 from tests.network.certificates import Authority
 from tests.network.faults import Connection, Script, serving
@@ -90,7 +90,7 @@ def test_a_configured_server_without_and_with_a_login(check: Checks, tcp_server:
 
 def test_the_clock_of_the_server(check: Checks, tcp_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     def clock(seconds: float) -> Step:
-        monkeypatch.setattr(clocks, "now", lambda: time.time() + seconds)
+        monkeypatch.setattr(probing, "now", lambda: time.time() + seconds)
         return step_of(configured(check, tcp_server["port"], ("writer", "writer")), "Clock")
 
     now = clock(0)

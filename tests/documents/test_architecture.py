@@ -11,7 +11,7 @@ import pytest
 
 from abq_data_entry import fields
 from abq_data_entry.journal import Journal, new_entry
-from abq_data_entry.network.brapi_known import Known
+from abq_data_entry.network.brapi_records import Known
 from abq_data_entry.store.drafts import opened_throwaway
 from tests.models.records import record
 from tests.test_documents import ADMINISTRATORS, ARCHITECTURE, ROOT, rows, text_of

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from abq_data_entry.network.s3 import S3Uploads
-from abq_data_entry.network.s3_requests import NO_CONTENT, USUAL_REGION, signed
+from abq_data_entry.network.s3 import NO_CONTENT, USUAL_REGION, S3Uploads, signed
 from tests.network.real_servers import free_port, program, running, workspace
 
 BUCKET = "lab"

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from abq_data_entry.network import clocks
-from abq_data_entry.network.clocks import Clock, told
+from abq_data_entry.network import probing
+from abq_data_entry.network.probing import Clock, told
 
 
 class Times(NamedTuple):
@@ -20,7 +20,7 @@ class Times(NamedTuple):
 
 def difference(monkeypatch: pytest.MonkeyPatch, times: Times, headers: dict[str, str]) -> float | None:
     shown = list(times)
-    monkeypatch.setattr(clocks, "now", lambda: shown.pop(0))
+    monkeypatch.setattr(probing, "now", lambda: shown.pop(0))
     clock = Clock()
     clock.heard(headers)
     return clock.difference

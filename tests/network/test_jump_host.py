@@ -16,8 +16,8 @@ import pytest
 
 from abq_data_entry.models import SETTINGS
 from abq_data_entry.network import describe_failure
+from abq_data_entry.network.destination import Jump, jump_of, jump_problem
 from abq_data_entry.network.destinations import destination
-from abq_data_entry.network.shell_jump import Jump, jump_of, jump_problem
 from abq_data_entry.outbox import is_transient, login_refused
 from abq_data_entry.stored_destination import STORED, StoredDestination
 from tests import programs

@@ -16,10 +16,18 @@ from abq_data_entry.network.destination import NOBODY
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.network.destinations.email import DESTINATION
 from abq_data_entry.network.failures import Cancelled, InvalidInput, describe_failure
-from abq_data_entry.network.mail import Mailer, MailFailed, MailLogin, OutcomeUnknown, PartlySent
+from abq_data_entry.network.mail import (
+    Attachment,
+    Mail,
+    Mailer,
+    MailFailed,
+    MailLogin,
+    MailUploads,
+    OutcomeUnknown,
+    PartlySent,
+    as_bytes,
+)
 from abq_data_entry.network.mail_addresses import MailServer, Person, on_the_wire, people, people_problem, server_of
-from abq_data_entry.network.mail_message import Attachment, Mail, as_bytes
-from abq_data_entry.network.mail_uploads import MailUploads
 from abq_data_entry.network.probing import Options
 from abq_data_entry.setting import Setting
 from abq_data_entry.stored_destination import STORED, StoredDestination

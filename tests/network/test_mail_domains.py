@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from abq_data_entry.network import mail_domains
+from abq_data_entry.network import mail_probe
 from abq_data_entry.network.guard import Guard
 from abq_data_entry.network.mail_addresses import MailServer, Person, people
-from abq_data_entry.network.mail_domains import domain_steps
+from abq_data_entry.network.mail_probe import domain_steps
 from abq_data_entry.network.probing import Context, Inspection, Options, Step
 from tests.network.name_server import name_server
 
@@ -61,7 +61,7 @@ def test_where_the_sender_s_domain_says_that_mail_is_handed_in(monkeypatch: pyte
 
 
 def test_a_name_service_that_says_nothing_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mail_domains, "SECONDS", 0.3)
+    monkeypatch.setattr(mail_probe, "SECONDS", 0.3)
     with name_server(monkeypatch, RECORDS, silent=True):
         (step,) = steps_of("a@plants.org, b@silent.org", "lab@plants.org")
         assert (step.verdict, step.text) == ("ok", "the name service didn't answer for plants.org, silent.org")

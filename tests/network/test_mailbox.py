@@ -12,10 +12,16 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.network.failures import Cancelled, TimedOut
-from abq_data_entry.network.mailbox import Account, logged_in, new_mails
-from abq_data_entry.network.mailbox_address import mailbox_of, mailbox_problem
-from abq_data_entry.network.mailbox_imap import MOST
-from abq_data_entry.network.mailbox_line import LONGEST_ANSWER, LONGEST_MAIL, MailboxFailed
+from abq_data_entry.network.mail_addresses import mailbox_of, mailbox_problem
+from abq_data_entry.network.mailbox import (
+    LONGEST_ANSWER,
+    LONGEST_MAIL,
+    MOST,
+    Account,
+    MailboxFailed,
+    logged_in,
+    new_mails,
+)
 from tests.network.certificates import authority
 from tests.network.faults import Connection, serving
 from tests.network.mailbox_server import PASSWORD, USERNAME, mailbox_server
@@ -161,7 +167,7 @@ def test_what_isnt_known_is_read_and_nothing_is_changed() -> None:
 
 def test_a_server_that_drips_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither with one answer, nor with many mails: the others come with the next look."""
-    monkeypatch.setattr("abq_data_entry.network.mailbox_line.LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr("abq_data_entry.network.mailbox.LONGEST_SECONDS", 0.5)
 
     def drip(connection: Connection, _tag: bytes) -> None:
         while True:

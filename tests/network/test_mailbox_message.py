@@ -12,7 +12,7 @@ import pytest
 
 from abq_data_entry.models.destinations import Answered
 from abq_data_entry.models.settings import SettingsModel
-from abq_data_entry.network.mailbox_line import LONGEST_MAIL
+from abq_data_entry.network.mailbox import LONGEST_MAIL
 from abq_data_entry.network.mailbox_message import LONGEST_WORDS, Unreadable, read_answer
 from abq_data_entry.workflows.receipts import meant
 

@@ -13,9 +13,8 @@ import pytest
 
 from abq_data_entry.models import SettingsModel
 from abq_data_entry.network import Cancelled, InvalidInput
-from abq_data_entry.network.notice_answer import LARGEST
 from abq_data_entry.network.notice_feed import Fetched, NoticesError
-from abq_data_entry.network.notices import fetch_notices, problem, source_of
+from abq_data_entry.network.notices import LARGEST, fetch_notices, problem, source_of
 from abq_data_entry.network.probing import FAILED, Options
 from abq_data_entry.workflows.check_connections import check_connections, checks
 from tests.network.certificates import authority

@@ -15,15 +15,10 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.network import Cancelled, FtpUploads, SftpUploads, remote_files_folder, remote_files_names
-from abq_data_entry.network.folder_store import FolderUploads
-from abq_data_entry.network.remote_files import RemoteFiles
-from abq_data_entry.network.remote_files_dav import BrowsedUploads, DavFiles
-from abq_data_entry.network.remote_files_failures import AlreadyThere, FilesRefused, NothingThere
-from abq_data_entry.network.remote_files_folder import FolderFiles
-from abq_data_entry.network.remote_files_ftp import FtpFiles
-from abq_data_entry.network.remote_files_listing import of_facts, of_lines
-from abq_data_entry.network.remote_files_local import with_line_ends
+from abq_data_entry.network import Cancelled, FtpUploads, SftpUploads, folder_store, remote_files_names
+from abq_data_entry.network.file_transfer import FtpFiles
+from abq_data_entry.network.folder_store import FolderFiles, FolderUploads
+from abq_data_entry.network.remote_files import AlreadyThere, FilesRefused, NothingThere, RemoteFiles, with_line_ends
 from abq_data_entry.network.remote_files_names import (
     FILE,
     FOLDER,
@@ -33,9 +28,12 @@ from abq_data_entry.network.remote_files_names import (
     listing,
     local_name,
     name_problem,
+    of_facts,
+    of_lines,
     shown,
 )
-from abq_data_entry.network.remote_files_sftp import SftpFiles
+from abq_data_entry.network.secure_shell import SftpFiles
+from abq_data_entry.network.webdav import BrowsedUploads, DavFiles
 from tests.network import dav_servers
 from tests.network.certificates import Authority
 from tests.network.faults import Connection, serving
@@ -354,7 +352,7 @@ def test_old_parts_of_ours_go(tmp_path: Path) -> None:
 
 
 def test_a_list_that_was_cut_lets_nothing_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (remote_files_names, remote_files_folder):
+    for module in (remote_files_names, folder_store):
         monkeypatch.setattr(module, "MOST_ENTRIES", 2)
     share, local = tmp_path / "share", tmp_path / "new"
     share.mkdir()

@@ -16,8 +16,7 @@ import pytest
 from abq_data_entry.models import SETTINGS
 from abq_data_entry.network import Cancelled, describe_failure
 from abq_data_entry.network.destinations import destination
-from abq_data_entry.network.s3 import Digests, S3Uploads
-from abq_data_entry.network.s3_requests import Answer, other_region, region_of
+from abq_data_entry.network.s3 import Answer, Digests, S3Uploads, other_region, region_of
 from abq_data_entry.outbox import is_transient, login_refused, sender
 from abq_data_entry.stored_destination import STORED, StoredDestination
 from tests.diagnostics.conftest import Checks, failure, step_of, verdicts

@@ -17,9 +17,8 @@ import pytest
 from abq_data_entry.network import Cancelled, InvalidInput, describe_failure
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.network.folder_store import part_of
-from abq_data_entry.network.http_login import HttpLogin, challenges
-from abq_data_entry.network.webdav import WebDavUploads
-from abq_data_entry.network.webdav_answers import LARGEST_ANSWER, DavRefused, entries
+from abq_data_entry.network.web import HttpLogin, challenges
+from abq_data_entry.network.webdav import LARGEST_ANSWER, DavRefused, WebDavUploads, entries
 from abq_data_entry.outbox import is_transient, login_refused
 from abq_data_entry.outbox.retry_policy import retry_after
 from tests.network.certificates import Authority

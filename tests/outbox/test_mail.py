@@ -11,9 +11,8 @@ from collections import Counter
 
 import pytest
 
-from abq_data_entry.network.mail import Mailer, MailLogin
+from abq_data_entry.network.mail import Mailer, MailLogin, MailUploads
 from abq_data_entry.network.mail_addresses import MailServer, Person
-from abq_data_entry.network.mail_uploads import MailUploads
 from abq_data_entry.outbox import (
     Outbox,
     OutboxError,

@@ -8,7 +8,7 @@ import pytest
 
 from abq_data_entry import outbox
 from abq_data_entry.network.destinations import destination
-from abq_data_entry.network.stored_uploads import KEPT_FROM
+from abq_data_entry.network.uploads import KEPT_FROM
 from abq_data_entry.outbox import Delivery, Outbox, cancel, deliver, retry
 from tests.network.faults import Connection, Ftp, http, serving
 from tests.outbox.conftest import DATE, NAME, Extract, alone

@@ -21,7 +21,7 @@ from abq_data_entry.network.file_transfer import TransferStopped
 from abq_data_entry.network.ftp_session import EncryptionMissing
 from abq_data_entry.network.rest_answers import RestStatusError
 from abq_data_entry.network.secure_shell import ShellConnectionCut
-from abq_data_entry.network.sftp_folder import FileRefused
+from abq_data_entry.network.shell_session import FileRefused
 from abq_data_entry.outbox import retry_policy
 from abq_data_entry.outbox.retry_policy import FIRST_PAUSE, LIMIT, is_due, next_attempt
 from tests.network.faults import LOGIN_PAGE, Connection, Ftp, http, serving

@@ -13,7 +13,7 @@ import pytest
 from abq_data_entry import network, outbox
 from abq_data_entry.models import SETTINGS
 from abq_data_entry.network.destinations import destination
-from abq_data_entry.network.sftp_folder import FileRefused
+from abq_data_entry.network.shell_session import FileRefused
 from abq_data_entry.outbox.delivery import companion, report_of
 from abq_data_entry.outbox.sending import Sender
 from tests.network.faults import Connection, Ftp, http, serving

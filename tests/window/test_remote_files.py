@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from abq_data_entry.network.remote_files_folder import FolderFiles
+from abq_data_entry.network.folder_store import FolderFiles
 from abq_data_entry.views.dialogs import Dialog
 from abq_data_entry.views.remote_files import NameDialog, RemoteFilesWindow
 from tests.fixtures.window import Window

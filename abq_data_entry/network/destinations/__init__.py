@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 from ...stored_destination import STORED, StoredDestination
-from ..destination import Destination, Settings
+from ..destination import Destination, Settings, Stored
 from ..registry import offered
-from ..stored import Stored
 
 DESTINATIONS: tuple[Destination, ...] = offered(__name__, Path(__file__).parent, "DESTINATION")
 """All of them, in the order in which they are shown."""

@@ -78,7 +78,7 @@ class Brapi(Destination):
         )
 
     def probe(self, context: Context) -> Steps[None]:
-        from ..brapi_probe import probe
+        from ..brapi import probe
 
         return probe(self.kind, self.problem(context.settings), self.uploads, context)
 

@@ -20,8 +20,7 @@ from ..mail_addresses import (
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
-    from ..mail import Mailer
-    from ..mail_uploads import MailUploads
+    from ..mail import Mailer, MailUploads
     from ..probing import Context, Steps
 
 
@@ -98,7 +97,7 @@ class Email(Destination):
 
     def uploads(self, settings: Settings, username: str, password: str) -> MailUploads:
         from ..failures import InvalidInput
-        from ..mail_uploads import MailUploads
+        from ..mail import MailUploads
 
         if problem := self.problem(settings):
             raise InvalidInput(f"{problem} Nothing was sent.")

@@ -66,15 +66,14 @@ class Folder(Destination):
         )
 
     def remote_files(self, settings: Settings, username: str, password: str) -> RemoteFiles[Any]:
-        from ..folder_store import FolderUploads
-        from ..remote_files_folder import FolderFiles
+        from ..folder_store import FolderFiles, FolderUploads
 
         options, mount = chosen(settings), str(settings["abq_folder_mount"])
         folder = str(settings["abq_folder_path"])
         return FolderFiles(lambda place: FolderUploads(place, mount, **options), folder, options["timeout"])
 
     def probe(self, context: Context) -> Steps[None]:
-        from ..folder_probe import probe
+        from ..folder_store import probe
 
         return probe(self.kind, self.problem(context.settings), context)
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...remote_names import folder_problem
 from ...setting import Setting
-from ..destination import Destination, Settings, Trust, chosen
-from ..shell_jump import jump_of, jump_problem
+from ..destination import Destination, Settings, Trust, chosen, jump_of, jump_problem
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
@@ -68,18 +67,18 @@ class FileServer(Destination):
     def remote_files(self, settings: Settings, username: str, password: str) -> RemoteFiles[Any]:
         timeout = chosen(settings)["timeout"]
         if _is_sftp(settings):
-            from ..remote_files_sftp import SftpFiles
+            from ..secure_shell import SftpFiles
 
             return SftpFiles(_by_sftp(settings, username, password), timeout)
-        from ..remote_files_ftp import FtpFiles
+        from ..file_transfer import FtpFiles
 
         return FtpFiles(_by_ftp(settings, username, password), timeout)
 
     def probe(self, context: Context) -> Steps[None]:
         if _is_sftp(context.settings):
-            from ..sftp_probe import probe
+            from ..secure_shell import probe
         else:
-            from ..ftp_probe import probe
+            from ..file_transfer import probe
         return probe(self, context)
 
     def remark(self, settings: Settings) -> str:

@@ -42,7 +42,7 @@ class S3(Destination):
             return found
         import importlib.util
 
-        from ..s3_requests import MISSING
+        from ..s3 import MISSING
         from ..webdav import url_problem
 
         if why := url_problem(str(settings["abq_s3_url"])):
@@ -61,7 +61,7 @@ class S3(Destination):
         )
 
     def probe(self, context: Context) -> Steps[None]:
-        from ..s3_probe import probe
+        from ..s3 import probe
 
         return probe(self.kind, self.problem(context.settings), self.uploads, context)
 

@@ -59,7 +59,7 @@ class WebDav(Destination):
         )
 
     def remote_files(self, settings: Settings, username: str, password: str) -> RemoteFiles[Any]:
-        from ..remote_files_dav import BrowsedUploads, DavFiles
+        from ..webdav import BrowsedUploads, DavFiles
 
         options = chosen(settings, ca_file="abq_ca_file", proxy="network_proxy")
         url, folder = str(settings["abq_webdav_url"]), str(settings["abq_webdav_folder"])
@@ -68,7 +68,7 @@ class WebDav(Destination):
         )
 
     def probe(self, context: Context) -> Steps[None]:
-        from ..webdav_probe import probe
+        from ..webdav import probe
 
         return probe(self.kind, self.problem(context.settings), self.uploads, context)
 

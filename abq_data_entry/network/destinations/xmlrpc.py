@@ -75,7 +75,7 @@ class XmlRpc(Destination):
         )
 
     def probe(self, context: Context) -> Steps[None]:
-        from ..xml_rpc_probe import probe
+        from ..xml_rpc import probe
 
         return probe(self.kind, self.problem(context.settings), self.uploads, context)
 

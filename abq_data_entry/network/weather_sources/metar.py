@@ -21,7 +21,7 @@ from ..weather_source import ManyOfAStation, Observation, Settings, days, with_q
 if TYPE_CHECKING:
     from abq_data_entry.observation import Quantity
 
-    from ..weather_json import Converted
+    from ..weather_documents import Converted
 
 _URL = "https://aviationweather.gov/api/data/metar?ids={station}"
 _PIECE = 3  # days in one answer: the service gives at most 400 reports, and a station may send 5 an hour
@@ -72,7 +72,7 @@ def _reports(body: bytes, content_type: str, coding: str, setting: str) -> list[
     """The raw reports of an answer, each with what the service says of it: as JSON, or one a line. Raises
     `WeatherError`."""
     from ..failures import WeatherError
-    from ..weather_json import read_json
+    from ..weather_documents import read_json
 
     if re.match(rb"(?:METAR |SPECI )?(?:COR )?[A-Z0-9]{4} \d{6}Z ", body.lstrip()[:40]) and not coding:
         lines = body.decode("ascii", "replace").splitlines()
@@ -87,9 +87,8 @@ def _observation(raw: str, facts: Mapping[str, object], asked: str) -> Observati
     """One observation; None where its moment isn't certain. Raises `WeatherError` where it is of another station."""
     from abq_data_entry.observation import time_text
 
-    from .. import weather_json
     from ..failures import WeatherError
-    from ..nws_document import short
+    from ..weather_documents import observation, short
 
     raw = " ".join(raw.split())
     head = _HEAD.match(f"{raw} ")
@@ -110,7 +109,7 @@ def _observation(raw: str, facts: Mapping[str, object], asked: str) -> Observati
         return values[quantity.key], ""
 
     place = (asked.upper(), "metar", "observed")
-    return weather_json.observation(time_text(moment), value, _conditions(report), place, notes)
+    return observation(time_text(moment), value, _conditions(report), place, notes)
 
 
 def _moment(day: int, hour: int, minute: int, observed: object) -> datetime.datetime | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from abq_data_entry.observation import Quantity
 
-    from ..weather_json import Converted
+    from ..weather_documents import Converted
 
 _URL = "https://api.weather.gov/stations/{station}/observations"
 _MOST = 500  # observations in one answer: the service's own limit, and more than a station reports in a day
@@ -53,7 +53,7 @@ class NwsApi(ManyOfAStation):
         ]
 
     def read_all(self, body: bytes, content_type: str, coding: str, station: str) -> list[Observation]:
-        from ..weather_json import read_json
+        from ..weather_documents import read_json
 
         features = _features(read_json(body, content_type, coding, self.address_setting))
         return [found for each in features if (found := _observation(each, station)) is not None]
@@ -84,7 +84,7 @@ def _observation(feature: object, station: str) -> Observation | None:
     """One observation; None where it has no time that is certain. Raises `WeatherError` where it is of another one."""
     from abq_data_entry.observation import time_text
 
-    from .. import weather_json
+    from ..weather_documents import observation
 
     properties = feature.get("properties") if isinstance(feature, Mapping) else None
     moment = _moment(properties.get("timestamp")) if isinstance(properties, Mapping) else None
@@ -97,7 +97,7 @@ def _observation(feature: object, station: str) -> Observation | None:
 
     words = properties.get("textDescription")
     place = (station.upper(), "nws_api", "observed")
-    return weather_json.observation(time_text(moment), value, words if isinstance(words, str) else "", place, notes)
+    return observation(time_text(moment), value, words if isinstance(words, str) else "", place, notes)
 
 
 def _moment(text: object) -> datetime.datetime | None:
@@ -113,7 +113,7 @@ def _moment(text: object) -> datetime.datetime | None:
 
 def _check_station(properties: Mapping[str, object], asked: str) -> list[str]:
     from ..failures import WeatherError
-    from ..nws_document import short
+    from ..weather_documents import short
 
     named = {
         str(each).rpartition("/")[2] for each in (properties.get("station"), properties.get("stationId")) if each
@@ -128,7 +128,7 @@ def _check_station(properties: Mapping[str, object], asked: str) -> list[str]:
 
 def _value(quantity: Quantity, entry: object) -> Converted:
     """A value in the unit of the table, as far as the service's own checks let it pass."""
-    from ..weather_json import number
+    from ..weather_documents import number
 
     raw = entry.get("value") if isinstance(entry, Mapping) else None
     if not isinstance(entry, Mapping) or raw is None:

@@ -19,7 +19,7 @@ class NwsXml(WeatherSource):
         return "The address of the weather feed must hold {station}. Check the setting weather_url."
 
     def read(self, body: bytes, content_type: str, coding: str, station: str) -> Observation:
-        from ..nws_document import read_observation
+        from ..weather_documents import read_observation
 
         return read_observation(body, content_type, coding, station)
 

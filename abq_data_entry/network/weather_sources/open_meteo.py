@@ -17,7 +17,7 @@ from ..weather_source import ManyInOne, Observation, Settings, days, with_query
 if TYPE_CHECKING:
     from abq_data_entry.observation import Quantity
 
-    from ..weather_json import Converted
+    from ..weather_documents import Converted
 
 _PIECE = 31  # days in one answer
 _HOURLY = {
@@ -82,7 +82,7 @@ class OpenMeteo(ManyInOne):
 
     def read_all(self, body: bytes, content_type: str, coding: str, station: str) -> list[Observation]:
         from ..failures import WeatherError
-        from ..weather_json import read_json
+        from ..weather_documents import read_json
 
         document = read_json(body, content_type, coding, self.address_setting)
         hourly = document.get("hourly") if isinstance(document, Mapping) else None
@@ -136,7 +136,7 @@ def _observation(
 ) -> Observation:
     from abq_data_entry.observation import time_text
 
-    from .. import weather_json
+    from ..weather_documents import number, observation
 
     def cell(column: str) -> object:
         values = hourly.get(column)
@@ -150,12 +150,12 @@ def _observation(
             return None, ""
         if units.get(column) not in known:
             return None, f"{quantity.name} has a unit that is not known"
-        found = weather_json.number(raw)
+        found = number(raw)
         return (found, "") if found is not None else (None, f"{quantity.name} isn't a number")
 
-    code = weather_json.number(cell("weather_code"))
+    code = number(cell("weather_code"))
     words = _WORDS.get(int(code), "") if code is not None and code.is_finite() and 0 <= code < 100 else ""
-    return weather_json.observation(time_text(moment), value, words, (None, "open_meteo", "model"))
+    return observation(time_text(moment), value, words, (None, "open_meteo", "model"))
 
 
 SOURCE = OpenMeteo()
