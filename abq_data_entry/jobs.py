@@ -123,7 +123,7 @@ class Jobs:
         if not self._closed:
             self._submitted = time.perf_counter()
             self._scheduler.after_cancel(self._timer)
-            self._timer = self._scheduler.after(self._pause(), self._drain)
+            self._timer = self._scheduler.after(SOON_POLL_MS, self._drain)
         return job
 
     @property
@@ -155,18 +155,15 @@ class Jobs:
         tidying = [job for job in self._running if job.tidies]
         return all(job.ended.wait(max(0.0, until - time.monotonic())) for job in tidying)
 
-    def _pause(self) -> int:
-        """Milliseconds until the next look: short for what answers in a moment, such as a save."""
-        if not self._running:
-            return IDLE_POLL_MS
-        return SOON_POLL_MS if time.perf_counter() - self._submitted < SOON_SECONDS else BUSY_POLL_MS
-
     def _drain(self) -> None:
         if self._closed:
             return
+        began = time.perf_counter()
+        until = began + BATCH_SECONDS
+        # Short for what answers in a moment, such as a save.
+        pause = SOON_POLL_MS if began - self._submitted < SOON_SECONDS else BUSY_POLL_MS
         # The next poll is arranged first: an error in a callback must not end the polling.
-        self._timer = self._scheduler.after(self._pause(), self._drain)
-        until = time.perf_counter() + BATCH_SECONDS
+        self._timer = self._scheduler.after(pause if self._running else IDLE_POLL_MS, self._drain)
         for job in tuple(self._running):
             latest, job.latest = job.latest, None
             if job.progress is not None and latest is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..jobs import ANY, Job, Jobs
+from ..widgets.status_bar import BACKUP
 from ..workflows.back_up import Restored, back_up, back_up_daily, kept_backups, restore
 
 if TYPE_CHECKING:
@@ -172,14 +173,14 @@ class Backups:
         )
 
     def _daily_made(self, made: Path | None) -> None:
-        self._status_bar.show_backup_trouble("")
+        self._status_bar.show_trouble("", subject=BACKUP)
         if made is not None:
             log.info("the daily backup is %s", made)
 
     def _daily_failed(self, error: BaseException) -> None:
         log.error("the daily backup failed", exc_info=error)
-        self._status_bar.show_backup_trouble(
-            f"The daily backup was not made: {error}", (("Try Again", self.make_daily),)
+        self._status_bar.show_trouble(
+            f"The daily backup was not made: {error}", (("Try Again", self.make_daily),), BACKUP
         )
 
     # -- all ----------------------------------------------------------------------------------------------

@@ -223,7 +223,7 @@ class RecordEntry:
         if decided := self._waiting.in_form.pop(save.key, ()):
             self._waiting.settle(decided, "decided")
         if waits:
-            self._browsing.show_source()
+            self._browsing.look_again()
         else:
             self._copy.record_saved(record)
             # The database answers again: so may the check that it didn't tell.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from abq_data_entry.constants import FieldNames
 from abq_data_entry.fields.numbers import with_unit
-from abq_data_entry.fields.table import CSV_HEADER, FIELDS, READINGS, RECORD_KEY, Choices, Field, field
+from abq_data_entry.fields.table import CSV_HEADER, FIELDS, READINGS, RECORD_KEY, Choices, field
 from abq_data_entry.fields.values import format_value, parse
 
 
@@ -111,12 +111,13 @@ def check_across(values: Mapping[str, object]) -> dict[str, str]:
         for name in READINGS:
             if values.get(name) is not None:
                 errors[name] = f"a reading, although {FieldNames.EQUIPMENT_FAULT} is set"
-    if _is_below(values, _HIGHEST, _LOWEST):
-        errors[_HIGHEST.name] = f"{_number(values, _HIGHEST)} is below {_named(values, _LOWEST)}"
-    elif _is_below(values, _MEDIAN, _LOWEST):
-        errors[_MEDIAN.name] = f"{_number(values, _MEDIAN)} is below {_named(values, _LOWEST)}"
-    elif _is_below(values, _HIGHEST, _MEDIAN):
-        errors[_MEDIAN.name] = f"{_number(values, _MEDIAN)} is above {_named(values, _HIGHEST)}"
+    for wrong, relation, other in _HEIGHTS:
+        value, limit = values.get(wrong.name), values.get(other.name)
+        if not isinstance(value, Decimal) or not isinstance(limit, Decimal):
+            continue
+        if value < limit if relation == "below" else value > limit:
+            errors[wrong.name] = f"{with_unit(wrong, value)} is {relation} {other.name} ({with_unit(other, limit)})"
+            break  # the others may come right with this one
     return errors
 
 
@@ -124,20 +125,8 @@ _LOWEST, _HIGHEST, _MEDIAN = (
     field(name) for name in (FieldNames.MIN_HEIGHT, FieldNames.MAX_HEIGHT, FieldNames.MEDIAN_HEIGHT)
 )
 
-
-def _is_below(values: Mapping[str, object], low: Field, high: Field) -> bool:
-    first, second = values.get(low.name), values.get(high.name)
-    return isinstance(first, Decimal) and isinstance(second, Decimal) and first < second
-
-
-def _named(values: Mapping[str, object], each: Field) -> str:
-    return f"{each.name} ({_number(values, each)})"
-
-
-def _number(values: Mapping[str, object], each: Field) -> str:
-    value = values[each.name]
-    assert isinstance(value, Decimal)
-    return with_unit(each, value)
+_HEIGHTS = ((_HIGHEST, "below", _LOWEST), (_MEDIAN, "below", _LOWEST), (_MEDIAN, "above", _HIGHEST))
+"""What is wrong, by which of two heights is to be changed."""
 
 
 def _read_fault(record: Mapping[str, object]) -> bool:

@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .entry import UNDECIDED, WAITING, Entry, new_entry
-    from .file import Journal, JournalBusy, JournalError
+    from .file import UNDECIDED, WAITING, Entry, Journal, JournalBusy, JournalError, new_entry
     from .known import Known, KnownFile
 
 __all__ = [
@@ -35,15 +34,15 @@ __all__ = [
 
 _EMBEDDED = "this computer"
 _HOMES = {
-    "Entry": "entry",
+    "Entry": "file",
     "Journal": "file",
     "JournalBusy": "file",
     "JournalError": "file",
     "Known": "known",
     "KnownFile": "known",
-    "UNDECIDED": "entry",
-    "WAITING": "entry",
-    "new_entry": "entry",
+    "UNDECIDED": "file",
+    "WAITING": "file",
+    "new_entry": "file",
 }
 
 

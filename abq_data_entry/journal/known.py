@@ -15,7 +15,7 @@ from typing import Any
 from abq_data_entry import fields
 from abq_data_entry.constants import CHECK_TIMES
 from abq_data_entry.constants import FieldNames as F
-from abq_data_entry.journal.entry import as_texts, from_texts
+from abq_data_entry.journal.file import as_texts, from_texts
 from abq_data_entry.models.records import CheckProgress, Choices
 from abq_data_entry.store.database import Database, StoreError, digest_of
 from abq_data_entry.store.drafts import opened_throwaway

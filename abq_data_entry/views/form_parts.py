@@ -546,11 +546,10 @@ class Person:
         self._form, self._awaiting = form, awaiting
         self._stopped_at: tk.Misc | None = None
 
-    @property
-    def is_confirmed(self) -> bool:
-        """Whether the name in Technician is that of whoever sits here."""
+    def is_known(self) -> bool:
+        """Whether the name in Technician is that of whoever sits here, or of a record that is corrected."""
         name = self._form.confirmation.name
-        return bool(name) and self._form.inputs[F.TECHNICIAN].text == name
+        return (bool(name) and self._form.inputs[F.TECHNICIAN].text == name) or self._form.corrects
 
     def confirm(self) -> None:
         """The name that stands in Technician is that of the one who sits here."""
@@ -576,15 +575,13 @@ class Person:
         """A name that was typed or picked needs no Enter; one that filled itself in does."""
         technician = self._form.inputs[F.TECHNICIAN]
         is_typed = bool(technician.text) and not technician.filled_by_itself
-        if self._form.opened_record is None and not self.is_confirmed and is_typed:
+        if self._form.opened_record is None and not self.is_known() and is_typed:
             self.confirm()
 
     def is_there(self) -> bool:
         """Whether the save has somebody who does it; else it stops at Technician."""
-        if self._form.corrects:
-            return True
         self.take_typed_name()
-        if self.is_confirmed:
+        if self.is_known():
             return True
         technician = self._form.inputs[F.TECHNICIAN]
         # So that whoever answers goes on where the save was asked for.
@@ -614,7 +611,7 @@ class Person:
         if form.opened_record is not None:
             known, is_chosen = form.opened_record.texts.get(F.TECHNICIAN), form.corrects
         else:
-            known, is_chosen = check.technician, self.is_confirmed
+            known, is_chosen = check.technician, self.is_known()
         key, mine = form.check_key, plot in check.recorded
         if key is None or check.key != key or chosen == known or not is_chosen:
             return None

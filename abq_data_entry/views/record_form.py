@@ -86,7 +86,7 @@ class DataRecordForm(FormContent):
         technician.bind("<<Left>>", lambda _event: self.who.take_typed_name())
         technician.bind("<<ComboboxSelected>>", lambda _event: self.who.confirm(), add=True)
         plot.bind("<<Left>>", lambda _event: self.show_draft())
-        self.inputs.has_person = self._has_person
+        self.inputs.has_person = self.who.is_known
         date.bind("<<Left>>", lambda _event: self.dates.show())
         date.bind("<<PrevWindow>>", lambda _event: "break" if self.focus_strip() else None)
         window = self.winfo_toplevel()
@@ -121,9 +121,9 @@ class DataRecordForm(FormContent):
         self.known.plots, self._autofill.seed_samples = plots, seed_samples
         self.known.show_plots_of_lab()
         self._autofill.seed_sample()
-        is_confirmed = self.who.is_confirmed
+        is_known = self.who.is_known()
         wrong = self.awaiting.check_lists()
-        if is_confirmed and not self.inputs[F.TECHNICIAN].error:
+        if is_known and not self.inputs[F.TECHNICIAN].error:
             self.who.confirm()  # the same person, by the whole name
         self.awaiting.stop_at(wrong)
         self.refresh()
@@ -287,11 +287,6 @@ class DataRecordForm(FormContent):
     def keep_date(self) -> str:
         """The date is right, however unlikely; on to the next field."""
         return self.dates.keep()
-
-    # -- who sits here --------------------------------------------------------------------------------
-
-    def _has_person(self) -> bool:
-        return self.who.is_confirmed or self.corrects
 
     # -- keys that are typed ahead --------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from .editors import FieldCheck, FieldChoice, FieldEntry, FieldNotes, widen_list
 from .field_input import FieldInput
 from .note_line import NoteLine, OneLine, Tooltip
-from .plot_strip import PlotState, PlotStrip
 from .scrolled import Flow, Scrolled, occupied_width
 from .status_bar import StatusBar
 
@@ -16,8 +15,6 @@ __all__ = [
     "Flow",
     "NoteLine",
     "OneLine",
-    "PlotState",
-    "PlotStrip",
     "Scrolled",
     "StatusBar",
     "Tooltip",

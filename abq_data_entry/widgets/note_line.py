@@ -169,36 +169,36 @@ class NoteLine:
 class OneLine(ttk.Frame):
     """Words in one line that take the width that is there, and ask for none; what doesn't fit is in the tooltip."""
 
-    def __init__(self, parent: tk.Misc, style: str, frame_style: str = "TFrame") -> None:
+    def __init__(
+        self, parent: tk.Misc, style: str, frame_style: str = "TFrame", words: tk.StringVar | None = None
+    ) -> None:
+        """``words`` is a variable whose words are shown, now and whenever it changes."""
         super().__init__(parent, width=1, style=frame_style)
-        self._text = ""
+        self._words = words or tk.StringVar(self)
         # Keeps the height of a line of this font, and gives way in the width.
         self._height = ttk.Label(self, style=style)
         self._height.grid(row=0, column=0, sticky="w")
         self.label = ttk.Label(self, style=style)
         self.label.place(x=0, y=0)
         self.tooltip = Tooltip(self.label)
-        self.bind("<Configure>", lambda _event: self._arrange())
+        self._words.trace_add("write", self._arrange)
+        self.bind("<Configure>", self._arrange)
 
     @property
     def text(self) -> str:
         """All the words."""
-        return self._text
-
-    def follow(self, words: tk.StringVar) -> None:
-        """Show what this variable says, now and whenever it changes."""
-        words.trace_add("write", lambda *_names: self.show(words.get()))
-        self.show(words.get())
+        return self._words.get()
 
     def show(self, text: str) -> None:
         """Show these words."""
-        if text != self._text and self.winfo_exists():
-            self._text = text
-            self._arrange()
+        if text != self._words.get():
+            self._words.set(text)
 
-    def _arrange(self) -> None:
+    def _arrange(self, *_event: object) -> None:
+        if not self.winfo_exists():  # the variable may be there for longer
+            return
+        text, width = self._words.get(), self.winfo_width()
         font = str(ttk.Style(self).lookup(str(self.label.cget("style")), "font") or "TkDefaultFont")
-        width = self.winfo_width()
-        shown = self._text if width <= 1 else shortened(self._text, width, measure_in(font, self))
+        shown = text if width <= 1 else shortened(text, width, measure_in(font, self))
         self.label.configure(text=shown)
-        self.tooltip.text = "" if shown == self._text else self._text
+        self.tooltip.text = "" if shown == text else text

@@ -185,6 +185,7 @@ class MessageBar(ttk.Frame):
         self._elsewhere = elsewhere
         self._messages: list[Message] = []
         self.offered: list[ttk.Button] = []
+        self._buttons: Sequence[tuple[str, Action | None]] = ()  # what these do
         self._offer: Message | None = None
         self._since = 0.0
         self._came_from: tk.Misc | None = None
@@ -338,38 +339,38 @@ class MessageBar(ttk.Frame):
             self.more_button.grid_remove()
         if newest is None or self._offer is None or newest.key != self._offer.key:
             self._since = time.monotonic()
-        if newest != self._offer:
-            self._offer_buttons(newest)
+        buttons = newest.buttons if newest is not None else ()
+        if buttons != self._buttons:
+            self._offer_buttons(buttons)
+        self._offer = newest
         font = nametofont("TkDefaultFont", self)
         if self._guest is not None and self._guest.winfo_manager():
             self.more_button.configure(text=f"{count} message{'s' * (count != 1)} (F8)" if count else "")
             self._guest.place_configure(width=-(self.more_button.winfo_reqwidth() + _GAP) if count else 0)
         room = self.winfo_width() - self.more_button.winfo_reqwidth() - 2 * _GAP
-        buttons = sum(each.winfo_reqwidth() + _GAP for each in self.offered)
-        roomy = room - buttons >= _LEAST_TEXT * font.measure("0")
+        taken = sum(each.winfo_reqwidth() + _GAP for each in self.offered)
+        roomy = room - taken >= _LEAST_TEXT * font.measure("0")
         for column, each in enumerate(self.offered, 1):
             if roomy:
                 each.grid(row=0, column=column, padx=(_GAP, 0))
             else:
                 each.grid_remove()
         text = f"⚠ {newest.line}" if newest is not None else ""
-        self.label.configure(text=shortened(text, room - buttons * roomy, font.measure))
+        self.label.configure(text=shortened(text, room - taken * roomy, font.measure))
 
-    def _offer_buttons(self, message: Message | None) -> None:
-        before = [text for text, _ in self._offer.buttons] if self._offer is not None else []
-        wanted = [text for text, _ in message.buttons] if message is not None else []
-        if before != wanted:
+    def _offer_buttons(self, buttons: Sequence[tuple[str, Action | None]]) -> None:
+        wanted = [text for text, _ in buttons]
+        if wanted != [text for text, _ in self._buttons]:
             for each in self.offered:
                 each.destroy()
             self.offered = [ttk.Button(self, text=text, style="Quiet.TButton", takefocus=0) for text in wanted]
-        self._offer = message
-        if message is not None:
-            for button, (_, action) in zip(self.offered, message.buttons, strict=True):
-                button.configure(command=lambda action=action: self._clicked(message, action))  # type: ignore[misc]
+        self._buttons = buttons
+        for button, (_, action) in zip(self.offered, buttons, strict=True):
+            button.configure(command=lambda action=action: self._clicked(action))  # type: ignore[misc]
 
-    def _clicked(self, message: Message, action: Action | None) -> None:
-        if time.monotonic() - self._since >= UNREAD_SECONDS:
-            self._press(message, action)
+    def _clicked(self, action: Action | None) -> None:
+        if self._offer is not None and time.monotonic() - self._since >= UNREAD_SECONDS:
+            self._press(self._offer, action)
 
 
 Commands = Sequence[tuple[str, Callable[[datetime.date], object]]]
@@ -503,7 +504,7 @@ def _done(action: Callable[[], object]) -> str:
     return "break"
 
 
-_DATABASE, _BACKUP = "database", "backup"
+DATABASE, BACKUP = "database", "backup"
 REFRESH_MS = 250  # a text that changes more often can't be read
 ROOMY = 90  # digits that a bar is wide in which a line may say all it knows
 
@@ -595,8 +596,7 @@ class StatusBar(ttk.Frame):
         self.columnconfigure(0, weight=1)
         self.messages = MessageBar(self, elsewhere)
         self.messages.grid(row=0, column=0, columnspan=4, sticky="ew")
-        self.status_line = OneLine(self, "Bar.TLabel", "Bar.TFrame")
-        self.status_line.follow(status)
+        self.status_line = OneLine(self, "Bar.TLabel", "Bar.TFrame", status)
         self.status_line.grid(row=1, column=0, sticky="ew")
         self.extracts = ExtractRow(self, elsewhere)
         self.extracts.grid(row=1, column=1, padx=(12, 0))
@@ -624,23 +624,25 @@ class StatusBar(ttk.Frame):
             # An empty frame keeps its last size until it is told otherwise.
             self.jobs.configure(width=1)
 
-    def show_trouble(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = ()) -> None:
-        """Say in the message bar how the database is, with a button a remedy; an empty text when all is well."""
-        self._show_condition(_DATABASE, text, actions)
-
-    def show_backup_trouble(self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = ()) -> None:
-        """Say in the message bar that there is no backup of the day; an empty text when there is one."""
-        self._show_condition(_BACKUP, text, actions)
+    def show_trouble(
+        self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = (), subject: str = DATABASE
+    ) -> None:
+        """Say in the message bar what is wrong with the database, or the daily backup, with a button a remedy; an empty
+        text when all is well."""
+        if text:
+            self.messages.tell(Message(subject, text, actions=tuple(actions), until_resolved=True))
+        else:
+            self.messages.settle(subject)
 
     @property
     def backup_trouble(self) -> str:
-        """What :meth:`show_backup_trouble` says."""
-        return self.messages.text_of(_BACKUP)
+        """What :meth:`show_trouble` says of the daily backup."""
+        return self.messages.text_of(BACKUP)
 
     @property
     def trouble(self) -> str:
-        """What :meth:`show_trouble` says."""
-        return self.messages.text_of(_DATABASE)
+        """What :meth:`show_trouble` says of the database."""
+        return self.messages.text_of(DATABASE)
 
     def show_connection(self, text: str, warning: bool = False) -> None:
         """Say how the database is doing; an empty text when all is well."""
@@ -649,12 +651,6 @@ class StatusBar(ttk.Frame):
     def _keep_height(self) -> None:
         """What comes and goes in these lines moves nothing above them."""
         self.rowconfigure((0, 1), minsize=self._one_button.winfo_reqheight())
-
-    def _show_condition(self, key: str, text: str, actions: Sequence[tuple[str, Callable[[], object]]]) -> None:
-        if text:
-            self.messages.tell(Message(key, text, actions=tuple(actions), until_resolved=True))
-        else:
-            self.messages.settle(key)
 
     def _share_room(self) -> None:
         lines = [each for each in self.jobs.winfo_children() if isinstance(each, RunningLine)]

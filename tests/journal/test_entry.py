@@ -10,7 +10,7 @@ import pytest
 
 from abq_data_entry import fields
 from abq_data_entry.journal import UNDECIDED, WAITING, new_entry
-from abq_data_entry.journal.entry import as_texts, from_content, from_texts, has_key, to_content
+from abq_data_entry.journal.file import as_texts, from_content, from_texts, has_key, to_content
 from tests.models.records import DATE, record
 
 ENTRY = new_entry(

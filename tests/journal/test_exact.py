@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.journal import Journal, new_entry
-from abq_data_entry.journal.entry import from_content, to_content
+from abq_data_entry.journal.file import from_content, to_content
 
 
 def hundredths(least: int, most: int) -> st.SearchStrategy[str]:

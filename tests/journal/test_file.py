@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from abq_data_entry.journal import Entry, Journal, JournalBusy, JournalError, database_name, same_database
-from abq_data_entry.journal.entry import from_content, to_content
+from abq_data_entry.journal.file import from_content, to_content
 from abq_data_entry.store.database import PAGE, digest_of
 from tests.fixtures.disks import filled, read_only, small_disk
 from tests.journal.entries import DATABASE, corrected, inserted

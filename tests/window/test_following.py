@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry.application.following import MOST_CHANGES
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.widgets import PlotState
+from abq_data_entry.views.check_panel import PlotState
 from tests.fixtures.window import PATIENCE, Window, close
 from tests.models.records import EVERY_PLOT
 from tests.window.test_form import open_plot, record, today

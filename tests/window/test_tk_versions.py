@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 
 from abq_data_entry import themes
-from abq_data_entry.widgets.plot_strip import PlotStrip
+from abq_data_entry.views.check_panel import PlotStrip
 from tests.window.pixels import colour_at, colours, picture
 
 
