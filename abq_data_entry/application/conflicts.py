@@ -58,13 +58,14 @@ class Question:
         base = self.conflict.base
         return [
             Difference(
-                name,
-                None if base is None else shown(name, base.get(name)),
-                shown(name, self.mine.get(name)),
-                shown(name, self.theirs.record.get(name)),
-                fields.field(name).type is FieldTypes.LONG_TEXT,
+                each.name,
+                None if base is None else shown(each, base.get(each.name)),
+                shown(each, self.mine.get(each.name)),
+                shown(each, self.theirs.record.get(each.name)),
+                each.type is FieldTypes.LONG_TEXT,
             )
-            for name in self.to_choose
+            for each in fields.FIELDS
+            if each.name in self.to_choose
         ]
 
     def words(self) -> ConflictText:
@@ -73,7 +74,8 @@ class Question:
         happened = "is recorded already" if base is None else "has changed since it was opened here"
         elsewhere = " in another window or on another computer" if self._same_person else ""
         waited = f"What was typed here waited for the database, {since(self._waited)}. " if self._waited else ""
-        taken = [f"{name} {shown(name, merged.get(name)) or 'empty'}" for name in self.conflict.taken_over]
+        taken_over = [each for each in fields.FIELDS if each.name in self.conflict.taken_over]
+        taken = [f"{each.name} {shown(each, merged.get(each.name)) or 'empty'}" for each in taken_over]
         # Within a sentence a name stays as it is.
         named = self.by if not self._same_person and self.theirs.changed_by else self.by[0].lower() + self.by[1:]
         return ConflictText(
@@ -128,9 +130,8 @@ def resolve(
     )
 
 
-def shown(name: str, value: object) -> str:
+def shown(field: fields.Field, value: object) -> str:
     """A value as people read it, with its unit; empty where there is none."""
-    field = fields.field(name)
     if field.type is FieldTypes.BOOLEAN:
         return "yes" if value else "no"
     text = fields.format_value(field, value)

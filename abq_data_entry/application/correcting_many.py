@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .. import fields
 from ..constants import FieldNames as F
 from ..views.reasoned import Asked, ManyDialog
 from .conflicts import shown
@@ -71,9 +72,9 @@ def correct_many(
 
 def _becomes(record: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     changes = [
-        f"{name} {shown(name, record[name])} → {shown(name, values[name])}"
-        for name in _FIELDS
-        if values.get(name) is not None and values[name] != record[name]
+        f"{each.name} {shown(each, record[each.name])} → {shown(each, values[each.name])}"
+        for each in (fields.field(name) for name in _FIELDS)
+        if values.get(each.name) is not None and values[each.name] != record[each.name]
     ]
     return ", ".join(changes) or "stays as it is"
 

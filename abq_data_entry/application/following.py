@@ -201,12 +201,13 @@ def _unknown(error: BaseException) -> None:
 class FollowingActions(NamedTuple):
     """``show_choices(choices)``: technicians, labs and plots are these now; ``days_changed()``: of some day other
     records are there now; ``marks_changed()``: QA or lab staff may have said something of a value, or left a note;
-    ``messages_heard()``: a colleague may have sent a message."""
+    ``messages_heard()``: a colleague may have sent a message; ``form_changed()``: the form shows something else."""
 
     show_choices: Callable[[Any], object]
     days_changed: Callable[[], object]
     marks_changed: Callable[[], object]
     messages_heard: Callable[[], object]
+    form_changed: Callable[[], object]
 
 
 class Following:
@@ -235,6 +236,7 @@ class Following:
         self._places = False
         self.shown_at = 0.0
         """When what was heard was shown last, on the monotonic clock; 0: never."""
+        self._edition = form.edition
         self._timer, self._begins = form.after(LOOK_MS, self._look), ""
 
     def begin_again(self, model: SQLModel) -> None:
@@ -279,6 +281,9 @@ class Following:
             self._facts = self._watched.server_facts
             self._changes.look(self._watched)
         self._presence.follow_changes()
+        if self._form.edition != self._edition:
+            self._edition = self._form.edition
+            self._actions.form_changed()
         if self._form.inputs.value(F.DATE) != self._records.followed:
             self.follow_form()
         has_heard = self._saved or self._missed or self._places or self._marked

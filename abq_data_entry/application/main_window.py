@@ -229,9 +229,7 @@ class MainWindow(Root):
         self.rowconfigure(0, weight=1)
         pane = ttk.PanedWindow(self, orient="vertical")
         pane.grid(row=0, column=0, sticky="nsew")
-        self.form = DataRecordForm(
-            pane, FormCallbacks(), self.settings, lambda: self.shared.today(), month_first
-        )
+        self.form = DataRecordForm(pane, FormCallbacks(), self.settings, self.shared.today, month_first)
         self._list_room = ttk.Frame(pane)
         self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
         self.status_bar.grid(row=2, column=0, sticky="ew")
@@ -248,7 +246,7 @@ class MainWindow(Root):
         """Make the record list in the room that is kept for it."""
         from ..views import RecordList
 
-        self.record_list = RecordList(self._list_room, today=lambda: self.shared.today(), month_first=month_first)
+        self.record_list = RecordList(self._list_room, today=self.shared.today, month_first=month_first)
         self.record_list.pack(fill="both", expand=True)
         self._spacing.scale(self, self.look.unit / DEFAULT_UNIT)
         self.record_list.page.adapt_to_look()

@@ -11,6 +11,7 @@ from ..counting import counted, one_line
 from ..models.shift_messages import LONGEST, MOST_SHOWN, TO_ALL, Addressee, AddresseeUnknown
 from ..widgets.status_bar import Message
 from .side_list import SideList
+from .state import State
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ..views.shift_messages import MessagesWindow
     from .connection import Connection
     from .messages import Messages, Say
-    from .state import State
 
 KEY = "messages from colleagues"
 """The subject of the line in the message bar."""
@@ -57,8 +57,8 @@ class Taken(NamedTuple):
 
 
 class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
-    """The messages to who sits here, as of the last look. It looks again once a second at most: when one may have come,
-    when another person or lab is in the form, and when the database is back."""
+    """The messages to who sits here, as of the last look. It looks again in a second: when one may have come, when
+    another person or lab is in the form, and when the database is there or the login may take some."""
 
     subject = "the messages"
     away = "The database is away: messages come, and can be sent, when it is back."
@@ -78,7 +78,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         self._form, self._actions = form, actions
         self._sending.nothing = _NOT_SENT
         self._asked = self._asker()
-        self._due = True
+        self._due = False
         # Read here, which the database doesn't know yet. Never changed in place: a worker thread takes it.
         self._opened: tuple[str, ...] = ()
         # Read one by one here: they stay in the list, or each look would put another one before the eyes.
@@ -87,15 +87,31 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         self._meant: dict[Addressee | None, Addressee] = {}
         self._line: tuple[object, ...] = ()
         self._read = messages.command(self.show)
-        self._timer = window.after(PAUSE_MS, self._tick)
+        self._timer = ""
+        state.follow(State.model, lambda _: self.heard())
+        state.follow(State.away_since, lambda _: self.heard())
+        state.follow(State.read_only, lambda _: self.heard())
 
     def heard(self) -> None:
-        """A message may have come."""
+        """A message may have come, or can be taken now."""
         self._due = True
+        if not self._timer:
+            self._timer = self._window.after(PAUSE_MS, self._look_if_due)
+
+    def look_who_asks(self) -> None:
+        """Another person or lab may be in the form."""
+        asker = self._asker()
+        if asker.by != self._asked.by:  # what was said to somebody else isn't for who sits here now
+            self._known, self._opened, self._kept, self._shown_messages = None, (), (), {}
+            self._tell_unread(0, None)
+        if asker != self._asked:
+            self._asked = asker
+            self.heard()
 
     def end(self) -> None:
         """The window closes."""
-        self._window.after_cancel(self._timer)
+        if self._timer:
+            self._window.after_cancel(self._timer)
 
     def write(self, to: Addressee | None = None, problem: str = "") -> None:
         """Ask to whom a message is, and what it says; ``to``: whom it answers; ``problem``: why that one gets none."""
@@ -151,22 +167,14 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         lab = self._form.inputs.value(F.LAB)
         return Asker(self._actions.by(), lab if isinstance(lab, str) else None)
 
-    def _tick(self) -> None:
-        self._timer = self._window.after(PAUSE_MS, self._tick)
-        self._look_who_asks()
-        if self._state.reachable is None:
-            self._due = True  # nobody hears what comes meanwhile
-        elif self._due and not self._looking and self._actions.may_take():
+    def _look_if_due(self) -> None:
+        self._timer = ""
+        self.look_who_asks()
+        if self._looking and self._due:
+            self.heard()
+        elif self._due and self._state.reachable is not None and self._actions.may_take():
             self._due = False
             self.look()
-
-    def _look_who_asks(self) -> None:
-        asker = self._asker()
-        if asker.by != self._asked.by:  # what was said to somebody else isn't for who sits here now
-            self._known, self._opened, self._kept, self._shown_messages = None, (), (), {}
-            self._tell_unread(0, None)
-        if asker != self._asked:
-            self._asked, self._due = asker, True
 
     # -- what was found -----------------------------------------------------------------------------------
 
@@ -214,7 +222,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         self._messages.bar.tell(Message(KEY, text, detail, (("Read", self._read),), until_resolved=True))
 
     def _list(self, everything: bool) -> None:
-        self._look_who_asks()
+        self.look_who_asks()
         self._look_up_all(everything)
 
     def _show_rows(self, items: Sequence[Taken], remark: str = "") -> None:
@@ -266,7 +274,8 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         shown = self._shown_messages
         new = tuple(each for each in identifiers if each in shown and shown[each].unread and each not in self._opened)
         if new and self._known:
-            self._opened, self._due = (*self._opened, *new), True
+            self._opened = (*self._opened, *new)
+            self.heard()
             self._count_unread(self._known[0].inbox)
 
     def _read_all(self) -> None:

@@ -87,7 +87,7 @@ class State:
     def __init__(self) -> None:
         vars(self).update({name: fact.initial for name, fact in vars(State).items() if isinstance(fact, Fact)})
         self.listeners: dict[Fact[Any], list[Callable[[Any], object]]] = {}
-        self.today: Callable[[], datetime.date] = datetime.date.today
+        self.clock: Callable[[], datetime.date] = datetime.date.today
         self.saved_records = 0
         """How many were saved in this session."""
         self.last_save: LastSave | None = None
@@ -98,6 +98,10 @@ class State:
     def follow(self, fact: Fact[Value], listener: Callable[[Value], object]) -> None:
         """Call ``listener(value)`` whenever that changes."""
         self.listeners.setdefault(fact, []).append(listener)
+
+    def today(self) -> datetime.date:
+        """The present date, by the clock of this computer."""
+        return self.clock()
 
     def latest_waiting(self, key: tuple[Any, ...]) -> Entry | None:
         """The last record of that date, time, lab and plot that waits on this computer."""

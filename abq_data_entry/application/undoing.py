@@ -390,7 +390,9 @@ def named(key: Key) -> str:
 
 def readings(record: Mapping[str, Any]) -> str:
     """What the record says, in one line."""
-    names = (F.TECHNICIAN, *fields.FOCUS_ORDER[5:])
+    told = [each for each in fields.FIELDS if each.name not in fields.RECORD_KEY]
     return ", ".join(
-        f"{name} {conflicts.shown(name, record[name])}" for name in names if record.get(name) not in (None, False, "")
+        f"{each.name} {conflicts.shown(each, record[each.name])}"
+        for each in told
+        if record.get(each.name) not in (None, False, "")
     )

@@ -192,7 +192,8 @@ class Wiring(MainWindow):
             self.presence,
             self.database_changes,
             FollowingActions(
-                self._lists_changed, self.extract_days.look_soon, self._marks_changed, self._messages_heard
+                self._lists_changed, self.extract_days.look_soon, self._marks_changed, self._messages_heard,
+                self._form_changed,
             ),
         )
         self.questions = Questions(
@@ -407,6 +408,10 @@ class Wiring(MainWindow):
     def _look_what_is_said(self) -> None:
         self.questions.look()
         self.handover.look()
+
+    def _form_changed(self) -> None:
+        if "shift_messages" in self.__dict__:
+            self.shift_messages.look_who_asks()
 
     def _messages_heard(self) -> None:
         if "shift_messages" in self.__dict__:  # else they are looked up when it is made

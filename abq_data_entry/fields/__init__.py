@@ -6,17 +6,6 @@ Pure: standard library only, no window, no database. Form, list, SQL, CSV and he
 from __future__ import annotations
 
 from abq_data_entry.fields.numbers import cells, could_become_implied, limits, pasted, with_implied_point
-from abq_data_entry.fields.record import (
-    TOGETHER,
-    FieldErrors,
-    Merge,
-    Record,
-    check_across,
-    check_record,
-    in_one_line,
-    merge,
-    parse_record,
-)
 from abq_data_entry.fields.table import (
     CSV_HEADER,
     FIELDS,
@@ -29,7 +18,23 @@ from abq_data_entry.fields.table import (
     Field,
     field,
 )
-from abq_data_entry.fields.values import complete, could_become_valid, format_value, likely, mark, parse
+from abq_data_entry.fields.values import (
+    TOGETHER,
+    FieldErrors,
+    Merge,
+    Record,
+    check_across,
+    check_record,
+    complete,
+    could_become_valid,
+    format_value,
+    in_one_line,
+    likely,
+    mark,
+    merge,
+    parse,
+    parse_record,
+)
 
 __all__ = [
     "CSV_HEADER",

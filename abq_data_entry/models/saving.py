@@ -348,7 +348,7 @@ def _require_check(cursor: Cursor, parameters: Record) -> None:
 
 def named(values: Record) -> str:
     """Which record it is, for people."""
-    date, time, lab, plot = (fields.format_value(fields.field(name), values[name]) for name in RECORD_KEY)
+    date, time, lab, plot = (values[name] for name in RECORD_KEY)
     return f"{date} {time}, lab {lab}, plot {plot}"
 
 

@@ -86,8 +86,8 @@ class Conflict:
     """`mine` was to be saved over `base` (`None`: as a new record), but the database has `theirs`.
 
     `merged` holds what each field is to be, mine where that is still to be chosen; `to_choose` names those fields, in
-    the order of the form. Where there are none, others only changed the record again and again. `reason` is what the
-    database said, for people.
+    the order of the form, and `taken_over` those that only the other side changed. Where none is to be chosen, others
+    only changed the record again and again. `reason` is what the database said, for people.
     """
 
     mine: Record
@@ -95,13 +95,8 @@ class Conflict:
     theirs: VersionedRecord
     merged: Record
     to_choose: tuple[str, ...]
+    taken_over: tuple[str, ...] = ()
     reason: str = ""
-
-    @property
-    def taken_over(self) -> tuple[str, ...]:
-        """The fields that only the other side changed."""
-        names = (name for name in fields.FOCUS_ORDER if name not in self.to_choose)
-        return tuple(name for name in names if self.mine.get(name) != self.merged.get(name))
 
     def chosen(
         self, choices: Mapping[str, fields.Choices | None], sides: Mapping[str, Side]
@@ -130,7 +125,9 @@ def bring_together(mine: Record, base: Record | None, theirs: VersionedRecord, r
     # What the database has is right, and so is mine if it was parsed: then both together are.
     whole = isinstance(mine, fields.Record) and not names
     merged = fields.Record(merge.merged) if whole else merge.merged
-    return Conflict(mine, base, theirs, merged, tuple(name for name in fields.FOCUS_ORDER if name in names), reason)
+    to_choose = tuple(name for name in fields.FOCUS_ORDER if name in names)
+    taken = tuple(name for name in fields.FOCUS_ORDER if name not in names and mine.get(name) != merged.get(name))
+    return Conflict(mine, base, theirs, merged, to_choose, taken, reason)
 
 
 def save_record(model: SQLModel, save: Save) -> Saved | Conflict:

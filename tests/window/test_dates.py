@@ -36,7 +36,7 @@ def clock() -> Clock:
 @pytest.fixture
 def dated(window: Window, clock: Clock) -> Window:
     """A window on 26 November 2026, its focus in Date."""
-    window.app.shared.today = lambda: TODAY
+    window.app.shared.clock = lambda: TODAY
     window.fill(Date=TODAY.isoformat())
     line(window).now = clock
     window.app.form.inputs[F.DATE].focus_set()
@@ -280,7 +280,7 @@ def test_how_old_is_a_setting(settings: dict[str, Any], open_window: Callable[[]
     settings["old_date_days"] = 30
     window = open_window()
     window.until_open()
-    window.app.shared.today = lambda: TODAY
+    window.app.shared.clock = lambda: TODAY
     window.app.form.inputs[F.DATE].focus_set()
     window.type("27.10.\n")
     assert (window.text(F.DATE), window.focus, line(window).text) == ("2026-10-27", F.TIME, "")

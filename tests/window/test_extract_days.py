@@ -116,7 +116,7 @@ def test_an_evening_check_that_is_finished_after_midnight_is_sent_as_what_it_is(
     window.fill_readings()
     window.save()
     tomorrow = TODAY + datetime.timedelta(1)
-    window.app.shared.today = lambda: tomorrow
+    window.app.shared.clock = lambda: tomorrow
     window.app.new_day.follow()
     assert window.text(F.DATE) == str(TODAY)
     window.press("ctrl+shift+r")

@@ -195,7 +195,7 @@ def test_a_filter_that_means_nothing_is_marked_and_never_becomes_another(records
 
 
 def test_short_dates_mean_the_latest_such_day_here_too(records: List) -> None:
-    records.window.app.shared.today = lambda: datetime.date(2026, 11, 26)
+    records.window.app.shared.clock = lambda: datetime.date(2026, 11, 26)
     for typed, meant in (("25", "2026-11-25"), ("27", "2026-10-27"), ("1.2.", "2026-02-01"), ("today", "today")):
         records.choose(F.DATE, typed)
         assert records.view.filters.variables[F.DATE].get() == meant
@@ -687,7 +687,7 @@ def test_midnight_passes_in_an_open_window(records: List, stored: SQLModel) -> N
     stored.save_record(record(1, ago(0)))
     records.refresh(1)
     tomorrow = datetime.date.today() + datetime.timedelta(1)
-    window.app.shared.today = lambda: tomorrow
+    window.app.shared.clock = lambda: tomorrow
     window.app.new_day.follow()
     records.settle(0)
     assert records.view.filter.date == tomorrow
@@ -706,7 +706,7 @@ def test_a_check_that_was_begun_keeps_its_date_after_midnight(records: List, sto
     window.fill_readings()
     window.save()
     tomorrow = datetime.date.today() + datetime.timedelta(1)
-    window.app.shared.today = lambda: tomorrow
+    window.app.shared.clock = lambda: tomorrow
     window.app.new_day.follow()
     assert f"stays on {date}" in window.app.status.get()
     window.fill_readings()
@@ -732,7 +732,7 @@ def begin_overnight(records: List) -> tuple[str, datetime.date]:
     window.fill_readings()
     window.save()
     tomorrow = datetime.date.today() + datetime.timedelta(1)
-    window.app.shared.today = lambda: tomorrow
+    window.app.shared.clock = lambda: tomorrow
     window.app.new_day.follow()
     return date, tomorrow
 
@@ -764,7 +764,7 @@ def test_a_check_is_finished_before_the_new_day_begins(records: List, stored: SQ
     window.save()
     assert stored.get_record(date, "20:00", "E", 2)
     # Another midnight is another question.
-    window.app.shared.today = lambda: tomorrow + datetime.timedelta(1)
+    window.app.shared.clock = lambda: tomorrow + datetime.timedelta(1)
     window.app.new_day.follow()
     assert line.text and str(tomorrow + datetime.timedelta(1)) in line.buttons[0].cget("text")
 
@@ -774,7 +774,7 @@ def test_a_chosen_date_stays_chosen_at_midnight(records: List) -> None:
     records.window.until(lambda: records.view.filters.variables[F.DATE].get() == ago(5), "the day of the form")
     records.choose(F.DATE, ago(3))
     records.settle()
-    records.window.app.shared.today = lambda: datetime.date.today() + datetime.timedelta(1)
+    records.window.app.shared.clock = lambda: datetime.date.today() + datetime.timedelta(1)
     records.window.app.new_day.follow()
     assert records.view.filter.date == datetime.date.today() - datetime.timedelta(3)
     assert records.window.text(F.DATE) == ago(5)
