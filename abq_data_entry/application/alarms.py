@@ -205,7 +205,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
                 lambda: self._ask_end(alarm),
             )
 
-        detail = f"{alarm.line}\n\nIt ends for everybody, and nobody is told again before it ended by itself."
+        detail = f"{alarm.line}\n\nIt ends for everybody. Nobody is told again unless it ends by itself and comes back."
         message = f"End alarm {alarm.id}?"
         self._messages.open(
             _TITLE, message, "", "Open…",

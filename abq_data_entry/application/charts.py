@@ -174,7 +174,7 @@ class Charts:
             window.clipboard_append(copied[1].decode("latin-1"), type="image/png", format="STRING")
             window.say("Copied: a picture for documents, a table for spreadsheets")
         else:
-            window.say("Its values are copied as a table; Save keeps the picture")
+            window.say("Its values are copied as a table; Save stores the picture")
 
     def _failed(self, error: BaseException) -> None:
         if not isinstance(error, ChartsMissing):

@@ -249,7 +249,7 @@ class Deciding:
         form.begin_new()
         form.fill({each.name: fields.format_value(each, last.record[each.name]) for each in fields.FIELDS})
         form.focus_first_empty()
-        self._say(f"{last.remark} Put it right, and save it as a new record")
+        self._say(f"{last.remark} Correct it, and save it as a new record")
 
     def _save(self, same: list[Entry], save: Save, said: str, dialog: ConflictDialog | None) -> None:
         def ended(saved: Saved | None) -> None:

@@ -87,7 +87,7 @@ def show_deliveries(
         if known is not None and known.state == "unknown":
             messages.choice(
                 "Send Again", f"Send {known.name} once more?",
-                f"{known.reason}\n\nWho has it already gets it twice. It goes to {_left(known)}.",
+                f"{known.reason}\n\nAnybody who has it already gets it twice. It goes to {_left(known)}.",
                 (("Send Once More", lambda: deliveries.try_again([identifier])), ("Cancel", None)), careful=True,
             )  # fmt: skip
             return
@@ -104,7 +104,8 @@ def show_deliveries(
 
         messages.choice(
             "Has Arrived", f"Has {known.name} arrived?",
-            "It is never sent again then, and its file is removed from here. Who has to have it:\n" + _left(known),
+            "Then it is never sent again, and its file is removed from here. Make sure that these have it:\n"
+            + _left(known),
             (("It Has Arrived", lambda: jobs.submit("files", _arrived, identifier, done=noted, failed=failed)),
              ("Cancel", None)),
             careful=True,

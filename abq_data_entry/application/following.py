@@ -131,7 +131,7 @@ class CheckPresence:
         form.show_others(answer.held[0], answer.others)
         if form.check.key == answer.held[0] and form.known.give_way(plot):
             other = next((each.named for each in answer.others if each.plot == plot), "A colleague")
-            self._say(f"{other} is entering plot {plot}; here the next one that is free")
+            self._say(f"{other} is entering plot {plot}; the form is at the next free one")
             self.follow_form()
 
     def leave(self) -> None:

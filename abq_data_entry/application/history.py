@@ -177,7 +177,7 @@ class Histories:
             changes.ask(
                 "Take Back",
                 f"Take back the last change of the record of {named(key)}?",
-                f"Now: {readings(found.record)}.\n\nIt becomes as it was before that change. The audit keeps both.",
+                f"Now: {readings(found.record)}.\n\nIt will be as it was before that change. The audit keeps both.",
                 "Take Back",
                 act,
                 usual=_USUAL,

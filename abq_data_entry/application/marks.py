@@ -94,7 +94,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         at = focused.name if focused is not None and self._form.opened == key and focused.name in MARKABLE else ""
         marks = {RECORD: "The whole record", **{plain(name): name for name in MARKABLE}}
         present = [_line(each) for each in self._known or () if each.key == key]
-        detail = "\n".join(present) or "The record stays as it is. Lab staff sees what you say beside the value."
+        detail = "\n".join(present) or "The record stays as it is. Lab staff see what you say below the value."
 
         unsent = _MARK_TITLE, key
         first = self._sending.unsent.get(unsent, (plain(at) if at else RECORD, next(iter(_STATES)), ""))
@@ -108,7 +108,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
                 lambda: self._mark(key),
             )
 
-        message = f"What does QA say of the record of {named(key)}?"
+        message = f"What does QA say about the record of {named(key)}?"
         self._messages.open(
             _MARK_TITLE, message, "", "Open…",
             lambda: MarkDialog(self._window, message, detail, marks, _STATES, act, first),

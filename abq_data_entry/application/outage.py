@@ -392,7 +392,7 @@ class Waiting:
         if since is not None:
             waiting = f", {count} waiting here" if self._state.waiting else ""
             if self._state.login_refused:
-                return f"The database doesn't take the login any more{waiting}"
+                return f"The database no longer accepts the login{waiting}"
             return f"Database away since {since:%H:%M}{waiting}; {self._reconnecting.next_text()}"
         if self._replaying and len(self._state.waiting) > len(self.undecided):
             return f"Saving {counted(len(self._state.waiting) - len(self.undecided))} that waited here…"

@@ -356,9 +356,9 @@ class RemoteFilesView:
             model = self._state.model
             if found is not None and model is not None:
                 self._messages.choice(
-                    f"Take In {entry.shown}", f"Take in {found.what} from {entry.shown}?",
-                    "All of them are taken in, or none. What is there already stays as it is.",
-                    (("Take In", lambda: self._take_in(model, found)), ("Not Now", None)), careful=True,
+                    f"Import {entry.shown}", f"Import {found.what} from {entry.shown}?",
+                    "All of them are imported, or none. What is there already stays as it is.",
+                    (("Import", lambda: self._take_in(model, found)), ("Not Now", None)), careful=True,
                 )  # fmt: skip
 
         self._run(f"Fetching {entry.shown}…", get, done)

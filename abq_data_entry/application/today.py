@@ -154,7 +154,7 @@ class TodayPicture:
         is_away = self._state.reachable is None
         if self._known is None:
             if opened is not None and is_away:
-                opened.say("The database is away: how the day stands isn't known")
+                opened.say("The database is away: the state of the day isn't known")
             return
         today, waiting, looked = self._known
         now = _now()

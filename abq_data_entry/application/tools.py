@@ -232,7 +232,7 @@ class Tools:
         name, reason = destination(kind).name, _reason(error)
         if isinstance(error, NotDelivered):
             if self._deliveries.tell_perhaps(kind, error.outcome):
-                self._say(f"Not everybody may have the extract by {name}: Tools ‣ Deliveries has who")
+                self._say(f"Not everybody may have the extract by {name}: Tools ‣ Deliveries says who has it")
                 return
             reason = with_sentence(reason, error.outcome.next_attempt)
         self._say(f"The extract was not sent by {name}")

@@ -85,8 +85,8 @@ class Changes:
             self.ask(
                 "Withdraw Record",
                 f"Withdraw the record of {named(key)}?",
-                f"{readings(found.record)}.\n\nIt goes from all lists and extracts. The audit keeps it with the reason,"
-                " and Edit ‣ Withdrawn Records brings it back.",
+                f"{readings(found.record)}.\n\nIt disappears from all lists and extracts. The audit keeps it with the "
+                "reason, and Edit ‣ Withdrawn Records brings it back.",
                 "Withdraw",
                 lambda _values, reason: self._withdraw(key, found.version, reason, then),
                 usual=_WITHDRAWING,

@@ -84,7 +84,7 @@ class WhichDatabase:
         return self._begun
 
     def _doubt(self) -> None:
-        text = "The settings leave a doubt which database is meant, so none was opened."
+        text = "The settings don't say clearly which database is meant, so none was opened."
         details = "\n".join(self._settings.model.doubts)
         log.error("no database is opened: %s", details)
         details = f"{details}\nCorrect the file; it is left as it is."

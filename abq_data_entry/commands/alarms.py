@@ -37,13 +37,13 @@ def add_to(subcommands: Subcommands) -> None:
     tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task")
     listing = add_task(tasks, "list", print_list, "list the alarms that are open")
     _add_choice(listing, argparse.SUPPRESS, argparse.SUPPRESS)
-    running = add_task(tasks, "run", run, "look for alarms once, and tell who is to be told; asks for nothing")
-    text = "walk through the audit too, as `db verify` does (default: once a day)"
+    running = add_task(tasks, "run", run, "look for alarms once, and tell the receivers; asks for nothing")
+    text = "verify the audit too, as `db verify` does (default: once a day)"
     running.add_argument("--verify", dest="audit", action=argparse.BooleanOptionalAction, help=text)
     ending = add_task(tasks, "end", end, "end an alarm: nobody is reminded of it any more")
     ending.add_argument("id", type=int, metavar="ID", help="its number in the list")
     ending.add_argument("--words", default="", metavar="TEXT", help="what was done about it")
-    testing = add_task(tasks, "test", test, "tell a receiver, or all of them, something as a test")
+    testing = add_task(tasks, "test", test, "send a test to a receiver, or to all of them")
     testing.add_argument("name", nargs="?", metavar="NAME", help="the receiver (default: all)")
     _add_calendar(tasks)
     _add_receivers(tasks)
@@ -91,7 +91,7 @@ def _add_receivers(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -
     inner = receivers.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="part")
     listing = add_task(inner, "list", print_receivers, "list who is told of alarms")
     listing.add_argument("--json", action="store_true", help="print a JSON list, for programs")
-    adding = add_task(inner, "add", add_receiver, "tell somebody of alarms from now on")
+    adding = add_task(inner, "add", add_receiver, "add a receiver, who is told of alarms from now on")
     adding.add_argument("name", metavar="NAME", help="name of the receiver")
     adding.add_argument("kind", choices=("mail", "webhook"), metavar="KIND", help="mail or webhook")
     adding.add_argument("address", metavar="ADDRESS", help="mail addresses, comma-separated; or an https:// address")
@@ -102,7 +102,7 @@ def _add_receivers(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--secret", dest="login_method", choices=("token", "signature"), default="",
         help="webhook: a stored secret is sent as a bearer token, or signs the message (HMAC-SHA-256)",
     )  # fmt: skip
-    removing = add_task(inner, "remove", remove_receiver, "tell a receiver nothing more")
+    removing = add_task(inner, "remove", remove_receiver, "remove a receiver")
     removing.add_argument("name", metavar="NAME", help="the receiver")
 
 
@@ -169,7 +169,7 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
         values = {**settings.values(), STORED: model.get_destinations()}
     chosen = [receiver_named(receivers, options.name)] if options.name else list(receivers.values())
     if not chosen:
-        raise NotDone("Nobody is told of alarms: add somebody by `alarms receivers add`.")
+        raise NotDone("Nobody is told of alarms: add somebody with `alarms receivers add`.")
     failed = list[str]()
     with interrupt_sets() as cancel:
         for row in chosen:
@@ -315,4 +315,4 @@ def remove_receiver(options: argparse.Namespace, secrets: Secrets) -> None:
 
     with opened_model(read_settings(), secrets) as model:
         row = model.remove_receiver(options.name)
-    print(f"{row.name} is told of alarms no more.")
+    print(f"{row.name} is no longer told of alarms.")

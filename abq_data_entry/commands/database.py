@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 USER_VARIABLE = "ABQ_DB_USER"
 _TRIES = 3
-_STOPPED = "The database on this computer stopped meanwhile. Do it again: that starts the database anew."
+_STOPPED = "The database on this computer has stopped in the meantime. Try again: that starts it."
 
 
 def read_settings() -> SettingsModel:
@@ -32,7 +32,7 @@ def read_settings() -> SettingsModel:
     """
     settings = SettingsModel(SETTINGS_FILE, folders.config_folder())
     if settings.doubts:
-        raise NotDone(f"Which database is meant? {' '.join(settings.doubts)} Nothing was opened; put the file right.")
+        raise NotDone(f"Which database is meant? {' '.join(settings.doubts)} Nothing was opened; correct the file.")
     for problem in settings.problems:
         print(f"Warning: {' '.join(problem.split())}", file=sys.stderr)
     return settings

@@ -51,7 +51,7 @@ def add_to(subcommands: Subcommands) -> None:
     for name, run, text in (
         ("run", run_due, "make all deliveries that are due"),
         ("retry", retry, "make one delivery now, whatever its schedule says"),
-        ("arrived", arrived, "say that a delivery has arrived of which it isn't known"),
+        ("arrived", arrived, "mark a delivery in the state unknown as arrived"),
         ("cancel", cancel, "cancel a delivery that waits or has failed, and remove its file"),
         ("show", show, "print the details of one delivery, with its attempts and what was answered"),
     ):
@@ -64,7 +64,7 @@ def add_to(subcommands: Subcommands) -> None:
             source = task.add_mutually_exclusive_group()
             source.add_argument("--password-stdin", action="store_true", help=text)
         if name == "run":
-            text = "ask for nothing: make those whose login is kept, and what schedules want; name the rest"
+            text = "ask for nothing: make those whose login is stored, and what schedules want; name the rest"
             source.add_argument("--unattended", action="store_true", help=text)
             text = "with --unattended: don't read the receivers' answers from the mailbox afterwards"
             task.add_argument("--no-receipts", action="store_true", help=text)

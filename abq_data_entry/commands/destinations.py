@@ -46,7 +46,7 @@ def add_to(subcommands: Subcommands) -> None:
     text = "a URL (rest, webdav, brapi, xmlrpc, s3), host[:port] (ftp, ftps, sftp), a path"
     added.add_argument("address", metavar="ADDRESS", help=text)
     _add_columns(added)
-    changed = add_task(tasks, "change", change, "change a destination, but for its name and kind")
+    changed = add_task(tasks, "change", change, "change a destination, except its name and kind")
     changed.add_argument("name", metavar="NAME")
     changed.add_argument("--address", metavar="ADDRESS")
     _add_columns(changed)
@@ -123,7 +123,7 @@ def change(options: argparse.Namespace, secrets: Secrets) -> None:
 
     given = _given(options) | ({"address": options.address} if options.address is not None else {})
     if not given:
-        raise NotDone("Nothing was said that should change.")
+        raise NotDone("No change was given.")
     with opened_model(read_settings(), secrets) as model:
         row = model.change_destination(options.name, given)
     print(f"The destination {row.name} is changed: {row.address} by {row.kind}, {row.schedule}.")

@@ -77,7 +77,7 @@ def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
     told = _told_by(options.output)
     form = options.format or (told if options.view else "csv")
     if told and told != form.replace("datapackage", "csv"):
-        parser.error(f"what {options.output} is called is no {form}: end it otherwise, or give another --format")
+        parser.error(f"{options.output} isn't a name for {form}: give it another ending, or another --format")
     if form in ("xlsx", "parquet") and any(styles.values()):
         parser.error(f"{next(name for name, value in styles.items() if value)} is for CSV")
     if options.output == "-" and options.format not in (None, "csv"):

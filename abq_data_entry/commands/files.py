@@ -179,10 +179,10 @@ def fetch(options: argparse.Namespace, secrets: Secrets) -> None:
             )
 
         got = _replacing(get, options.yes)
-    how = f"compared by {got.verified}" if got.verified else "the server doesn't tell what to compare it with"
+    how = f"compared by {got.verified}" if got.verified else "the server reports nothing to compare it with"
     print(f"{got.path}: {counted(got.size, 'byte')}, {how}, SHA-256 {got.sha256}")
     if options.text:
-        print("Its line ends are those of this computer now; size and SHA-256 are those of the file there.")
+        print("Its line endings are now those of this computer; size and SHA-256 are those of the file there.")
     _offer_import(got.path, options, secrets)
 
 
@@ -301,7 +301,7 @@ def _target(options: argparse.Namespace, secrets: Secrets) -> tuple[str, dict[st
         kind = destination_named(stored, kind).key
     to = destination(kind)
     if not to.has_files:
-        raise NotDone(f"{to.name} keeps no folder that can be looked into. With --to another destination is named.")
+        raise NotDone(f"{to.name} has no folder to look into. Name another destination with --to.")
     if options.active:
         values["abq_ftp_passive"] = False
     if problem := to.problem(values):
@@ -323,7 +323,7 @@ def _replacing(transfer: Callable[[bool], Done], yes: bool) -> Done:
 def _require(question: str, otherwise: str) -> None:
     """Ask at the terminal; raises NotDone with `otherwise` for any answer but yes, and where nobody can be asked."""
     if not can_ask():
-        raise NotDone(f"{otherwise} Nobody can be asked: --yes says that it is meant.")
+        raise NotDone(f"{otherwise} Nobody can be asked: add --yes if you mean it.")
     sys.stdout.flush()
     if ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
         raise NotDone(otherwise)
@@ -342,13 +342,13 @@ def _offer_import(path: Path, options: argparse.Namespace, secrets: Secrets) -> 
         return
     if found is None:
         if options.takes_in:
-            raise NotDone(f"{path.name} is no list of technicians or seed samples, and nothing was taken in.")
+            raise NotDone(f"{path.name} is no list of technicians or seed samples, and nothing was imported.")
         return
     if not options.takes_in and not can_ask():
-        print(f"{path.name} is a list of {found.what}: with --import it is taken in.")
+        print(f"{path.name} is a list of {found.what}: --import imports it.")
         return
     if not (options.takes_in and options.yes):
-        _require(f"Take in {found.what} from {path.name}?", "Nothing was taken in.")
+        _require(f"Import {found.what} from {path.name}?", "Nothing was imported.")
     with opened_model(read_settings(), secrets) as model:
         print(take_in(model, found))
 

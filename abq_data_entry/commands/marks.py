@@ -24,7 +24,7 @@ def add_to(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser(
         "marks",
         help="list what QA asks or says about values; ask, answer, close, reopen",
-        description="List QA's marks that aren't closed: queries first, then values accepted or excluded.",
+        description="List QA's marks that aren't closed: questions first, then values accepted or excluded.",
         allow_abbrev=False,
     )
     _add_choice(parser)
@@ -41,10 +41,10 @@ def add_to(subcommands: Subcommands) -> None:
         choices = _STATES if name == "state" else None
         adding.add_argument(name, type=kind, choices=choices, metavar=name.upper(), help=texts.get(name))
     for name, text in (
-        ("answer", "answer a query"),
-        ("close", "end a mark: the query is settled, the value isn't accepted or excluded any more"),
-        ("reopen", "ask once more, or let a mark hold again"),
-        ("show", "print what became of a mark"),
+        ("answer", "answer a question"),
+        ("close", "close a mark: the question is settled, the value isn't accepted or excluded any more"),
+        ("reopen", "ask again, or make a mark valid again"),
+        ("show", "print the history of a mark"),
     ):
         task = add_task(tasks, name, show if name == "show" else partial(_change, name), text)
         task.add_argument("id", type=int, metavar="NUMBER", help="of the mark, as the list shows it")

@@ -30,15 +30,15 @@ def add_to(subcommands: Subcommands) -> None:
     parser.set_defaults(run=print_list, task="list")
     tasks = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="task")
     _add_choice(add_task(tasks, "list", print_list, "list the open notes", repeats=True))
-    adding = add_task(tasks, "add", add, "leave a note to a lab, to a plot of it, or to a check")
+    adding = add_task(tasks, "add", add, "write a note about a lab, one of its plots, or a check")
     adding.add_argument("lab", metavar="LAB", help="such as A")
     adding.add_argument("words", metavar="WORDS", help="what the note says")
     adding.add_argument("--plot", type=int, metavar="N", help="about that plot")
     adding.add_argument("--date", type=day, metavar="D", help="with --time: about that check")
     adding.add_argument("--time", metavar="T", help="such as 8:00")
     for name, run, text in (
-        ("done", done, "say that a note is done"),
-        ("reopen", reopen, "say that a note isn't done after all"),
+        ("done", done, "mark a note as done"),
+        ("reopen", reopen, "mark a note as open again"),
     ):
         task = add_task(tasks, name, run, text)
         task.add_argument("id", type=int, metavar="NUMBER", help="of the note, as the list shows it")

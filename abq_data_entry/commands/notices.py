@@ -42,7 +42,7 @@ def add_to(subcommands: Subcommands) -> None:
     )
     showing = add_task(tasks, "show", show, "print a notice in full; it counts as read")
     showing.add_argument("id", type=int, metavar="NUMBER", help="of the notice, as the list shows it")
-    reading = add_task(tasks, "read", read, "say that a notice is read; without a number that all are")
+    reading = add_task(tasks, "read", read, "mark a notice as read; without a number, all of them")
     reading.add_argument("id", type=int, nargs="?", metavar="NUMBER", help="of the notice, as the list shows it")
     for each in (showing, reading):
         _add_technician(each)

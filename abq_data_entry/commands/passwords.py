@@ -163,8 +163,8 @@ def _readable(password: str, whence: str) -> str:
 
 def _unreadable(whence: str) -> NotDone:
     return NotDone(
-        f"The password {whence} isn't text in the encoding of this system, which mostly is UTF-8: save it so, or type "
-        "it anew."
+        f"The password {whence} isn't text in the encoding of this system, usually UTF-8: save it in that encoding, or "
+        "type it again."
     )
 
 

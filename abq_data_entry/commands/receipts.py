@@ -83,7 +83,7 @@ def _read(
         record(outbox, model)  # an answer is compared with what the database knows
         try:
             if not asks and refused_lately(settings.values(), login):
-                problem = "The mailbox refused this login within the hour: correct it, lest the account be locked."
+                problem = "The mailbox refused this login within the hour: correct it, or the account may be locked."
             else:
                 found = read_mailbox(model, settings.values(), login, cancel)
         except (OSError, InvalidInput, Cancelled) as error:

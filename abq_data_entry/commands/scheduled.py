@@ -58,7 +58,7 @@ def _apart(values: Mapping[str, object]) -> str:
 
     if all(each.schedule == BY_HAND for each in stored_in(values)):
         return ""
-    return "Labs are kept apart, and this login sees only its own: by schedule it sends nothing, as that isn't all."
+    return "Labs are kept apart, and this login sees only its own, so it sends nothing by schedule: that isn't all."
 
 
 def add_schedule_to(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -25,7 +25,7 @@ def add_to(tasks: Subcommands) -> None:
     )
     _add_record(withdraw)
     _add_reason(withdraw)
-    back = add_task(tasks, "bring-back", bring_back, "put a record in again that was withdrawn, with a reason")
+    back = add_task(tasks, "bring-back", bring_back, "bring a withdrawn record back, with a reason")
     _add_record(back)
     _add_reason(back)
     back.add_argument("--entry", type=int, metavar="N", help="its number in `db withdrawn` (default: the last one)")
@@ -98,7 +98,7 @@ def withdraw_record(options: argparse.Namespace, secrets: Secrets) -> None:
     key = (options.date, options.time, options.lab, options.plot)
     with opened_model(read_settings(), secrets) as model:
         model.withdraw_record(key, options.reason)
-    print(f"The record of {_named(*key)} is withdrawn. `db bring-back` puts it in again.")
+    print(f"The record of {_named(*key)} is withdrawn. `db bring-back` brings it back.")
 
 
 def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -167,7 +167,7 @@ def correct_many(options: argparse.Namespace, secrets: Secrets) -> None:
     changes = {"Technician": options.technician, "Seed sample": options.seed_sample, "Date": options.to_date}
     wanted = {name: value for name, value in changes.items() if value}
     if not wanted:
-        raise NotDone("Say what becomes of them: --technician, --seed-sample or --to-date. Nothing was changed.")
+        raise NotDone("Say what to change: --technician, --seed-sample or --to-date. Nothing was changed.")
     with opened_model(read_settings(), secrets) as model:
         chosen = model.choose_records(options.date, options.time, options.lab, options.plots, options.of)
         if not chosen:
@@ -176,7 +176,7 @@ def correct_many(options: argparse.Namespace, secrets: Secrets) -> None:
         if options.preview:
             return
         model.correct_records([place for _, place in chosen], wanted, options.reason)
-    print(f"{len(chosen)} records are corrected. `db take-back` takes it back.")
+    print(f"{len(chosen)} records are corrected. `db take-back` undoes that.")
 
 
 def _show(chosen: list[tuple[dict[str, object], Place]], wanted: dict[str, object]) -> None:

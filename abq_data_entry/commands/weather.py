@@ -85,7 +85,7 @@ def _keep_views(model: SQLModel) -> None:
     from ..workflows.keep_views import keep_views
 
     sys.stdout.flush()
-    with interrupt_sets() as cancel, told_if_long("Keeping what QA's views found"):
+    with interrupt_sets() as cancel, told_if_long("Computing what is kept for QA's views"):
         keep_views(model, cancel)
 
 
@@ -108,7 +108,7 @@ def _backfill(options: argparse.Namespace, secrets: Secrets) -> None:
     new, completed, _, refused = filled.counts
     print(f"{counted(new, 'observation')} stored, {counted(completed, 'observation')} completed.")
     if refused:
-        print(f"{counted(refused, 'observation')} can't be stored: of another station, or with a time that can't be.")
+        print(f"{counted(refused, 'observation')} can't be stored: of another station, or with an impossible time.")
     if filled.left:
         print(_left(filled.left))
     for problem in filled.problems:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..charts.page import Key
 
 ALL = "all"
-_HINT = "←, → go along the points, Enter opens the record; +, −, 0 and Shift with an arrow show a part"
+_HINT = "←, → go from point to point, Enter opens the record; +, −, 0 zoom, Shift with an arrow moves the view"
 
 
 class ChartRequest(NamedTuple):
@@ -112,7 +112,7 @@ class ChartsWindow(SideWindow):
         """Have it drawn as it is wanted now."""
         request = self._request(again)
         if request is None:
-            self.say("That is no date. Such as 2026-11-21, or empty for all days")
+            self.say("This isn't a date. Type it like 2026-11-21, or leave it empty for all days")
             return
         if self._asked is None or request.choice != self._asked.choice:
             self.picture.limits = {}
@@ -278,7 +278,7 @@ class ChartsWindow(SideWindow):
 
     def _open(self, point: DrawnPoint) -> None:
         if point.key is None:
-            self.say(f"{point.words}: no single record stands behind this point")
+            self.say(f"{point.words}: this point isn't a single record")
         else:
             self._callbacks.open_records(point.key)
 

@@ -18,8 +18,8 @@ _CANNOT = {
     "Try Again": "Only what waits, has failed or may have arrived can be tried again",
     "Cancel Delivery": "Only what isn't finished can be cancelled",
     "Show File": "The file of this delivery isn't on this computer any more",
-    "Has Arrived": "Only of a delivery of which it isn't known can be said that it has arrived",
-    "What Is There": "This destination keeps no folder that can be looked into",
+    "Has Arrived": "Only a delivery in the state unknown can be marked as arrived",
+    "What Is There": "This destination has no folder to look into",
 }
 _EMPTY = "Nothing was delivered from this computer yet. Uploads of the Tools menu are listed here."
 _ALL_DONE = "Everything has arrived, or was cancelled. Without “Unfinished only” it is listed too."

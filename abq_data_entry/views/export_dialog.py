@@ -46,9 +46,9 @@ class ExportDialog(Dialog):
         self._choose = choose
         self.boxes: dict[str, ttk.Combobox | ttk.Entry] = {}
         self.notes: dict[str, ttk.Label] = {}
-        detail = "Days that stay empty are no limit. docs/qa.md says what each view holds."
+        detail = "An empty day sets no limit. docs/qa.md says what each view holds."
         buttons = (("Choose Place…", self._confirmed), ("Cancel", None))
-        super().__init__(parent, "Export", "Export records, or what is computed of them", detail, buttons)
+        super().__init__(parent, "Export", "Export records, or what is computed from them", detail, buttons)
 
     def make_body(self, body: ttk.Frame) -> None:
         """A line for each thing that is asked, and one below each day for what is wrong with it."""

@@ -23,9 +23,9 @@ _TEXTS = ListTexts(
 OPEN, ANSWER, CLOSE, REOPEN = "Open Record", "Answer…", "Close Mark…", "Reopen…"
 _ACTIONS = (
     RowAction(OPEN, "", "The record of this mark was withdrawn"),
-    RowAction(ANSWER, "a", "Only a query that isn't closed can be answered, by who enters records"),
-    RowAction(CLOSE, "c", "QA closes a mark, once"),
-    RowAction(REOPEN, "r", "QA reopens what was answered, corrected or closed"),
+    RowAction(ANSWER, "a", "Only a question that isn't closed can be answered, by those who enter records"),
+    RowAction(CLOSE, "c", "Only QA closes a mark, and only once"),
+    RowAction(REOPEN, "r", "Only QA reopens a mark, once it was answered, corrected or closed"),
 )
 
 

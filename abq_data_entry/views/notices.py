@@ -12,7 +12,7 @@ _COLUMNS = (("Published", 16), ("State", 6), ("Title", 64))
 _TEXTS = ListTexts(
     "Older ones too",
     "Looking up the notices…",
-    "The company has told nothing in the last 30 days. Alt+F fetches what is new.",
+    "There are no notices of the last 30 days. Alt+F fetches new ones.",
     "There are no notices of the company yet. Alt+F fetches them.",
 )
 OPEN, FETCH, READ_ALL = "Open Link", "Fetch Now", "Read All"

@@ -289,7 +289,7 @@ class SaveBar(ttk.Frame):
         self.save_button.grid(row=0, column=2)
         Tooltip(self.save_button, "Enter in Median Height or Notes; Ctrl+S from anywhere")
         self.discard_button = ttk.Button(self, text="Discard Draft", command=discard, state="disabled")
-        Tooltip(self.discard_button, "Give up what you typed for this plot; what is saved stays as it is")
+        Tooltip(self.discard_button, "Discards what you typed for this plot; what is saved stays as it is")
         self.discard_button.grid(row=0, column=1, padx=(0, 8))
         for button in (self.save_button, self.discard_button):
             button.bind("<Return>", lambda event: event.widget.invoke())

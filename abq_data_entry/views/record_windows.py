@@ -15,7 +15,7 @@ _HISTORY_COLUMNS = (
     *(("From", 13), ("To", 13), ("Why", 24)),
 )
 _HISTORY_FETCHING = "Looking up the history…"
-_HISTORY_EMPTY = "Nothing is known of this record: it was never saved."
+_HISTORY_EMPTY = "Nothing is known about this record: it was never saved."
 
 
 class FieldChange(NamedTuple):

@@ -22,9 +22,9 @@ _TEXTS = ListTexts(
 )
 ANSWER, WRITE, READ_ALL = "Answer…", "Write Message…", "Read All"
 _ACTIONS = (
-    RowAction(ANSWER, "a", "You sent it yourself, or its sender is no technician of the list: Alt+W writes to others"),
+    RowAction(ANSWER, "a", "You sent it yourself, or its sender is no technician in the list: Alt+W writes to others"),
 )
-_DETAIL = "Enter sends it. It is kept for 30 days for who isn't there now."
+_DETAIL = "Enter sends it. It is kept for 30 days for those who aren't there now."
 
 
 class MessagesCallbacks(NamedTuple):

@@ -75,7 +75,7 @@ def message_of(due: DueNotice) -> Message:
 
 def test_message(name: str, now: datetime.datetime) -> Message:
     """What a receiver gets to see whether it gets anything."""
-    text = "This is a test: nothing is wrong. So alarms of ABQ Data Entry reach you."
+    text = "This is a test: nothing is wrong. Alarms of ABQ Data Entry reach you this way."
     key = f"abq-test-{name}-{now.timestamp():.0f}"
     return Message("ABQ alarm: a test", text + "\n", {"key": key, "event": "test", "text": text}, key)
 

@@ -145,7 +145,7 @@ def _tell(
 
     def sending() -> None:
         if not model.note_notice(due, SENDING, by=by):
-            raise CannotTell("another workstation tells it.")
+            raise CannotTell("another workstation sends it.")
 
     try:
         said = tell(message, sending, cancel)

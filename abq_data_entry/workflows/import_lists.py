@@ -72,14 +72,14 @@ def take_in(model: SQLModel, found: FoundList) -> str:
     changed = model.take_in_lists(found.technicians, found.seeds)
     same = len(found.technicians or found.seeds) - changed
     noun = "technician" if found.technicians else "seed sample"
-    done = f"{counted(changed, noun)} taken in"
+    done = f"{counted(changed, noun)} imported"
     return f"{done}; {same} were there already." if same else f"{done}."
 
 
 def _checked(rows: list[list[str]], of: Callable[[list[str]], Row]) -> tuple[Row, ...]:
     """Return the rows below the heading line; raises `ValueError` with the line that can't be used, and why."""
     if len(rows) > _MOST:
-        raise ValueError(f"The list has more than {_MOST:,} lines, and wasn't taken in.")
+        raise ValueError(f"The list has more than {_MOST:,} lines, and wasn't imported.")
     found = []
     for number, row in enumerate(rows[1:], 2):
         try:
@@ -87,7 +87,7 @@ def _checked(rows: list[list[str]], of: Callable[[list[str]], Row]) -> tuple[Row
                 raise ValueError(f"It has {len(row)} cells, and the heading {len(rows[0])}.")
             found.append(of(row))
         except ValueError as error:
-            raise ValueError(f"Line {number} of the list can't be used, so nothing was taken in. {error}") from None
+            raise ValueError(f"Line {number} of the list can't be used, so nothing was imported. {error}") from None
     return tuple(found)
 
 
@@ -97,12 +97,12 @@ def _technician(row: list[str], name: int, number: int | None) -> tuple[int | No
         raise ValueError("It has no name that can be used.")
     told = row[number].strip() if number is not None else ""
     if told and not (told.isascii() and told.isdigit() and len(told) < 6):
-        raise ValueError(f"{told} is no number of a technician.")
+        raise ValueError(f"{told} isn't the number of a technician.")
     return int(told) if told else None, text
 
 
 def _seed(row: list[str], columns: list[int]) -> tuple[str, int, str | None]:
     lab, plot, seed = (row[each].strip() for each in columns)
     if not (plot.isascii() and plot.isdigit() and len(plot) < 3):
-        raise ValueError(f"{plot or 'An empty text'} is no plot.")
+        raise ValueError(f"{plot or 'An empty text'} isn't a plot.")
     return lab.upper(), int(plot), str(parse(field(FieldNames.SEED_SAMPLE), seed)) if seed else None

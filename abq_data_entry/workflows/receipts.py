@@ -265,7 +265,7 @@ def _heard(box: Outbox, delivery: Delivery, receipt: Receipt) -> Delivery:
 def _reason(receipt: Receipt) -> str:
     """What to do, then why: the words may be long, and a list or a dialog shows the beginning."""
     said = receipt.line if len(receipt.line) <= LONGEST_REASON else f"{receipt.line[:LONGEST_REASON]}…"
-    return f"Send the day again when it is put right. {said}"
+    return f"Send the day again when it is corrected. {said}"
 
 
 def try_to_take_in(box: Outbox, model: SQLModel) -> list[Delivery]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Where = tuple[str, ...]
 Values = Mapping[str, object]
 
-SAME, DIFFERS, MISSING, NOT_OURS, COMPANION = "same", "differs", "missing", "not ours", "goes along"
+SAME, DIFFERS, MISSING, NOT_OURS, COMPANION = "same", "differs", "missing", "not ours", "companion"
 
 ANONYMOUS = ("anonymous", "abq-data-entry@")
 """The login of those who have none (RFC 1635)."""
@@ -203,7 +203,7 @@ def _other(entry: RemoteEntry, ours: Mapping[str, Delivery]) -> Compared:
 
     for name in ours:
         if entry.name in companions(name):
-            return Compared(entry.name, COMPANION, f"goes along with {name}", entry)
+            return Compared(entry.name, COMPANION, f"belongs to {name}", entry)
     return Compared(entry.name, NOT_OURS, "wasn't sent from this computer", entry)
 
 

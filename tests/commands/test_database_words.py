@@ -57,7 +57,7 @@ def test_a_word_that_started_the_server_stops_it(short_folder: Path) -> None:
 def test_a_server_of_our_own_that_stops_meanwhile_is_no_fault_of_the_settings(
     configure: Callable[..., None], short_folder: Path
 ) -> None:
-    stopped = pytest.raises(ServerUnreachable, match="stopped meanwhile")
+    stopped = pytest.raises(ServerUnreachable, match="stopped in the meantime")
     with stopped as caught, opened_model(read_settings(), Secrets()):
         SQLModel.at({"host": str(short_folder), "port": "1", "user": "abq", "dbname": "abq"}).connect()
     assert "db_host" not in str(caught.value) and "No such file" in caught.value.detail

@@ -46,7 +46,7 @@ def test_destinations_are_added_listed_changed_tested_and_removed(line: Line, tm
     assert line("destinations", "add", "archive", "folder", share).reason == "There is a destination archive already."
     growth = line("destinations", "add", "growth", "sftp", "files.example.com", "--view", "growth", "--format", "xlsx")
     assert growth.code == 0
-    assert line("destinations", "change", "growth").reason == "Nothing was said that should change."
+    assert line("destinations", "change", "growth").reason == "No change was given."
     changed = line("destinations", "change", "growth", "--username", "abq", "--checksum", "--when-complete")
     assert changed.output == (
         "The destination growth is changed: files.example.com by sftp, when a check is complete.\n"

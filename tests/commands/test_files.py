@@ -87,7 +87,7 @@ def test_what_is_there_is_told_apart() -> None:
     folder: Any = Folder(b"1234")
     told = {each.name: each.state for each in remote_files.compare(folder, found, ours)}
     assert told == {
-        "same.csv": "same", "size.csv": "differs", "other.csv": "differs", "same.csv.sha256": "goes along",
+        "same.csv": "same", "size.csv": "differs", "other.csv": "differs", "same.csv.sha256": "companion",
         "strange": "not ours", "gone.csv": "missing",
     }  # fmt: skip
 
@@ -117,16 +117,16 @@ def test_the_commands_of_the_document_as_printed(
         assert re.search(r"^seeds +folder .*its owner may list, change and enter", listed, re.MULTILINE)
         place = f"127.0.0.1:{server.port}/incoming/seeds"
         assert entered == present == f"{place}\n" and put == f"report.pdf is in {place}.\n"
-        assert "compared by its size" in got and "with --import it is taken in" in got
+        assert "compared by its size" in got and "--import imports it" in got
         assert there.startswith("name") and "1 not ours" in there
 
         (tmp_path / "seed list.csv").unlink()
         taken = line("files", "get", "seed list.csv", "--to", "exchange", "--import", "--yes")
-        assert taken.output.endswith("1 seed sample taken in.\n"), taken
+        assert taken.output.endswith("1 seed sample imported.\n"), taken
         assert stored.get_current_seed_sample("A", 1) == "AXM999"
         # What can't be undone is asked about at a terminal, and refused without one.
         left = line("files", "rm", "report.pdf", "--to", "exchange").reason
-        assert left.startswith("report.pdf was not deleted. Nobody can be asked: --yes")
+        assert left.startswith("report.pdf was not deleted. Nobody can be asked: add --yes")
         again = line("files", "get", "seed list.csv", "--to", "exchange").reason
         assert "is there already on this computer, and wasn't replaced" in again
         asked = at_terminal(("files", "rm", "report.pdf", "--to", "exchange"), [("Delete report.pdf", "y")])
@@ -160,7 +160,7 @@ def test_a_shared_folder_and_what_can_t_be_done(line: Line, one_record: None, tm
     assert line("files", "rmdir", "/a folder", *to).code == 0
     kept.write_text("{", "ascii")
     assert line("files", "pwd", *to).output == f"{share}\n"
-    assert "keeps no folder" in line("files", "ls", "--to", "rest").reason
+    assert "has no folder" in line("files", "ls", "--to", "rest").reason
     assert "There is no destination other" in line("files", "ls", "--to", "other").reason
     assert line("files").code == line("files", "get").code == 2
 

@@ -81,8 +81,8 @@ def test_a_refusal_opens_the_delivery_again(
     mailbox.put(answer("REFUSED: the humidity of plot 3 is missing.\n\n> SHA-256", to=sent))
     told = read(line)
     number = outbox().deliveries()[0].short
-    assert f"{number} is open again: {NAME} to email. Send the day again when it is put right. " in told
-    assert "put right. Refused by qa@example.com: REFUSED: the humidity" in told
+    assert f"{number} is open again: {NAME} to email. Send the day again when it is corrected. " in told
+    assert "corrected. Refused by qa@example.com: REFUSED: the humidity" in told
     assert told.endswith("New mails: 1, answers to deliveries: 1.\n")
     assert outbox().deliveries()[0].state == "failed" and not outbox().unrecorded()
     assert run(database, "SELECT state, delivered, reason LIKE 'Refused by qa@%' FROM deliveries") == [

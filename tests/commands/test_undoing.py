@@ -17,7 +17,7 @@ KEY = (DAY, "8:00", "A", 3)
 def test_withdraw_list_and_bring_back(line: Line, one_record: None, stored: SQLModel) -> None:
     done = line("db", "withdraw", *KEY, "--reason", "typed twice")
     assert (done.code, done.errors) == (0, "")
-    assert done.output == f"The record of {DAY} 8:00, lab A, plot 3 is withdrawn. `db bring-back` puts it in again.\n"
+    assert done.output == f"The record of {DAY} 8:00, lab A, plot 3 is withdrawn. `db bring-back` brings it back.\n"
     assert stored.get_record(*KEY) == {}
     listed = line("db", "withdrawn").output
     assert f"{DAY} 8:00, lab A, plot 3" in listed and listed.endswith(": typed twice\n")
@@ -61,7 +61,7 @@ def test_many_at_once_are_shown_first_and_taken_back(line: Line, stored: SQLMode
     assert shown.output.splitlines()[0] == f"{DAY} 8:00, lab A, plot 2: Technician J Simms -> Q Murphy"
     assert len(shown.output.splitlines()) == 4
     assert len(stored.get_history(DAY, "8:00", "A", 2)) == 1
-    assert line(*words).output.endswith("4 records are corrected. `db take-back` takes it back.\n")
+    assert line(*words).output.endswith("4 records are corrected. `db take-back` undoes that.\n")
     recorded = stored.get_check(DAY, "8:00", "A").recorded
     assert [plot for plot, name in recorded.items() if name == "Q Murphy"] == [2, 4, 5, 6]
     done = line("db", "take-back", DAY, "8:00", "A", "2,4-6")
@@ -70,7 +70,7 @@ def test_many_at_once_are_shown_first_and_taken_back(line: Line, stored: SQLMode
     assert line("db", "take-back", DAY, "8:00", "B", "1,7").reason.startswith("There is no record of plot 7.")
     assert line("db", "correct", DAY, "--lab", "C", "--technician", "Q Murphy", "--reason", "x").reason.startswith(
         "There are no such records")
-    assert line("db", "correct", DAY, "--reason", "x").reason.startswith("Say what becomes of them")
+    assert line("db", "correct", DAY, "--reason", "x").reason.startswith("Say what to change")
     assert line("db", "take-back", DAY, "8:00", "A", "8-3").code == 2
 
 

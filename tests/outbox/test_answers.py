@@ -43,7 +43,7 @@ def test_a_refusal_of_who_has_it_outlasts_the_wait_for_others(box: Outbox, model
     deliver(box, waiting.identifier, arriving)
     (reopened,) = take_in(box, model)
     assert reopened.state == "failed" and len(reopened.reason) < 1000
-    assert reopened.reason.startswith("Send the day again when it is put right. Refused by qa@example.com: why")
+    assert reopened.reason.startswith("Send the day again when it is corrected. Refused by qa@example.com: why")
     assert model.get_receipts([waiting.identifier], unsettled=True) == []
 
 

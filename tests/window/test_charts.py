@@ -125,7 +125,7 @@ def test_a_click_opens_and_a_date_is_marked(window: Window, charts: ChartsWindow
     window.until(lambda: is_above(charts), "the chart again")
     charts.first.edit_text("2026-13-45")
     charts.draw()
-    assert charts.said.cget("text").startswith("That is no date")
+    assert charts.said.cget("text").startswith("This isn't a date")
     charts.first.edit_text("")
     charts.draw()
     window.settle()

@@ -183,7 +183,7 @@ def test_nothing_is_opened_while_it_is_not_sure_which_database_is_meant(
 ) -> None:
     window = open_with(monkeypatch, open_window, content)
     file = home / "abq_settings.json"
-    assert words in window.message("The settings leave a doubt which database is meant").detail
+    assert words in window.message("The settings don't say clearly which database is meant").detail
     window.app.callbacks["refresh"]()
     window.app.retry_database()
     choose(window, "Font Size", "12 points")
