@@ -374,6 +374,7 @@ class Browsing:
         self._copy, self._means_away, self._days_changed = copy, means_away, changed
         self._selection: Selection | None = None  # what the filter chooses, once somebody asked for it
         self._index: Any = None
+        self._is_large = False  # so many records that they aren't counted with each change
         self._counting: Job | None = None
         self._inserted = 0
         self._timer = ""
@@ -432,7 +433,7 @@ class Browsing:
 
     def filter_changed(self, _chosen: ListFilter) -> None:
         """Other records, or another order: what was counted is of no use any more."""
-        self._selection = self._index = None
+        self._selection, self._index, self._is_large = None, None, False
         if self._timer:  # it was to tell of the days as well
             self._days_changed()
         self._cancel_timer()
@@ -460,6 +461,7 @@ class Browsing:
             self._retries.succeeded()
             if job is self._counting:
                 self._index, self._inserted = index, 0
+                self._is_large = index.total > RECOUNT_LIMIT
                 self._records.show_total(index.total)
 
         def failed(error: BaseException) -> None:
@@ -542,10 +544,6 @@ class Browsing:
     def end(self) -> None:
         """The window closes."""
         self._cancel_timer()
-
-    @property
-    def _is_large(self) -> bool:
-        return self._index is not None and self._index.total > RECOUNT_LIMIT
 
     def _changed(self, inserted: int) -> None:
         """This number of records came into the list: count again, or add them, if counting would cost more."""

@@ -451,10 +451,9 @@ class FormCallbacks(NamedTuple):
 class FormContent(ttk.Frame):
     """What the parts of the form share: what it holds, whom it asks, and what each part may ask of the whole.
 
-    ``check`` and ``opened_record`` are what is known; ``saving``: a save is under way; ``is_loading``: the program
-    fills the fields, nobody types. ``callbacks`` may be set once those are there whom the form calls.
-    ``confirmation``: who sits here. ``type_ahead`` collects keys that come before
-    their plot.
+    ``check`` and ``opened_record`` are what is known; ``saving``: a save is under way. ``callbacks`` may be
+    set once those are there whom the form calls. ``confirmation``: who sits here. ``type_ahead`` collects keys that
+    come before their plot. ``drafts``: of which plots something half typed is kept elsewhere.
     """
 
     type_ahead: TypeAhead
@@ -472,7 +471,8 @@ class FormContent(ttk.Frame):
         self.confirmation = Confirmation()
         self.check = CheckView()
         self.opened_record: OpenedRecord | None = None
-        self.saving = self.is_loading = False
+        self.saving = False
+        self.drafts: Collection[RecordKey] = frozenset()
         self.edition = 0
         """Another number once something of it may have changed, so that nobody looks at the same twice."""
         self.after_save: Callable[[], object] | None = None
@@ -539,9 +539,7 @@ class FormContent(ttk.Frame):
 
     def empty_plot(self) -> None:
         """Empty all but the check's fields."""
-        self.is_loading = True
         self.inputs.fill({name: "" for name in self.inputs if name not in CHECK_FIELDS})
-        self.is_loading = False
         # Another record: what stood in the readings before a fault isn't its.
         self.inputs.readings_before_fault = {}
         self.inputs.apply_fault()

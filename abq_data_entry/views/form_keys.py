@@ -110,10 +110,9 @@ class EnterKey:
             self._swallowed = (focused.name, time.monotonic() + HABIT_SECONDS)
 
     def edited(self, name: str) -> None:
-        """Somebody typed in the field, or the program filled it."""
+        """Somebody typed in the field."""
         self._swallowed = ("", 0.0)
-        if not self._form.inputs[name].is_filling:
-            self._repeated.edited(name not in CHECK_FIELDS)
+        self._repeated.edited(name not in CHECK_FIELDS)
 
     def advance(self, name: str) -> None:
         """Go on to the next required field, from the last one to a save.

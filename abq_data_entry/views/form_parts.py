@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime
 import tkinter as tk
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .. import fields
@@ -124,10 +124,8 @@ class Opening:
         inputs.offer_of_record(record)
         texts = {name: fields.format_value(each.field, record.get(name)) for name, each in inputs.items()}
         values = values_of(texts)
-        form.is_loading = True
         for name, text in texts.items():
             inputs[name].fill(text, value=values[name])  # so that a save parses only what is changed
-        form.is_loading = False
         inputs.readings_before_fault = {}
         inputs.apply_fault()
         key = form.key
@@ -141,7 +139,6 @@ class Opening:
         form, inputs = self._form, self._form.inputs
         if self.closed is not None:
             self.open_fields()
-        form.is_loading = True
         if form.opened_record is not None:
             self._close_opened()
         had_fault = inputs[F.EQUIPMENT_FAULT].text == "true"
@@ -162,18 +159,16 @@ class Opening:
             form.check_changed()
             self._autofill.plot(form.check)
         self._autofill.seed_sample()
-        form.is_loading = False
         form.refresh()
-        form.show_draft()
+        if form.drafts:
+            form.show_draft()
 
     def set_check(self, date: datetime.date, time: str, lab: str) -> None:
         """Go to another check with a new record."""
         inputs = self._form.inputs
         same_day = inputs.value(F.DATE) == date and inputs[F.DATE].filled_by_itself
-        self._form.is_loading = True
         for name, text in ((F.DATE, date.isoformat()), (F.TIME, time), (F.LAB, lab)):
             inputs[name].fill(text, by_itself=same_day and name == F.DATE)
-        self._form.is_loading = False
         # They were of the other check: what that one has may take their place.
         for name in (F.PLOT, F.TECHNICIAN):
             inputs[name].filled_by_itself = True
@@ -218,6 +213,7 @@ class Opening:
         self._form.inputs.offer_of_record({})
         self._form.inputs[F.TECHNICIAN].fill(self._form.confirmation.name or self._technician[0], by_itself=True)
         self._form.refresh()
+        self._form.callbacks.edited()  # the draft is one of a new record, too
 
     def show_changed(self, key: RecordKey, by: str) -> None:
         """``by`` has saved the record ``key``: say so while it is being corrected here."""
@@ -246,18 +242,16 @@ _OF_CHECK = (F.DATE, F.TIME, F.LAB)
 
 
 class HalfTyped:
-    """What is half typed in the form, and of which plots drafts are kept elsewhere."""
+    """What is half typed in the form, and what is kept elsewhere of the plot that it comes to."""
 
     def __init__(self, form: FormContent, reason: ReasonLine, autofill: Autofill, opening: Opening) -> None:
         self._form, self._reason, self._autofill, self._opening = form, reason, autofill, opening
-        self.kept: Collection[RecordKey] = frozenset()
-        """Those of which drafts are kept."""
         self._last_check: CheckKey | None = None
         self._left: RecordKey | None = None  # the plot that was left half typed for another check
 
     def plots(self) -> frozenset[int]:
         """The plots of the check that have drafts."""
-        return frozenset(plot for *check, plot in self.kept if tuple(check) == self._form.check.key)
+        return frozenset(plot for *check, plot in self._form.drafts if tuple(check) == self._form.check.key)
 
     def draft(self) -> dict[str, Any]:
         """What is being typed, as plain texts for a file."""
@@ -297,6 +291,7 @@ class HalfTyped:
         # Nobody is asked to find out again what was wrong when the draft was kept.
         inputs.mark_wrong()
         self._reason.fill(str(draft.get("reason") or ""))
+        form.refresh()
 
     def show_of_plot(self) -> bool:
         """Show what is half typed of the plot that was just chosen; whether there is such a thing."""
@@ -304,7 +299,7 @@ class HalfTyped:
         if form.opened_record is not None or form.saving or form.changed:
             return False
         key = form.key
-        draft = form.callbacks.find_draft(key) if key is not None and key in self.kept else None
+        draft = form.callbacks.find_draft(key) if key is not None and key in form.drafts else None
         if draft is None:
             return False
         # Date, time and lab say the same already, and somebody may be typing there.
@@ -342,14 +337,14 @@ class HalfTyped:
         if left is None or form.check_key != left[:3] or form.opened_record is not None or form.changed:
             return
         self._left = None
-        if left in self.kept:
+        if left in form.drafts:
             form.inputs[F.PLOT].fill(str(left[3]), by_itself=True)
             self.show_of_plot()
 
     def objection(self) -> str:
         """In words, that something else is half typed of the plot that these values would be of; else empty."""
         form = self._form
-        if not self.kept:
+        if not form.drafts:
             return ""
         key = form.key
         if key is None or not form.changed or not form.callbacks.is_other_draft(key, form.corrects):
@@ -360,7 +355,7 @@ class HalfTyped:
         """The next plot after this one that is neither recorded nor half typed; a half-typed one if no other is left.
         """
         key, check = self._form.key, self._form.check
-        half = [plot for *others, plot in self.kept if tuple(others) == check.key] + ([key[3]] if key else [])
+        half = [plot for *others, plot in self._form.drafts if tuple(others) == check.key] + ([key[3]] if key else [])
         after = key[3] if key is not None else 0
         # For once as if they were recorded: an empty plot before one that waits for its end.
         others = check._replace(recorded={**check.recorded, **dict.fromkeys(half, "")})

@@ -308,13 +308,11 @@ class DataRecordForm(FormContent):
 
     def show_draft(self) -> bool:
         """Show what is half typed of the plot that was just chosen; whether there is such a thing."""
-        return bool(self.half_typed.kept) and self.half_typed.show_of_plot()
+        return self.half_typed.show_of_plot()
 
     def fill(self, texts: Mapping[str, str]) -> None:
         """Show these texts, as if they had been typed; but whose they are is nobody who has said so here."""
-        self.is_loading = True
         self.inputs.fill(texts)
-        self.is_loading = False
         if F.TECHNICIAN in texts:
             self.inputs[F.TECHNICIAN].filled_by_itself = True
         self.inputs.readings_before_fault = {}
@@ -324,8 +322,8 @@ class DataRecordForm(FormContent):
 
     def show_drafts(self, keys: Collection[RecordKey]) -> None:
         """These plots are half typed, and kept."""
-        if self.half_typed.kept != keys:
-            self.half_typed.kept = frozenset(keys)
+        if self.drafts != keys:
+            self.drafts = frozenset(keys)
             self.inputs[F.PLOT].objection = self.half_typed.objection if keys else None
             self.refresh()
 
@@ -363,8 +361,6 @@ class DataRecordForm(FormContent):
 
     def _edited(self, name: str, _event: object) -> None:
         self.edition += 1
-        if self.is_loading:
-            return
         self._enter.edited(name)
         if name in HEIGHTS:
             self.inputs.height_edited()
@@ -400,7 +396,7 @@ class DataRecordForm(FormContent):
         self.edition += 1
         # Read once: each of them reads several fields.
         check, plot, key, corrects, panel = self.check, self.plot, self.key, self.corrects, self.check_panel
-        half_typed = self.half_typed.plots() if self.half_typed.kept else frozenset()
+        half_typed = self.half_typed.plots() if self.drafts else frozenset()
         notes = line_of(self._notes, self.inputs.value(F.LAB), self.check_key, plot) if self._notes else ""
         panel.show(check, plot, self.inputs[F.TECHNICIAN].text, half_typed, notes)
         question = self.who.question()
@@ -413,7 +409,7 @@ class DataRecordForm(FormContent):
         previous = check.previous.get(plot or 0, {})
         if previous != self._previous:
             self._show_previous(previous)
-        is_taken = bool(self.half_typed.kept) and bool(self.half_typed.objection())
+        is_taken = bool(self.drafts) and bool(self.half_typed.objection())
         if (opened := self.opened_record) is not None or self.marked.key is not None:
             self.marked.show(opened.key if opened is not None and corrects else None)
         self.plot_panel.show(key, opened, check, is_taken)

@@ -150,7 +150,7 @@ class TypedField(ttk.Entry):
     """Base of :class:`FieldEntry` and :class:`FieldChoice` (Tk's combobox is an entry too).
 
     Every key and every paste is kept; :meth:`mark` says what is wrong with the text. Events: ``<<Edited>>`` after each
-    change by the user or the program, ``<<Refused>>`` when a paste was refused, for the reason in ``refusal``. A
+    change by the user, ``<<Refused>>`` when a paste was refused, for the reason in ``refusal``. A
     subclass sets ``field`` and ``variable`` before its Tk widget is made, and calls :meth:`listen` after.
 
     ``spread(cells)`` is called with a row of cells that was pasted here, for the fields from this one on; it returns
@@ -179,7 +179,7 @@ class TypedField(ttk.Entry):
         # What the program fills in is no step that somebody could want to undo.
         if not self._is_being_set:
             self.history.note(self.variable.get())
-        self.event_generate("<<Edited>>")
+            self.event_generate("<<Edited>>")
 
     @property
     def text(self) -> str:
@@ -203,7 +203,7 @@ class TypedField(ttk.Entry):
         return fields.likely(self.field, self.text)
 
     def set_text(self, text: str) -> None:
-        """Fill the field by the program: not a step to undo."""
+        """Fill the field by the program: not a step to undo, and nothing that somebody is told of."""
         if text != self.variable.get():
             self._is_being_set = True
             self.variable.set(text)
@@ -378,7 +378,7 @@ class FieldCheck(ttk.Checkbutton):
         self._typed = ""
         self.bind("<Key>", self._key, add=True)
         self.bind("<FocusIn>", self._begin, add=True)
-        self._last = False
+        self._last = self._is_being_set = False
         self._done: list[bool] = []
         self._undone: list[bool] = []
         self.variable.trace_add("write", self._changed)
@@ -394,17 +394,17 @@ class FieldCheck(ttk.Checkbutton):
         """Tick or untick the box by the program."""
         self._typed = ""
         ticked = text == "true" or (bool(text) and fields.parse(self.field, text) is True)
-        if ticked != self.variable.get():
-            self.variable.set(ticked)
+        self._is_being_set = True
+        self.variable.set(ticked)
+        self._is_being_set = False
+        self._last = ticked
         self._done.clear()
         self._undone.clear()
 
     def edit_text(self, text: str) -> None:
         """Tick or untick the box for the user."""
-        before = self.variable.get()
         self.set_text(text)
-        if self.variable.get() == before:  # but what was typed here is gone
-            self.event_generate("<<Edited>>")
+        self.event_generate("<<Edited>>")
 
     def mark(self) -> str:
         """What is wrong with the keys that were typed here, in words."""
@@ -445,6 +445,8 @@ class FieldCheck(ttk.Checkbutton):
             self.event_generate("<<Edited>>")
 
     def _changed(self, *_names: str) -> None:
+        if self._is_being_set:
+            return
         if self.variable.get() != self._last:
             self._done.append(self._last)
             self._undone.clear()
@@ -636,6 +638,7 @@ class FieldNotes(tk.Text):
         self.replace("1.0", "end-1c", text)
         # Else undoing would bring back the notes of another plot.
         self.edit_reset()
+        self.edit_modified(False)
         self.configure(state=state)  # type: ignore[call-overload]
 
     def edit_text(self, text: str) -> None:

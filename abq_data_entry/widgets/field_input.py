@@ -64,8 +64,6 @@ class FieldInput(ttk.Frame):
         # The same by key and by mouse: what the sentence offers is taken.
         self.editor.bind("<Alt-Return>", self._take_likely)
         self.note.label.bind("<Button-1>", self._take_likely)
-        self.is_filling = False
-        """Whether the program is setting the text, not somebody at the keyboard."""
 
     @property
     def text(self) -> str:
@@ -78,11 +76,9 @@ class FieldInput(ttk.Frame):
         return self.filled_by_itself or not self.editor.text
 
     def fill(self, text: str, by_itself: bool = False, value: object = None) -> None:
-        """Set the text by the program; ``by_itself`` marks an autofill, which Enter passes over. ``value``: what the
-        text means, where that is known."""
-        self.is_filling = True
+        """Set the text by the program: nobody is told of it. ``by_itself`` marks an autofill, which Enter passes over.
+        ``value``: what the text means, where that is known."""
         self.editor.set_text(text)
-        self.is_filling = False
         self.filled_by_itself = by_itself and bool(text)
         self._touched = False
         self._value = None if value is None else (text, value)
@@ -241,8 +237,6 @@ class FieldInput(ttk.Frame):
 
     def _edited(self, _event: object) -> None:
         self._value, self._is_settled = None, False
-        if self.is_filling:
-            return
         self.filled_by_itself, self._touched = False, True
         self._hint = ""
         self.show_error(self._judged())

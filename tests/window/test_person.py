@@ -138,6 +138,6 @@ def test_another_login_ends_the_confirmation(begun: Window) -> None:
 def test_a_name_picked_from_the_list_is_confirmed(begun: Window) -> None:
     go_to_technician(begun)
     editor = begun.app.form.inputs[F.TECHNICIAN].editor
-    editor.set_text("L Taniff")
+    editor.edit_text("L Taniff")
     editor.event_generate("<<ComboboxSelected>>")
     assert begun.app.form.person == "L Taniff"
