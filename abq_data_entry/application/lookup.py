@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -164,10 +164,28 @@ class Offline:
 
     def rows(self, chosen: ListFilter) -> list[Record] | None:
         """The records that the list would show, as far as they are known; ``None`` if nothing is known at all."""
+        readings = self.known.readings.values() if self.known is not None else ()
+        known = [record for latest in readings for record in latest]
         waiting = [each.record for each in self._state.waiting]
-        readings = self.known.readings if self.known is not None else {}
-        known = [record for latest in readings.values() for record in latest]
-        return known_rows(known, waiting, chosen) if known or waiting else None
+        if not known and not waiting:
+            return None
+        # One that waits stands for an earlier one of its plot.
+        found = {tuple(record[name] for name in fields.RECORD_KEY): record for record in (*known, *waiting)}
+        pairs = ((F.DATE, chosen.date), (F.LAB, chosen.lab), (F.PLOT, chosen.plot), (F.TECHNICIAN, chosen.technician))
+        wanted = [(name, value) for name, value in pairs if value is not None]
+
+        def order(record: Record) -> tuple[Any, ...]:
+            value = record[chosen.sort]
+            if chosen.sort == F.TIME:
+                value = CHECK_TIMES.index(value)
+            elif isinstance(value, str):
+                value = value.casefold(), value
+            check = record[F.DATE], CHECK_TIMES.index(record[F.TIME]), record[F.LAB], record[F.PLOT]
+            # What is empty comes last, in either direction.
+            return (value is None) != chosen.descending, () if value is None else (value,), check
+
+        rows = [record for record in found.values() if all(record[name] == value for name, value in wanted)]
+        return sorted(rows, key=order, reverse=chosen.descending)
 
     def show_choices(self) -> None:
         """Let the form work with the lists of the copy."""
@@ -329,27 +347,6 @@ def _moment(record: Record) -> tuple[datetime.date, int]:
 
 def _order(date: datetime.date, time: str) -> tuple[datetime.date, int]:
     return date, CHECK_TIMES.index(time)
-
-
-def known_rows(known: Iterable[Record], waiting: Iterable[Record], chosen: ListFilter) -> list[Record]:
-    """The records that the filter lets through, in its order; one that waits stands for an earlier one of its plot."""
-    found = {tuple(record[name] for name in fields.RECORD_KEY): record for record in (*known, *waiting)}
-    pairs = ((F.DATE, chosen.date), (F.LAB, chosen.lab), (F.PLOT, chosen.plot), (F.TECHNICIAN, chosen.technician))
-    wanted = [(name, value) for name, value in pairs if value is not None]
-    rows = [record for record in found.values() if all(record[name] == value for name, value in wanted)]
-
-    def order(record: Record) -> tuple[Any, ...]:
-        value = record[chosen.sort]
-        if chosen.sort == F.TIME:
-            value = CHECK_TIMES.index(value)
-        elif isinstance(value, str):
-            value = value.casefold(), value
-        check = record[F.DATE], CHECK_TIMES.index(record[F.TIME]), record[F.LAB], record[F.PLOT]
-        # What is empty comes last, in either direction.
-        return (value is None) != chosen.descending, () if value is None else (value,), check
-
-    rows.sort(key=order, reverse=chosen.descending)
-    return rows
 
 
 class Browsing:

@@ -9,6 +9,7 @@ import math
 import time
 import tkinter as tk
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields, folders
@@ -340,7 +341,12 @@ class Waiting:
 
     def show_line(self) -> None:
         """Say below the status how the database is, and how many records wait."""
-        self._status_bar.show_trouble(self.line, self._actions())
+        actions: list[tuple[str, Callable[[], object]]] = []
+        if self._state.waiting or self.foreign:
+            actions.append(("Show Records", self._show_records))
+        if self._state.away:
+            actions.append(("Log In…" if self._state.login_refused else "Retry Now", self._retry_now))
+        self._status_bar.show_trouble(self.line, actions)
         self._form.show_waiting(self.keys)
 
     @property
@@ -405,12 +411,6 @@ class Waiting:
         if self.foreign:
             parts.append(f"{counted(len(self.foreign))} waiting here for another database")
         return ", ".join(parts)
-
-    def _actions(self) -> tuple[tuple[str, Callable[[], object]], ...]:
-        shown = (("Show Records", self._show_records),) if self._state.waiting or self.foreign else ()
-        if self._state.away:
-            return (*shown, ("Log In…" if self._state.login_refused else "Retry Now", self._retry_now))
-        return shown
 
     # -- inside ---------------------------------------------------------------------------------------
 
@@ -534,37 +534,30 @@ class OwnJournal:
     """The journal of this user, opened when it is first needed; from then on its file is checked only where another
     process wrote into it. On the lanes for files and for the database."""
 
-    def __init__(self) -> None:
-        self._journal: Journal | None = None
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal, opened; raises `JournalError`."""
+        from ..journal import Journal
 
-    def open_journal(self) -> Journal:
-        """The journal; raises `JournalError`."""
-        if self._journal is None:
-            from ..journal import Journal
-
-            self._journal = Journal(folders.data_folder(create=True) / "journal")
-        return self._journal
+        return Journal(folders.data_folder(create=True) / "journal")
 
     def keep(self, database: str, save: Save, cause: str) -> tuple[Entry, list[str]]:
         """Keep a record; return it, and what couldn't be read there."""
         from ..workflows.save_record import keep
 
-        journal = self.open_journal()
-        return keep(journal, database, save, cause), _taken_from(journal.problems)
+        return keep(self.journal, database, save, cause), _taken_from(self.journal.problems)
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
         """These wait no more."""
-        journal = self.open_journal()
         for identifier in identifiers:
-            journal.settle(identifier, how)
+            self.journal.settle(identifier, how)
 
     def entries(self, mark: tuple[int, ...] | None) -> tuple[tuple[int, ...], list[Entry], list[str]] | None:
         """What waits; `None` if the file is the one that was read before."""
-        journal = self.open_journal()
-        present = journal.mark()
+        present = self.journal.mark()
         if present == mark:
             return None
-        return present, journal.entries(), _taken_from(journal.problems)
+        return present, self.journal.entries(), _taken_from(self.journal.problems)
 
 
 def _taken_from(problems: list[str]) -> list[str]:
@@ -579,4 +572,4 @@ def _replay(
     from ..workflows.replay import replay
 
     retry_after_restart(model.connect)  # our own server is started again where it has gone
-    return replay(journal.open_journal(), database, model)
+    return replay(journal.journal, database, model)

@@ -394,9 +394,10 @@ class FieldCheck(ttk.Checkbutton):
         """Tick or untick the box by the program."""
         self._typed = ""
         ticked = text == "true" or (bool(text) and fields.parse(self.field, text) is True)
-        self._is_being_set = True
-        self.variable.set(ticked)
-        self._is_being_set = False
+        if ticked != self.variable.get():
+            self._is_being_set = True
+            self.variable.set(ticked)
+            self._is_being_set = False
         self._last = ticked
         self._done.clear()
         self._undone.clear()

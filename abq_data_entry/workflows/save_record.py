@@ -191,7 +191,7 @@ def _finish(model: SQLModel, save: Save, saved: Saved) -> Saved:
 
 def keep(journal: Journal, database: str, save: Save, cause: str) -> Entry:
     """Keep it in the journal for that database, as it can't be saved now (`cause`, for people); on disk then."""
-    from ..journal import new_entry
+    from ..journal.file import new_entry
 
     entry = new_entry(
         database,
