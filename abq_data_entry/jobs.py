@@ -2,8 +2,8 @@
 
 A *lane* is one thread with a queue of its own, so whatever is submitted to one lane runs in order: the
 ``database`` lane writes, ``records`` reads pages for the list, ``counting`` counts rows, ``files`` keeps
-drafts and settings, ``deliveries`` looks into the outbox for its window. Work for :data:`ANY` runs at once on
-a thread of its own (network transfers).
+drafts and settings, ``deliveries`` looks into the outbox for its window. Commands of the menus that take long
+have one each, by their name. Work for :data:`ANY` runs at once on a thread of its own.
 
 Nothing here calls Tk from a worker: results wait in a queue that the Tk thread drains by ``after``.
 """

@@ -140,7 +140,7 @@ class _Bench:
             begun = time.perf_counter()
             fresh = Outbox(box.folder)
             with sender(kind, _settings(server), *_LOGIN) as send:
-                go_through(fresh, due(fresh), lambda each: deliver(fresh, each.identifier, send)[1])
+                go_through(fresh, due(fresh), lambda each: deliver(fresh, each, send)[1])
             record(fresh, self._model)
             seconds = time.perf_counter() - begun
             found = files_in(server.folder)
@@ -171,7 +171,7 @@ class _Bench:
         with Sender(opened) as send:
             while waiting := [each for each in box.deliveries() if each.open]:
                 if ready := due(box):
-                    go_through(box, ready, lambda each: deliver(box, each.identifier, send)[1])
+                    go_through(box, ready, lambda each: deliver(box, each, send)[1])
                 else:
                     clock.ahead += datetime.timedelta(minutes=10)
                 if min(each.created for each in waiting) < clock() - datetime.timedelta(days=1):

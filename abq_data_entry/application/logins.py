@@ -79,8 +79,8 @@ class Logins:
         if place == NOBODY:
             then(NO_LOGIN)
             return
-        known = self.of_session(kind, values, username)
-        if known is not None:
+        known = self._accepted.get(place)
+        if known is not None and username in ("", known[0]):
             then(known)
             return
 

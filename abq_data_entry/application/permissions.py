@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..network.destinations import KINDS
@@ -76,11 +77,7 @@ class Permissions:
 
     def guarded(self, name: str, callback: Callable[..., object]) -> Callable[..., object]:
         """The callback, which says why instead while it is denied: a key works without the menu."""
-
-        def call(*arguments: Any) -> object:
-            return self.run(name, callback, *arguments)
-
-        return call
+        return partial(self.run, name, callback)
 
     def run(self, name: str, callback: Callable[..., object], *arguments: Any) -> object:
         """Call the callback of that name, or say why it is denied."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..models.extract import ExtractDay
     from ..views import DataRecordForm
     from ..widgets import StatusBar
+    from ..widgets.status_bar import RunningLine
     from .extract_days import ExtractDays
     from .messages import Messages, Say
     from .preferences import Settings
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 WEATHER = "Update Weather Data"
+LINE_MS = 300  # what has ended by then gets no line, which would flash and push the days aside
 
 
 class BackgroundCommands:
@@ -76,19 +78,30 @@ class BackgroundCommands:
         remark: str = "",
         in_rows: bool = False,
     ) -> None:
-        """Do ``work(job)`` on a thread of its own; ``done(result)`` or ``failed(error)`` tells how it went, unless it
+        """Do ``work(job)`` in the lane of that name; ``done(result)`` or ``failed(error)`` tells how it went, unless it
         was cancelled. ``remark``: on the way, for the status line. ``in_rows``: it reports rows, not bytes."""
         self._running.add(name)
         self._say(f"{name}: running{f', {remark}' if remark else ''}…")
+        line: RunningLine | None = None
+        latest: tuple[int, int] | None = None
 
-        def cancel() -> None:
-            job.cancel.set()
+        def progressed(done: int, total: int) -> None:
+            nonlocal latest
+            latest = done, total
+            if line is not None:
+                (line.show_rows if in_rows else line.show_progress)(*latest)
 
-        line = self._status_bar.add_job(name, cancel)
+        def show() -> None:
+            nonlocal line
+            line = self._status_bar.add_job(name, job.cancel.set)
+            if latest is not None:
+                progressed(*latest)
 
         def end() -> None:
             self._running.discard(name)
             self._ended()
+            if line is None:
+                return
             had_focus = str(focused_widget(self._form) or "").startswith(f"{line}.")
             self._status_bar.remove_job(line)
             if had_focus:  # who pressed Cancel by key goes on typing
@@ -106,10 +119,11 @@ class BackgroundCommands:
             log.warning("%s failed: %s", name, type(error).__name__)
             failed(error)
 
-        progress = line.show_rows if in_rows else line.show_progress
+        # A lane of its own: its thread keeps the connection to the database for the next time.
         job = self._jobs.submit(
-            ANY, work, name=name, done=succeeded, failed=ended_badly, progress=progress, with_job=True, tidies=True
+            name, work, name=name, done=succeeded, failed=ended_badly, progress=progressed, with_job=True, tidies=True
         )
+        job.timers.append(self._form.winfo_toplevel().after(LINE_MS, show))
 
 
 class Tools:

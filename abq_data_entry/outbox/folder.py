@@ -135,11 +135,6 @@ class Outbox:
                 return found
         raise UnknownDelivery(f"The delivery {identifier[:8]} is gone from the outbox.")
 
-    def known(self, identifier: str) -> Delivery:
-        """Return a delivery as it was when it was read last: what never changes of it. Raises `UnknownDelivery`."""
-        known = self._parsed.get(identifier)
-        return known[1] if known is not None else self.read(identifier)
-
     def file_of(self, delivery: Delivery) -> Path:
         """The file that is to be delivered; it is removed once that is done."""
         return self.folder / delivery.identifier / delivery.name

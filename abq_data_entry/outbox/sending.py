@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -82,7 +82,7 @@ class Send(Protocol):
 
 def deliver(
     outbox: Outbox,
-    identifier: str,
+    delivery: Delivery,
     send: Send,
     *,
     progress: Progress | None = None,
@@ -96,7 +96,6 @@ def deliver(
     another process is at it for longer than `patience` seconds, `UnknownDelivery`, `OSError` of the outbox itself, and
     what no program should catch (Ctrl-C), after which the delivery waits.
     """
-    delivery = outbox.known(identifier)
     with outbox.lane(delivery, patience):
         is_whole = outbox.is_whole(delivery)  # reads the file: others would wait for the states meanwhile
         delivery, newer = outbox.begin(delivery, is_whole)
@@ -378,26 +377,43 @@ def require_same(place: Place, settings: Settings) -> None:
         )
 
 
-def sender(kind: str, settings: Settings, username: str, password: str, outbox: Outbox | None = None) -> Sender:
+def sender(
+    kind: str,
+    settings: Settings,
+    username: str,
+    password: str,
+    outbox: Outbox | None = None,
+    trusts: Callable[[str, str], bool] | None = None,
+) -> Sender:
     """Return what brings files to their destination with this login; nothing else keeps the password.
 
     A context manager: it logs in for the first file, and keeps the connection for the others until the end. What
-    cancelled deliveries of `outbox` left there is removed with the first file that arrives.
+    cancelled deliveries of `outbox` left there is removed with the first file that arrives. `trusts(host,
+    fingerprint)`: whether this is the key of a server that was never seen before; it is asked once.
     """
     to = destination(kind)
+
+    def trusted(fingerprint: str) -> Callable[[], Uploads] | None:
+        trust = to.trust(settings, fingerprint)
+        if trust is None or trusts is None or not trusts(trust.host, fingerprint):
+            return None
+        # Written to the file of known hosts by the attempt that follows, which accepts no other.
+        return partial(to.uploads, trust.settings, username, password)
+
     opened = partial(to.uploads, settings, username, password)
     discard = partial(outbox.discard_parts, to.place(settings)) if outbox is not None and to.keeps_parts else None
     own = to.own(settings)
     companions = bool(own["abq_audit_companion"]), bool(own.get("abq_sha256_companion"))
     # What may come twice replaces what came before: there everybody gets it at each attempt.
     served = None if outbox is None or to.repeatable else lambda identifier: outbox.read(identifier).served
-    return Sender(opened, discard, *companions, served)
+    return Sender(opened, discard, *companions, served, trusted)
 
 
-class Sender:
+class Sender(AbstractContextManager["Sender"]):
     """What brings files to one destination over one login, one at a time (a `Send`). A context manager.
 
-    `discard`: removes what cancelled deliveries left there; `served`: who has a delivery from an attempt before.
+    `discard`: removes what cancelled deliveries left there; `served`: who has a delivery from an attempt before;
+    `trusted`: what opens the way to a server whose key wasn't known, by its fingerprint, if it is to be trusted.
     """
 
     def __init__(
@@ -407,8 +423,9 @@ class Sender:
         with_companion: bool = False,
         with_checksum: bool = False,
         served: Callable[[str], Collection[str]] | None = None,
+        trusted: Callable[[str], Callable[[], Uploads] | None] | None = None,
     ) -> None:
-        self._opened = opened
+        self._opened, self._trusted = opened, trusted
         self._with_companion, self._with_checksum = with_companion, with_checksum
         self._discard, self._served = discard, served
         self._uploads: Uploads | None = None
@@ -420,6 +437,20 @@ class Sender:
         head goes in a header, or, where that is set, just before the file as a file of its own. Raises what `network`
         raises; returns why the report wasn't taken, empty if nothing is wrong.
         """
+        try:
+            return self._send(path, name, progress, cancel)
+        except Exception as error:
+            fingerprint = unknown_host_key(error)
+            if not fingerprint or self._trusted is None:
+                raise
+            opened, self._trusted = self._trusted(fingerprint), None  # who is asked again and again learns to say yes
+            if opened is None:
+                raise
+        self.__exit__()
+        self._opened = opened
+        return self._send(path, name, progress, cancel)
+
+    def _send(self, path: Path, name: str, progress: Progress, cancel: threading.Event) -> str:
         uploads = self._uploads = self._uploads or self._opened()
         identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
         report = report_of(path)
@@ -436,9 +467,6 @@ class Sender:
         if self._discard is not None:
             self._discard(uploads)
         return " ".join(filter(None, (remark, uploads.remark)))
-
-    def __enter__(self) -> Sender:
-        return self
 
     def __exit__(self, *_failure: object) -> None:
         uploads, self._uploads = self._uploads, None

@@ -11,8 +11,8 @@ from __future__ import annotations
 import datetime
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -121,7 +121,7 @@ def deliver_day(
     with box.kept_open():
         delivery = put_in(box, model, kind, values, date, login[0])
         try:
-            with _sending(box, kind, values, login, decisions) as send:
+            with outbox.sender(kind, values, *login, box, decisions.trusts) as send:
                 return _attempt(box, delivery, send, watch, PATIENCE)
         finally:
             outbox.record(box, model)
@@ -185,7 +185,7 @@ def deliver(
             report(outcome)
             return outcome.error
 
-        with _sending(box, service.kind, values, login, decisions) as send:
+        with outbox.sender(service.kind, values, *login, box, decisions.trusts) as send:
             left = outbox.go_through(box, ready, attempt)
         for each in left:
             report(Outcome(each, NotNow("waits for the next `deliveries run`, since the others failed.")))
@@ -235,7 +235,7 @@ def _attempt(box: Outbox, delivery: Delivery, send: Send, watch: Watch, patience
     with watch(delivery) as (progress, cancel, waits):
         sent_by = _waiting_when_cancelled(send) if waits else send
         after, error = outbox.deliver(
-            box, delivery.identifier, sent_by, progress=progress, cancel=cancel, patience=patience
+            box, delivery, sent_by, progress=progress, cancel=cancel, patience=patience
         )
     return Outcome(after, error)
 
@@ -247,32 +247,6 @@ def _of_this_computer(delivery: Delivery, error: OSError | outbox.OutboxError) -
         return error
     log.error("delivery %s", delivery.short, exc_info=error)
     return outbox.OutboxError(describe_failure(error))
-
-
-@contextmanager
-def _sending(box: Outbox, kind: str, values: Values, login: Login, decisions: Decisions) -> Iterator[Send]:
-    """What sends there over one login; asks once about a server's key that is unknown.
-
-    A key that is trusted is written to the file of known hosts by the attempt that follows, which accepts no other.
-    """
-    with ExitStack() as opened:
-        sender = opened.enter_context(outbox.sender(kind, values, *login, box))
-        may_ask = True
-
-        def send(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str | None:
-            nonlocal sender, may_ask
-            try:
-                return sender(path, name=name, progress=progress, cancel=cancel)
-            except Exception as error:
-                fingerprint = outbox.unknown_host_key(error) if may_ask else ""
-                trust = destination(kind).trust(values, fingerprint) if fingerprint else None
-                may_ask = may_ask and trust is None  # who is asked again and again learns to say yes
-                if trust is None or not decisions.trusts(trust.host, fingerprint):
-                    raise
-            sender = opened.enter_context(outbox.sender(kind, trust.settings, *login, box))
-            return sender(path, name=name, progress=progress, cancel=cancel)
-
-        yield send
 
 
 def _waiting_when_cancelled(send: Send) -> Send:

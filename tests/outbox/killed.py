@@ -68,7 +68,7 @@ def deliver_due(box: Outbox, way: Way) -> None:
     """Make an attempt at all that is due."""
     opened = sender_of(way.to, way.username, way.password, PATIENCE, **way.settings)
     with Sender(opened, with_companion=True) as send:
-        go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1])
+        go_through(box, due(box), lambda each: deliver(box, each, send)[1])
 
 
 def work(folder: Path, way: Way, days: list[datetime.date]) -> None:

@@ -29,7 +29,7 @@ def put(box: Outbox, model: SQLModel, state: str, served: tuple[str, ...] = ()) 
     """A delivery in this state, which the database knows."""
     delivery = box.add(Extract(b"x\r\n"), DATE, MAIL, "lab")
     if state == "delivered":
-        deliver(box, delivery.identifier, arriving)
+        deliver(box, delivery, arriving)
     else:
         box.write(box.read(delivery.identifier), state=state, served=served)
     record(box, model)
@@ -40,7 +40,7 @@ def test_a_refusal_of_who_has_it_outlasts_the_wait_for_others(box: Outbox, model
     waiting = put(box, model, "waiting", ("qa@example.com",))
     model.keep_answers("m", "1", [said(waiting.identifier, words="why " * 400)])
     assert take_in(box, model) == [] and box.read(waiting.identifier).state == "waiting"
-    deliver(box, waiting.identifier, arriving)
+    deliver(box, waiting, arriving)
     (reopened,) = take_in(box, model)
     assert reopened.state == "failed" and len(reopened.reason) < 1000
     assert reopened.reason.startswith("Send the day again when it is corrected. Refused by qa@example.com: why")
@@ -112,7 +112,7 @@ def test_nobody_keeps_all_others_from_reading(
     monkeypatch.setattr(receipts, "OTHERS_SECONDS", 0.1)
     first, second = box.add(Extract(b"1\r\n"), DATE, REST, ""), box.add(Extract(b"2\r\n"), DATE, MAIL, "")
     for each in (first, second):
-        deliver(box, each.identifier, arriving)
+        deliver(box, each, arriving)
     record(box, model)
     mails = {
         number: f"From: qa@example.com\r\nMessage-ID: <{number}@x>\r\n\r\nREFUSED\r\n{each.sha256} {each.name}".encode()

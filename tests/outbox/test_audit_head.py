@@ -37,7 +37,7 @@ def test_it_stands_in_the_entry_and_beside_the_extract(box: Outbox) -> None:
     assert delivery.audit_chains == HEAD.split("; ")
     path, beside, _report = box.files_of(delivery)
     assert beside.name == f"{NAME}.audit" and beside.read_text() == LINE
-    assert deliver(box, delivery.identifier, arriving)[0].state == "delivered"
+    assert deliver(box, delivery, arriving)[0].state == "delivered"
     assert not path.exists() and not beside.exists()
 
 
@@ -98,7 +98,7 @@ def test_one_that_was_changed_is_not_sent(box: Outbox, damage: str | None) -> No
     delivery = put(box)
     beside = box.files_of(delivery)[1]
     beside.unlink() if damage is None else beside.write_bytes(damage.encode("utf-8", "surrogateescape"))
-    failed, error = deliver(box, delivery.identifier, failing(AssertionError("sent")))
+    failed, error = deliver(box, delivery, failing(AssertionError("sent")))
     assert failed.state == "failed" and isinstance(error, OutboxError)
 
 
@@ -116,7 +116,7 @@ def test_it_goes_when_the_delivery_ends(box: Outbox) -> None:
 def send_to(box: Outbox, kind: str, username: str, **settings: object) -> Delivery:
     values = settings_with(**settings)
     delivery = put(box, destination=destination(kind).place(values))
-    done, error = deliver(box, delivery.identifier, alone(outbox.sender(kind, values, username, "test")))
+    done, error = deliver(box, delivery, alone(outbox.sender(kind, values, username, "test")))
     assert error is None
     return done
 

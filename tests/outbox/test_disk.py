@@ -56,10 +56,10 @@ def test_a_full_disk_takes_nothing_in_and_keeps_what_is_there(box: Outbox, left:
 def test_a_full_disk_before_an_attempt_lets_it_wait(box: Outbox) -> None:
     waiting = box.add(Extract(), DATE, REST, "lab-a")
     with full_disk(), pytest.raises(OSError):
-        deliver(box, waiting.identifier, failing(AssertionError("sent")))
+        deliver(box, waiting, failing(AssertionError("sent")))
     assert box.deliveries() == [waiting]
     box.tidy()
-    assert deliver(box, waiting.identifier, arriving)[0].state == "delivered"
+    assert deliver(box, waiting, arriving)[0].state == "delivered"
 
 
 @posix
@@ -73,10 +73,10 @@ def test_a_full_disk_of_the_states_takes_nothing_in_and_begins_nothing(tmp_path:
         with pytest.raises(OSError):
             box.add(Extract(), DATE, REST, "lab-a")
         with pytest.raises(OSError):
-            deliver(box, waiting.identifier, failing(AssertionError("sent")))
+            deliver(box, waiting, failing(AssertionError("sent")))
         assert box.deliveries() == [waiting] and len(list(box.folder.glob("*/*.csv"))) == 1
         (tmp_path / "journal" / "filler").unlink()
-        assert deliver(box, waiting.identifier, arriving)[0].state == "delivered"
+        assert deliver(box, waiting, arriving)[0].state == "delivered"
 
 
 @posix
@@ -92,7 +92,7 @@ def test_a_round_begins_nothing_whose_outcome_it_couldnt_write_down(tmp_path: Pa
         send = arriving if spare > 0 else failing(AssertionError("sent"))
 
         def attempt(delivery: Delivery) -> BaseException | None:
-            return deliver(box, delivery.identifier, send)[1]
+            return deliver(box, delivery, send)[1]
 
         if spare > 0:
             assert go_through(box, due(box), attempt) == []
@@ -108,7 +108,7 @@ def test_a_full_disk_after_an_attempt_lets_it_wait(box: Outbox, state: str) -> N
     """It may have arrived, and nobody could write that down: it is sent again, under the same name."""
     waiting, sent = box.add(Extract(), DATE, REST, "lab-a"), list[Path]()
     if state == "failed":
-        waiting = deliver(box, waiting.identifier, failing(PermissionError("no")))[0]
+        waiting = deliver(box, waiting, failing(PermissionError("no")))[0]
         waiting = retry(box, waiting)
 
     def send(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> None:
@@ -118,14 +118,14 @@ def test_a_full_disk_after_an_attempt_lets_it_wait(box: Outbox, state: str) -> N
     stack = full_disk()
     try:
         with pytest.raises(OSError):
-            deliver(box, waiting.identifier, send)
+            deliver(box, waiting, send)
     finally:
         stack.__exit__(None, None, None)
     assert len(sent) == 1
     box.tidy()
     (again,) = due(box)
     assert again.identifier == waiting.identifier and "Broken off" in again.attempts[-1].outcome
-    assert deliver(box, again.identifier, arriving)[0].state == "delivered"
+    assert deliver(box, again, arriving)[0].state == "delivered"
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_an_outbox_that_may_not_be_written_shows_what_it_has_and_sends_nothing(
     box, send = read_only
     (waiting,) = Outbox(box.folder).deliveries()
     for refused in (
-        lambda: deliver(box, waiting.identifier, send),
+        lambda: deliver(box, waiting, send),
         lambda: box.add(Extract(), DATE, REST, "lab-a"),
         lambda: box.tidy(),
     ):
@@ -177,7 +177,7 @@ from abq_data_entry.outbox import Outbox, OutboxError, Sender, deliver, due, go_
 box, port = Outbox(Path(sys.argv[1])), int(sys.argv[2])
 def attempt(each):
     try:
-        return deliver(box, each.identifier, send)[1]
+        return deliver(box, each, send)[1]
     except OutboxError as error:
         return error
 with Sender(partial(network.FtpUploads, "127.0.0.1", port, "test", "test")) as send:

@@ -34,7 +34,7 @@ def test_what_waits_is_taken_over_and_its_entry_kept(box: Outbox) -> None:
     assert again.deliveries() == [waiting] == restarted(box).deliveries() and not again.problems
     assert (box.folder / "taken-over" / f"{waiting.identifier}.json").read_bytes() == before
     assert json.loads(entry.read_text())["format"] == 4, "the version before refuses it by name"
-    assert deliver(again, waiting.identifier, arriving)[0].state == "delivered"
+    assert deliver(again, waiting, arriving)[0].state == "delivered"
     assert not entry.parent.exists()
 
 
@@ -101,7 +101,7 @@ def test_what_that_window_has_sent_meanwhile_is_not_replaced_by_an_older_version
     (box.folder / newer.identifier).mkdir()
     (box.folder / newer.identifier / "delivery.json").write_text(entry_of(newer), encoding="utf-8")
     again = restarted(box)
-    after, _error = deliver(again, waiting.identifier, failing(AssertionError("sent")))
+    after, _error = deliver(again, waiting, failing(AssertionError("sent")))
     assert after.state == "cancelled" and f"version {newer.version}" in after.reason
     assert {each.state for each in again.deliveries()} == {"cancelled", "delivered"}
 
@@ -232,7 +232,7 @@ def test_a_delivery_whose_folder_cannot_go_is_not_put_in_again(box: Outbox, cloc
     done = put(box)
     folder = box.file_of(done).parent
     with busy_folder(folder):
-        assert deliver(box, done.identifier, arriving)[0].state == "delivered"
+        assert deliver(box, done, arriving)[0].state == "delivered"
         assert not box.file_of(done).exists()
         box.note_recorded(box.deliveries())
         clock.forward(days=91)
@@ -253,7 +253,7 @@ def test_an_open_window_of_that_version_never_sees_half_a_folder(
         real(path, ignore_errors=ignore_errors)
 
     monkeypatch.setattr(shutil, "rmtree", noted)
-    assert deliver(box, done.identifier, arriving)[0].state == "delivered"
+    assert deliver(box, done, arriving)[0].state == "delivered"
     assert present == [False] and box.leftovers() == []
 
 

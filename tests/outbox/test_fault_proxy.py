@@ -71,7 +71,7 @@ def by(server: Server, **options: object) -> Send:
 def until_delivered(box: Outbox, delivery: Delivery, server: Server) -> int:
     """Make attempts until it has arrived; return how many it took."""
     for attempt in range(1, 6):
-        after, error = deliver(box, delivery.identifier, by(server))
+        after, error = deliver(box, delivery, by(server))
         assert after.state in ("waiting", "delivered"), after.reason
         present = server.files().get(NAME)
         if server.kind == "bundled" and after.state == "waiting":  # nothing can be renamed or removed there
@@ -113,7 +113,7 @@ def test_one_kilobyte_a_second_is_slow_and_no_fault(server: Server, box: Outbox)
     content = CONTENT[:3000]
     server.proxy.faults.append(Fault("slow", 500, data=server.kind != "rest"))
     delivery = box.add(Extract(content), DATE, REST if server.kind == "rest" else FTP, "lab")
-    after, error = deliver(box, delivery.identifier, by(server, timeout=20.0))
+    after, error = deliver(box, delivery, by(server, timeout=20.0))
     assert (after.state, error) == ("delivered", None) and server.proxy.happened.is_set()
     assert server.files() == {NAME: content}
 
@@ -157,7 +157,7 @@ def test_wrong_certificate(
                 uploads.upload(path, identifier=path.parent.name, cancel=cancel)
 
         delivery = box.add(Extract(CONTENT), DATE, REST if kind == "rest" else FTP, "lab")
-        after, _error = deliver(box, delivery.identifier, send)
+        after, _error = deliver(box, delivery, send)
         assert not list(folder.iterdir())
     assert after.state == "failed" and after.planned is None
     assert told in after.reason and "Nothing was sent" in after.reason

@@ -218,9 +218,9 @@ def test_rest(box: Outbox, name: str) -> None:
     store = Store(at, fault, after_bytes)
     delivery = box.add(Extract(CONTENT), DATE, REST, "lab")
     with serving(store) as port:
-        failed, _error = deliver(box, delivery.identifier, by_rest(port))
+        failed, _error = deliver(box, delivery, by_rest(port))
         after_the_fault(box, failed, store.files, expected)
-        done, error = deliver(box, retry(box, failed).identifier, by_rest(port))
+        done, error = deliver(box, retry(box, failed), by_rest(port))
     assert (done.state, error) == ("delivered", None)
     assert store.files == {NAME: CONTENT}
 
@@ -229,7 +229,7 @@ def test_401_after_the_login_is_mended_by_another_login(box: Outbox) -> None:
     store = Store("PUT", answer("401 Expired"))
     delivery = box.add(Extract(CONTENT), DATE, REST, "lab")
     with serving(store) as port:
-        done, error = deliver(box, delivery.identifier, by_rest(port))
+        done, error = deliver(box, delivery, by_rest(port))
     assert (done.state, error, store.puts) == ("delivered", None, 1)
     assert store.files == {NAME: CONTENT}
 
@@ -238,7 +238,7 @@ def test_retry_after_is_waited_for(box: Outbox) -> None:
     store = Store("PUT", answer("429 Slowly", b"", "Retry-After: 7200"))
     delivery = box.add(Extract(CONTENT), DATE, REST, "lab")
     with serving(store) as port:
-        after, _error = deliver(box, delivery.identifier, by_rest(port), jitter=lambda: 0.0)
+        after, _error = deliver(box, delivery, by_rest(port), jitter=lambda: 0.0)
     assert after.planned is not None and (after.planned - box.clock()).total_seconds() >= 7200
     assert store.files == {}
 
@@ -262,7 +262,7 @@ def test_307_from_https_to_plain_http_is_not_followed(at: str, box: Outbox, tmp_
             network.upload_to_corporate_rest(path, address, address, "lab", "secret", ca_file=trusted.file)
 
         with serving(secure) as port:
-            after, _error = deliver(box, delivery.identifier, send)
+            after, _error = deliver(box, delivery, send)
     assert after.state == "failed" and "another address (307)" in after.reason
     assert store.files == stranger.files == {}
 
@@ -273,11 +273,11 @@ def test_ftp(box: Outbox, name: str) -> None:
     server = Ftp(**deepcopy(faults))  # type: ignore[arg-type]
     delivery = box.add(Extract(CONTENT), DATE, FTP, "lab")
     with serving(server) as port:
-        failed, _error = deliver(box, delivery.identifier, by_ftp(port))
+        failed, _error = deliver(box, delivery, by_ftp(port))
         after_the_fault(box, failed, server.files, expected)
         server.replies.clear()
         server.keep, server.after, server.welcome = None, None, "220 ready"
-        done, error = deliver(box, retry(box, failed).identifier, by_ftp(port))
+        done, error = deliver(box, retry(box, failed), by_ftp(port))
     assert (done.state, error) == ("delivered", None)
     assert server.files == {NAME: CONTENT}
 
@@ -289,5 +289,5 @@ def test_an_older_version_at_the_destination_stays_whole(box: Outbox, name: str)
     server.files[NAME] = b"the version of yesterday"
     delivery = box.add(Extract(CONTENT), DATE, FTP, "lab")
     with serving(server) as port:
-        deliver(box, delivery.identifier, by_ftp(port))
+        deliver(box, delivery, by_ftp(port))
     assert server.files == {NAME: b"the version of yesterday"}

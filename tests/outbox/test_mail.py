@@ -47,7 +47,7 @@ def test_every_third_meets_a_fault(box: Outbox, clock: Clock) -> None:
     with mail_server() as (port, letters), sending(port, box) as send:
         letters.fault = lambda: next(faults) if next(turns) % 3 == 0 else ""
         for _round in range(40):
-            go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1])
+            go_through(box, due(box), lambda each: deliver(box, each, send)[1])
             clock.forward(minutes=10)
             if not due(box):
                 break
@@ -60,8 +60,8 @@ def test_every_third_meets_a_fault(box: Outbox, clock: Clock) -> None:
         assert "never sent again" in first.reason
         assert arrived(box, first).state == "delivered"
         letters.fault = lambda: ""
-        assert deliver(box, second.identifier, send)[0].state == "unknown", "not by itself"
-        assert deliver(box, retry(box, second).identifier, send)[0].state == "delivered"
+        assert deliver(box, second, send)[0].state == "unknown", "not by itself"
+        assert deliver(box, retry(box, second), send)[0].state == "delivered"
         assert max(Counter(str(each["Message-ID"]) for each in letters.messages()).values()) == 2
         names = [each.get_filename() for each in letters.messages()[0].iter_attachments()]
         assert names[1] == f"{names[0]}.sha256"
@@ -72,10 +72,10 @@ def test_a_refusal_for_good_is_one(box: Outbox) -> None:
     delivery = box.add(Extract(), DATE, MAIL, "lab")
     with mail_server() as (port, letters), sending(port, box) as send:
         letters.fault = lambda: "554"
-        found, error = deliver(box, delivery.identifier, send)
+        found, error = deliver(box, delivery, send)
         assert found.state == "failed" and "554" in found.reason and error is not None
         letters.fault, letters.refused = lambda: "", {"qa@example.com": "450 later"}
-        assert deliver(box, retry(box, found).identifier, send)[0].state == "waiting"
+        assert deliver(box, retry(box, found), send)[0].state == "waiting"
         with pytest.raises(OutboxError, match="only of an unknown one"):
             arrived(box, found)
 
@@ -88,7 +88,7 @@ def test_one_receiver_doesnt_hold_it_back_from_the_others(box: Outbox, clock: Cl
     first, second = (box.add(Extract(), DATE + datetime.timedelta(days=day), place, "lab") for day in (0, 1))
     with mail_server() as (port, letters), sending(port, box, QA, late, gone) as send:
         letters.refused = {late.address: "450 mailbox full", gone.address: "550 no such user"}
-        left = go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1])
+        left = go_through(box, due(box), lambda each: deliver(box, each, send)[1])
         assert left == []
         waiting = box.read(first.identifier)
         assert (waiting.state, waiting.served) == ("waiting", (QA.address,))
@@ -97,16 +97,16 @@ def test_one_receiver_doesnt_hold_it_back_from_the_others(box: Outbox, clock: Cl
         again = Outbox(box.folder, clock).read(first.identifier)
         assert again == waiting, "also after a new start"
         letters.fault = lambda: "lost"
-        assert deliver(box, first.identifier, send)[0].state == "waiting", "nothing is sent that can be lost"
+        assert deliver(box, first, send)[0].state == "waiting", "nothing is sent that can be lost"
         letters.refused = {gone.address: "550 no such user"}
-        lost, _error = deliver(box, second.identifier, send)
+        lost, _error = deliver(box, second, send)
         assert (lost.state, lost.served) == ("unknown", (QA.address,)) and "certainly not arrived for" in lost.reason
         letters.fault = lambda: ""
-        done, error = deliver(box, first.identifier, send)
+        done, error = deliver(box, first, send)
         assert (done.state, done.served, error) == ("delivered", (), None)
         assert "550 no such user" in done.reason and json.loads(to_text(done))["format"] == 4
         letters.refused = dict.fromkeys((late.address, gone.address), "550 no such user")
-        done, error = deliver(box, retry(box, lost).identifier, send)
+        done, error = deliver(box, retry(box, lost), send)
         assert (done.state, error) == ("delivered", None) and "late@example.com (550" in done.reason
     came = [(to, str(each["Message-ID"])) for (to, _), each in zip(letters.kept, letters.messages(), strict=True)]
     assert [to for to, _ in came] == [[QA.address], [QA.address], [late.address], [late.address]]
@@ -121,7 +121,7 @@ def test_a_wordy_server_leaves_the_delivery_readable(box: Outbox) -> None:
     delivery = box.add(Extract(), DATE, MAIL, "lab")
     with mail_server() as (port, letters), sending(port, box, *to) as send:
         letters.refused = {each.address: "550 \x1b[2J" + "no such user here. " * 20 for each in to}
-        deliver(box, delivery.identifier, send)
+        deliver(box, delivery, send)
     again = Outbox(box.folder, box.clock)
     found = again.read(delivery.identifier)
     assert found.state == "failed" and again.problems == [] and "\x1b" not in found.reason
@@ -144,10 +144,10 @@ def test_what_ends_after_all_was_sent_is_unknown(box: Outbox, how: str) -> None:
     kept: list[object] = []
     if how == "Ctrl-C":
         with pytest.raises(KeyboardInterrupt):
-            deliver(box, delivery.identifier, send)
+            deliver(box, delivery, send)
         assert box.read(delivery.identifier).state == "unknown"
         return
-    deliver(box, delivery.identifier, send)
+    deliver(box, delivery, send)
     (running,) = kept
     box.write(running)  # type: ignore[arg-type]  # as the process left it
     other.tidy()

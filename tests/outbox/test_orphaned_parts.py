@@ -31,7 +31,7 @@ def lost(box: Outbox, server: Server, destination: Place = FTP) -> Delivery:
     delivery = box.add(Extract(LARGE), DATE, destination, "lab")
     server.proxy.faults.append(Fault("down", 10_000_000, data=server.kind != "sshd"))
     send = alone(Sender(server.uploads, partial(box.discard_parts, destination)))
-    after, error = deliver(box, delivery.identifier, send)
+    after, error = deliver(box, delivery, send)
     assert after.state == "waiting" and error is not None
     server.proxy.is_down = False
     assert [name for name in server.files() if name.endswith(".part")]
@@ -45,7 +45,7 @@ def test_is_removed_by_the_next_delivery(how: str, server: Server, box: Outbox) 
         cancel(box, waiting)
     newer = box.add(Extract(SMALL), DATE, FTP, "lab")
     assert box.read(waiting.identifier).state == "cancelled" and server.files()
-    after, error = deliver(box, newer.identifier, alone(Sender(server.uploads, partial(box.discard_parts, FTP))))
+    after, error = deliver(box, newer, alone(Sender(server.uploads, partial(box.discard_parts, FTP))))
     assert (after.state, error) == ("delivered", None)
     assert server.files() == {NAME: SMALL}
     assert not box.orphaned_parts(FTP)
@@ -55,7 +55,7 @@ def test_is_removed_by_the_next_delivery(how: str, server: Server, box: Outbox) 
 def test_another_destination_is_left_alone(server: Server, box: Outbox) -> None:
     cancel(box, lost(box, server, Place("ftp", "elsewhere:21")))
     newer = box.add(Extract(SMALL), DATE, FTP, "lab")
-    deliver(box, newer.identifier, alone(Sender(server.uploads, partial(box.discard_parts, FTP))))
+    deliver(box, newer, alone(Sender(server.uploads, partial(box.discard_parts, FTP))))
     assert len(server.files()) == 2 and len(box.orphaned_parts(Place("ftp", "elsewhere:21"))) == 1
 
 
@@ -63,7 +63,7 @@ def test_one_login_for_both(server: Server, box: Outbox) -> None:
     cancel(box, lost(box, server))
     before = server.proxy.connections
     with Sender(server.uploads, partial(box.discard_parts, FTP)) as send:
-        deliver(box, box.add(Extract(SMALL), DATE, FTP, "lab").identifier, send)
+        deliver(box, box.add(Extract(SMALL), DATE, FTP, "lab"), send)
     assert server.files() == {NAME: SMALL} and server.proxy.connections == before + 1
 
 
@@ -87,7 +87,7 @@ def test_nothing_is_noted_that_cannot_be_there(destination: Place, box: Outbox) 
 
     for content in (SMALL, LARGE) if destination is REST else (SMALL,):
         delivery = box.add(Extract(content), DATE, destination, "lab")
-        after, _error = deliver(box, delivery.identifier, fail)
+        after, _error = deliver(box, delivery, fail)
         cancel(box, after)
     unsent = box.add(Extract(LARGE), DATE, destination, "lab")
     cancel(box, unsent)

@@ -17,10 +17,10 @@ def test_each_state_is_recorded(box: Outbox, model: SQLModel, database: Endpoint
     number = f"{number}-{first.identifier[16:20]}-{first.identifier[20:]}"
     assert record(box, model) == "" and box.unrecorded() == []
     assert run(database, STATES) == [(number, "waiting", 1, 0, False, None)]
-    deliver(box, first.identifier, failing(ConnectionResetError()))
+    deliver(box, first, failing(ConnectionResetError()))
     record(box, model)
     assert run(database, STATES) == [(number, "waiting", 1, 1, False, "The connection was cut. Try again.")]
-    deliver(box, first.identifier, arriving)
+    deliver(box, first, arriving)
     record(box, model)
     assert run(database, STATES) == [(number, "delivered", 1, 2, True, None)]
     clock.forward(minutes=1)
@@ -34,7 +34,7 @@ def test_what_the_database_missed_is_recorded_later(box: Outbox, model: SQLModel
     nowhere = SQLModel.at({**database, "host": str(box.folder)})
     first = box.add(Extract(), DATE, REST, "lab-a")
     assert record(box, nowhere) != ""
-    deliver(box, first.identifier, arriving)
+    deliver(box, first, arriving)
     box.add(Extract(), DATE, FTP, "lab-a")
     assert record(box, nowhere) != "" and len(box.unrecorded()) == 2
     again = Outbox(box.folder)
@@ -74,6 +74,6 @@ def test_without_the_right_the_row_waits(box: Outbox, model: SQLModel, database:
 
 def test_nothing_secret_is_recorded(box: Outbox, model: SQLModel, database: Endpoint) -> None:
     first = box.add(Extract(), DATE, REST, "lab-a")
-    deliver(box, first.identifier, failing(RuntimeError("password=Gr0undhog-Tuesday")))
+    deliver(box, first, failing(RuntimeError("password=Gr0undhog-Tuesday")))
     record(box, model)
     assert "Gr0undhog" not in str(run(database, "SELECT * FROM deliveries"))

@@ -84,7 +84,7 @@ def test_a_name_in_the_outbox_that_would_lead_elsewhere_is_not_believed(box: Out
 def test_the_next_version_takes_the_place_of_the_one_before(box: Outbox, server: Server) -> None:
     for content, version in ((OF_A, 1), (MORE_OF_A, 2)):
         added = put(box, content)
-        after, error = deliver(box, added.identifier, sender(box, server))
+        after, error = deliver(box, added, sender(box, server))
         assert (after.state, after.version, error) == ("delivered", version, None)
     assert there(server) == {f"{FOLDER}/A of 2026-11-20.csv": MORE_OF_A}
 
@@ -92,15 +92,15 @@ def test_the_next_version_takes_the_place_of_the_one_before(box: Outbox, server:
 def test_a_part_that_was_left_in_the_folder_is_removed_from_there(box: Outbox, server: Server) -> None:
     waiting = put(box, OF_A + LARGE)
     server.proxy.faults.append(Fault("down", 10_000_000, data=server.kind != "sshd"))
-    waiting, _ = deliver(box, waiting.identifier, sender(box, server))
+    waiting, _ = deliver(box, waiting, sender(box, server))
     server.proxy.is_down = False
     (part,) = there(server)
     assert waiting.state == "waiting" and part.startswith(f"{FOLDER}/A of 2026-11-20.csv.") and part.endswith(".part")
     cancel(box, waiting)
     elsewhere = alone(Sender(server.uploads, partial(box.discard_parts, FTP)))
-    deliver(box, box.add(Extract(OF_A), datetime.date(2026, 1, 1), FTP, "lab").identifier, elsewhere)
+    deliver(box, box.add(Extract(OF_A), datetime.date(2026, 1, 1), FTP, "lab"), elsewhere)
     assert part in there(server), "the same server, but another folder"
-    deliver(box, put(box, OF_A).identifier, sender(box, server))
+    deliver(box, put(box, OF_A), sender(box, server))
     assert there(server) == {f"{FOLDER}/A of 2026-11-20.csv": OF_A, "abq_data_record_2026-01-01.csv": OF_A}
     assert not box.orphaned_parts(THERE)
 
@@ -108,10 +108,10 @@ def test_a_part_that_was_left_in_the_folder_is_removed_from_there(box: Outbox, s
 def test_a_waiting_one_goes_on_under_its_name_whatever_is_set_later(box: Outbox, server: Server) -> None:
     waiting = put(box, OF_A + LARGE)
     server.proxy.faults.append(Fault("down", 10_000_000, data=server.kind != "sshd"))
-    waiting, _ = deliver(box, waiting.identifier, sender(box, server))
+    waiting, _ = deliver(box, waiting, sender(box, server))
     server.proxy.is_down = False
     box.add(Extract(OF_A), datetime.date(2026, 1, 1), THERE, "lab", upload_name="{date}.txt")
-    after, _ = deliver(box, waiting.identifier, sender(box, server))
+    after, _ = deliver(box, waiting, sender(box, server))
     assert after.state == "delivered" and there(server) == {f"{FOLDER}/A of 2026-11-20.csv": OF_A + LARGE}
 
 
@@ -140,7 +140,7 @@ def test_the_audit_goes_along_under_the_same_name(box: Outbox, ftp_server: Bundl
     added = box.add(
         Extract(OF_A), DATE, destination("ftp").place(values), "test", 0, lambda _: "A 1 ab", PATTERN
     )
-    after, error = deliver(box, added.identifier, alone(outbox.sender("ftp", values, "test", "test")))
+    after, error = deliver(box, added, alone(outbox.sender("ftp", values, "test", "test")))
     assert (after.state, error) == ("delivered", None)
     names = {path.name for path in (ftp_server.folder / "incoming").iterdir()}
     assert names == {"A of 2026-11-20.csv", "A of 2026-11-20.csv.audit"}

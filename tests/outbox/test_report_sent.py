@@ -30,10 +30,10 @@ def test_it_arrives_before_the_extract_each_time_the_same(box: Outbox) -> None:
     server = Ftp(replies={"STOR": "450 later"})
     with serving(server) as port:
         delivery, send = put(box, "ftp", abq_ftp_host="127.0.0.1", abq_ftp_port=port)
-        assert deliver(box, delivery.identifier, send)[0].state == "waiting" and server.files == {}
+        assert deliver(box, delivery, send)[0].state == "waiting" and server.files == {}
         server.replies.clear()
         retry(box, delivery)
-        done, error = deliver(box, delivery.identifier, send)
+        done, error = deliver(box, delivery, send)
     assert (done.state, done.reason, error) == ("delivered", "", None)
     assert server.files == {NAME: Extract().content, REPORT: PAGE}
     assert [line.split()[1] for line in server.commands if line.startswith("RNTO")] == [REPORT, NAME]
@@ -54,7 +54,7 @@ def test_what_refuses_the_report_alone_gets_the_extract(box: Outbox, answer: str
     with serving(script) as port:
         address = f"http://127.0.0.1:{port}/"
         delivery, send = put(box, "rest", abq_auth_url=address, abq_upload_url=address)
-        done, error = deliver(box, delivery.identifier, send)
+        done, error = deliver(box, delivery, send)
     assert done.state == state and (error is None) == (state == "delivered")
     assert sum(NAME.encode() in each for each in puts) == (1 if state == "delivered" else 0)
     if state == "delivered":
@@ -73,7 +73,7 @@ def test_a_report_that_cannot_be_made_leaves_nothing(box: Outbox) -> None:
 
 def test_parts_of_a_large_one_are_remembered_too(box: Outbox) -> None:
     delivery, _send = put(box, "ftp", page=b"x" * (KEPT_FROM + 1))
-    deliver(box, delivery.identifier, lambda *_, **__: (_ for _ in ()).throw(ConnectionResetError("broken")))
+    deliver(box, delivery, lambda *_, **__: (_ for _ in ()).throw(ConnectionResetError("broken")))
     cancel(box, box.read(delivery.identifier))
     ((identifier, name),) = box.orphaned_parts(delivery.place)
     assert identifier == f"{delivery.identifier}-report" and name.startswith(REPORT) and name.endswith(".part")
@@ -82,4 +82,4 @@ def test_parts_of_a_large_one_are_remembered_too(box: Outbox) -> None:
 def test_without_the_setting_there_is_none(box: Outbox) -> None:
     delivery = box.add(Extract(), DATE, outbox.Place("rest", "http://127.0.0.1/"), "test")
     assert not box.files_of(delivery)[2].exists()
-    assert deliver(box, delivery.identifier, arriving)[0].state == "delivered"
+    assert deliver(box, delivery, arriving)[0].state == "delivered"

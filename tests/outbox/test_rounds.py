@@ -25,7 +25,7 @@ def put(box: Outbox, number: int, username: str = "lab-a") -> Delivery:
 def test_what_is_due(box: Outbox, clock: Clock) -> None:
     first, second, third = (put(box, number) for number in range(3))
     assert due(box) == sorted((first, second, third), key=lambda each: each.identifier)
-    deliver(box, first.identifier, failing(ConnectionResetError()))
+    deliver(box, first, failing(ConnectionResetError()))
     outbox.cancel(box, second)
     assert due(box) == [third]
     clock.forward(minutes=2)
@@ -66,7 +66,7 @@ def test_after_a_server_has_said_when_nothing_is_asked_of_it(box: Outbox, clock:
     deliveries = [put(box, number) for number in range(3)]
     with serving(answering(http("200 OK"), http("429 Slowly", b"", "Retry-After: 600"))) as port:
         send = rest_sender(f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}/")
-        left = go_through(box, deliveries, lambda each: deliver(box, each.identifier, send)[1])
+        left = go_through(box, deliveries, lambda each: deliver(box, each, send)[1])
     assert [each.identifier for each in left] == [each.identifier for each in deliveries[1:]]
     assert [len(box.read(each.identifier).attempts) for each in deliveries] == [1, 0, 0]
     assert due(box) == [] and {each.state for each in box.deliveries()} == {"waiting"}
@@ -82,7 +82,7 @@ def test_a_server_that_wants_days_gets_an_attempt_a_day(box: Outbox, clock: Cloc
     deliveries = [put(box, number) for number in range(2)]
     with serving(answering(http("200 OK"), http("503 Closed", b"", "Retry-After: 999999999"))) as port:
         send = rest_sender(f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}/")
-        go_through(box, deliveries, lambda each: deliver(box, each.identifier, send)[1])
+        go_through(box, deliveries, lambda each: deliver(box, each, send)[1])
     first, second = (box.read(each.identifier) for each in deliveries)
     assert (first.state, second.state) == ("failed", "waiting")
     assert second.planned == clock() + datetime.timedelta(days=1)
@@ -92,7 +92,7 @@ def test_a_refused_login_is_tried_once(box: Outbox) -> None:
     deliveries = [put(box, number) for number in range(3)]
     with serving(answering(http("401 Unauthorized"))) as port:
         send = rest_sender(f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}/")
-        left = go_through(box, deliveries, lambda each: deliver(box, each.identifier, send)[1])
+        left = go_through(box, deliveries, lambda each: deliver(box, each, send)[1])
     assert left == deliveries[1:]
 
 
@@ -110,7 +110,7 @@ def test_many_arrive_over_one_login(
         day = DATE + datetime.timedelta(days=number)
         box.add(Extract(f"day {number}\r\n".encode()), day, destination(kind).place(values), "test")
     with outbox.sender(kind, values, "test", "test") as send:
-        assert go_through(box, due(box), lambda each: deliver(box, each.identifier, send)[1]) == []
+        assert go_through(box, due(box), lambda each: deliver(box, each, send)[1]) == []
     server = {"rest": rest_server, "ftp": ftp_server}[kind]
     assert {each.state for each in box.deliveries()} == {"delivered"}
     assert sorted(path.read_text() for path in server.folder.iterdir()) == sorted(f"day {n}\n" for n in range(20))
@@ -130,9 +130,9 @@ def test_a_break_in_between_costs_one_attempt(box: Outbox, rest_server: BundledS
             if path.parent.name == deliveries[2].identifier:
                 raise ConnectionResetError  # it is stored, and we don't know it
 
-        go_through(box, deliveries, lambda each: deliver(box, each.identifier, send)[1])
+        go_through(box, deliveries, lambda each: deliver(box, each, send)[1])
         states = [box.read(each.identifier).state for each in deliveries]
         assert states == ["delivered", "delivered", "waiting", "delivered", "delivered"]
-        deliver(box, deliveries[2].identifier, sender)
+        deliver(box, deliveries[2], sender)
     assert len(list(rest_server.folder.iterdir())) == 5
     assert box.read(deliveries[2].identifier).state == "delivered"

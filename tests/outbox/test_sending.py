@@ -61,7 +61,7 @@ def put(box: Outbox) -> Delivery:
 
 
 def attempt(box: Outbox, delivery: Delivery, send: outbox.Send) -> Delivery:
-    return deliver(box, delivery.identifier, send, jitter=lambda: 1.0)[0]
+    return deliver(box, delivery, send, jitter=lambda: 1.0)[0]
 
 
 def test_it_arrives_and_the_receipt_says_so(box: Outbox, rest_server: BundledServer) -> None:
@@ -76,7 +76,7 @@ def test_it_arrives_and_the_receipt_says_so(box: Outbox, rest_server: BundledSer
         )
 
     told = list[tuple[int, int]]()
-    done, error = deliver(box, added.identifier, send, progress=lambda *sent: told.append(sent))
+    done, error = deliver(box, added, send, progress=lambda *sent: told.append(sent))
     assert told[-1] == (done.size, done.size)
     assert error is None and seen == [("sending", 1)]
     assert (rest_server.folder / NAME).read_bytes() == Extract().content
@@ -90,7 +90,7 @@ def test_it_arrives_and_the_receipt_says_so(box: Outbox, rest_server: BundledSer
 
 def test_what_is_delivered_is_not_sent_again(box: Outbox) -> None:
     done = attempt(box, put(box), arriving)
-    assert deliver(box, done.identifier, failing(AssertionError("sent twice"))) == (done, None)
+    assert deliver(box, done, failing(AssertionError("sent twice"))) == (done, None)
 
 
 def test_a_failure_that_may_pass_is_planned_again_and_a_restart_keeps_that(box: Outbox, clock: Clock) -> None:
@@ -143,7 +143,7 @@ def test_the_server_says_when(box: Outbox) -> None:
 def test_a_failure_that_can_not_pass_is_not_tried_again(box: Outbox, rest_server: BundledServer) -> None:
     sender = rest_sender(rest_server.auth_url, rest_server.upload_url, PASSWORD)
     delivery = put(box)
-    failed, error = deliver(box, delivery.identifier, sender)
+    failed, error = deliver(box, delivery, sender)
     assert (failed.state, failed.planned) == ("failed", None)
     assert isinstance(error, network.requests.HTTPError) and "password" in failed.reason
     assert all(PASSWORD.encode() not in path.read_bytes() for path in box.folder.rglob("*") if path.is_file())
@@ -152,7 +152,7 @@ def test_a_failure_that_can_not_pass_is_not_tried_again(box: Outbox, rest_server
 
 
 def test_cancel_ends_it_and_removes_the_file(box: Outbox) -> None:
-    cancelled, error = deliver(box, put(box).identifier, failing(network.Cancelled()))
+    cancelled, error = deliver(box, put(box), failing(network.Cancelled()))
     assert cancelled.state == "cancelled" and isinstance(error, network.Cancelled)
     assert not box.file_of(cancelled).exists()
     with pytest.raises(OutboxError, match="Upload the day again"):
@@ -171,7 +171,7 @@ def test_cancel_of_one_that_waits(box: Outbox) -> None:
 def test_the_caller_breaking_off_lets_it_wait(box: Outbox) -> None:
     delivery = put(box)
     with pytest.raises(KeyboardInterrupt):
-        deliver(box, delivery.identifier, failing(KeyboardInterrupt()))
+        deliver(box, delivery, failing(KeyboardInterrupt()))
     waiting = box.read(delivery.identifier)
     assert (waiting.state, waiting.planned, waiting.failures) == ("waiting", None, 0)
     assert "Broken off" in waiting.attempts[0].outcome
@@ -203,7 +203,7 @@ def test_what_is_recorded_stands_beside_the_attempts(box: Outbox) -> None:
 def test_a_file_that_was_damaged_in_the_outbox_is_not_sent(box: Outbox) -> None:
     delivery = put(box)
     box.file_of(delivery).write_bytes(Extract().content.replace(b"8:00", b"9:00"))
-    failed, error = deliver(box, delivery.identifier, failing(AssertionError("sent")))
+    failed, error = deliver(box, delivery, failing(AssertionError("sent")))
     assert failed.state == "failed" and "damaged" in failed.reason and isinstance(error, OutboxError)
 
 
@@ -243,16 +243,16 @@ def test_two_at_once_send_it_once(box: Outbox) -> None:
         begun.set()
         assert go_on.wait(20)
 
-    thread = threading.Thread(target=deliver, args=(box, delivery.identifier, slowly))
+    thread = threading.Thread(target=deliver, args=(box, delivery, slowly))
     thread.start()
     assert begun.wait(20)
-    for refused in (lambda: deliver(box, delivery.identifier, slowly), lambda: retry(box, delivery)):
+    for refused in (lambda: deliver(box, delivery, slowly), lambda: retry(box, delivery)):
         with pytest.raises(Busy):
             refused()
     with pytest.raises(Busy):
         cancel(box, delivery)
     go_on.set()
-    assert deliver(box, delivery.identifier, slowly, patience=20)[0].state == "delivered"
+    assert deliver(box, delivery, slowly, patience=20)[0].state == "delivered"
     thread.join(20)
     assert len(sent) == 1
 

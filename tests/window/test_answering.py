@@ -191,6 +191,7 @@ def test_cancel_acts_at_once_on_a_connection_that_stalls(
 
 def canceller(window: Window, name: str, place: str) -> Callable[[], Any]:
     if place == "bar":
+        window.until(lambda: running_lines(window), "its line")
         return lambda: press_cancel(window, name)
     shown = deliveries_window(window)
     identifier = deliveries()[-1].identifier

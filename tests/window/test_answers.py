@@ -42,7 +42,7 @@ def refused_delivery(
         )  # fmt: skip
         put_in(stored, addresses)
         (sent,) = box().deliveries()
-        deliver(box(), sent.identifier, arriving)
+        deliver(box(), sent, arriving)
         told_to_database(box(), stored)
         mailbox.put(answer(f"REFUSED: plot 1 is missing\n{sent.sha256}  {EXTRACT}", sender="data@example.com"))
         yield mailbox

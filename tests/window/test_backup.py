@@ -89,8 +89,9 @@ def test_a_file_that_is_no_backup(window: Window, stored: SQLModel, tmp_path: Pa
 
 def test_cancelled_backup(window: Window, tmp_path: Path) -> None:
     window.app.backups.back_up(tmp_path / "file.dump")
-    line: Any = window.app.status_bar.jobs.winfo_children()[-1]
-    line.button.invoke()
+    lines: Any = window.app.status_bar.jobs.winfo_children
+    window.until(lines, "its line")
+    lines()[-1].button.invoke()
     until_ended(window, "Backup")
     assert "cancelled" in window.app.status.get()
     assert not list(tmp_path.glob("*.dump*"))

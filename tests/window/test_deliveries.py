@@ -126,7 +126,7 @@ def test_no_password_is_asked_for_what_another_program_has_sent_meanwhile(
     window = open_window()
     window.message("An extract waits to be delivered.")
     (delivery,) = box().deliveries()
-    assert deliver(box(), delivery.identifier, arriving)[0].state == "delivered"
+    assert deliver(box(), delivery, arriving)[0].state == "delivered"
     window.press_message("Deliver Now")
     window.until(lambda: status(window) == "Nothing of it waits to be delivered any more", "the word on it")
     assert not window.dialogs and not window.messages

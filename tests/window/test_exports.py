@@ -78,8 +78,9 @@ def test_a_view_is_exported_by_keys(
     dialog = opened(window)
     with table_locked(database, "plot_checks"):
         window.press("Return")
-        window.until(lambda: "Export" in window.app.commands.running, "the export")
-        (line,) = (each for each in window.app.status_bar.jobs.winfo_children() if isinstance(each, RunningLine))
+        lines = window.app.status_bar.jobs.winfo_children
+        window.until(lines, "the export")
+        (line,) = (each for each in lines() if isinstance(each, RunningLine))
         line.button.invoke()
         window.until(lambda: "Export" not in window.app.commands.running, "its end")
     assert sorted(tmp_path.glob("*.xlsx")) == [file] and not never.exists()
