@@ -28,17 +28,24 @@ def test_a_lab_and_its_plots(model: SQLModel) -> None:
     assert model.choices().plots["F"] == (1, 2, 3, 4, 5)
     assert [model.add_plot("F", 20, "AXM999"), model.add_plot("F", 20)] == [True, False]
     assert model.get_current_seed_sample("F", 20) == "AXM999"
-    for call in (lambda: model.add_lab("FF"), lambda: model.add_lab(" "), lambda: model.add_lab("G", 21),
-                 lambda: model.add_lab("G", 0), lambda: model.add_lab("7"), lambda: model.add_lab("-"),
-                 lambda: model.add_lab("f"), lambda: model.add_lab("a"),
-                 lambda: model.add_plot("F", 21), lambda: model.add_plot("Z", 1), lambda: model.add_plot("F", 7, "AX")):
+    for lab in ("FF", "", " ", "7", "-"):
+        with pytest.raises(DatabaseError, match="must be one letter"):
+            model.add_lab(lab)
+    for lab in ("f", "a"):
         with pytest.raises(DatabaseError):
-            call()
+            model.add_lab(lab)
+    for plots in (-1, 0, 21):
+        with pytest.raises(DatabaseError, match="must have 1 to 20 plots"):
+            model.add_lab("G", plots)
+    with pytest.raises(DatabaseError):
+        model.add_plot("F", 7, "AX")
     assert "G" not in model.choices().labs
     with pytest.raises(DatabaseError, match=r"Lab Z is not known\. Add the lab first"):
         model.add_plot("Z", 1)
-    with pytest.raises(DatabaseError, match="from 1 to 20"):
-        model.add_plot("F", 21)
+    for plot in (0, 21):
+        with pytest.raises(DatabaseError, match="from 1 to 20"):
+            model.add_plot("F", plot)
+    assert model.add_lab("G", 1) and model.choices().plots["G"] == (1,)
     assert model.add_lab("H") and model.choices().plots["H"] == tuple(range(1, 21))
 
 

@@ -146,6 +146,17 @@ def test_each_thread_has_its_own_connection(model: SQLModel) -> None:
     assert pids[3] != pids[4]
 
 
+def test_a_confirmation_is_a_commit_of_its_own(model: SQLModel, database: Endpoint) -> None:
+    """A synchronous standby is waited for by what has a number; what only reads has none."""
+    newest = "SELECT txid_snapshot_xmax(txid_current_snapshot()) AS number"
+    before = model.query(newest)
+    assert model.query(newest) == before
+    connections = Connections(database)
+    connections.confirm()
+    connections.close()
+    assert model.query(newest) != before
+
+
 def test_reading_can_be_cancelled(model: SQLModel) -> None:
     caught: list[BaseException] = []
 
