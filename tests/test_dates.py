@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from abq_data_entry import fields
 from abq_data_entry.fields import dates
 
 TODAY = datetime.date(2026, 11, 26)
@@ -115,6 +116,16 @@ def test_words(text: str, words: str) -> None:
     with pytest.raises(ValueError) as told:
         dates.read_date(text, TODAY)
     assert str(told.value) == words
+
+
+@pytest.mark.parametrize(("text", "today"), [("2", "0001-01-01"), ("31", "0001-01-30"), ("2.1.", "0001-01-01"),
+                                             ("29.2.", "0003-12-31"), ("31.12.", "0001-12-30")])  # fmt: skip
+def test_of_the_first_years_there_is_no_such_day_yet(text: str, today: str) -> None:
+    with pytest.raises(ValueError) as told:
+        dates.read_date(text, date(today))
+    assert str(told.value) == f"{text}: there was no such day yet"
+    assert dates.parse_date(fields.field("Date"), today, None) == date(today)
+    assert dates.could_become_date(fields.field("Date"), today[:-1], None)
 
 
 def test_without_a_day_of_today_a_short_date_means_nothing() -> None:

@@ -313,6 +313,6 @@ def _path_of_the_server(cursor: Cursor) -> str:
     cursor.execute(_MAY_READ_FILES)
     for statement in (_OF_FILES, _OF_SERVER) if cursor.fetchall() == [(True,)] else (_OF_SERVER,):
         cursor.execute(statement)
-        for (path,) in cursor.fetchall():
-            return str(path)
-    return ""
+        if found := cursor.fetchall():
+            break
+    return str(found[0][0])

@@ -138,6 +138,35 @@ def test_one_that_holds_nothing_that_can_be_read_is_put_away_too(journal: Journa
     assert aside.read_bytes() == b"nonsense\n" and "journal.log" not in names(journal)
 
 
+def test_an_event_that_is_none_is_put_aside_and_told(journal: Journal, older: journal_1_0.Journal) -> None:
+    older.keep(inserted(1))
+    with older.path.open("ab") as file:
+        file.write(to_line({"event": "painted", "id": "0" * 32}) + to_line({"event": "keep"}))
+    assert [each.record["Plot"] for each in journal.entries()] == [1]
+    (aside,) = journal.folder.glob("damaged-*.log")
+    assert [b"painted" in line for line in aside.read_bytes().splitlines()] == [True, False]
+    assert journal.problems[0].startswith("2 parts of the journal of this computer can't be read")
+
+
+def test_of_what_was_cut_off_only_what_still_waited_is_missed(journal: Journal, older: journal_1_0.Journal) -> None:
+    kept = [inserted(plot) for plot in (1, 2, 3)]
+    for entry in kept:
+        older.keep(entry)
+    older.settle(kept[0].identifier, "saved")
+    older.leave_undecided(kept[1].identifier, "why")
+    length = older.path.stat().st_size
+    older.keep(inserted(4))
+    os.truncate(older.path, length)
+    assert [(each.record["Plot"], each.remark) for each in journal.entries()] == [(2, "why"), (3, "")]
+    assert "1 record that waited in it is gone" in journal.problems[0]
+
+
+def test_a_name_that_was_freed_while_records_wait_is_occupied_again(journal: Journal) -> None:
+    journal.keep(inserted(1))
+    (journal.folder / "journal.log").unlink()
+    assert len(journal.entries()) == 1 and "journal.log" in names(journal) and not journal.problems
+
+
 @pytest.mark.parametrize("how", ["emptied", "removed", "cut"])
 def test_that_it_was_cut_short_is_told(journal: Journal, older: journal_1_0.Journal, how: str) -> None:
     older.keep(inserted(1))

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import SQLModel, audit_guard, auditing, schema
+from abq_data_entry.models import SchemaMissing, SQLModel, audit_guard, auditing, schema
 from abq_data_entry.models.auditing import Verdict
 from abq_data_entry.postgres import EmbeddedServer
 from tests.fixtures.cluster import DATABASE, Node
@@ -393,6 +393,18 @@ def test_who_does_not_see_all_of_a_chain_is_told_so_and_of_no_break_in_it(used: 
         assert found.breaks == () and ["this login doesn't see" in each for each in found.notes] == [True]
         assert verdict(used).notes == () and [each.lab for each in verdict(used, witness).breaks] == ["-"]
         assert [each.lab for each in verdict(theirs, f"A 1 {'0' * 64}").breaks] == ["A"]
+
+
+@pytest.mark.parametrize("heads", ["A", "A 1", f"A x {'0' * 64}", f"A 1 {'0' * 63}", f"A 1 {'0' * 64}; ?"])
+def test_what_is_no_head_is_refused(heads: str) -> None:
+    with pytest.raises(ValueError, match="isn't a head of the audit: a lab, a number and a hash are expected"):
+        auditing.parse_heads(heads)
+    assert auditing.parse_heads(f" A 1 {'0' * 64};;A 20 {'f' * 64} ; ") == {("A", 1): "0" * 64, ("A", 20): "f" * 64}
+
+
+def test_a_database_without_an_audit_is_told(make_database: Callable[[str], Endpoint]) -> None:
+    with pytest.raises(SchemaMissing):
+        verdict(make_database("template0"))
 
 
 def test_triggers_off_for_whoever_connects(used: Endpoint) -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from abq_data_entry.outbox import Attempt, Busy, Delivery, NoRecords, Outbox, UnknownDelivery, due
 from abq_data_entry.outbox.delivery import BROKEN_OFF, PERHAPS_ARRIVED, STATES, from_text, to_text
 from abq_data_entry.outbox.folder import ROOM
-from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract, content_of, replace_content
+from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract, content_of, replace_content, rewrite
 from tests.outbox.earlier import left_by_the_version_before
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -205,6 +205,45 @@ def test_a_damaged_entry_is_put_aside_and_told(box: Outbox, damage: str) -> None
     assert bad.short in told and "damaged" in told
     (aside,) = (box.folder / "damaged").iterdir()
     assert (aside / NAME).read_bytes() == Extract().content
+
+
+def test_a_row_that_is_not_as_it_was_written_is_put_aside(box: Outbox) -> None:
+    good, bad = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
+    rewrite(box, "UPDATE deliveries SET content = replace(content, 'lab-a', 'lab-b') WHERE id = ?", bad.identifier)
+    assert box.deliveries() == Outbox(box.folder).deliveries() == [good]
+    (told,) = box.problems
+    (aside,) = (box.folder / "damaged").iterdir()
+    assert bad.short in told and str(aside) in told and b"lab-b" in (aside / "delivery.json").read_bytes()
+
+
+def test_a_damaged_row_without_a_folder_is_told_and_gone(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    shutil.rmtree(box.file_of(put).parent)
+    replace_content(box, put, "{")
+    assert box.deliveries() == [] and not Outbox(box.folder).deliveries()
+    assert box.problems == [f"The delivery {put.short} in the outbox is damaged: its description can't be read."]
+    again = Outbox(box.folder)
+    assert again.deliveries() == [] and not again.problems
+
+
+def test_a_row_of_a_name_that_is_none_moves_nothing(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    rewrite(box, "UPDATE deliveries SET id = '../outbox' WHERE id = ?", put.identifier)
+    assert box.deliveries() == [put], "it is taken over from its folder"
+    assert [each for each in box.problems if "damaged" in each] == [
+        "The delivery ../outbo in the outbox is damaged: its description can't be read."
+    ]
+    assert not (box.folder / "damaged").exists() and Outbox(box.folder).deliveries() == [put]
+
+
+def test_what_cannot_be_put_aside_is_told_and_stays(box: Outbox) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    (box.folder / "damaged").write_bytes(b"in the way")
+    replace_content(box, put, "{")
+    assert box.deliveries() == []
+    (told,) = box.problems
+    assert "It can't be put aside" in told and str(box.file_of(put).parent) in told
+    assert box.file_of(put).exists() and Outbox(box.folder).deliveries() == []
 
 
 def test_an_entry_damaged_after_it_was_read_is_put_aside_too(box: Outbox) -> None:
