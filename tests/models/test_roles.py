@@ -9,7 +9,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import RightsMissing, SQLModel, schema
+from abq_data_entry.models import LoginFailed, RightsMissing, SQLModel, schema
 from abq_data_entry.models.audit_guard import KEPT, QA_VIEWS
 from abq_data_entry.models.auditing import Verdict
 from tests.fixtures.cluster import Node
@@ -91,6 +91,17 @@ def test_the_matrix_names_every_table_and_view(node: Node) -> None:
         "abq",
     )
     assert {name for (name,) in found} == set(MATRIX)
+
+
+def test_a_login_is_given_with_its_place(node: Node) -> None:
+    place = login(node, "abq_technician")
+    where, who, password = (place["host"], place["dbname"]), place["user"], place["password"]
+    with closing(SQLModel(*where, who, password, port=place["port"])) as model:
+        model.connect()
+        assert model.query("SELECT session_user::text AS name") == [{"name": who}]
+    for wrong in (None, "", f"{password}x"):
+        with closing(SQLModel(*where, who, wrong, port=place["port"])) as model, pytest.raises(LoginFailed):
+            model.connect()
 
 
 @pytest.mark.skipif(PSQL is None, reason="there is no psql on this machine")

@@ -324,6 +324,9 @@ PATHS = [
     ("ALTER ROLE {0}_qa SET search_path = 'EVIL', public", []),
     ('ALTER SCHEMA evil RENAME TO "Of ""QA"""; ALTER DATABASE {0} SET search_path = \'Of "QA"\', public',
      ['The search path set for everybody finds audit in the schema Of "QA" first']),
+    ("SET LOCAL allow_system_table_mods = on; CREATE TABLE pg_catalog.plots ()",
+     ["Every search path finds plots in the schema pg_catalog first",
+      'The search path set for everybody finds audit in the schema Of "QA" first']),
 ]
 
 

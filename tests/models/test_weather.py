@@ -319,6 +319,18 @@ def test_more_than_two_decimals_are_rounded_and_named(text: str, rounded: str) -
     assert (str(seen.temperature), seen.notes) == (rounded, (f"temperature rounded from '{text}'",))
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("new", "Weather data recorded for 8:00"), ("replaced", "Weather data recorded for 8:00"),
+        ("filled", "Weather data for 8:00 is completed: pressure, conditions"),
+        ("known", "Weather data for 8:00 is already recorded"),
+    ],
+)  # fmt: skip
+def test_what_became_of_it_in_words(state: Any, words: str) -> None:
+    assert Stored(state, parse_observation(GOOD), ("pressure", "conditions")).in_words("8:00") == words
+
+
 def test_zeros_at_the_end_are_no_rounding() -> None:
     assert parse_observation({**GOOD, "temp_c": "1.50000"}).notes == ()
 
