@@ -1,8 +1,8 @@
 """No statement waits for ever: its connection is ended from another thread when the server has stopped answering.
 
-Keepalives don't notice a server whose processes are stopped: the kernel still answers them. So who has waited for some
-seconds without an answer has the server asked for a word on a second connection. If that isn't answered either, the
-socket is closed, which ends the wait; and so it is when a wait is longer than its kind may be.
+Keepalives don't notice a server whose processes are stopped: the kernel still answers them. So after some seconds
+without an answer, the server is asked for a sign of life on a second connection. If it doesn't answer there either, the
+socket is closed, which ends the wait. The same happens when a wait takes longer than its kind may.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Waits:
     """The waits of all connections to one database, watched by one thread while there are any."""
 
     def __init__(self, endpoint: Mapping[str, str], patience: float = ANSWER_WITHIN) -> None:
-        """`patience`: the seconds that the server has for a word when it is asked for one."""
+        """`patience`: seconds that the server has to answer when it is asked for a sign of life."""
         self._endpoint = dict(endpoint)
         self._patience = patience
         self._waits: set[Wait] = set()

@@ -453,19 +453,19 @@ class Journal:
         self._known[digest] = entry
 
     def settle(self, identifier: str, how: str) -> None:
-        """The database has the record, or somebody decided: it waits no more. May be said twice."""
+        """Remove a record that the database has, or about which somebody has decided. May be called twice."""
         with self._opened() as connection:
             connection.execute(_SETTLE, (identifier,))
         log.info("%s waits no more: %s", identifier, how)
 
     def leave_undecided(self, identifier: str, remark: str) -> None:
-        """Somebody has to decide about the record; `remark` says why."""
+        """Mark the record as waiting for a decision; `remark` says why."""
         with self._opened() as connection:
             connection.execute(_LEAVE_UNDECIDED, (remark, identifier))
 
     @contextmanager
     def replaying(self) -> Iterator[None]:
-        """Hold what only one holds who saves what waits; raises `JournalBusy` at once if another does.
+        """Hold the lock of the one process that saves what waits; raises `JournalBusy` at once if another does.
 
         The file is kept open meanwhile: each record that is saved waits for fewer syncs of the disk.
         """

@@ -39,11 +39,11 @@ class UnknownDelivery(OutboxError):
 
 
 class SettingsUnusable(OutboxError):
-    """A setting makes no sense, so that nothing can be sent by it; what waits goes on when it is put right."""
+    """A setting makes no sense, so nothing can be sent with it; deliveries wait until it is corrected."""
 
 
 class Busy(OutboxError):
-    """Another process, or another window, is at this delivery at the moment."""
+    """Another process, or another window, is working on this delivery at the moment."""
 
 
 class NoRecords(Exception):
@@ -117,13 +117,13 @@ def report_of(path: Path) -> Path:
 
 
 def companions(name: str) -> tuple[str, ...]:
-    """What may go along with a file of that name: its digest, where the audit stood, the day's report."""
+    """The files that may be sent with a file of that name: its digest, where the audit stood, the day's report."""
     path = Path(name)
     return f"{name}.sha256", companion(path).name, report_of(path).name
 
 
 def report_identifier(identifier: str) -> str:
-    """What the report of a delivery is known by: the same in all attempts, and other than what its extract is."""
+    """Return the identifier of a delivery's report: the same in all attempts, and not that of its extract."""
     return f"{identifier}-report"
 
 

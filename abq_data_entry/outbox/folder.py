@@ -70,7 +70,7 @@ KEPT = datetime.timedelta(days=90)
 """How long the receipt of a delivery stays in the outbox; the database keeps it for ever."""
 
 LANES = 64
-"""For each destination: a file of the lock each, so that their number has an end."""
+"""How many lock files there are: deliveries share them, so that their number doesn't grow."""
 
 ROOM = 128 * 1024
 """Bytes that must be free before a delivery is begun: its outcome has to be written down, and the file of the states,
@@ -317,7 +317,7 @@ class Outbox:
             self._file.path.with_name(_SIGN).unlink(missing_ok=True)
 
     def lane(self, delivery: Delivery, patience: float = 0.0) -> AbstractContextManager[None]:
-        """Hold what nobody else may hold who sends or changes this delivery or another version of it.
+        """Hold the lock under which this delivery, or another version of it, is sent or changed.
 
         Raises `Busy` after `patience` seconds. The lock falls with the process that holds it.
         """
@@ -440,7 +440,7 @@ class Outbox:
         connection.execute("INSERT OR IGNORE INTO orphaned_parts VALUES (?, ?, ?)", (identifier, text, digest_of(text)))
 
     def _note_whether_any(self, there_are: bool) -> None:
-        """Tell it where there were deliveries, and none is left: the file was emptied, or taken away."""
+        """Report it if there were deliveries and none is left: the file was emptied or removed."""
         sign = self._file.path.with_name(_SIGN)
         if there_are:
             sign.touch(mode=0o600)

@@ -132,7 +132,7 @@ def cancel(outbox: Outbox, delivery: Delivery, reason: str = "Cancelled.") -> De
 
 
 def arrived(outbox: Outbox, delivery: Delivery) -> Delivery:
-    """Note that it has arrived, as somebody has found, where that was unknown. Raises `Busy`, `OutboxError`."""
+    """Mark a delivery in the state unknown as arrived. Raises `Busy`, `OutboxError`."""
     changes = {"planned": None, "reason": _SAID_TO_HAVE_ARRIVED, "served": ()}
     present = outbox.change(delivery, (UNKNOWN,), state=DELIVERED, **changes)
     if present.state != DELIVERED:
@@ -141,12 +141,12 @@ def arrived(outbox: Outbox, delivery: Delivery) -> Delivery:
 
 
 def reopen(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
-    """Let it have failed though it arrived, or may have: the receiver has refused it. Raises `Busy`."""
+    """Mark it as failed although it has, or may have, arrived: the receiver has refused it. Raises `Busy`."""
     return outbox.change(delivery, (DELIVERED, UNKNOWN), state=FAILED, planned=None, reason=reason)
 
 
 def give_up(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
-    """Let it have failed before it was sent; a person may retry. Raises `Busy` while it is being sent."""
+    """Mark it as failed without sending it; a person may retry. Raises `Busy` while it is being sent."""
     return outbox.change(delivery, UNFINISHED, state=FAILED, planned=None, reason=reason)
 
 
@@ -475,7 +475,7 @@ class Sender(AbstractContextManager["Sender"]):
 
 
 def _send_beside(uploads: Uploads, file: Path, name: str, identifier: str, cancel: threading.Event) -> None:
-    """Send what goes along with an extract: attached to it where the kind can do that, else as a file of its own."""
+    """Send a companion of an extract: attached to it if the kind can do that, otherwise as a file of its own."""
     if not uploads.attach(file, name):
         uploads.upload(file, name=name, identifier=identifier, cancel=cancel)
 

@@ -1,4 +1,4 @@
-"""How the beginning and the end of an alarm are told: what is said, and by mail or by a webhook."""
+"""Notices about the beginning and the end of an alarm: their text, and how they are sent, by mail or by a webhook."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Message(NamedTuple):
 
 
 Tell = Callable[[Message, Callable[[], None], "threading.Event | None"], str]
-"""Tells it; returns what was said. The function is called right before the point from which it may arrive."""
+"""Sends a message; returns the answer. The function is called just before the message may have arrived."""
 
 
 class CannotTell(Exception):
@@ -49,7 +49,7 @@ class CannotTell(Exception):
 
 
 def message_of(due: DueNotice) -> Message:
-    """What is said of the beginning or the end of an alarm."""
+    """Return the message about the beginning or the end of an alarm."""
     alarm = due.alarm
     is_begin = due.about == BEGIN
     sentence = alarm.line if is_begin else f"{alarm.line} Ended: {one_line(alarm.ended_words)}."
@@ -74,14 +74,14 @@ def message_of(due: DueNotice) -> Message:
 
 
 def test_message(name: str, now: datetime.datetime) -> Message:
-    """What a receiver gets to see whether it gets anything."""
+    """Return the message that tests whether a receiver can be reached."""
     text = "This is a test: nothing is wrong. Alarms of ABQ Data Entry reach you this way."
     key = f"abq-test-{name}-{now.timestamp():.0f}"
     return Message("ABQ alarm: a test", text + "\n", {"key": key, "event": "test", "text": text}, key)
 
 
 def key_of(alarm: Alarm, about: str) -> str:
-    """The same for every attempt; with the moment, since numbers begin anew in a database that was restored."""
+    """Return the idempotency key of a notice. It holds the moment, because a restore makes numbers start again."""
     return f"abq-{alarm.id}-{alarm.raised.timestamp():.0f}-{about}"
 
 
@@ -98,7 +98,7 @@ def _cut(line: str) -> str:
 
 @contextlib.contextmanager
 def teller(row: Receiver, values: Values, known: Known) -> Iterator[Tell]:
-    """Within the block messages can be told to that receiver; raises `CannotTell`."""
+    """Within the block messages can be sent to that receiver. Raises `CannotTell`."""
     from ..network.failures import InvalidInput
 
     try:

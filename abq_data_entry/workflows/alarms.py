@@ -1,4 +1,4 @@
-"""One look for alarms: what began and what ended, and telling who is to be told, each once among all workstations."""
+"""Look for alarms once: which began, which ended; and send the notices that are due, each from one workstation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LONG_PAUSE = 3600.0  # seconds, after what is refused for good: somebody may pu
 
 
 class Looked(NamedTuple):
-    """What a look came to: how many alarms began or ended, what was told to whom, and what couldn't be."""
+    """The result of a look: how many alarms began or ended, what was sent to whom, and what couldn't be sent."""
 
     changed: int = 0
     told: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ def look(
     model: SQLModel, values: Values, known: Known, by: By, cancel: threading.Event | None = None,
     found: Sequence[Finding] = (),
 ) -> Looked:  # fmt: skip
-    """Look for alarms, and tell what is to be told; if another workstation does so just now, what it has left for long.
+    """Look for alarms and send the notices that are due; only the overdue ones while another workstation is sending.
 
     `found`: what was found out besides, such as by `audit_finding`. Raises `DatabaseError`.
     """
@@ -64,7 +64,7 @@ def look(
 
 
 def audit_finding(verdict: Verdict) -> Finding:
-    """What a walk through the audit says of it."""
+    """Return what a verification of the audit has found, as an alarm's finding."""
     if verdict.breaks:
         where = "; ".join(f"lab {each.lab}: {each.reason}" for each in verdict.breaks[:3])
         return Finding(AUDIT, "", f"The audit is broken ({where}). `db verify` says more.")
@@ -129,7 +129,7 @@ def _tell(
     model: SQLModel, due: DueNotice, tell: Tell, by: By, cancel: threading.Event | None, told: list[str],
     problems: list[str],
 ) -> bool:  # fmt: skip
-    """Tell it, unless somebody else does; return whether the next one is worth a try."""
+    """Send one notice, unless somebody else does; return whether the next one is worth a try."""
     from .. import outbox
     from ..network.failures import Cancelled, describe_failure
 

@@ -56,7 +56,7 @@ class Decisions(Protocol):
 
 
 class Watching(NamedTuple):
-    """What hears of an attempt, and what cancels it. `waits`: then the delivery waits, and the whole round ends."""
+    """What hears of an attempt and cancels it. `waits`: a cancelled delivery waits, and the whole round ends."""
 
     progress: Progress
     cancel: threading.Event
@@ -290,4 +290,4 @@ class _ViewOfDay:
             raise SettingsUnusable(f"{error} Nothing was sent.") from error
 
     def report(self, done: int, total: int) -> None:
-        """Nobody looks how far it is."""
+        """Ignore the progress: nobody watches it."""

@@ -1,4 +1,4 @@
-"""A list of technicians, or of the seed samples in the plots, as CSV: read strictly, taken in whole or not at all."""
+"""A list of technicians, or of the seed samples in the plots, as CSV: read strictly, imported whole or not at all."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def list_in(path: Path) -> FoundList | None:
 
 
 def take_in(model: SQLModel, found: FoundList) -> str:
-    """Take all of a list in; return what that did. Raises `DatabaseError`: then nothing was changed."""
+    """Import all of a list; return what that did. Raises `DatabaseError`: then nothing was changed."""
     changed = model.take_in_lists(found.technicians, found.seeds)
     same = len(found.technicians or found.seeds) - changed
     noun = "technician" if found.technicians else "seed sample"

@@ -45,11 +45,11 @@ LONGEST_REASON = 800
 """Characters of a refusal that become the reason of a delivery; all of it stands with its answers."""
 
 REFUSED_SECONDS = 3000.0
-"""So long a refused login isn't tried again by runs that nobody watches: one an hour is tried."""
+"""How many seconds unattended runs leave a refused login alone."""
 _SALT = 16  # bytes
 
 OTHERS_SECONDS = 20.0
-"""So long a workstation that reads the mailbox just now is waited for."""
+"""How many seconds to wait for another workstation that is reading the mailbox."""
 
 
 class Read(NamedTuple):
@@ -123,7 +123,7 @@ def _note_refusal(box: Account) -> None:
 
 
 def _marked(box: Account, salt: bytes) -> bytes:
-    """By what a login is known again, and can't be found out."""
+    """Return a digest by which a login is recognised, but can't be found out."""
     text = "\0".join((box.address.place, box.username, box.password))
     return salt + hashlib.scrypt(text.encode(), salt=salt, n=2**14, r=8, p=1)
 
@@ -254,7 +254,7 @@ def _is_under_way(delivery: Delivery) -> bool:
 
 
 def _heard(box: Outbox, delivery: Delivery, receipt: Receipt) -> Delivery:
-    """Let a delivery be what an answer makes of it; return it as it is then. Raises `OutboxError`."""
+    """Apply an answer to a delivery; return the delivery as it is then. Raises `OutboxError`."""
     if receipt.verdict == "refused" and delivery.state in ("delivered", "unknown"):
         return outbox.reopen(box, delivery, _reason(receipt))
     if receipt.verdict == "accepted" and delivery.state == "unknown":
@@ -269,7 +269,7 @@ def _reason(receipt: Receipt) -> str:
 
 
 def try_to_take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
-    """The same where it is nobody's wish: what can't be done now is done with the next look."""
+    """The same when nobody has asked for it: what can't be done now is done at the next look."""
     try:
         return take_in(box, model)
     except (DatabaseError, outbox.OutboxError, OSError) as error:

@@ -33,7 +33,7 @@ _LARGEST_COMPARED = 64 * 1024 * 1024
 
 
 class Compared(NamedTuple):
-    """One name: what is so with it, and the words for it. `entry`: None where it is missing there."""
+    """The result for one name: its state, and the words for it. `entry`: None if it is missing there."""
 
     name: str
     state: str

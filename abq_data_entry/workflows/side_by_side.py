@@ -120,7 +120,7 @@ class _Run:
         self.leave(these)
 
     def leave(self, these: Sequence[Delivery]) -> None:
-        """Tell of those that nothing was told of."""
+        """Report those that weren't reported yet."""
         for each in these:
             if each.identifier not in self._told:
                 self._tell(Outcome(each, NotNow("waits for the next `deliveries run`, since this one took too long.")))

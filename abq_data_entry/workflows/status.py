@@ -1,4 +1,4 @@
-"""How this computer's work stands, for a monitoring system: database, what waits, deliveries, backups, disk, weather.
+"""The state of this computer, for a monitoring system: database, what waits, deliveries, backups, disk, weather.
 
 Nothing is started, asked for or sent, and no reading, login or secret is in it.
 """
@@ -182,7 +182,7 @@ def newest_made(backups: KeptBackups, now: datetime.datetime) -> datetime.dateti
 
 
 def is_old(made: datetime.datetime, now: datetime.datetime, limits: Limits) -> bool:
-    """Whether a backup is too old, or of a clock that was as much ahead."""
+    """Whether a backup is too old, or dated as far in the future, by a clock that was ahead."""
     return abs(now - made) > datetime.timedelta(days=limits.backup_days)
 
 
