@@ -65,7 +65,7 @@ class Job:
         self.tidies = False
         self.ended = threading.Event()
         self.timers: list[str] = []
-        # What was going on when the work was asked for (a command of the menus, say) still is when its result comes.
+        # What was going on when the work was asked for (a menu command, for example) still is when its result comes.
         self.context = contextvars.copy_context()
         self.latest: tuple[int, int] | None = None
 

@@ -17,7 +17,7 @@ class StoredDestination(NamedTuple):
     """Where files go, which, and when. What is taken is said by `destination_problem` in `create_db.sql`.
 
     `contents`: records (the day's extract) or the name of a view; `schedule`: by hand, when a check is complete, or
-    every day at a time of the labs, as `every day at 20:30`; `checksum`: whether a file .sha256 goes along.
+    every day at a time of the labs, as `every day at 20:30`; `checksum`: whether a file .sha256 is sent too.
     `login_method`: one of those of the kind, empty for its usual one; with the header of an API key, or OAuth2's scope.
     """
 

@@ -101,7 +101,7 @@ class Charts:
         self._job = job
 
     def cancel(self) -> None:
-        """Nobody waits any more for what is being read."""
+        """Cancel what is being read: nobody waits for it any more."""
         job, self._job = self._job, None
         if job is not None and not job.finished:
             job.cancel.set()

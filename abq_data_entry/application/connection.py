@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOGIN = "Log in to the database"
-STARTING_MS = 4000  # so long the database on this computer may take to open before that is told
+STARTING_MS = 4000  # how long the database on this computer may take to open before the window says so
 PATIENCE = 3.0  # seconds that a server is waited for which takes no connection yet, before the window goes on without
 _KEPT = "What you save is kept on this computer until it does"
 Result = TypeVar("Result")
@@ -132,7 +132,7 @@ class Connection:
             )
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         if self._timer:
             self._window.after_cancel(self._timer)
             self._timer = ""
@@ -361,7 +361,7 @@ class IdleConnections:
         self._timer = window.after(LOOK_MS, self.look)
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         self._window.after_cancel(self._timer)
 
     def look(self) -> None:

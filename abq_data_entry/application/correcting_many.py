@@ -30,7 +30,7 @@ def correct_many(
     window: tk.Misc, form: DataRecordForm, records: RecordList, connection: Connection, messages: Messages,
     say: Say, changes: Changes,
 ) -> None:  # fmt: skip
-    """Ask what becomes of the rows that are chosen in the list, show it, then correct all of them or none."""
+    """Ask how to correct the rows that are chosen in the list, show it, then correct all of them or none."""
     rows = records.chosen
     if not changes.may_begin():
         return

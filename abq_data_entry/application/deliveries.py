@@ -422,7 +422,7 @@ class Deliveries:
 
 
 def _what_became(failure: Outcome) -> str:
-    """What is so with a delivery that failed, after its name."""
+    """Return what to say after the name of a delivery that failed."""
     if failure.delivery.state == "unknown":
         return "may have arrived"
     return "hasn't reached everybody" if failure.delivery.served else "was not sent"

@@ -60,7 +60,7 @@ class DeliverySchedule:
         return self._job is not None and not self._job.finished
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         self._window.after_cancel(self._timer)
         if self._job is not None:
             self._job.cancel.set()

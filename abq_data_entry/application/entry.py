@@ -358,7 +358,7 @@ class Drafts:
         return self._take(DraftId(key, True))
 
     def saved(self) -> None:
-        """The record in the form is saved: it is half typed no more."""
+        """Drop the draft of the form: its record is saved."""
         if self._shown is not None:
             self._kept.pop(self._shown, None)
             self._shown = None

@@ -51,7 +51,7 @@ class ExtractDays:
             self._plan(SOON_MS)
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         if self._timer:
             self._form.after_cancel(self._timer)
             self._timer = ""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .which_database import DatabaseChanges
 
 
-IDLE_SECONDS = 600.0  # so long a check counts as being entered after the last key
+IDLE_SECONDS = 600.0  # how long after the last key a check still counts as being entered
 LOOK_MS = 200
 PAUSE_SECONDS = 1.0  # between two looks into the database: a burst costs one
 AGAIN_MS = 1000  # after an outage: first what waits here is saved
@@ -135,7 +135,7 @@ class CheckPresence:
             self.follow_form()
 
     def leave(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         model = self._state.model
         if model is not None and self._announced is not None:
             self._jobs.submit("database", model.leave_check, failed=_unknown)
@@ -416,7 +416,7 @@ class Following:
             self._show_opened(opened, found[opened])
 
     def _show_new(self, count: int) -> None:
-        """So many records are new and belong into the list: they appear, unless that would move it under the hands."""
+        """Show that many new records in the list, unless that would move it under somebody's hands."""
         records = self._records
         if count and records.in_use:
             records.show_news(records.unseen + count)

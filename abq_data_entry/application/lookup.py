@@ -501,7 +501,7 @@ class Browsing:
         self._records.page.refresh()
 
     def count_news(self, count: int) -> None:
-        """So many records came that the list doesn't show yet: they count all the same."""
+        """Count that many new records, which the list doesn't show yet."""
         self._changed(inserted=count)
 
     def look_again(self) -> None:
@@ -513,7 +513,7 @@ class Browsing:
         self._records.page.refresh()
 
     def chosen(self, count: int) -> None:
-        """So many rows of the list are chosen."""
+        """Say how many rows of the list are chosen."""
         if count:
             noun = "record is" if count == 1 else "records are"
             self._say(f"{count} {noun} chosen. Edit ‣ Correct Many… corrects them, Esc chooses none")
@@ -539,7 +539,7 @@ class Browsing:
         )
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         self._cancel_timer()
 
     def _changed(self, inserted: int) -> None:

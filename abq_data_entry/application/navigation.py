@@ -300,7 +300,7 @@ class NewDay:
         self.follow()
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         self._window.after_cancel(self._timer)
 
     def follow(self) -> None:

@@ -63,7 +63,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
         form.check_panel.notes_wanted, form.check_panel.tell_notes = messages.command(self.show), say
 
     def write(self) -> None:
-        """Ask what the note says, and to what it is: a lab, or the plot or the check of the form."""
+        """Ask what the note says, and what it is about: a lab, or the plot or the check of the form."""
         from ..views.notes import NoteDialog
 
         subjects = self._subjects()
@@ -93,7 +93,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
         )  # fmt: skip
 
     def _subjects(self) -> dict[Subject, str]:
-        """What a note can be to from here, with its name: the lab of the form, its plot, its check, the other labs."""
+        """What a note can be about, with its name: the lab of the form, its plot, its check, the other labs."""
         from ..models.marks import Subject
 
         form = self._form

@@ -96,7 +96,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         self._due = True
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         self._window.after_cancel(self._timer)
         if self._job is not None:
             self._job.cancel.set()
@@ -267,7 +267,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         self._jobs.submit(ANY, webbrowser.open, link, name="browser", done=opened, failed=lambda _error: opened(False))
 
     def _open(self, *identifiers: str) -> None:
-        """Who sits here has these before the eyes: they are read."""
+        """Mark these as read: the person at the window sees them."""
         shown = self._shown_notices
         new = tuple(shown[each].id for each in identifiers if each in shown and shown[each].unread)
         new = tuple(each for each in new if each not in self._opened)

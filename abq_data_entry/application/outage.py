@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PATIENCE_MS = 4000  # so long the database may take to answer before the form goes on without it
-CLUSTER_SECONDS = 120  # so long a cluster may take to agree on a new primary: it is asked every second
+PATIENCE_MS = 4000  # how long the database may take to answer before the form goes on without it
+CLUSTER_SECONDS = 120  # how long a cluster may take to agree on a new primary: it is asked every second
 SAME_OUTAGE_SECONDS = 10.0  # a database that is away again so soon was never really back
 TICK_MS = 1000
 
@@ -119,7 +119,7 @@ class Reconnecting:
         self._callbacks.show()
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         self._cancel_timer()
 
     def next_text(self) -> str:
@@ -227,7 +227,7 @@ class Waiting:
         # Made once: the message bar tells by them whether it has the same buttons still.
         self._show_records, self._retry_now = messages.command(self.show), messages.command(callbacks.retry)
         self.in_form: dict[tuple[Any, ...], tuple[str, ...]] = {}
-        """What waits no more once the form has saved the record of that key: identifiers."""
+        """Identifiers of what no longer waits once the form has saved the record of that key."""
         self.foreign: tuple[Entry, ...] = ()
         """What waits for another one."""
         state.follow(State.outdated, lambda outdated: None if outdated else self.replay_now())
@@ -253,7 +253,7 @@ class Waiting:
         self._look()
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         for timer in filter(None, (self._timer, self._retry_timer)):
             self._form.after_cancel(timer)
         self._timer = self._retry_timer = ""
@@ -503,7 +503,7 @@ class Waiting:
 
 
 def counted(number: int) -> str:
-    """So many records, for people."""
+    """Return that number of records in words."""
     return "1 record" if number == 1 else f"{number} records"
 
 
@@ -548,7 +548,7 @@ class OwnJournal:
         return keep(self.journal, database, save, cause), _taken_from(self.journal.problems)
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
-        """These wait no more."""
+        """Remove these from what waits."""
         for identifier in identifiers:
             self.journal.settle(identifier, how)
 

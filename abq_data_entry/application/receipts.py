@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 LOOK_MS = 10_000
 READ_SECONDS = 3600.0
 HEARD_SECONDS = 300.0
-"""So often the database is asked what other workstations have read."""
+"""Seconds between two questions to the database about what other workstations have read."""
 SHOWN_SECONDS = 5.0
 _SUBJECT = "Answers to Deliveries"
 
@@ -88,7 +88,7 @@ class Answers:
         return self._job is not None and not self._job.finished
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         self._window.after_cancel(self._timer)
         self._end.set()
         if self._job is not None:

@@ -81,7 +81,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         self._due = False
         # Read here, which the database doesn't know yet. Never changed in place: a worker thread takes it.
         self._opened: tuple[str, ...] = ()
-        # Read one by one here: they stay in the list, or each look would put another one before the eyes.
+        # Read one by one here: they stay in the list, or each look would show another one.
         self._kept: tuple[str, ...] = ()
         self._shown_messages: dict[str, ShiftMessage] = {}
         self._meant: dict[Addressee | None, Addressee] = {}
@@ -109,12 +109,12 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
             self.heard()
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         if self._timer:
             self._window.after_cancel(self._timer)
 
     def write(self, to: Addressee | None = None, problem: str = "") -> None:
-        """Ask to whom a message is, and what it says; ``to``: whom it answers; ``problem``: why that one gets none."""
+        """Ask who gets a message, and what it says; ``to``: whom it answers; ``problem``: why that one gets none."""
         from ..views.shift_messages import MessageDialog
 
         if not self._may_begin("Messages can be sent"):
@@ -266,7 +266,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
             self.write(Addressee(person=message.sender))
 
     def _open(self, identifier: str) -> None:
-        """Who sits here has this one before the eyes."""
+        """Mark this one as read: the person at the window sees it."""
         self._kept = (*self._kept, identifier)[-MOST_SHOWN:]
         self._count_as_read(identifier)
 

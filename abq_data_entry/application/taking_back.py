@@ -106,7 +106,7 @@ class TakingBack:
         self._last = self._state.last_save = None
 
     def _take_from_journal(self, action: LastAction, waiting: Any) -> None:
-        """It isn't in the database yet: it waits no more."""
+        """It isn't in the database yet: remove it from what waits."""
         if self._waiting.is_replaying:
             self._say("This is being saved right now. Take it back in a moment")
             return

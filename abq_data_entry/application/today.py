@@ -92,7 +92,7 @@ class TodayPicture:
             line.grid_remove()
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         for timer in filter(None, (self._timer, self._minute)):
             self._window.after_cancel(timer)
         self._timer = self._minute = ""

@@ -66,7 +66,7 @@ class WeatherSchedule:
         self._after_a_pause = True
 
     def end(self) -> None:
-        """The window closes."""
+        """Stop: the window closes."""
         self._window.after_cancel(self._timer)
         for job in (self._job, self._keeping):
             if job is not None:

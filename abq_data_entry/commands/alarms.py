@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 TIMES = ("8:00", "12:00", "16:00", "20:00")
 _EVERY_DAY = "daily"
-_MOST_DAYS = 90  # so long the database keeps those that are over
+_MOST_DAYS = 90  # how long the database keeps those that have ended
 
 
 def add_to(subcommands: Subcommands) -> None:

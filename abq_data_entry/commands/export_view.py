@@ -98,7 +98,7 @@ class _Watching:
         self.cancel = threading.Event()
 
     def report(self, done: int, total: int) -> None:
-        """So many rows are written; of how many isn't known of a view that would have to be computed for it."""
+        """Tell how many rows are written; of how many isn't known for a view, which would have to be computed twice."""
         self._wait.report(done, total)
         if not total and done:
             self._wait.what = f"{self._what}: {done:,} rows"

@@ -92,7 +92,7 @@ def login_kept(destination: str, username: str, place: str) -> tuple[str, str] |
 
 
 def login_kept_as(key: str, username: str, place: str) -> tuple[str, str] | None:
-    """The same by the key of what needs it, which is no destination: `alarms:` and the name of a receiver, say."""
+    """The same by the key of what needs it if that is no destination, such as `alarms:` and the name of a receiver."""
     from ..kept_logins import find_login
     from ..secret_files import SecretOfAnother, SecretUnusable
 

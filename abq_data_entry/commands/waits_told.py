@@ -32,7 +32,7 @@ class Wait:
         self.cancel = threading.Event()  # never set: Ctrl-C interrupts
 
     def report(self, done: int, total: int) -> None:
-        """So much of it is done."""
+        """Note how much of it is done."""
         if total > 0:
             self.percent = min(done, total) * 100 // total
 

@@ -456,7 +456,7 @@ class Journal:
         """Remove a record that the database has, or about which somebody has decided. May be called twice."""
         with self._opened() as connection:
             connection.execute(_SETTLE, (identifier,))
-        log.info("%s waits no more: %s", identifier, how)
+        log.info("%s no longer waits: %s", identifier, how)
 
     def leave_undecided(self, identifier: str, remark: str) -> None:
         """Mark the record as waiting for a decision; `remark` says why."""

@@ -187,7 +187,7 @@ class Alarms:
         self, due: DueNotice, became: str, said: str = "", pause: float = 0.0, served: Sequence[str] = (),
         *, by: By = NOBODY_NAMED,
     ) -> bool:  # fmt: skip
-        """Say what became of it; False if it is ours no more. `pause`: seconds, after which `FAILED` is tried again.
+        """Record what became of it; False if it is no longer ours. `pause`: seconds until `FAILED` is tried again.
         `served`: the addresses that have got it, where others haven't yet."""
         bound = {
             **_key(due), "became": became, "said": said.replace("\0", " "), "pause": pause, "served": list(served)

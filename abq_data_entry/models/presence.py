@@ -100,7 +100,7 @@ class PresenceKeeper:
 # Source: PostgreSQL manual, LISTEN and NOTIFY. The channels are those of create_db.sql.
 
 RECORDS, PRESENCE, SCHEMA, MESSAGES = "abq_records", "abq_presence", "abq_schema", "abq_messages"
-_LOOK = 0.2  # seconds between two looks whether to stop: so long the end of a window waits
+_LOOK = 0.2  # seconds between two looks whether to stop, for which the end of a window waits
 _BEAT = 5.0  # seconds without a notice, until the server is asked whether it answers: a frozen one sends nothing
 _HELD_LONG = 30.0  # seconds that a connection has held, so that the next loss of one is a first one
 _POOLED_LOOK = 20.0  # seconds between two looks at everything where a pooler passes no notices on

@@ -15,7 +15,7 @@ from abq_data_entry.fields import CSV_HEADER
 class Choices:
     """The values that lists offer for new records at the moment, in order; seed samples by lab and plot.
 
-    The retired ones are offered no more, but records have them. A retired lab has all its plots among the retired.
+    The retired ones are no longer offered, but records have them. A retired lab has all its plots among the retired.
     """
 
     technicians: tuple[str, ...] = ()

@@ -49,8 +49,8 @@ def installed_version(cursor: Cursor) -> int | None:
 def prepare(endpoint: Mapping[str, str], before: Callable[[int], object] | None = None) -> bool:
     """Make the tables in the database, or bring them to this version; False if nothing had to be done.
 
-    `before(version)` is called when tables of an older version are to be changed, to make a backup, say; nothing is
-    changed when it raises. Several processes may do so at once. Raises `SchemaTooNew`, and `RightsMissing` with what
+    `before(version)` is called when tables of an older version are to be changed, so that a backup can be made; nothing
+    is changed when it raises. Several processes may do so at once. Raises `SchemaTooNew`, and `RightsMissing` with what
     an administrator has to run when this user may not make tables.
     """
     connections = Connections(endpoint)

@@ -519,7 +519,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         )
 
     def retire_technician(self, technician_id: int, retired: bool = True) -> str:
-        """Offer a name for new records no more, or again (`retired` False); return the name."""
+        """Stop offering a name for new records, or offer it again (`retired` False); return the name."""
         return self._connections.write(
             partial(administration.retire_technician, technician_id=technician_id, retired=retired)
         )
@@ -533,7 +533,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         return self._connections.write(partial(administration.add_lab, lab=lab, plots=plots))
 
     def retire_lab(self, lab: str, retired: bool = True) -> None:
-        """Offer a lab for new records no more, or again (`retired` False)."""
+        """Stop offering a lab for new records, or offer it again (`retired` False)."""
         self._connections.write(partial(administration.retire_lab, lab=lab, retired=retired))
 
     def remove_lab(self, lab: str) -> None:
@@ -541,7 +541,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         self._connections.write(partial(administration.remove_lab, lab=lab))
 
     def retire_plot(self, lab: str, plot: int, retired: bool = True) -> None:
-        """Offer a plot for new records no more, or again (`retired` False). A lab keeps one at least."""
+        """Stop offering a plot for new records, or offer it again (`retired` False). A lab keeps one at least."""
         self._connections.write(partial(administration.retire_plot, lab=lab, plot=plot, retired=retired))
 
     def remove_plot(self, lab: str, plot: int) -> None:

@@ -89,7 +89,7 @@ class Day:
         return self._refused
 
     def _wanted(self) -> list[Item]:
-        """All values that the server is to have; an empty one for what it has and we have no more."""
+        """All values that the server should have; an empty one for each that it has and we no longer have."""
         found = list[Item]()
         present = {each.key: each for each in self._records}
         for record in self._records:
@@ -163,7 +163,7 @@ class Day:
     def _look_for(
         self, unseen: Mapping[str, tuple[RecordKey, str]], things: Iterable[Thing], names: Mapping[str, str]
     ) -> None:
-        """Look at all observations for those that came without our reference; forget those that are there no more.
+        """Look at all observations for those that came without our reference; forget those that are no longer there.
 
         A server may keep no references, and one that was restored gives the same identifiers again.
         """
@@ -256,7 +256,7 @@ class Day:
     # -- what is there already
 
     def _put(self, changed: Mapping[str, Item]) -> list[Item]:
-        """Change what is there; return what is there no more."""
+        """Change what is there; return what is no longer there."""
         lost: list[Item] = []
         pairs = list(changed.items())
         for start in range(0, len(pairs), AT_ONCE):

@@ -119,7 +119,7 @@ def _type_of(name: str) -> tuple[str, str, str]:
 
 
 def read_attachments(files: Sequence[tuple[Path, str]]) -> tuple[Attachment, ...]:
-    """Read what goes along with a file. Raises `OSError`, and `InvalidInput` for what is too large."""
+    """Read a companion of the file. Raises `OSError`, and `InvalidInput` for what is too large."""
     if sum(path.stat().st_size for path, _name in files) > LONGEST:
         raise InvalidInput("What is to be attached is too large for a mail. Nothing was sent.")
     return tuple(Attachment(name, path.read_bytes()) for path, name in files)

@@ -63,7 +63,7 @@ OVERLAP = 64 * 1024
 """Bytes at the end of a part that are fetched again and compared, before it is gone on with."""
 
 KEPT_SECONDS = 7 * 24 * 3600.0
-"""So long a part stays that nobody goes on with: it may be one of a file that is another one there by now."""
+"""How long a part is kept that nobody continues: the file there may have become another one by then."""
 
 _BLOCK = 256 * 1024
 _PART = re.compile(r"\..{1,80}\.[0-9a-f]{12}\.abq-part(\.text)?", re.DOTALL)

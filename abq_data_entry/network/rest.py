@@ -102,7 +102,7 @@ class CookieLogin(RestLogin):
 
 
 class TokenLogin(RestLogin):
-    """By user name and password as JSON; the answer is JSON with a token, which goes along as `Bearer`."""
+    """By user name and password as JSON; the answer is JSON with a token, which is sent as `Bearer`."""
 
     def __init__(self, username: str, password: str) -> None:
         super().__init__(username, password)

@@ -1,6 +1,6 @@
 """A POST of JSON to a web service that wants to hear of something, such as a chat or a monitoring system.
 
-The same key for every attempt at the same notice goes along as `Idempotency-Key`, so that a service can tell that two
+The same key is sent with every attempt at the same notice as `Idempotency-Key`, so that a service can tell that two
 are one. Redirects are not followed: what is told is meant for that address.
 Sources: RFC 9110 (HTTP), RFC 6750 (bearer tokens), RFC 2104 (HMAC).
 """

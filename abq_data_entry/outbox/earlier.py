@@ -137,7 +137,7 @@ def _occupy(outbox: Box, path: Path, before: bytes, delivery: Delivery) -> None:
 
 def _content(path: Path) -> bytes:
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # a pipe, say, would be waited for
+    if not stat.S_ISREG(status.st_mode):  # a read from a pipe, for example, might never end
         raise _NotAnEntry("its description isn't a file")
     if status.st_size > _LARGEST:
         raise _NotAnEntry(f"its description is far too large ({status.st_size} bytes)")

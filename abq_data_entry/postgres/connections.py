@@ -116,7 +116,7 @@ _OTHERS = (
     "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     " AND pid <> pg_backend_pid() AND application_name <> %s"
 )
-_ARRIVAL = "30 s"  # so long a watcher may be on its way
+_ARRIVAL = "30 s"  # how long a watcher may take to arrive
 _WATCHED = (
     "SELECT pg_postmaster_start_time() > now() - %s::interval"
     " OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s)"

@@ -85,7 +85,7 @@ _LOOK_AGAIN = 0.1  # seconds
 
 
 class Watching(Protocol):
-    """A job of the window, say: `cancel` is set to end the work, `report` is told (done, total)."""
+    """Such as a job of the window: `cancel` is set to end the work, `report` is told (done, total)."""
 
     @property
     def cancel(self) -> threading.Event: ...

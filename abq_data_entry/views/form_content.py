@@ -139,7 +139,7 @@ class RecordInputs(dict[str, FieldInput]):
         return Record(values)
 
     def check_across(self) -> None:
-        """Show what doesn't fit between the heights typed so far; what fits by now is wrong no more."""
+        """Mark the heights typed so far that don't fit each other, and take the mark from those that do now."""
         errors = fields.check_across({name: self.value(name) for name in HEIGHTS})
         self._heights_disagree = bool(errors)
         for name in HEIGHTS:

@@ -51,7 +51,7 @@ class ListCallbacks(NamedTuple):
     more: Sequence[tuple[str, Callable[[Row], object]]] = ()
     """What else a row's menu offers: texts and what they call."""
     chosen: Callable[[int], object] = lambda count: None
-    """So many rows are chosen now."""
+    """Called with the number of chosen rows."""
     choose_all: Callable[[ListFilter], object] = lambda chosen: None
     """All records of the filter are to be chosen."""
 

@@ -69,7 +69,7 @@ class Table(ttk.Frame):
 
 
 SLICE_SECONDS = 0.004
-"""For so long the window does nothing else but change rows."""
+"""How long the window may do nothing but change rows."""
 _PAUSE_MS = 1
 
 Cells = Sequence[str]

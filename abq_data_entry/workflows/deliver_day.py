@@ -31,7 +31,7 @@ PATIENCE = 60.0
 """Seconds that another process may take for the same file."""
 
 LAST_DAYS = 7
-"""So many days before today are looked at for records that weren't sent."""
+"""How many days before today are looked through for records that weren't sent."""
 
 Login = tuple[str, str]
 Values = Mapping[str, object]
@@ -79,7 +79,7 @@ class Outcome(NamedTuple):
 
     @property
     def remark(self) -> list[str]:
-        """What to know of it though it arrived, as sentences: the day's report wasn't taken, say."""
+        """What to know about it though it arrived, as sentences: for example, that the day's report was refused."""
         return [self.delivery.reason] if self.arrived and self.delivery.reason else []
 
     @property

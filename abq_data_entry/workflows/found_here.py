@@ -17,7 +17,7 @@ from .status import Limits, is_old, local, newest_made
 log = logging.getLogger(__name__)
 
 LIMITS = Limits()
-"""From when on it is an alarm; that of the disk ends when a tenth more is free, lest it come and go."""
+"""The limits of alarms; that of the disk ends when a tenth more is free, so that it doesn't come and go."""
 
 Values = Mapping[str, object]
 
