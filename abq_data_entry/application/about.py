@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 import sys
+import tkinter as tk
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from ..views import Dialog
 from ..views.dialogs import line_width
 
 if TYPE_CHECKING:
-    import tkinter as tk
-
     from ..jobs import Jobs
     from ..models import SQLModel
     from .messages import Messages, Say
@@ -93,7 +92,7 @@ class KeysDialog(Dialog):
 
     def make_body(self, body: ttk.Frame) -> None:
         """A row a key."""
-        room = self.make_room()
+        room = tk.Canvas(body)
         grid = ttk.Frame(room)
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
         width = line_width(self) * 3 // 4

@@ -152,8 +152,8 @@ class RecordEntry:
         self._drafts, self._waiting, self._copy, self._browsing = drafts, waiting, copy, browsing
         self._typed: Save | None = None
 
-    def save(self, record: Record, opened: Key | None) -> None:
-        """The form's record is right: save it."""
+    def save(self, record: Record, corrects: bool) -> None:
+        """The form's record is right: save it, as a correction of the opened one or as a new one."""
         from ..workflows.save_record import Save
 
         form, state = self._form, self._state
@@ -161,7 +161,7 @@ class RecordEntry:
             form.save_failed()
             self._say("Not saved: the database isn't open yet. What you typed stays in the form")
             return
-        base = form.opened_record if opened else None
+        base = form.opened_record if corrects else None
         self._typed = Save(
             record,
             "insert" if base is None else "update",

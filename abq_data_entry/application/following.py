@@ -61,14 +61,14 @@ class CheckPresence:
         self._looked: CheckKey | None = None
         self._looked_at = 0.0
         self._looking = False
-        self._edition = -1  # of the form, when it was looked at last
-        self._look_at = 0.0  # then at the latest, by the clock
+        self.look_at = 0.0
+        """When the form is to be looked at again at the latest, by the clock."""
         self._retries = Retries(PRESENCE)
 
     def look(self) -> None:
         """Somebody came, moved on or left: look who is at the form's check now."""
         self._looked = None
-        self._look_at = 0.0
+        self.look_at = 0.0
 
     def announce_again(self) -> None:
         """The connection was lost, and with it what the others knew of us."""
@@ -76,18 +76,12 @@ class CheckPresence:
         self._retries.succeeded()
         self.look()
 
-    def follow_changes(self) -> None:
-        """Look at the form if it has changed since, something was heard, or time has passed."""
-        if self._form.edition != self._edition or self.now() >= self._look_at:
-            self.follow_form()
-
     def follow_form(self) -> bool:
         """Look what the form holds; tell the others when that has changed, and see who they are. Returns whether a plot
         is being claimed."""
         model = self._state.model
         if model is None:
             return False
-        self._edition = self._form.edition
         held = self._held()
         asks = held != self._announced and self._retries.due
         if asks:
@@ -102,7 +96,7 @@ class CheckPresence:
             self._look_who_is_there(model, check.key)
         waits = held != self._announced or (self._looking and check.key != self._looked)
         since = self._looked_at if check.others else self.now()
-        self._look_at = 0.0 if waits else since + LOOK_SECONDS
+        self.look_at = 0.0 if waits else since + LOOK_SECONDS
         return asks and held is not None and not self._state.away
 
     def confirmed(self) -> bool:
@@ -119,7 +113,7 @@ class CheckPresence:
         self._form.awaiting.claim_answered()
 
     def _unanswered(self, error: BaseException) -> None:
-        self._announced, self._look_at = None, 0.0  # with its connection the database has forgotten us
+        self._announced, self.look_at = None, 0.0  # with its connection the database has forgotten us
         self._retries.failed()
         self._form.awaiting.claim_answered()
         _unknown(error)
@@ -148,7 +142,7 @@ class CheckPresence:
             others = others_in(present)
             claimed = self._announced
             if self._refused and claimed is not None and claimed[1] not in {each.plot for each in others}:
-                self._announced, self._look_at = None, 0.0  # the plot is free by now
+                self._announced, self.look_at = None, 0.0  # the plot is free by now
             self._form.show_others(key, others)
 
         def failed(error: BaseException) -> None:
@@ -280,10 +274,11 @@ class Following:
         if self._watched is not None and self._facts != self._watched.server_facts:
             self._facts = self._watched.server_facts
             self._changes.look(self._watched)
-        self._presence.follow_changes()
-        if self._form.edition != self._edition:
-            self._edition = self._form.edition
+        is_changed, self._edition = self._form.edition != self._edition, self._form.edition
+        if is_changed:
             self._actions.form_changed()
+        if is_changed or self._presence.now() >= self._presence.look_at:
+            self._presence.follow_form()
         if self._form.inputs.value(F.DATE) != self._records.followed:
             self.follow_form()
         has_heard = self._saved or self._missed or self._places or self._marked

@@ -519,15 +519,11 @@ def _breaks(
     conflicts: Sequence[str],
 ) -> bool:
     """Tell whether the fields of a group can't be chosen one by one."""
-    if base is not None and not (_changed(group, base, mine) and _changed(group, base, theirs)):
+    if base is not None and any(all(side.get(name) == base.get(name) for name in group) for side in (mine, theirs)):
         return False  # all of it is one side's
     if group[0] == FieldNames.EQUIPMENT_FAULT:
         return mine.get(group[0]) != theirs.get(group[0])
     return not any(name in conflicts for name in group) and any(name in check_across(merged) for name in group)
-
-
-def _changed(group: tuple[str, ...], base: Mapping[str, object], side: Mapping[str, object]) -> bool:
-    return any(side.get(name) != base.get(name) for name in group)
 
 
 def _keep_together(

@@ -80,7 +80,7 @@ class ConflictDialog(Dialog):
         digit = tkfont.nametofont("TkDefaultFont", self).measure("0")
         self._letters = max(_NARROWEST, min(_WIDEST, (self.winfo_screenwidth() // digit - _AROUND) // 3 - 3))
         self._wrap: dict[str, Any] = {"wraplength": digit * self._letters, "justify": "left"}
-        room = self.make_room()
+        room = tk.Canvas(body)
         grid = ttk.Frame(room)
         self._add_heads(grid)
         for number, each in enumerate(self.differences):

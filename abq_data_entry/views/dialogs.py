@@ -85,14 +85,11 @@ class Dialog(tk.Toplevel):
     def make_body(self, body: ttk.Frame) -> None:
         """For subclasses: add widgets to ``body`` from row 2 on."""
 
-    def make_room(self) -> tk.Canvas:
-        """The parent of what may be larger than the screen, for :meth:`place`."""
-        ground = ttk.Style(self).lookup("TFrame", "background")
-        return tk.Canvas(self.body, background=ground, highlightthickness=0, borderwidth=0, takefocus=0)
-
     def place(self, room: tk.Canvas, content: ttk.Frame, top: int) -> None:
         """Show ``content``, made in ``room``, ``top`` pixels below the message; where the dialog would be larger than
         the screen, it can be scrolled. What else the dialog has stands there already."""
+        room.configure(background=ttk.Style(self).lookup("TFrame", "background"))
+        room.configure(highlightthickness=0, borderwidth=0, takefocus=0)
         self.update_idletasks()
         place: dict[str, Any] = {"row": 2, "column": 0, "sticky": "nsew", "pady": (top, 0)}
         height = int(self.winfo_screenheight() * _ROOM) - self.body.winfo_reqheight()
@@ -134,7 +131,7 @@ class Dialog(tk.Toplevel):
     def _add_detail(self, detail: str) -> None:
         import textwrap  # few dialogs have one
 
-        letters = letters_in(self, _LINE)
+        letters = line_width(self) // nametofont("TkDefaultFont", self).measure("0")
         lines = sum(max(1, len(textwrap.wrap(line, letters))) for line in detail.splitlines())
         room = ttk.Frame(self.body)
         room.grid(row=1, column=0, sticky="ew", pady=(8, 0))
@@ -238,14 +235,10 @@ class CarefulDialog(Dialog):
 
 
 def line_width(widget: tk.Misc) -> int:
-    """The width of a line of a dialog in pixels, by the present font."""
-    return nametofont("TkDefaultFont", widget).measure("0") * letters_in(widget, _LINE)
-
-
-def letters_in(widget: tk.Misc, most: int, beside: int = 0) -> int:
-    """How many letters a line of a dialog has room for on this screen, of `most`, with `beside` letters before it."""
+    """The width of a line of a dialog in pixels, by the present font: whole letters, as far as the screen has room."""
+    letter = nametofont("TkDefaultFont", widget).measure("0")
     room = widget.winfo_screenwidth() - 4 * MARGIN - 2 * _PADDING
-    return min(most, max(10, room // nametofont("TkDefaultFont", widget).measure("0") - beside))
+    return letter * min(_LINE, max(10, room // letter))
 
 
 def after_other_dialogs(window: tk.Misc, show: Callable[[], object]) -> None:

@@ -6,11 +6,12 @@ import datetime
 import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
 from tkinter import ttk
+from tkinter.font import nametofont
 from typing import NamedTuple
 
 from ..fields.dates import read_date
 from ..widgets import widen_list
-from .dialogs import Dialog, letters_in, line_width
+from .dialogs import Dialog, line_width
 
 ALL_LABS = "all"
 _FROM, _TO = "From", "To"
@@ -88,7 +89,8 @@ class ExportDialog(Dialog):
         """What the default button stands for; see `close`."""
 
     def _add_list(self, grid: ttk.Frame, row: int, name: str, values: Sequence[str], width: int) -> None:
-        width = letters_in(self, width, _BESIDE)
+        letters = line_width(self) // nametofont("TkDefaultFont", self).measure("0")
+        width = min(width, max(10, letters - _BESIDE))
         box = ttk.Combobox(grid, values=list(values), width=width, state="readonly", font="TkTextFont")
         box.configure(postcommand=lambda: widen_list(box))
         box.current(0)

@@ -436,7 +436,7 @@ class FormCallbacks(NamedTuple):
     :meth:`DataRecordForm.claim_answered`. What isn't given does nothing."""
 
     check_chosen: Callable[[datetime.date, str, str], object] = lambda date, time, lab: None
-    save: Callable[[Record, RecordKey | None], object] = lambda record, opened: None
+    save: Callable[[Record, bool], object] = lambda record, corrects: None
     go_to_plot: Callable[[int], object] = lambda plot: None
     open_recorded: Callable[[RecordKey], object] = lambda key: None
     edited: Callable[[], object] = lambda: None

@@ -11,7 +11,7 @@ from typing import Any
 from .. import fields
 from ..constants import FieldNames as F
 from ..widgets.focus import focused_widget
-from .check_panel import CheckPanel, DateQuestion, TechnicianQuestion, date_question
+from .check_panel import CheckPanel, TechnicianQuestion, date_question
 from .form_content import (
     CHECK_FIELDS,
     CheckKey,
@@ -634,7 +634,12 @@ class DateAsking:
     def show(self) -> bool:
         """Ask about the date that stands there, or say what was asked; returns whether that is new."""
         self.asked_of = self.concerns()
-        found = self._question()
+        inputs, opened, days = self._form.inputs, self._form.opened_record, self._form.settings.get("old_date_days")
+        date, found = inputs.value(F.DATE), None
+        # Today, of the record that is corrected, or where nothing can be saved: there is nothing to ask.
+        filled = inputs[F.DATE].filled_by_itself or inputs.read_only
+        if isinstance(date, datetime.date) and not filled and (opened is None or opened.key[0] != date):
+            found = date_question(date, self._form.today(), OLD_DATE_DAYS if days is None else int(days.get()))
         is_new = found != self._panel.date_line.question
         if is_new:
             self._panel.ask_date(found)
@@ -660,13 +665,3 @@ class DateAsking:
             if focused is not None and focused.name == F.DATE:
                 self._form.advance(F.DATE)
         return "break"
-
-    def _question(self) -> DateQuestion | None:
-        """What is to be asked about the date; nothing of one that filled itself, or of the record that is corrected."""
-        inputs, opened, days = self._form.inputs, self._form.opened_record, self._form.settings.get("old_date_days")
-        date = inputs.value(F.DATE)
-        # Today, or where nothing can be saved: there is nothing to ask.
-        filled = inputs[F.DATE].filled_by_itself or inputs.read_only
-        if not isinstance(date, datetime.date) or filled or (opened is not None and opened.key[0] == date):
-            return None
-        return date_question(date, self._form.today(), int(days.get()) if days is not None else OLD_DATE_DAYS)

@@ -193,7 +193,7 @@ class DataRecordForm(FormContent):
             return
         self.saving = True
         self.type_ahead.begin(self._places_ahead())
-        self.callbacks.save(record, self.opened if self.corrects else None)
+        self.callbacks.save(record, self.corrects)
 
     def refuse_save(self) -> None:
         """No save begins: what is typed on is for the plots that would have come."""

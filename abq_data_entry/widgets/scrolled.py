@@ -217,9 +217,11 @@ class Scrolled(ttk.Frame):
         self.down = ttk.Scrollbar(self, orient="vertical", command=self.inside.yview)
         self.across = ttk.Scrollbar(self, orient="horizontal", command=self.inside.xview)
         self.inside.configure(yscrollcommand=self.down.set, xscrollcommand=self.across.set)
-        self._arranging = False
+        self._arranging = self._scrolls = False
         self._sizes: tuple[int, ...] = ()
         self._needs = (0, 0)
+        self._follows: dict[str, str] = {}
+        """What is called for a key and for the focus, by event, while something can be scrolled."""
 
     def hold(self, content: tk.Widget, fit: Callable[[int], bool] | None = None) -> None:
         """Show ``content``, as large as the room or as it needs, whichever is more.
@@ -241,8 +243,11 @@ class Scrolled(ttk.Frame):
             tags = (f"{tag}-frame",) if isinstance(each, ttk.Frame) else ()
             each.bindtags((*each.bindtags(), *tags, tag))
         self.bind_class(f"{tag}-frame", "<Configure>", arrange_soon)
-        self.bind_class(tag, "<FocusIn>", self._focused)
-        self.bind_class(tag, "<Key>", self._typed)
+        self._tag = tag
+        for sequence, action in (("<FocusIn>", self._focused), ("<Key>", self._typed)):
+            self.bind_class(tag, sequence, action)
+            self._follows[sequence] = str(self.bind_class(tag, sequence))
+            self.bind_class(tag, sequence, "")  # until something is out of sight
         self.wheel = Wheel(self, self._wheel, lines=1, tag=tag)
 
     def show_look(self, look: Look) -> None:
@@ -270,6 +275,10 @@ class Scrolled(ttk.Frame):
         width, height = max(width, room_across - bar * down), max(height, room_down - bar * across)
         self.inside.itemconfigure(self._item, width=width, height=height)
         self.inside.configure(scrollregion=(0, 0, width, height))
+        if self._scrolls != (down or across):
+            self._scrolls = down or across
+            for sequence, script in self._follows.items():
+                self.bind_class(self._tag, sequence, script if self._scrolls else "")
         if needs != self._needs:
             self._needs = needs
             self.after_idle(self._tell_needs)
