@@ -164,6 +164,8 @@ class Alarms:
         except OutcomeUnknown:
             if any(each.id == number for each in self.get_alarms()):
                 self._ask_of_alarms("SELECT end_alarm(%(id)s::bigint, %(words)s)", bound, by)
+            else:
+                self._connections.confirm()
 
     def alarms_alone(self) -> AbstractContextManager[bool]:
         """Within the block no other workstation looks for alarms; False if one does so just now.

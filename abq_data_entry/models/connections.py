@@ -307,6 +307,15 @@ class Connections:
             with self._lock:
                 self._writing.discard(ident)
 
+    def write_repeatable(self, work: Callable[[Cursor], Result], limit: float | None = WRITE) -> Result:
+        """The same for what is done once though it is asked for twice: that is how an unknown outcome is settled."""
+        try:
+            return self.write(work, limit)
+        except OutcomeUnknown:
+            result = self.write(work, limit)
+            self.confirm()
+            return result
+
     def confirm(self) -> None:
         """Return once all that can be seen is as safe as a commit of our own: on a synchronous standby too.
 

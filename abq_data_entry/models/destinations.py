@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.models.connections import Connections
-from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, RightsMissing
+from abq_data_entry.models.errors import DatabaseError, RightsMissing
 from abq_data_entry.stored_destination import StoredDestination
 
 _COLUMNS = ", ".join(StoredDestination._fields)
@@ -262,10 +262,7 @@ class Receipts:
         The same mail again changes nothing.
         """
         bound = (mailbox, mail, json.dumps(answers))
-        try:
-            return int(self._connections.write(partial(_rows, statement=_KEEP, bound=bound))[0][0])
-        except OutcomeUnknown:
-            return int(self._connections.write(partial(_rows, statement=_KEEP, bound=bound))[0][0])
+        return int(self._connections.write_repeatable(partial(_rows, statement=_KEEP, bound=bound))[0][0])
 
     def get_receipts(self, deliveries: Sequence[str], *, unsettled: bool = False) -> list[Receipt]:
         """What was answered to these deliveries, the oldest first; `unsettled`: what their outbox hasn't heard of."""

@@ -216,10 +216,13 @@ def ask_as(
     by: By,
     for_whom: str,
     key: Mapping[str, object],
+    *,
+    is_repeatable: bool = False,
 ) -> object:
     """Have a function of the database called for that person; return what it returns. `for_whom` says who may call it.
 
-    Its errors come as those of `Marks`; `key` is the record that a `RecordMissing` is about.
+    Its errors come as those of `Marks`; `key` is the record that a `RecordMissing` is about; `is_repeatable`: called
+    twice it does the same.
     """
 
     def run(cursor: Cursor) -> object:
@@ -240,7 +243,7 @@ def ask_as(
             raise
         return cursor.fetchall()[0][0]
 
-    return connections.write(run)
+    return connections.write_repeatable(run) if is_repeatable else connections.write(run)
 
 
 def plain(name: str) -> str:
@@ -324,10 +327,7 @@ class Notes:
     def write_note(self, subject: Subject, words: str, *, by: By = NOBODY_NAMED) -> int:
         """Leave a note; returns its number. The same words once more, while it is open, are the same note."""
         bound = {**subject._asdict(), "words": words}
-        try:
-            return int(str(self._ask_of_notes(_WRITE_NOTE, bound, by)))
-        except OutcomeUnknown:
-            return int(str(self._ask_of_notes(_WRITE_NOTE, bound, by)))
+        return int(str(ask_as(self._connections, _WRITE_NOTE, bound, by, _NOTES_FOR_WHOM, {}, is_repeatable=True)))
 
     def finish_note(self, note: int, *, by: By = NOBODY_NAMED) -> None:
         """Say that it is done."""
@@ -359,6 +359,7 @@ class Notes:
             except DatabaseError:
                 if (self.get_note(note).done is not None) is not done:
                     raise
+                self._connections.confirm()
 
     def _ask_of_notes(self, statement: str, bound: Mapping[str, object], by: By) -> object:
         return ask_as(self._connections, statement, bound, by, _NOTES_FOR_WHOM, {})

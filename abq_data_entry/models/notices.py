@@ -17,7 +17,6 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.counting import one_line
 from abq_data_entry.models.connections import Connections, rows_as_dicts
-from abq_data_entry.models.errors import OutcomeUnknown
 from abq_data_entry.models.marks import ask_as
 from abq_data_entry.models.undoing import NOBODY_NAMED, By
 
@@ -104,11 +103,7 @@ class Notices:
 
     def _told_twice(self, statement: str, bound: Mapping[str, object], by: By) -> int:
         """Once more where it isn't known whether it was done: done twice it is the same."""
-        try:
-            found = ask_as(self._connections, statement, bound, by, _FOR_WHOM, {})
-        except OutcomeUnknown:
-            found = ask_as(self._connections, statement, bound, by, _FOR_WHOM, {})
-        return int(str(found))
+        return int(str(ask_as(self._connections, statement, bound, by, _FOR_WHOM, {}, is_repeatable=True)))
 
 
 def _board(cursor: Cursor, bound: Mapping[str, object]) -> Noticeboard:

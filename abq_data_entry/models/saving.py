@@ -335,7 +335,7 @@ def set_check_technician(connections: Connections, values: Record, how: Saving) 
             cursor.connection.rollback()
             raise _explained(cursor, values, error) from None
 
-    connections.write(run)
+    connections.write_repeatable(run)
 
 
 def _require_check(cursor: Cursor, parameters: Record) -> None:

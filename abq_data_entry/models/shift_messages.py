@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.counting import one_line
 from abq_data_entry.models.connections import Connections, rows_as_dicts
-from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown
+from abq_data_entry.models.errors import DatabaseError
 from abq_data_entry.models.marks import ask_as
 from abq_data_entry.models.undoing import NOBODY_NAMED, By
 
@@ -133,10 +133,7 @@ class ShiftMessages:
         bound = {"person": to.person, "lab": to.lab, "words": words, "number": number or str(uuid.uuid4())}
         if "\0" in words:  # no text of PostgreSQL holds one
             raise DatabaseError("A message is one line without control characters. It was not sent.")
-        try:
-            answer = self._ask_of_messages(_SEND, bound, by)
-        except OutcomeUnknown:
-            answer = self._ask_of_messages(_SEND, bound, by)
+        answer = self._ask_of_messages(_SEND, bound, by)
         assert isinstance(answer, dict)
         if answer["code"] == _UNKNOWN:
             raise AddresseeUnknown(str(answer["answer"]))
@@ -157,10 +154,7 @@ class ShiftMessages:
         }  # fmt: skip
         has_come = bool(self._connections.read(partial(_first, statement=_UNTAKEN, bound=bound)))
         if read or has_come:
-            try:
-                self._ask_of_messages(_TAKE, bound, by)
-            except OutcomeUnknown:
-                self._ask_of_messages(_TAKE, bound, by)
+            self._ask_of_messages(_TAKE, bound, by)
         return self._connections.read(partial(_inbox, bound=bound))
 
     def get_messages(self, to: Addressee = TO_ALL, *, limit: int = 2000) -> Sequence[ShiftMessage]:
@@ -170,7 +164,7 @@ class ShiftMessages:
         return found
 
     def _ask_of_messages(self, statement: str, bound: Mapping[str, object], by: By) -> object:
-        return ask_as(self._connections, statement, bound, by, _FOR_WHOM, {})
+        return ask_as(self._connections, statement, bound, by, _FOR_WHOM, {}, is_repeatable=True)
 
 
 def _first(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> object:

@@ -272,10 +272,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         values = {**key, FieldNames.TECHNICIAN: technician}
 
         how = Saving(None, expected_version, author or technician, reason, platform.node())
-        try:
-            saving.set_check_technician(self._connections, values, how)
-        except OutcomeUnknown:
-            saving.set_check_technician(self._connections, values, how)
+        saving.set_check_technician(self._connections, values, how)
 
     def get_previous_readings(self, date: object, time: object, lab: object) -> dict[int, Record]:
         """Return the latest record of each plot of the lab before that check; plots without one are left out."""
@@ -482,11 +479,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
         The same row again changes nothing.
         """
-        try:
-            self._connections.write(partial(extract.record, rows=rows))
-        except OutcomeUnknown:
-            self._connections.write(partial(extract.record, rows=rows))
-            self._connections.confirm()
+        self._connections.write_repeatable(partial(extract.record, rows=rows))
 
     def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int:
         """Return the highest version of a day's file that was to go to `rest` or `ftp`, 0 if there is none."""

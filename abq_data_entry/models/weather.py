@@ -18,7 +18,6 @@ from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.errors import (
     ObservationElsewhere,
     ObservationInvalid,
-    OutcomeUnknown,
 )
 from abq_data_entry.observation import (
     AHEAD,
@@ -422,12 +421,7 @@ class WeatherHistory:
         def write(cursor: Cursor) -> Counts:
             return _stored(cursor, observations)
 
-        try:
-            return self._connections.write(write)
-        except OutcomeUnknown:  # again: what is there already isn't doubled
-            counts = self._connections.write(write)
-            self._connections.confirm()
-            return counts
+        return self._connections.write_repeatable(write)  # what is there already isn't doubled
 
     def alone(self) -> AbstractContextManager[bool]:
         """Within the block no other workstation fetches the weather; False if one does so just now.

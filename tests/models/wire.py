@@ -19,6 +19,7 @@ from abq_data_entry.models import SQLModel
 Test = Callable[..., None]
 When = Literal["before", "after"]
 _COMMIT = b"COMMIT"
+_CONFIRM = b"pg_logical_emit_message"
 
 
 def around_the_commit(test: Test) -> Test:
@@ -38,6 +39,7 @@ class Proxy:
     def __init__(self, folder: Path, target: str) -> None:
         self.cut: When | None = None
         self.has_cut = False
+        self.is_confirmed = False
         self.meanwhile: Callable[[], object] = lambda: None
         self._cutting = threading.Lock()
         self._target = target
@@ -62,6 +64,7 @@ class Proxy:
     def _pass_requests(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
             while data := client.recv(65536):
+                self.is_confirmed = self.is_confirmed or (self.has_cut and _CONFIRM in data)
                 if _COMMIT in data and self.cut == "before":
                     self.cut, self.has_cut = None, True
                     with self._cutting:
@@ -112,3 +115,4 @@ def losing_answers(endpoint: Mapping[str, str], when: When) -> Iterator[tuple[SQ
 
         yield model, lose
         assert proxy.has_cut and proxy.cut is None
+        assert when == "before" or proxy.is_confirmed, "what was done before isn't known to be safe on a standby"

@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 
 from abq_data_entry.outbox import Attempt, Busy, Delivery, NoRecords, Outbox, UnknownDelivery, due
 from abq_data_entry.outbox.delivery import BROKEN_OFF, PERHAPS_ARRIVED, STATES, from_text, to_text
-from abq_data_entry.outbox.folder import ROOM
 from tests.outbox.conftest import DATE, FTP, NAME, REST, START, Clock, Extract, content_of, replace_content, rewrite
 from tests.outbox.earlier import left_by_the_version_before
 
@@ -460,11 +459,11 @@ def test_without_room_no_attempt_begins(box: Outbox, monkeypatch: pytest.MonkeyP
     put = box.add(Extract(), DATE, REST, "lab-a")
     free = shutil.disk_usage(box.folder)
     with monkeypatch.context() as during, box.lane(put):
-        during.setattr(shutil, "disk_usage", lambda path: free._replace(free=ROOM - 1))
+        during.setattr(shutil, "disk_usage", lambda path: free._replace(free=128 * 1024 - 1))
         with pytest.raises(OSError, match="No space left") as caught:
             box.begin(put, is_whole=True)
         assert caught.value.filename == os.fspath(box.folder)
-        during.setattr(shutil, "disk_usage", lambda path: free._replace(free=ROOM))
+        during.setattr(shutil, "disk_usage", lambda path: free._replace(free=128 * 1024))
         assert box.begin(put, is_whole=True)[0].state == "sending"
 
 
