@@ -17,14 +17,23 @@ WANTED = (
     "conflict", "plot",
 )  # fmt: skip
 COLOURS = 32
+_BELOW_THE_MENU = 48
+PARTS = {
+    "out-of-range": ("error", (_BELOW_THE_MENU, 487)),
+    "check-complete": ("complete", (_BELOW_THE_MENU, 187)),
+    "fault": ("window", None),
+    "dark": ("dark", None),
+}
+"""What the demo has taken of the window: what it is called here, and between which rows of pixels it is cut."""
 
 
 def main(demo: Path) -> None:
-    """Write one picture of the window, in which a plot with a fault is typed, and one for each dialog."""
-    for taken, name in (("fault", "window"), *((f"dialog-{each}", f"dialog-{each}") for each in WANTED)):
+    """Write the pictures of the window, whole or in part, and one for each dialog."""
+    for taken, (name, rows) in {**PARTS, **{f"dialog-{each}": (f"dialog-{each}", None) for each in WANTED}}.items():
         (found,) = demo.glob(f"*-{taken}.png")
         with Image.open(found) as picture:
-            few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+            part = picture.crop((0, rows[0], picture.width, rows[1])) if rows else picture
+            few = part.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
             few.save(IMAGES / f"{name}.png", optimize=True)
 
 
