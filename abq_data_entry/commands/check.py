@@ -87,6 +87,7 @@ def _steps(
     from ..workflows.check_connections import check_connections
     from .database import opened_endpoint
 
+    # Which records wait is no matter of connections, and would stand between the steps.
     embedded = partial(opened_endpoint, settings, secrets, tells_waiting=False)
 
     def check(values: Mapping[str, object], only: tuple[str, ...]) -> Iterator[Step]:

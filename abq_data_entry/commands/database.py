@@ -159,10 +159,11 @@ def logged_in(endpoint: dict[str, str], secrets: Secrets, asks: bool = True) -> 
         model = SQLModel.at(candidate)
         try:
             with told_if_long(_connecting(candidate)):
-                model.query("SELECT")
+                model.query("SELECT")  # the least that a server answers: only the login is tried
             log.info("logged in", extra={"login": candidate.get("user", "")})
             return candidate
         except LoginFailed as error:
+            # A password that was given for this run is wrong for good; one that is typed may be a slip.
             if secrets.database or not asks or not can_ask() or not tries_left:
                 raise _with_advice(error) from None
             print(error, file=sys.stderr)

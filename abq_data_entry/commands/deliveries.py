@@ -94,6 +94,7 @@ def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
     from .database import read_settings
 
     settings, outbox = read_settings(), opened_outbox()
+    # First, so that this run already sends what schedules have made due.
     late = put_in_scheduled(outbox, settings, secrets) if options.unattended else []
     problems = list[str]()
     try:
@@ -115,6 +116,7 @@ def _run_due(options: argparse.Namespace, secrets: Secrets, settings: SettingsMo
         print(_when_something_is_due(outbox))
         record_later(outbox, settings, secrets, not options.unattended)
         return
+    # Unattended no password is typed or piped: each login is the one that is stored for its service.
     if not options.unattended:
         _refuse_one_password_for_several(due, options.password_stdin, secrets)
     _deliver(outbox, due, settings, options, secrets)

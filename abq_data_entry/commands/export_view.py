@@ -119,6 +119,7 @@ def _exported(
 
 
 def _print(model: SQLModel, wanted: Wanted, name: str, style: CsvStyle, wait: Wait) -> None:
+    # Whole before it is printed: whoever reads the pipe gets all rows, or none and an error.
     with tempfile.TemporaryDirectory(prefix="abq-export-") as folder:
         done = _exported(model, wanted, "csv", Path(folder) / name, style, wait)
         sys.stdout.flush()

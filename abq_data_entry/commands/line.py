@@ -81,13 +81,13 @@ def run(arguments: Sequence[str]) -> int:
         return end.code if isinstance(end.code, int) else DONE
     secrets = take_secrets()
     what: str = options.subcommand
-    if what in ("db", "journal"):
+    if what in ("db", "journal"):  # what these do is in the second word; others take names and texts there
         what += f" {options.task}"
     log.info("%s begins", what)
     try:
         with termination_interrupts(), _waits(options, what):
             options.run(options, secrets)
-            sys.stdout.flush()
+            sys.stdout.flush()  # here, where a closed pipe is still told, and not at the end of Python
     except BrokenPipeError:
         leave_output()
         tell("Nothing reads the output any more.")

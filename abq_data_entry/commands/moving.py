@@ -68,6 +68,7 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
     settings = read_settings()
     if settings["db_host"]:
         raise NotDone(f"The setting db_host names the server {settings['db_host']} already: that database is used.")
+    # What waits is for the database here, and would never be saved in the one on the server.
     require_nothing_waits(settings)
     with _naming_arguments(options):
         new = _new_settings(options, settings)
@@ -85,6 +86,7 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
             settings.save()
             _tell(moved, source, target)
 
+        # Both databases have to be of one version: rows are copied as they are.
         prepare_tables(settings, source)
         where = f"{target['dbname']} on {target['host']}"
         with told_if_long(f"Copying everything to the database {where}, and comparing every row") as wait:
@@ -112,6 +114,7 @@ def _naming_arguments(options: argparse.Namespace) -> Iterator[None]:
 def _new_settings(options: argparse.Namespace, settings: SettingsModel) -> dict[str, str]:
     new = {"db_host": options.host, "db_port": options.port, "db_name": options.name or str(settings["db_name"])}
     new |= {"db_sslmode": options.sslmode, "db_sslrootcert": options.sslrootcert}
+    # Checked in a copy: the settings themselves change only once everything is moved.
     known = type(settings)(settings.path.name, settings.path.parent)
     for name, value in new.items():
         try:

@@ -106,7 +106,7 @@ class AtTheTerminal:
         """Ask about the key of a server that was never seen before; nobody trusts it where nobody can be asked."""
         if not self._asks or not can_ask():
             return False
-        sys.stdout.flush()
+        sys.stdout.flush()  # what was printed so far stands above the question
         return ask(_QUESTION.format(host=host, fingerprint=fingerprint)).lower() in ("y", "yes")
 
 
@@ -164,6 +164,7 @@ class Summary:
             print(told_of(outcome), flush=True)
         except (NotDone, delivering.OutboxError) as problem:
             why = str(problem)
+            # A hundred files that wait for one server are one line, not a hundred mails of cron.
             together = isinstance(outcome.error, NotNow) and self._told and self._told[-1][:2] == (delivery.kind, why)
             if together:
                 self._told[-1][2].append(delivery)

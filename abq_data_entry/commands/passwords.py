@@ -137,6 +137,7 @@ def ask_secretly(prompt: str) -> str:
 
 def can_ask() -> bool:
     """Whether somebody sits at a terminal."""
+    # A program without a console on Windows has no standard input at all.
     return sys.stdin is not None and sys.stdin.isatty()
 
 

@@ -84,7 +84,7 @@ def _keep_views(model: SQLModel) -> None:
     """The hourly run keeps up to now what QA's views found; nobody waits for it."""
     from ..workflows.keep_views import keep_views
 
-    sys.stdout.flush()
+    sys.stdout.flush()  # the observation is told before the views are computed, which may take a while
     with interrupt_sets() as cancel, told_if_long("Computing what is kept for QA's views"):
         keep_views(model, cancel)
 

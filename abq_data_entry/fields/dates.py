@@ -32,8 +32,8 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_LEAP_YEAR = 2000
-_LONGEST = 20
+_LEAP_YEAR = 2000  # without a year, 29 February counts as a day of the calendar
+_LONGEST = 20  # whoever pastes a page gets a sentence, and not the page in it
 
 
 class DateReader(NamedTuple):
@@ -44,6 +44,7 @@ class DateReader(NamedTuple):
 
     def read(self, text: str) -> datetime.date:
         """Return the date that a text means now; raises `ValueError` with the words for it."""
+        # Only a slash leaves open which number is the month, so the locale is asked for nothing else.
         return read_date(text, self.today(), "/" in text and self.month_first())
 
     def may_become(self, text: str) -> bool:
@@ -170,7 +171,7 @@ def _latest_of_year(text: str, today: datetime.date, month: int, day: int) -> da
 def _latest_of_month(text: str, today: datetime.date, day: int) -> datetime.date:
     if not 1 <= day <= 31:
         raise ValueError(f"{text}: there is no day {day}")
-    # As one number of months, so that January goes back into December.
+    # As one number of months, so that January goes back into December. Three are enough for a 31st.
     number = today.year * 12 + today.month - 1
     for each in range(number, max(number - 3, 11), -1):
         year, month = each // 12, each % 12 + 1

@@ -111,6 +111,7 @@ def _meant(field: Field, text: str) -> Iterator[str]:
         yield text.translate(_LIKE_A_POINT)
         if text.isdecimal() and text.isascii() and len(text) > field.places:
             yield with_implied_point(field, text)
+    # In a whole number, 1,000 and 1.000 can only mean a thousand.
     elif re.fullmatch(r"[0-9]{1,3}[.,][0-9]{3}", text):
         yield text.replace(",", "").replace(".", "")
 
@@ -155,6 +156,7 @@ def _reaches_limits(field: Field, sign: str, whole: str, separator: str | None, 
         widths = [Decimal(1).scaleb(-len(decimals))]
         starts = [start]
     else:
+        # Each further digit makes the range ten times as wide: 2 may still become 2.…, 2…, or 2……
         widths = [Decimal(1).scaleb(more) for more in range(spare + 1)]
         starts = [start * width for width in widths]
     return any(_meets(field, sign, low, low + width - step) for low, width in zip(starts, widths, strict=True))
@@ -204,6 +206,7 @@ def _without_unit(text: str, unit: str) -> str:
 
 
 def _plain(text: str) -> str:
+    # Spreadsheets and instruments write m3, m^3 or ℃: NFKC makes one spelling of them.
     return unicodedata.normalize("NFKC", text).replace("^", "").casefold()
 
 

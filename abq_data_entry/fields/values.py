@@ -92,7 +92,7 @@ def _is_plain(text: str) -> bool:
 
 _MINUTES = ("", ":", ":0", ":00", ":00:00", ".", ".0", ".00", "00")
 _LONGEST = 1000
-_SHOWN = 40
+_SHOWN = 40  # characters of a text that a sentence repeats
 _WORD = re.compile(r"(?<=[\s\-'’.])[^\s\-'’.]")
 
 
@@ -135,6 +135,7 @@ def parse_choice(field: Field, text: str, choices: Choices | None) -> str | int:
     That is the one that equals it (in either case), else the only one that begins with it or has a word that does.
     """
     texts = _texts(field, choices)
+    # An empty list is known to be empty. None means that it isn't known here: then the database decides.
     if choices is not None and not texts:
         raise ValueError(f"{field.name}: there is none to choose")
     if not texts:

@@ -156,6 +156,7 @@ def from_content(content: Mapping[str, Any]) -> Entry:
     record = from_texts(content["record"])
     if not has_key(record):
         raise ValueError("no date, time, lab or plot")
+    # Saved by this version it would lose the fields that only a newer one knows: so somebody has to decide.
     unknown = {name: text for name, text in content["record"].items() if name not in fields.CSV_HEADER}
     return Entry(
         identifier=content["id"],
@@ -330,6 +331,7 @@ class EarlierJournal:
     def missing(self, content: Content) -> int:
         """Return how many records are gone because the file of the older version was cut short."""
         try:
+            # That version noted the length after each write: a shorter file has lost its end.
             length, waiting = map(int, self._end.read_bytes().split())
         except (OSError, ValueError):
             return 0
@@ -364,6 +366,7 @@ class EarlierJournal:
 
 def put_aside(folder: Path, name: str, damaged: list[bytes]) -> Path:
     """Keep what can't be read for somebody to look at; on disk when this returns where."""
+    # Two processes may find damage in the same second: neither overwrites what the other has put aside.
     place = folder / f"{name}-{os.urandom(2).hex()}.log"
     with replacement(place) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
@@ -413,6 +416,7 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """Return what waits or needs a decision, in the order in which it was kept."""
+        # Looking must not make a file where nothing ever waited.
         if not self.path.exists() and not self._earlier.exists:
             return []
         found: list[Entry] = []
@@ -435,6 +439,7 @@ class Journal:
     def mark(self) -> tuple[int, ...]:
         """Return numbers that change with the files, so that others need not read them again for nothing."""
         found: list[int] = []
+        # While another process keeps the file open, its changes are in the log beside it.
         for path in (self.path, self.path.with_name(f"{self.path.name}-wal"), self._earlier.path):
             try:
                 status = path.stat()
@@ -470,6 +475,7 @@ class Journal:
         The file is kept open meanwhile: each record that is saved waits for fewer syncs of the disk.
         """
         try:
+            # No patience: whoever holds it saves the same records.
             with locked(self.folder / "replaying.lock", 0.0, _IN_USE), self._file.kept_open():
                 yield
         except OSError as error:
@@ -495,6 +501,7 @@ class Journal:
         """Take over what a version before has kept, and tell what is gone; return whether there was anything."""
         content, noted = self._earlier.read()
         present = _noted(connection)
+        # Numbers of rows only grow: a lower one than was noted is that of a file that was replaced or cut short.
         if present.last < noted.last or self._file.was_mended:
             self._tell_missing(noted.waiting - present.waiting)
             self._file.was_mended = False
@@ -549,13 +556,16 @@ class Journal:
 
 def _keep(connection: sqlite3.Connection, content: Event) -> str:
     """Keep it, once; return the digest of its row."""
+    # The identifier comes first: by that the rows of a damaged file are found.
     text = json.dumps({"id": content["id"], **content}, ensure_ascii=False, separators=(",", ":"))
     digest = digest_of(text)
     row = (str(content["id"]), text, digest)
+    # The same save may be kept again when its first answer was lost: its number makes it one row.
     connection.execute("INSERT OR IGNORE INTO waiting (id, content, digest) VALUES (?, ?, ?)", row)
     return digest
 
 
 def _noted(connection: sqlite3.Connection) -> Noted:
+    # The highest number that was ever given, to rows that are gone as well.
     last = connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
     return Noted(int(last), int(connection.execute("SELECT count(*) FROM waiting").fetchone()[0]))

@@ -60,6 +60,7 @@ class Known:
         readings = dict(self.readings)
         for record in records:
             key = (str(record[F.LAB]), int(record[F.PLOT]))
+            # A record that is there already is replaced: it may have been corrected.
             others = [each for each in readings.get(key, ()) if _moment(each) != _moment(record)]
             readings[key] = tuple(sorted((*others, record), key=_moment, reverse=True)[:READINGS_A_PLOT])
         return replace(self, readings=readings)
@@ -72,6 +73,7 @@ class Known:
         """Return how far that check was, from what is known of it and of its plots."""
         known = self.checks.get(key, CheckProgress())
         recorded = dict(known.recorded)
+        # The latest records may be newer than what was known of the check as a whole.
         for plot in self.choices.plots.get(key[2], ()):
             record = self.record((*key, plot))
             if record:
@@ -98,6 +100,7 @@ class Known:
 
 def moment_of(date: datetime.date, time: str) -> tuple[datetime.date, int]:
     """Return what orders checks: `8:00` comes before `12:00`."""
+    # A time that this version doesn't know comes last, rather than failing.
     return date, CHECK_TIMES.index(time) if time in CHECK_TIMES else len(CHECK_TIMES)
 
 
@@ -121,6 +124,7 @@ class KnownFile:
         self, folder: Path, database: str, earlier: Path | None = None, file: Database | None = None
     ) -> None:
         """`file`: the one of that folder, where somebody has it already."""
+        # A database's name holds signs that a file's name can't.
         name = hashlib.sha256(database.encode("utf-8")).hexdigest()[:16]
         self._earlier = (earlier or folder) / f"known-{name}.json"
         self._file = file or opened_throwaway(folder)
