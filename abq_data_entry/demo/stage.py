@@ -27,6 +27,7 @@ class Stage:
         self.window = window
         self.keys = 0
         self._error: BaseException | None = None
+        # Shown in the window it would end nothing, and the demo would praise what has failed.
         window.report_callback_exception = self._note_error  # type: ignore[assignment,method-assign]
 
     def play(self, seconds: float) -> None:
@@ -60,7 +61,7 @@ class Stage:
         target = self._focus()
         self.keys += 1
         target.event_generate(f"<KeyPress-{keysym}>")
-        if target.winfo_exists():
+        if target.winfo_exists():  # the key may have closed the dialog that it was typed into
             target.event_generate(f"<KeyRelease-{keysym}>")
         self.play(seconds)
 

@@ -42,6 +42,7 @@ class Technician:
 
     def record(self, reading: PlotReading) -> None:
         """One plot: its values, an Enter after each; Enter in the last one saves."""
+        # The first plots at a pace that people can follow, the others as fast as the window takes them.
         key = {1: 0.055, 2: 0.03, 3: 0.02}.get(reading.plot, 0.002) * self._pace
         self._stage.wait_until(lambda: self._shows_plot(reading.plot), f"Plot {reading.plot} in the form")
         if reading.fault:
@@ -96,6 +97,7 @@ class Technician:
             self._stage.write(text, key)
             if picture and name == F.PLANTS:
                 self._take("typing", "A value and an Enter: the previous reading of the plot stands below each field.")
+            # After the last one the plot is saved: whoever waits here waits for that.
             self._stage.press("Return", 0.0 if name == last else key)
 
     def _type_with_slip(self, reading: PlotReading, key: float) -> None:
