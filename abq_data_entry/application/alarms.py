@@ -76,7 +76,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
             self._timer = self._window.after(FIRST_LOOK_MS, self._tick)
 
     def end(self) -> None:
-        """The window closes; what is being told is told by whoever looks next."""
+        """Stop: the window closes; whoever looks next sends what this one hasn't."""
         if self._timer is not None:
             self._window.after_cancel(self._timer)
         if self._job is not None:
@@ -92,7 +92,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         return self._job is not None and not self._job.finished
 
     def look_and_tell(self) -> None:
-        """Look for alarms in the background and tell who is to be told, unless another workstation does so."""
+        """Look for alarms in the background and tell the receivers, unless another workstation does so."""
         model, values = self._state.reachable, self._settings.values()
         if self.is_looking or model is None or self._state.outdated:
             return

@@ -53,7 +53,10 @@ class ConnectionCallbacks(NamedTuple):
 
 
 class Connection:
-    """Connects in the background and says in the status line how it goes. On the Tk thread, but for what says so."""
+    """Connects in the background and says in the status line how it goes.
+
+    On the Tk thread, except where a method says otherwise.
+    """
 
     def __init__(
         self,

@@ -309,7 +309,7 @@ class Deliveries:
         )
 
     def try_again(self, identifiers: Sequence[str]) -> None:
-        """Make an attempt now at what failed or waits, at somebody's wish; tell why where that isn't possible."""
+        """Make an attempt now at what failed or waits, because somebody asks for it; say why if that isn't possible."""
 
         def failed(error: BaseException) -> None:
             from ..network import describe_failure

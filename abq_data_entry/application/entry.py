@@ -365,7 +365,7 @@ class Drafts:
             self._show()
 
     def discard(self) -> None:
-        """What is half typed in the form is given up, at somebody's wish."""
+        """Give up what is half typed in the form, because somebody asks for it."""
         form = self._form
         if self._shown is not None:
             self._kept.pop(self._shown, None)

@@ -119,7 +119,7 @@ class Answers:
         return configured_mailbox(self._settings.values()) is not None
 
     def ask(self, say: Say) -> None:
-        """Read what is new at somebody's wish, who is asked for the login if it isn't kept; `say` gets what came."""
+        """Read what is new, because somebody asks, who gives the login if it isn't kept; `say` gets what came."""
         model, values = self._state.reachable, self._settings.values()
         if model is None or self._state.outdated:
             say("The mailbox is read when the database is there")
@@ -158,7 +158,7 @@ class Answers:
     def _take_in(
         self, model: SQLModel, values: Values | None, login: Login | None = None, say: Say | None = None
     ) -> None:
-        """`say`: somebody waits for it, and hears what came; else only what has to be told is."""
+        """`say`: somebody waits for it, and hears what came; otherwise only what matters is said."""
         if login is None and values is not None:
             login = self._logins.of_session(MAILBOX, values, str(values["abq_answers_username"]))
 

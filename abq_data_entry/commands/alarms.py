@@ -1,4 +1,4 @@
-"""`alarms`: what somebody has to look after, who is told of it, and which checks are expected."""
+"""`alarms`: what needs attention, who is told of it, and which checks are expected."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Look once, tell who is to be told. Raises NotDone with what couldn't be told."""
+    """Look once and tell the receivers. Raises NotDone with what couldn't be sent."""
     from ..models.undoing import NOBODY_NAMED
     from ..workflows.alarms import look, verified
     from .database import opened_model, read_settings
@@ -280,7 +280,7 @@ def _named(days: tuple[int, ...]) -> str:
 
 
 def print_receivers(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Print who is told."""
+    """Print the receivers."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:

@@ -125,7 +125,7 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def read(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Say that one or all are read."""
+    """Mark one or all as read."""
     from ..counting import counted
     from .database import opened_model, read_settings
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_TOLD = 5
-"""Problems that are told one by one."""
+"""How many problems are printed one by one."""
 
 _QUESTION = (
     "The server {host} isn't known yet. Its key has the fingerprint {fingerprint}. Compare it with the one that the "
@@ -33,7 +33,7 @@ _QUESTION = (
 
 
 def opened_outbox() -> Outbox:
-    """The outbox of this user, tidied; what is wrong with it is told on standard error and stands in its problems."""
+    """The outbox of this user, tidied; what is wrong with it is printed to standard error, and is in its `problems`."""
     from ..network import describe_failure
 
     opened = open_outbox()
@@ -112,14 +112,14 @@ class AtTheTerminal:
 
 @contextmanager
 def sending_told(delivery: Delivery) -> Iterator[Callable[[int, int], object]]:
-    """An attempt of which is told that it takes long; what is sent is reported to what this gives."""
+    """An attempt that is announced if it takes long; yields the function to which its progress is reported."""
     with told_if_long(f"Sending {delivery.name} by {delivery.kind}") as wait:
         yield wait.report
 
 
 @contextmanager
 def watched(delivery: Delivery, waits: bool = False) -> Iterator[Watching]:
-    """An attempt that Ctrl-C cancels, or with `waits` breaks off, and of which is told that it takes long."""
+    """An attempt that Ctrl-C cancels, or with `waits` breaks off, and that is announced if it takes long."""
     with interrupt_sets() as event, sending_told(delivery) as report:
         yield Watching(report, event, waits)
 

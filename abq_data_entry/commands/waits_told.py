@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 FIRST = 2.0
-"""Seconds after which a wait is told."""
+"""Seconds after which a wait is announced."""
 AGAIN = 15.0
-"""Seconds until it is told again, with how far it is by then."""
+"""Seconds until it is announced again, with its progress."""
 
 _LOOK_AGAIN = 0.2  # seconds
 
@@ -85,7 +85,7 @@ _OF_THIS_SUBCOMMAND: ContextVar[Waits | None] = ContextVar("the progress of this
 
 @contextmanager
 def waits_told() -> Iterator[None]:
-    """Waits in the block are told."""
+    """Announce the waits in the block."""
     waits = Waits()
     thread = threading.Thread(target=waits.follow, name="telling waits", daemon=True)
     thread.start()

@@ -47,7 +47,7 @@ class Syslog(Target):
         self.name = f"syslog at {self._address}"
 
     def send(self, event: Event, origin: Origin) -> None:
-        """Send one frame; a stream that the server has ended meanwhile is opened anew before."""
+        """Send one frame; a stream that the server has ended in the meantime is opened again first."""
         if self._connection is not None and self._is_stream and _has_ended(self._connection):
             self.close()
         if self._connection is None:

@@ -1,4 +1,4 @@
-"""What somebody has to look after, and who is told: the tables of alarms and their functions, in `create_db.sql`."""
+"""What needs attention, and who gets notices about it: the tables of alarms and their functions, in `create_db.sql`."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class Alarms:
     # -- who is told
 
     def due_notices(self) -> list[DueNotice]:
-        """Return who is to be told of what by now."""
+        """Return the notices that are due now."""
         return [_notice(row) for row in self._connections.rows(_DUE)]
 
     def take_notice(self, due: DueNotice, *, by: By = NOBODY_NAMED) -> bool:
@@ -201,7 +201,7 @@ class Alarms:
         return bool(self._ask_of_alarms(statement, bound, by))
 
     def get_receivers(self) -> dict[str, Receiver]:
-        """Return those who are told, by their names."""
+        """Return the receivers of notices, by their names."""
         return self._connections.read(_receivers)
 
     def add_receiver(self, row: Receiver) -> None:
@@ -218,7 +218,7 @@ class Alarms:
         self._connections.write(run)
 
     def remove_receiver(self, name: str) -> Receiver:
-        """Remove it: from now on it is told nothing. Raises `DatabaseError`."""
+        """Remove a receiver: from now on it gets no notices. Raises `DatabaseError`."""
 
         def run(cursor: Cursor) -> Receiver:
             row = receiver_named(_receivers(cursor), name)

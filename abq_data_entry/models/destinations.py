@@ -78,7 +78,7 @@ class Destinations:
         self._connections.write(run)
 
     def change_destination(self, name: str, changes: Mapping[str, Any]) -> StoredDestination:
-        """Change some of its columns, but for name and kind; return it as it is then. Raises `DatabaseError`."""
+        """Change some of its columns, except name and kind; return it as it is then. Raises `DatabaseError`."""
 
         def run(cursor: Cursor) -> StoredDestination:
             row = destination_named(_read(cursor), name)._replace(**changes)

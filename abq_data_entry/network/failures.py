@@ -1,4 +1,4 @@
-"""What can go wrong on the way to another machine, told in words for people and free of secrets.
+"""What can go wrong on the way to another machine, in words for people and free of secrets.
 
 Also how long a busy server wants to be left alone (Retry-After: RFC 9110, section 10.2.3), kept beyond this process:
 nothing is tried again by itself here, a person or cron asks, and is told until when the server wants no request.

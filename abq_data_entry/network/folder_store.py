@@ -412,7 +412,7 @@ class FolderFiles(RemoteFiles[SharedFolder]):
         return share
 
     def _continue(self, session: SharedFolder, guard: Guard) -> None:
-        """There is no session: each call looks anew whether the share is there."""
+        """Go on without a session: each call looks again whether the share is there."""
 
     def _end(self, session: SharedFolder, politely: bool) -> None:
         """Nothing stays open."""

@@ -76,7 +76,7 @@ class Line:
         self.socket = self._context.wrap_socket(self.socket, server_hostname=self.host)
 
     def begin(self) -> None:
-        """Another question: its answer has a limit of its own."""
+        """Begin a question: its answer has limits of its own."""
         self.guard.progressed()
         self._left, self._unsaid, self._end = LONGEST_ANSWER, 0, time.monotonic() + LONGEST_SECONDS
 

@@ -223,7 +223,7 @@ _PATIENCE = 0.3  # seconds of them that a cancelled caller waits
 def tidy(work: Callable[[Guard], object], cancel: threading.Event | None) -> None:
     """Run `work` on a thread; its failures change nothing for the caller, who has one already.
 
-    It goes on in the background when the caller cancels, who waits for it only for a moment then.
+    If the caller cancels, the work goes on in the background, and the caller waits only a moment for it.
     """
 
     def run() -> None:

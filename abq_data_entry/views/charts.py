@@ -28,7 +28,7 @@ _HINT = "←, → go from point to point, Enter opens the record; +, −, 0 zoom
 
 
 class ChartRequest(NamedTuple):
-    """What is to be drawn: `again` reads the records anew."""
+    """What is to be drawn: `again`: read the records again."""
 
     choice: ChartChoice
     look: ChartLook

@@ -205,7 +205,7 @@ class ManyDialog(ReasonedDialog):
         self.edited()
 
     def edited(self) -> None:
-        """Show what becomes of each record with what is typed so far."""
+        """Show what each record will be with what is typed so far."""
         values: dict[str, object] = {}
         for each in self._asked:
             text = self.boxes[each.name].get().strip()

@@ -169,7 +169,7 @@ class RemoteFilesWindow(SideWindow):
         )  # fmt: skip
 
     def _describe(self) -> None:
-        """Below what was done, the rights of the chosen line: a list that is shown anew mustn't hide what was done."""
+        """Below what was done, the rights of the chosen line: a list that is shown again mustn't hide what was done."""
         line = self.chosen_line
         detail = line.detail if line is not None and not self.running else ""
         self.said.configure(text="\n".join(filter(None, (self._told, detail))))

@@ -168,7 +168,7 @@ class TypedField(ttk.Entry):
         return None
 
     def listen(self) -> None:
-        """Keep the steps to undo, take pastes, tell of changes."""
+        """Keep the steps to undo, take pastes, report changes."""
         self.configure(font="TkTextFont")
         self.spread = lambda cells: f"{len(cells)} cells: only one fits here"
         self.history = EditHistory(self, self.variable)
@@ -203,7 +203,7 @@ class TypedField(ttk.Entry):
         return fields.likely(self.field, self.text)
 
     def set_text(self, text: str) -> None:
-        """Fill the field by the program: not a step to undo, and nothing that somebody is told of."""
+        """Let the program fill the field: that is no step to undo, and nobody is notified."""
         if text != self.variable.get():
             self._is_being_set = True
             self.variable.set(text)

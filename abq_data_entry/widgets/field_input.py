@@ -76,7 +76,7 @@ class FieldInput(ttk.Frame):
         return self.filled_by_itself or not self.editor.text
 
     def fill(self, text: str, by_itself: bool = False, value: object = None) -> None:
-        """Set the text by the program: nobody is told of it. ``by_itself`` marks an autofill, which Enter passes over.
+        """Let the program set the text: nobody is notified. ``by_itself`` marks an autofill, which Enter passes over.
         ``value``: what the text means, where that is known."""
         self.editor.set_text(text)
         self.filled_by_itself = by_itself and bool(text)
