@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..constants import FieldNames as F
-from ..views import CarefulDialog, Dialog, after_other_dialogs
+from ..views import CarefulDialog, Dialog
 from ..widgets.focus import typed_keys
 from ..widgets.status_bar import Message
 
@@ -107,20 +108,29 @@ class Messages:
     # -- inside -----------------------------------------------------------------------------------------
 
     def _say(self, message: Message, make: Callable[[], Dialog]) -> None:
-        chosen, bar = _CHOSEN.get(), self.bar
-        bar.settle(message.key)  # what was said about the subject before
-
-        def show() -> None:
-            if chosen is None or typed_keys(self._window) != chosen:
-                bar.tell(message)
-                return
-            dialog = make()
-            dialog.give_way, dialog.as_command = lambda: bar.tell(message), self.command
-
+        self.bar.settle(message.key)  # what was said about the subject before
+        chosen = _CHOSEN.get()
         if chosen is None:
-            show()
+            self.bar.tell(message)
         else:
-            after_other_dialogs(self._window, show)
+            self._show(message, make, chosen)
+
+    def _show(self, message: Message, make: Callable[[], Dialog], chosen: int) -> None:
+        """Open the dialog, now or when the one that is open is closed: two at once would share the keyboard badly. Once
+        somebody has typed since the command was ``chosen``, the bar has the message instead."""
+        other = next((each for each in self._window.winfo_children() if isinstance(each, Dialog)), None)
+        if other is not None:
+
+            def closed(event: tk.Event) -> None:
+                if event.widget is other:
+                    self._window.after_idle(self._show, message, make, chosen)
+
+            other.bind("<Destroy>", closed, add=True)
+        elif typed_keys(self._window) != chosen:
+            self.bar.tell(message)
+        else:
+            dialog = make()
+            dialog.give_way, dialog.as_command = partial(self.bar.tell, message), self.command
 
     def _as_command(self, action: Action | None) -> Action | None:
         return None if action is None else self.command(action)

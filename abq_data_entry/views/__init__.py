@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .dialogs import CarefulDialog, Dialog, LoginDialog, Remember, after_other_dialogs
+from .dialogs import CarefulDialog, Dialog, LoginDialog, Remember
 from .form_content import FormCallbacks
 from .record_form import DataRecordForm
 
@@ -19,7 +19,6 @@ __all__ = [
     "LoginDialog",
     "RecordList",
     "Remember",
-    "after_other_dialogs",
 ]
 
 

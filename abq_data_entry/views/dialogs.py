@@ -241,20 +241,6 @@ def line_width(widget: tk.Misc) -> int:
     return letter * min(_LINE, max(10, room // letter))
 
 
-def after_other_dialogs(window: tk.Misc, show: Callable[[], object]) -> None:
-    """Call ``show`` at once, or when the dialog that is open is closed: two at once would share the keyboard badly."""
-    other = next((each for each in window.winfo_children() if isinstance(each, Dialog)), None)
-    if other is None:
-        show()
-        return
-
-    def closed(event: tk.Event) -> None:
-        if event.widget is other:
-            window.after_idle(after_other_dialogs, window, show)
-
-    other.bind("<Destroy>", closed, add=True)
-
-
 class Remember(NamedTuple):
     """The box about the keyring: whether it is ticked, or why there is nothing to tick."""
 
