@@ -27,6 +27,7 @@ _HEADINGS = {
     F.MEDIAN_HEIGHT: "Median",
 }
 _WIDTHS = {F.DATE: 10, F.TIME: 5, F.TECHNICIAN: 12, F.LAB: 3, F.PLOT: 3, F.SEED_SAMPLE: 7, F.NOTES: 12}
+_LONGEST_CELL = 1000  # characters: more than the widest screen shows
 
 
 class ListFilter(NamedTuple):
@@ -344,9 +345,9 @@ class RecordList(ttk.Frame):
             return f"{CHOSEN}{mark}" if self.marks.holds(row) else mark
         if name == F.EQUIPMENT_FAULT:
             return "fault" if row[name] else ""
-        # Notes have line breaks, a row of the list has one line.
         text = fields.format_value(fields.field(name), row[name])
-        return " ".join(text.split()) if name == F.NOTES else text
+        # Notes have line breaks, a row of the list has one line; Tk measures all of it each time that it draws.
+        return " ".join(text[:_LONGEST_CELL].split()) if name == F.NOTES else text
 
 
 def _key_of(row: Row) -> tuple[object, ...]:
