@@ -16,7 +16,7 @@ from tests.network.fault_proxy import Fault
 from tests.network.proxied_servers import Server, behind_the_proxy
 from tests.outbox.conftest import DATE, FTP, NAME, REST, Extract, alone
 
-LARGE = b"2026-11-20,8:00,J Simms\r\n" * 600_000
+LARGE = (b"2026-11-20,8:00," + b"J Simms " * 300 + b"\r\n") * 6_000
 SMALL = b"Date,Time\r\n"
 
 
