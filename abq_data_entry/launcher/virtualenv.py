@@ -140,6 +140,8 @@ class VirtualEnvironment:
                 "--no-warn-script-location",
             ]
             wanted = self.checkout / name
+            if not packages_in(wanted):
+                continue
             command = [str(self.python), "-I", "-m", "pip", "install", *options, "-r", str(wanted)]
             self._run(command, lock, packages_in(wanted))
         self._remove_temporary()

@@ -186,6 +186,7 @@ def fill(endpoint: Endpoint, records: Iterable[Record], weather: Iterable[Observ
         )
         execute_values(cursor, "INSERT INTO local_weather (datetime, temperature, rel_hum, pressure, kind) VALUES %s",
                        list(weather))  # fmt: skip
+        cursor.execute("ANALYZE")  # as autovacuum does within a minute; until then the views take many times as long
 
 
 def by(rows: Iterable[Mapping[str, Any]], *names: str) -> dict[tuple[Any, ...], Mapping[str, Any]]:
