@@ -169,7 +169,7 @@ class RecordEntry:
             None if base is None else base.version,
             state.person,
             form.reason.text,
-            whole_check=form.check_panel.technician_line.wants_all(form.check_key, str(record[F.TECHNICIAN])),
+            whole_check=form.check_panel.technician_line.wanted == (form.check_key, record[F.TECHNICIAN]),
             check_version=form.check.version,
             plots_after=tuple(plot for plot in form.check.missing_after(record[F.PLOT]) if plot != record[F.PLOT]),
         )

@@ -238,11 +238,6 @@ class Waiting:
         return self._state.waiting
 
     @property
-    def keys(self) -> set[tuple[Any, ...]]:
-        """Date, time, lab and plot of each record that waits."""
-        return {each.key for each in self._state.waiting}
-
-    @property
     def undecided(self) -> tuple[Entry, ...]:
         """Those that need somebody's decision."""
         return tuple(each for each in self._state.waiting if each.state == "undecided")
@@ -265,9 +260,7 @@ class Waiting:
     ) -> Job:
         """Keep a record in the journal; then it waits."""
 
-        def kept(found: tuple[Entry, list[str]]) -> None:
-            entry, problems = found
-            self._tell(problems)
+        def kept(entry: Entry) -> None:
             self._state.waiting = (*self._state.waiting, entry)
             self.show_line()
             done()
@@ -347,7 +340,7 @@ class Waiting:
         if self._state.away:
             actions.append(("Log In…" if self._state.login_refused else "Retry Now", self._retry_now))
         self._status_bar.show_trouble(self.line, actions)
-        self._form.show_waiting(self.keys)
+        self._form.show_waiting({each.key for each in self._state.waiting})
 
     @property
     def is_replaying(self) -> bool:
@@ -429,19 +422,16 @@ class Waiting:
             self._messages.settled(_UNREADABLE)
         if found is not None:
             self._mark, entries, problems = found
-            before = self.keys
+            before = self._state.waiting
             self._state.waiting = tuple(each for each in entries if same_database(each.database, self._database))
             self.foreign = tuple(each for each in entries if each not in self._state.waiting)
-            self._tell(problems)
+            for problem in problems:
+                self._messages.warning("Waiting Records", problem)
             self.show_line()
-            if self.keys != before:
+            if self._state.waiting != before:
                 self._form.known.look_up()
         if not self._state.away:
             self.replay()
-
-    def _tell(self, problems: list[str]) -> None:
-        for problem in problems:
-            self._messages.warning("Waiting Records", problem)
 
     def _not_seen(self, error: BaseException) -> None:
         log.error("the journal can't be read", exc_info=error)
@@ -541,11 +531,11 @@ class OwnJournal:
 
         return Journal(folders.data_folder(create=True) / "journal")
 
-    def keep(self, database: str, save: Save, cause: str) -> tuple[Entry, list[str]]:
-        """Keep a record; return it, and what couldn't be read there."""
+    def keep(self, database: str, save: Save, cause: str) -> Entry:
+        """Keep a record; what couldn't be read there is told with the next look."""
         from ..workflows.save_record import keep
 
-        return keep(self.journal, database, save, cause), _taken_from(self.journal.problems)
+        return keep(self.journal, database, save, cause)
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
         """Remove these from what waits."""
@@ -557,13 +547,9 @@ class OwnJournal:
         present = self.journal.mark()
         if present == mark:
             return None
-        return present, self.journal.entries(), _taken_from(self.journal.problems)
-
-
-def _taken_from(problems: list[str]) -> list[str]:
-    found = problems.copy()
-    del problems[: len(found)]
-    return found
+        found, problems = self.journal.entries(), self.journal.problems.copy()
+        del self.journal.problems[: len(problems)]
+        return present, found, problems
 
 
 def _replay(

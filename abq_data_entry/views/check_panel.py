@@ -162,7 +162,8 @@ class TechnicianLine(ttk.Frame):
         self.question: TechnicianQuestion | None = None
         """What is asked."""
         self._settled: set[tuple[CheckKey, str]] = set()
-        self._all: tuple[CheckKey, str] | None = None
+        self.wanted: tuple[CheckKey, str] | None = None
+        """The check whose plots all get that technician's name with the next save."""
         self._room = 0
         self.sentence = ttk.Label(self, style="Warning.TLabel")
         self.sentence.grid(row=0, column=0, sticky="w")
@@ -203,24 +204,20 @@ class TechnicianLine(ttk.Frame):
         if self.question is None:
             return
         wanted = self.question.check, self.question.chosen
-        self._all = None if self._all == wanted else wanted
+        self.wanted = None if self.wanted == wanted else wanted
         self._show()
-
-    def wants_all(self, check: CheckKey | None, technician: str) -> bool:
-        """Whether all plots of that check get the technician's name with the next save."""
-        return self._all is not None and self._all == (check, technician)
 
     def saved(self, check: CheckKey, technician: str) -> None:
         """A record was saved: what was asked is answered."""
         self._settled.add((check, technician))
-        if self.wants_all(check, technician):
-            self._all = None
+        if self.wanted == (check, technician):
+            self.wanted = None
 
     def _words(self) -> tuple[str, str, str]:
         """The sentence, the button's text, and a shorter one."""
         assert self.question is not None
         check, chosen, began, plots = self.question
-        if self.wants_all(check, chosen):
+        if self.wanted == (check, chosen):
             return f"With your next save all {plots} plots say {chosen}.", "Only My Plots", "Only My Plots"
         return f"Begun by {began}; what you save says {chosen}.", f"All {plots} Plots: {chosen}", f"All {plots} Plots"
 

@@ -530,12 +530,7 @@ class FormContent(ttk.Frame):
     @property
     def fills_itself(self) -> bool:
         """Whether the check's fields stay after a save, and plot and seed sample fill themselves."""
-        return self.is_on("autofill sheet data", without=True)
-
-    def is_on(self, setting: str, without: bool = False) -> bool:
-        """Whether that setting is on; ``without``: where it isn't known."""
-        variable = self.settings.get(setting)
-        return without if variable is None else bool(variable.get())
+        return bool(self.settings["autofill sheet data"].get())
 
     def empty_plot(self) -> None:
         """Empty all but the check's fields."""

@@ -102,7 +102,7 @@ class EnterKey:
 
     def filled_up(self, name: str) -> None:
         """The second decimal was typed: go on by itself where that is wanted, but never save by itself."""
-        if not self._form.is_on("auto advance") or name in SAVING or self._form.inputs.after(name) is None:
+        if not self._form.settings["auto advance"].get() or name in SAVING or self._form.inputs.after(name) is None:
             return
         self.advance(name)
         focused = self._form.focused

@@ -37,7 +37,7 @@ class Autofill:
     def date(self) -> None:
         """Today, where the date is empty."""
         date = self._form.inputs[F.DATE]
-        if not date.text and self._form.is_on("autofill date", without=True):
+        if not date.text and self._form.settings["autofill date"].get():
             date.fill(self._form.today().isoformat(), by_itself=True)
 
     def technician(self, check: CheckView, person: str) -> None:
@@ -615,9 +615,6 @@ class Person:
         return TechnicianQuestion(key, chosen, check.technician or "", len(check.recorded) + (not mine))
 
 
-OLD_DATE_DAYS = 7
-
-
 class DateAsking:
     """Asks once in ``panel`` about a day that the check hardly is of, at the date itself."""
 
@@ -634,12 +631,12 @@ class DateAsking:
     def show(self) -> bool:
         """Ask about the date that stands there, or say what was asked; returns whether that is new."""
         self.asked_of = self.concerns()
-        inputs, opened, days = self._form.inputs, self._form.opened_record, self._form.settings.get("old_date_days")
+        inputs, opened = self._form.inputs, self._form.opened_record
         date, found = inputs.value(F.DATE), None
         # Today, of the record that is corrected, or where nothing can be saved: there is nothing to ask.
         filled = inputs[F.DATE].filled_by_itself or inputs.read_only
         if isinstance(date, datetime.date) and not filled and (opened is None or opened.key[0] != date):
-            found = date_question(date, self._form.today(), OLD_DATE_DAYS if days is None else int(days.get()))
+            found = date_question(date, self._form.today(), int(self._form.settings["old_date_days"].get()))
         is_new = found != self._panel.date_line.question
         if is_new:
             self._panel.ask_date(found)

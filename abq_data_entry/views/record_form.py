@@ -250,7 +250,7 @@ class DataRecordForm(FormContent):
 
     def sound(self) -> None:
         """Tell of something that is wrong, where a sound is wanted."""
-        if self.is_on("sound"):
+        if self.settings["sound"].get():
             self.bell()
 
     def focus_first_empty(self) -> None:
@@ -346,7 +346,7 @@ class DataRecordForm(FormContent):
         if isinstance(each.editor, TypedField):
             each.editor.spread = partial(self._spread, name)
         if isinstance(each.editor, FieldEntry):
-            each.editor.implies_point = lambda: self.is_on("implied decimals")
+            each.editor.implies_point = self.settings["implied decimals"].get
             each.editor.bind("<<Full>>", lambda _event: self._enter.filled_up(name))
         if name in HEIGHTS:
             each.editor.bind("<<Left>>", lambda _event: self.inputs.check_across())
@@ -429,7 +429,7 @@ class DataRecordForm(FormContent):
                 each.show_previous(fields.format_value(each.field, previous.get(name)) if previous else "", when)
 
     def _wants_reason(self) -> bool:
-        setting, opened = self.settings.get("correction reason"), self.opened_record
-        if opened is None or setting is None or self.inputs.read_only:
+        opened = self.opened_record
+        if opened is None or self.inputs.read_only:
             return False
-        return is_wanted(str(setting.get()), opened.key[0], self.today())
+        return is_wanted(str(self.settings["correction reason"].get()), opened.key[0], self.today())

@@ -177,10 +177,11 @@ class PagedList(ttk.Frame):
 
     def refresh(self) -> None:
         """Ask for the visible page again; the row that is selected stays so, wherever it comes to stand."""
+        start, selected = self._place
         # Where somebody has moved, and their page isn't here yet, that one is asked for.
-        if self._asked is None and (selected := self.selected) is not None:
-            self._keep = self.key_of(selected)
-        self.go_to(*self._place)
+        if self._asked is None and selected >= 0:
+            self._keep = self.key_of(self.rows[selected])
+        self.go_to(start, selected)
 
     def reveal(self, position: int, key: object) -> None:
         """Bring the row of that position, whose key is ``key``, onto the page if it isn't, and select it."""

@@ -423,3 +423,17 @@ def test_a_number_that_was_typed_into_the_fault_isnt_saved_with_it(window: Windo
     window.until(lambda: fault.error, "the mark")
     window.save()
     assert fault.error and not window.app.form.check.recorded
+
+
+def test_only_somebodys_edits_are_told(window: Window) -> None:
+    inputs, told = window.app.form.inputs, list[str]()
+    for name, each in inputs.items():
+        each.editor.bind("<<Edited>>", lambda _event, name=name: told.append(name), add=True)  # type: ignore[misc]
+    for name, value in record(3, today(window), Notes="Wet.", Equipment_Fault="true").items():
+        inputs[name].fill(str(value))
+    window.settle()
+    assert told == [] and inputs[F.NOTES].text == "Wet." and inputs[F.EQUIPMENT_FAULT].text == "true"
+    for name, text in ((F.FRUIT, "4"), (F.NOTES, "Dry."), (F.EQUIPMENT_FAULT, "false")):
+        inputs[name].editor.edit_text(text)
+        window.settle()
+    assert told == [F.FRUIT, F.NOTES, F.EQUIPMENT_FAULT]

@@ -427,7 +427,7 @@ def test_a_password_that_changed_meanwhile_is_asked_for_again(
     save_one_without(window, single)
     single.start()
     single.execute(f"ALTER ROLE {OWNER} PASSWORD 'another'")
-    window.until(lambda: "doesn't take the login any more" in trouble(window), "the refusal")
+    window.until(lambda: "no longer accepts the login" in trouble(window), "the refusal")
     window.press_message("Log In…")
     dialog = window.dialog()
     assert isinstance(dialog, LoginDialog)
