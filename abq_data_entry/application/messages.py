@@ -129,6 +129,7 @@ class Messages:
         elif typed_keys(self._window) != chosen:
             self.bar.tell(message)
         else:
+            self.bar.settle(message.key)  # the dialog of the same command, chosen before, may have become a message
             dialog = make()
             dialog.give_way, dialog.as_command = partial(self.bar.tell, message), self.command
 

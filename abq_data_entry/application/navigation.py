@@ -13,6 +13,7 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..views import Dialog
 from ..views.check_panel import DayOffer
+from ..views.typed_keys import give_to
 from .messages import reason_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,11 @@ class Navigation:
         form, check = self._form, self._form.check
         self._actions.show_form()
         if plot not in check.plots:
-            self._say(f"There is no plot {plot} to go to: choose date, time and lab first")
+            self._say(
+                f"This lab has no plot {plot}"
+                if check.plots
+                else f"There is no plot {plot} to go to: choose date, time and lab first"
+            )
         elif check.key is not None and (draft := self._drafts.find((*check.key, plot))) is not None:
             form.half_typed.restore(draft)
             form.focus_first_empty()
@@ -245,11 +250,16 @@ class Navigation:
 
 
 class PlotDialog(Dialog):
-    """Asks for a plot's number; ``chosen(text)`` gets what was typed."""
+    """Asks for a plot's number; ``chosen(text)`` gets what was typed.
+
+    It takes the keys at once: a number that is typed right after the command is no reading of the plot before.
+    """
 
     def __init__(self, window: tk.Misc, chosen: Callable[[str], object]) -> None:
         self._number = tk.StringVar(window)
         super().__init__(window, "Go to Plot", "Go to plot", "", (("Go", lambda: chosen(self._text)), ("Cancel", None)))
+        if self._return_focus is not None:
+            give_to(self._entry, self._return_focus, self.buttons[0].invoke, self.buttons[-1].invoke)
 
     def make_body(self, body: ttk.Frame) -> None:
         """One entry."""

@@ -12,6 +12,7 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..widgets import Flow
 from ..widgets.field_input import ERROR_MARK
+from ..widgets.focus import select_text
 from ..widgets.table import Table
 from .side_window import SideWindow
 
@@ -99,9 +100,9 @@ class AdministrationWindow(SideWindow):
     def _make_technicians(self, room: ttk.Frame) -> ttk.Treeview:
         part = self._make_part(room, 0, "Technicians")
         part.rowconfigure(1, weight=1)
-        tree = self._make_list(part, 1, (("Number", 9), ("Name", 14), ("", 8)))
+        tree = self._make_list(part, 1, (("Number", 9), ("Name", 14), ("", 8)), "Name")
         tree.bind("<<TreeviewSelect>>", lambda _event: self._technician_chosen())
-        tree.bind("<Return>", lambda _event: self.entries["name"].focus_set())
+        tree.bind("<Return>", lambda _event: self._go_to("name"))
         line = self._make_line(part, 2)
         self._add_entry(line, 0, "Number", "number", 7)
         name = self._add_entry(line, 1, "Name", "name", 16, self._add_technician)
@@ -125,9 +126,9 @@ class AdministrationWindow(SideWindow):
         self.lab = ttk.Combobox(head, width=4, state="readonly", font="TkTextFont")
         self.lab.grid(row=0, column=1, sticky="w")
         self.lab.bind("<<ComboboxSelected>>", lambda _event: self._show_plots())
-        tree = self._make_list(part, 2, (("Plot", 6), ("Seed sample", 14), ("", 8)))
+        tree = self._make_list(part, 2, (("Plot", 6), ("Seed sample", 14), ("", 8)), "")
         tree.bind("<<TreeviewSelect>>", lambda _event: self._plot_chosen())
-        tree.bind("<Return>", lambda _event: self.entries["seed"].focus_set())
+        tree.bind("<Return>", lambda _event: self._go_to("seed"))
         line = self._make_line(part, 3)
         self._add_entry(line, 0, "Plot", "plot", 4)
         self._add_entry(line, 1, "Seed sample", "seed", 8, self._save_plot)
@@ -157,8 +158,10 @@ class AdministrationWindow(SideWindow):
         ttk.Label(part, text=title, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(0, 8))
         return part
 
-    def _make_list(self, part: ttk.Frame, row: int, columns: Sequence[tuple[str, int]]) -> ttk.Treeview:
-        table = Table(part, columns, height=9)
+    def _make_list(
+        self, part: ttk.Frame, row: int, columns: Sequence[tuple[str, int]], roomy: str
+    ) -> ttk.Treeview:
+        table = Table(part, columns, height=9, roomy=roomy)
         table.grid(row=row, column=0, sticky="nsew")
         return table.tree
 
@@ -307,9 +310,13 @@ class AdministrationWindow(SideWindow):
         self._refuse(part, entry, f"{what} is from {least} to {most}.")
         return None
 
+    def _go_to(self, entry: str) -> None:
+        self.entries[entry].focus_set()
+        select_text(self.entries[entry])
+
     def _refuse(self, part: str, entry: str, text: str) -> None:
         self._say(part, text, error=True)
-        self.entries[entry].focus_set()
+        self._go_to(entry)
 
     def _say(self, part: str, text: str, error: bool = False) -> None:
         shown = f"{ERROR_MARK}{text}" if error else text

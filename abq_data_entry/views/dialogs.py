@@ -16,7 +16,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import Any, NamedTuple
 
-from ..widgets.focus import focused_widget, leave_out, typed_keys
+from ..widgets.focus import focused_widget, leave_out, select_text, typed_keys
 from ..widgets.scrolled import AutoHideScrollbar, Scrolled
 
 MARGIN = 16
@@ -220,10 +220,12 @@ class Dialog(tk.Toplevel):
         here = bool(self.tk.call("focus"))  # else the user is in another program, and stays there
         with suppress(tk.TclError):  # another program holds a grab: the dialog works without
             self.grab_set()
+        first = self.first_focus()
         if here:
-            self.first_focus().focus_force()
+            first.focus_force()
         else:
-            self.first_focus().focus_set()
+            first.focus_set()
+        select_text(first)
 
 
 class CarefulDialog(Dialog):

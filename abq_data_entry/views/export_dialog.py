@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..fields.dates import read_date
 from ..widgets import widen_list
+from ..widgets.field_input import ERROR_MARK
 from .dialogs import Dialog, line_width
 
 ALL_LABS = "all"
@@ -124,7 +125,7 @@ class ExportDialog(Dialog):
 
     def _say(self, name: str, problem: str) -> None:
         note = self.notes[name]
-        note.configure(text=problem)
+        note.configure(text=f"{ERROR_MARK}{problem}" if problem else "")
         if problem:
             note.grid()
         else:

@@ -10,7 +10,7 @@ from typing import Any
 from ..widgets.field_input import ERROR_MARK
 from .action_list import ActionList, ActionRow, ListTexts, RowAction, RowCallbacks
 from .dialogs import Dialog, line_width
-from .typed_keys import SHIFT, TypedKey
+from .typed_keys import give_to
 
 LONGEST = 2000
 _COLUMNS = (("Record", 26), ("Field", 14), ("Value", 9), ("State", 11), ("Technician", 12), ("Words", 40))
@@ -81,10 +81,11 @@ class WordsDialog(Dialog):
         self._act, self._label, self._needed = act, label, needed
         super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
         self.box.insert("1.0", words)
+        self.box.edit_reset()  # what stood there at first isn't to be undone
         source = self._return_focus
         # Where words stand already it comes by itself, after a refusal; a field of the form keeps what is typed there.
         if not words and source is not None and source.winfo_toplevel() is not self._parent:
-            _give_to(self, self.box, self.buttons[0].invoke, source)
+            give_to(self.box, source, self.buttons[0].invoke, self.buttons[-1].invoke)
 
     @property
     def words(self) -> str:
@@ -102,11 +103,16 @@ class WordsDialog(Dialog):
         self.box = tk.Text(grid, height=3, width=40, wrap="word", relief="flat", borderwidth=0, highlightthickness=1)
         self.box.configure(
             font="TkTextFont", undo=True, padx=4, pady=4,
-            background=style.lookup("TEntry", "fieldbackground"), foreground=style.lookup("TEntry", "foreground"),
-            insertbackground=style.lookup("TEntry", "foreground"),
-            highlightbackground=style.lookup("TEntry", "bordercolor"),
-            highlightcolor=style.lookup("TEntry", "bordercolor", ["focus"]),
         )  # fmt: skip
+        colours = {
+            "background": style.lookup("TEntry", "fieldbackground"),
+            "foreground": style.lookup("TEntry", "foreground"),
+            "insertbackground": style.lookup("TEntry", "foreground"),
+            "highlightbackground": style.lookup("TEntry", "bordercolor"),
+            "highlightcolor": style.lookup("TEntry", "bordercolor", ["focus"]),
+        }
+        # A theme of the platform doesn't tell all of them: there the text has those of every text.
+        self.box.configure(**{option: colour for option, colour in colours.items() if colour})
         self.box.grid(row=8, column=1, sticky="ew", pady=(4, 0))
         self.note = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self), justify="left")
         self.note.grid(row=9, column=1, sticky="w")
@@ -225,34 +231,3 @@ class MarkDialog(ChoicesDialog):
     ) -> None:
         lists = (("What", marks, first[0]), ("Is", states, first[1]))
         super().__init__(parent, "Mark Value", message, detail, "Mark", act, lists, first[2])
-
-
-def _give_to(dialog: tk.Toplevel, box: tk.Text, confirm: Callable[[], object], source: tk.Misc) -> None:
-    """Until ``dialog`` is closed, write what is typed in ``source``, where the focus was, into ``box``: keys that were
-    typed before it takes the keyboard were meant for its text.
-
-    Enter is ``confirm``, Shift-Enter breaks the line. Keys that neither write nor erase stay with ``source``.
-    """
-    tag = f"MeantFor{dialog}"
-    windowing_system = str(dialog.tk.call("tk", "windowingsystem"))
-
-    def typed(event: tk.Event) -> str | None:
-        key = TypedKey.of(event, windowing_system)
-        if key.is_enter and not key.state & SHIFT:
-            confirm()
-        elif key.keysym == "BackSpace" and not key.command:
-            box.delete("insert-1c")
-        elif key.text or key.is_enter:
-            box.insert("insert", key.text or "\n")
-        else:
-            return None
-        return "break"
-
-    def closed(event: tk.Event) -> None:
-        if event.widget is dialog and source.winfo_exists():
-            source.bindtags(tuple(each for each in source.bindtags() if each != tag))
-            source.unbind_class(tag, "<Key>")
-
-    source.bind_class(tag, "<Key>", typed)
-    source.bindtags((tag, *source.bindtags()))
-    dialog.bind("<Destroy>", closed, add=True)

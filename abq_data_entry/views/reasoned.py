@@ -10,6 +10,7 @@ from typing import NamedTuple
 from .. import fields
 from ..widgets import widen_list
 from ..widgets.field_input import ERROR_MARK
+from ..widgets.focus import select_text
 from ..widgets.table import Table
 from .dialogs import Dialog, line_width
 from .plot_panel import LONGEST, USUAL
@@ -98,17 +99,17 @@ class ReasonedDialog(Dialog):
         if action == self._confirmed:
             values = self.values()
             if values is None:
-                next(self.boxes[name] for name, note in self.notes.items() if note.cget("text")).focus_set()
+                self._go_to(next(name for name, note in self.notes.items() if note.cget("text")))
                 return
             # Only once each is right by itself.
             problem = self._check(values)
             if problem:
                 name = self._asked[0].name
                 self._say(name, problem)
-                self.boxes[name].focus_set()
+                self._go_to(name)
                 return
             if not self._reason_is_given():
-                self.boxes[REASON].focus_set()
+                self._go_to(REASON)
                 return
             act, reason = self._act, self.reason  # read before the dialog is gone
             super().close(lambda: act(values, reason))
@@ -150,10 +151,12 @@ class ReasonedDialog(Dialog):
             self.buttons[0].invoke()
         else:
             names = list(self.boxes)
-            following = self.boxes[names[names.index(name) + 1]]
-            following.focus_set()
-            following.selection_range(0, "end")
+            self._go_to(names[names.index(name) + 1])
         return "break"
+
+    def _go_to(self, name: str) -> None:
+        self.boxes[name].focus_set()
+        select_text(self.boxes[name])
 
     def _text_typed(self, name: str) -> None:
         text = self.boxes[name].get()

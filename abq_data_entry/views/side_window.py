@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from tkinter import ttk
 from typing import TypeVar
 
+from ..widgets.focus import select_text
 from ..widgets.scrolled import AutoHideScrollbar, Flow
 from .dialogs import FRAME_HEIGHT, MARGIN, within_screen
 
@@ -42,7 +43,7 @@ class Receipt(ttk.Frame):
             background=background,
             foreground=foreground,
             highlightbackground=background,
-            highlightcolor=style.lookup("TEntry", "bordercolor", ["focus"]),
+            highlightcolor=style.lookup("TEntry", "bordercolor", ["focus"]) or foreground,
         )
         if self.text.get("1.0", "end-1c") != text:
             self.text.configure(state="normal")
@@ -125,6 +126,7 @@ class SideWindow(tk.Toplevel):
             self.transient(self._over)
         self.deiconify()
         first_focus.focus_set()
+        select_text(first_focus)
 
 
 def brought_up(parent: tk.Misc, kind: type[Window]) -> Window | None:

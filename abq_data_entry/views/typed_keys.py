@@ -276,6 +276,47 @@ QUIET_SECONDS = 1.0
 _LEAVING = ("Tab", "ISO_Left_Tab", "Escape")
 
 
+def give_to(
+    box: tk.Text | ttk.Entry, source: tk.Misc, confirm: Callable[[], object], cancel: Callable[[], object]
+) -> None:
+    """Until the dialog of ``box`` is closed, write what is typed in ``source``, where the focus was, into ``box``: keys
+    that were typed before the dialog takes the keyboard were meant for its text.
+
+    Enter is ``confirm``, Escape ``cancel``, Shift-Enter breaks the line of a text. Keys that neither write nor erase
+    stay with ``source``.
+    """
+    dialog = box.winfo_toplevel()
+    tag = f"MeantFor{dialog}"
+    windowing_system = str(dialog.tk.call("tk", "windowingsystem"))
+    has_lines = isinstance(box, tk.Text)
+
+    def typed(event: tk.Event) -> str | None:
+        key = TypedKey.of(event, windowing_system)
+        if key.is_enter and not (has_lines and key.state & SHIFT):
+            confirm()
+        elif key.keysym == "Escape":
+            cancel()
+        elif key.keysym == "BackSpace" and not key.command:
+            if isinstance(box, tk.Text):
+                box.delete("insert-1c")
+            elif box.index("insert"):
+                box.delete(box.index("insert") - 1)
+        elif key.text or key.is_enter:
+            box.insert("insert", key.text or "\n")
+        else:
+            return None
+        return "break"
+
+    def closed(event: tk.Event) -> None:
+        if event.widget is dialog and source.winfo_exists():
+            source.bindtags(tuple(each for each in source.bindtags() if each != tag))
+            source.unbind_class(tag, "<Key>")
+
+    source.bind_class(tag, "<Key>", typed)
+    source.bindtags((tag, *source.bindtags()))
+    dialog.bind("<Destroy>", closed, add=True)
+
+
 class AheadLine(ttk.Frame):
     """``Typed ahead for plot 8: 24.09 ⏎ 1.03``, and what can be done with it; hidden while there is nothing.
 

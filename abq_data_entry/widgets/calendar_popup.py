@@ -41,7 +41,10 @@ class CalendarPopup(ttk.Frame):
         self._entry.bindtags(tuple(each for each in self._entry.bindtags() if each != self._tag))
         for sequence in self._window.bind_class(self._tag):
             self._window.unbind_class(self._tag, sequence)
-        self._window.unbind("<Button-1>", self._clicked_id)
+        # tkinter's own unbind takes away, before Python 3.13, what others have bound there too.
+        others = [line for line in self._window.bind("<Button-1>").splitlines() if self._clicked_id not in line]
+        self._window.bind("<Button-1>", "\n".join(others))
+        self._window.deletecommand(self._clicked_id)
         self.destroy()
 
     def move(self, days: int) -> None:
@@ -155,6 +158,8 @@ class CalendarPopup(ttk.Frame):
             "Alt-Down": self.close,
             "Alt-Up": self.close,
         }
+        # The number pad without Num Lock.
+        keys |= {f"KP_{key}": keys[key] for key in ("Left", "Right", "Up", "Down", "Prior", "Next", "Home")}
         for key, action in keys.items():
             self._window.bind_class(self._tag, f"<{key}>", lambda _event, action=action: _done(action))  # type: ignore[misc]
         self._window.bind_class(self._tag, "<Key>", self._other_key)

@@ -40,6 +40,11 @@ def give_focus(widget: tk.Misc) -> None:
     widget.focus_set()
 
 
+def select_text(field: tk.Misc) -> None:
+    """Select the text of a field that has just got the focus, as Tab does: what is typed then replaces it."""
+    field.event_generate("<<TraverseIn>>")
+
+
 def let_enter_press(window: tk.Misc) -> None:
     """For all buttons of the program; one with a meaning of its own for Enter keeps that."""
     window.bind_class("TButton", "<Return>", _press)

@@ -15,7 +15,7 @@ _FRAME = 8  # the pixels of a list's frame, which no column has
 
 
 class Table(ttk.Frame):
-    """``columns`` are pairs of a heading and its width in digits; the last one takes what room is left.
+    """``columns`` are pairs of a heading and its width in digits; ``roomy``, or the last one, takes what room is left.
 
     Where that is less than half of its width, the columns of ``spare`` are left out, the first of them first. ``tree``
     is the list itself, for rows, events and the selection.
@@ -28,6 +28,7 @@ class Table(ttk.Frame):
         spare: Sequence[str] = (),
         height: int = 10,
         selectmode: str = "browse",
+        roomy: str | None = None,
     ) -> None:
         super().__init__(parent)
         self.columnconfigure(0, weight=1)
@@ -35,16 +36,17 @@ class Table(ttk.Frame):
         self._widths = dict(columns)
         self._spare = spare
         names = list(self._widths)
-        if names[-1] in spare:
-            raise ValueError(f"{names[-1]} is the last column, which is never left out")
+        self._roomy = names[-1] if roomy is None else roomy
+        if self._roomy in spare:
+            raise ValueError(f"{self._roomy} takes what room is left, so it is never left out")
         self.tree = ttk.Treeview(self, columns=names, show="headings", height=height)
         self.tree.configure(selectmode=selectmode)  # type: ignore[call-overload]
         digit = nametofont("TkDefaultFont", self).measure("0")
         for name, digits in columns:
-            last = name == names[-1]
-            least = digits * digit // 2 if last else 6 * digit
+            grows = name == self._roomy
+            least = digits * digit // 2 if grows else 6 * digit
             self.tree.heading(name, text=name, anchor="w")
-            self.tree.column(name, width=digits * digit, minwidth=least, stretch=last, anchor="w")
+            self.tree.column(name, width=digits * digit, minwidth=least, stretch=grows, anchor="w")
         down = ttk.Scrollbar(self, orient="vertical", command=self.tree.yview)
         across = AutoHideScrollbar(self, orient="horizontal", command=self.tree.xview)
         self.tree.configure(yscrollcommand=down.set, xscrollcommand=across.set)
@@ -56,16 +58,17 @@ class Table(ttk.Frame):
     def _fit(self, width: int) -> None:
         digit = nametofont("TkDefaultFont", self).measure("0")
         width -= _FRAME
-        *shown, last = self._widths
-        least = self._widths[last] * digit // 2
+        shown = [each for each in self._widths if each != self._roomy]
+        least = self._widths[self._roomy] * digit // 2
         for name in self._spare:
             if sum(self._widths[each] for each in shown) * digit + least > width:
                 shown.remove(name)
-        if tuple(self.tree.cget("displaycolumns")) != (*shown, last):
-            self.tree.configure(displaycolumns=(*shown, last))
+        displayed = tuple(each for each in self._widths if each in (*shown, self._roomy))
+        if tuple(self.tree.cget("displaycolumns")) != displayed:
+            self.tree.configure(displaycolumns=displayed)
         # Tk gives a column what room is left only where the list grows, not where another column goes.
         room = width - sum(int(self.tree.column(each, "width")) for each in shown)
-        self.tree.column(last, width=max(least, room))
+        self.tree.column(self._roomy, width=max(least, room))
 
 
 SLICE_SECONDS = 0.004

@@ -39,6 +39,13 @@ def test_a_technician_is_added_by_keyboard_and_the_form_offers_the_name(
     assert window.app.focus_get() is administration.entries["number"] and not administration.entries["number"].get()
 
 
+def test_a_long_name_has_the_room_that_the_list_has(window: Window, administration: AdministrationWindow) -> None:
+    window.type("4712\nMaximiliane von Oberhausen\n")
+    window.until(lambda: "added" in note(administration, "technician"), "the answer")
+    room = int(administration.technicians.column("Name", "width"))
+    assert room >= nametofont("TkDefaultFont", window.app).measure("Maximiliane von Oberhausen")
+
+
 def test_a_number_that_is_taken_is_said_in_place_and_all_stays(
     window: Window, administration: AdministrationWindow, stored: SQLModel
 ) -> None:

@@ -173,6 +173,25 @@ def test_the_calendar_by_keys(dated: Window) -> None:
     assert (dated.text(F.DATE), dated.focus) == ("2026-11-25", F.TIME)
 
 
+def test_the_calendar_by_the_number_pad(dated: Window) -> None:
+    dated.press("alt+Down")
+    shown = calendar(dated)
+    dated.press("KP_Left", "KP_Up", "KP_Prior")
+    assert shown.date == datetime.date(2026, 10, 18)
+    dated.press("KP_Next", "KP_Down", "KP_Right", "KP_Enter")
+    assert dated.text(F.DATE) == TODAY.isoformat()
+
+
+def test_a_click_means_the_same_after_a_calendar(dated: Window) -> None:
+    before = dated.app.bind("<Button-1>")
+    for key in ("Return", "Escape"):
+        dated.press("alt+Down")
+        calendar(dated)
+        dated.press(key)
+        dated.until(lambda: entry(dated).calendar is None, "the calendar to close")
+    assert before and dated.app.bind("<Button-1>").split() == before.split()
+
+
 def test_the_calendar_by_mouse(dated: Window) -> None:
     dated.press("alt+Down")
     shown = calendar(dated)

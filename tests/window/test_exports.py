@@ -62,6 +62,7 @@ def test_a_view_is_exported_by_keys(
     window.type(f"{DATE}")
     window.press("Return")
     window.until(lambda: "no month 99" in dialog.notes["From"].cget("text"), "what is wrong with the day")
+    assert dialog.notes["From"].cget("text").startswith("✗")
     window.until(lambda: dialog.focus_displayof() == dialog.boxes["From"], "the focus on it")
     window.type(f"{DATE}")
     window.press("Tab", "Tab")

@@ -1,0 +1,84 @@
+"""What is typed right after a command, and what a dialog's first field does with the first key."""
+
+from __future__ import annotations
+
+import pytest
+
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import SQLModel
+from abq_data_entry.themes import THEMES
+from abq_data_entry.views.notes import NoteDialog
+from abq_data_entry.views.reasoned import ReasonedDialog
+from tests.fixtures.window import Window
+from tests.window.test_form import open_plot, record
+
+
+@pytest.fixture
+def begun(window: Window) -> Window:
+    window.begin_check()
+    window.settle()
+    return window
+
+
+def test_the_number_after_go_to_plot_never_becomes_a_reading(begun: Window) -> None:
+    begun.press("ctrl+g", "1", "3", "BackSpace", "2", "Return")
+    begun.until(lambda: begun.text(F.PLOT) == "12" and not begun.dialogs, "plot 12")
+    begun.until(lambda: begun.focus == F.HUMIDITY, "the focus")
+    begun.type("24.09")
+    assert begun.text(F.HUMIDITY) == "24.09" and not begun.messages
+
+
+def test_a_plot_that_the_lab_has_not_is_told_as_that(begun: Window) -> None:
+    begun.press("ctrl+g", "7", "7", "Return")
+    begun.until(lambda: not begun.dialogs, "the dialog to be gone")
+    assert begun.app.status.get() == "This lab has no plot 77"
+    assert (begun.text(F.PLOT), begun.text(F.HUMIDITY)) == ("1", "")
+
+
+def test_escape_right_after_go_to_plot_gives_it_up(begun: Window) -> None:
+    begun.press("ctrl+g", "7", "Escape")
+    begun.until(lambda: not begun.dialogs, "the dialog to be gone")
+    begun.type("3")
+    assert (begun.text(F.PLOT), begun.text(F.HUMIDITY), begun.messages) == ("1", "3", [])
+
+
+def test_a_command_chosen_twice_leaves_one_dialog_and_no_message(begun: Window) -> None:
+    begun.press("shift+F1", "shift+F1")
+    begun.until(lambda: [each.takes_keys for each in begun.dialogs] == [True], "one dialog")
+    begun.press("Escape")
+    begun.until(lambda: not begun.dialogs, "the dialog to be gone")
+    assert begun.messages == []
+
+
+def test_what_is_typed_replaces_the_text_of_the_first_field(begun: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, begun.text(F.DATE)))
+    begun.app.callbacks["refresh"]()
+    begun.settle()
+    open_plot(begun, 1)
+    begun.app.callbacks["move_record"]()
+    dialog = begun.dialog()
+    assert isinstance(dialog, ReasonedDialog)
+    date = dialog.boxes[F.DATE]
+    begun.type("nonsense")
+    assert date.get() == "nonsense"
+    dialog.buttons[0].invoke()
+    begun.until(lambda: begun.app.focus_get() is date, "the refused field")
+    begun.type("2026-11-01\n")
+    assert date.get() == "2026-11-01"
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_words_can_be_asked_for_in_every_theme(begun: Window, theme: str) -> None:
+    begun.app.settings["theme"].set(theme)
+    begun.app.callbacks["write_note"]()
+    dialog = begun.dialog()
+    assert isinstance(dialog, NoteDialog)
+    assert dialog.box.cget("background") != dialog.box.cget("foreground")
+    begun.type("Lamp.")
+    assert dialog.words == "Lamp."
+
+
+def test_undo_keeps_the_words_that_stood_in_a_dialog_at_first(begun: Window) -> None:
+    dialog = NoteDialog(begun.app, "?", {"A": "Lab A"}, lambda _subject, _words: None, "A", "The door sticks.")
+    begun.dialog()
+    begun.press("End", "exclam", "ctrl+z", "ctrl+z")
+    assert dialog.words == "The door sticks."
