@@ -68,6 +68,7 @@ class Job:
         # What was going on when the work was asked for (a menu command, for example) still is when its result comes.
         self.context = contextvars.copy_context()
         self.latest: tuple[int, int] | None = None
+        self.shown: tuple[int, int] | None = None
 
     def report(self, done: int, total: int) -> None:
         """Note the progress: ``done`` of ``total`` (bytes or rows; ``total`` 0 where it isn't known)."""
@@ -165,8 +166,9 @@ class Jobs:
         # The next poll is arranged first: an error in a callback must not end the polling.
         self._timer = self._scheduler.after(pause if self._running else IDLE_POLL_MS, self._drain)
         for job in tuple(self._running):
-            latest, job.latest = job.latest, None
-            if job.progress is not None and latest is not None:
+            latest = job.latest
+            if job.progress is not None and latest is not None and latest is not job.shown:
+                job.shown = latest
                 job.context.run(job.progress, *latest)
         while time.perf_counter() < until and not self._closed:
             try:

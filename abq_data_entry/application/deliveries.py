@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from ..models import SQLModel
     from ..outbox import Delivery, Outbox, Service
-    from ..transfer import TransferProgress
     from .messages import Buttons, Messages, Say
     from .preferences import Settings
     from .state import State
@@ -50,10 +49,10 @@ class NotDelivered(Exception):
 
 
 class Running(NamedTuple):
-    """An attempt that runs now: what cancels it, and it alone, and how far it is."""
+    """An attempt that runs now: what cancels it, and it alone, and the job whose `latest` says how far it is."""
 
     stop: Callable[[], object]
-    progress: TransferProgress
+    job: Job
 
 
 class Attempts:
@@ -80,23 +79,17 @@ class Attempts:
     @contextmanager
     def watch(self, delivery: Delivery) -> Iterator[Watching]:
         """Show how far the attempt is, and let it be cancelled; after a cancel of the command there is no other."""
-        from ..transfer import TransferProgress
-
         if self._job.cancel.is_set():
             raise NotNow("The command was cancelled.")
-        progress, identifier = TransferProgress(), delivery.identifier
-
-        def noted(sent: int, total: int) -> None:
-            progress.note(sent, total)
-            self._job.report(sent, total)
+        identifier, self._job.latest = delivery.identifier, None
 
         def stop() -> None:
             self._stopped.add(identifier)
             self._job.cancel.set()
 
-        self._running[identifier] = Running(stop, progress)
+        self._running[identifier] = Running(stop, self._job)
         try:
-            yield Watching(noted, self._job.cancel)
+            yield Watching(self._job.report, self._job.cancel)
         finally:
             self._running.pop(identifier, None)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .. import outbox
 from ..network.destinations import destination
+from ..transfer import TransferProgress
 from ..views.deliveries import DeliveriesWindow, DeliveryCallbacks, DeliveryRow
 from ..views.side_window import brought_up
 from ..workflows.deliver_day import open_outbox
@@ -155,6 +156,7 @@ class DeliveryRows:
     def __init__(self) -> None:
         self._box: Outbox | None = None
         self._made: dict[str, tuple[Delivery, DeliveryRow]] = {}
+        self._progress: dict[str, TransferProgress] = {}
         self._told = 0  # of the problems
 
     def known(self, identifier: str) -> Delivery | None:
@@ -183,11 +185,16 @@ class DeliveryRows:
         ``changed`` says since when an extract is outdated, by its number; ``said`` what receivers answered.
         """
         self._box = box = self._box or open_outbox()
+        self._progress = {each: self._progress.get(each) or TransferProgress() for each in tuple(running)}
+        for identifier, progress in self._progress.items():
+            attempt = running.get(identifier)  # it may have ended by now
+            if attempt is not None and attempt.job.latest is not None:
+                progress.note(*attempt.job.latest)
         made: dict[str, tuple[Delivery, DeliveryRow]] = {}
         for each in reversed(box.deliveries()):
             known = self._made.get(each.identifier)
             if known is None or known[0] != each or each.state == "sending":
-                known = each, _row(box, each, running.get(each.identifier))
+                known = each, _row(box, each, self._progress.get(each.identifier))
             made[each.identifier] = known
         self._made = made
         since = changed or {}
@@ -219,13 +226,13 @@ def _show(identifier: str) -> Path:
     return folder
 
 
-def _row(box: Outbox, delivery: Delivery, running: Running | None) -> DeliveryRow:
+def _row(box: Outbox, delivery: Delivery, progress: TransferProgress | None) -> DeliveryRow:
     path = box.file_of(delivery)
     state, following = delivery.state, delivery.next_step
     if state == "sending":
-        percent = None if running is None else running.progress.percent
+        percent = None if progress is None else progress.percent
         state = state if percent is None else f"sending, {percent} %"
-        following = "" if running is None else running.progress.text  # None: by another process, or just over
+        following = "" if progress is None else progress.text  # None: by another process, or just over
     cells = (
         f"{delivery.date}",
         f"{delivery.version}",

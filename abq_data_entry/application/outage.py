@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields, folders
 from ..constants import FieldNames as F
-from ..jobs import Job, Jobs
+from ..jobs import ANY, Job, Jobs
 from ..retrying import CLUSTER, DATABASE, JOURNAL, Policy, Retries
 from ..views import DataRecordForm
 from ..widgets import StatusBar
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ..views.record_windows import WaitingRow
     from ..workflows.replay import Replayed
     from ..workflows.save_record import Save
-    from .connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +88,8 @@ class Reconnecting:
         self._by_itself = by_itself
         if time.monotonic() - self._back_at > SAME_OUTAGE_SECONDS:
             self._retries.succeeded()
+        if self._state.model is not None:  # what is open leads nowhere any more
+            self._jobs.submit(ANY, self._state.model.close_idle, 0.0)
         self._plan()
         self._callbacks.went_away()
 
@@ -209,13 +210,12 @@ class Waiting:
         state: State,
         messages: Messages,
         say: Callable[[str], object],
-        connection: Connection,
         reconnecting: Reconnecting,
         callbacks: WaitingCallbacks,
     ) -> None:
         self._form, self._status_bar, self._jobs, self._state = form, status_bar, jobs, state
         self._messages, self._say = messages, say
-        self._connection, self._reconnecting, self._callbacks = connection, reconnecting, callbacks
+        self._reconnecting, self._callbacks = reconnecting, callbacks
         self._database = ""
         self._mark: tuple[int, ...] | None = None
         self._replaying = False
@@ -305,7 +305,6 @@ class Waiting:
             self._journal,
             self._database,
             model,
-            self._connection.retry_after_restart,
             done=self._replayed,
             failed=self._not_replayed,
         )
@@ -552,10 +551,7 @@ class OwnJournal:
         return present, found, problems
 
 
-def _replay(
-    journal: OwnJournal, database: str, model: SQLModel, retry_after_restart: Callable[[Callable[[], Any]], Any]
-) -> Replayed:
+def _replay(journal: OwnJournal, database: str, model: SQLModel) -> Replayed:
     from ..workflows.replay import replay
 
-    retry_after_restart(model.connect)  # our own server is started again where it has gone
     return replay(journal.journal, database, model)

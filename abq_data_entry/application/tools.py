@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 WEATHER = "Update Weather Data"
-LINE_MS = 300  # what has ended by then gets no line, which would flash and push the days aside
+LINE_MS = 500  # what has ended by then gets no line, which would flash and push the days aside
 
 
 class BackgroundCommands:

@@ -108,7 +108,6 @@ class Wiring(MainWindow):
             self.shared,
             self.messages,
             say,
-            self.connection,
             self.reconnecting,
             self._waiting_callbacks(),
         )
