@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
 
 import pytest
 
+from abq_data_entry.models import schema
+from abq_data_entry.postgres import EmbeddedServer
+from abq_data_entry.postgres.connections import cursor_at
 from tests.models.test_schema import run
 from tests.qa.data import FIRST, TIMES, Endpoint, Observation, Record, ask, due, fill
 
 DAYS = 70
+_NAME = "abq_steady"
 CLIMATE = {8: ("12.13", "20.10"), 12: ("12.47", "60.30"), 16: ("12.81", "40.70"), 20: ("11.93", "1.10")}
 
 
-@pytest.fixture
-def steady(database: Endpoint) -> Endpoint:
+@pytest.fixture(scope="module")
+def made_once(server: EmbeddedServer) -> Iterator[str]:
     """Twelve plots in which each time of the day is always the same, one of them 0.1 °C warmer than the others."""
     records: list[Record] = []
     weather: list[Observation] = []
@@ -32,8 +37,18 @@ def steady(database: Endpoint) -> Endpoint:
             )  # fmt: skip
             celsius = Decimal(number * 7 % 13 + time.hour % 5)
             weather.append(Observation(due(day, time), celsius, Decimal(40 + number % 17), None, None))
-    fill(database, records, weather)
-    return database
+    server.create_database(_NAME)
+    schema.prepare(server.endpoint(_NAME))
+    fill(server.endpoint(_NAME), records, weather)
+    yield _NAME
+    with cursor_at(server.endpoint("postgres")) as cursor:
+        cursor.execute(f"DROP DATABASE {_NAME}")
+
+
+@pytest.fixture
+def steady(made_once: str, make_database: Callable[[str], Endpoint]) -> Endpoint:
+    """A copy of it."""
+    return make_database(made_once)
 
 
 def test_equal_readings_go_with_no_weather(steady: Endpoint) -> None:
