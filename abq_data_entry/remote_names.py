@@ -53,7 +53,7 @@ def folder_problem(folder: str) -> str | None:
     if "\\" in folder:
         return "must have / between folders, not \\"
     if "{" in folder or "}" in folder:
-        return "must be the same for all days and labs: {date} and {lab} belong into abq_upload_name"
+        return "must be the same for all days and labs: {date} and {lab} belong in abq_upload_name"
     if not folder.isprintable() or folder != folder.strip():
         return "must not begin or end with a blank, or hold line breaks and the like"
     parts = folder.split("/")

@@ -39,16 +39,16 @@ def login(kind: str, username: str) -> tuple[str, str] | None:
         user = lines[0] if len(lines) > 1 else username
         if not user:
             name = kind.partition(":")[2]
-            how = f", or say it by `destinations change {name} --username`" if name else ""
+            how = f", or name it with `destinations change {name} --username`" if name else ""
             raise SecretUnusable(
-                f"The file of secrets {path} has one line, the password, and not whose it is. Put the user name in a "
-                f"line above it{how}."
+                f"The file of secrets {path} has one line, the password, and no user name. Put that in a line "
+                f"above it{how}."
             )
         if username in ("", user):
             return user, lines[-1]
         others.append(f"The file of secrets {path} has the login of {user}, and {username} is to log in there.")
     if others:
-        raise SecretOfAnother(f"{' '.join(others)} Correct the file, or say who it is by --username.")
+        raise SecretOfAnother(f"{' '.join(others)} Correct the file, or name the user with --username.")
     return None
 
 

@@ -66,7 +66,7 @@ class PackageWriter:
         package = {
             "profile": "tabular-data-package",
             "name": "abq-data-entry",
-            "title": "Records of the ABQ laboratories, and what is computed of them",
+            "title": "Records of the ABQ laboratories, and what is computed from them",
             "resources": [*self._others, resource(self._told, self._style)],
         }
         place = self._sink.folder / DESCRIPTION

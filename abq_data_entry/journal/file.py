@@ -385,7 +385,7 @@ __all__ = ["Journal", "JournalBusy", "JournalError"]
 log = logging.getLogger(__name__)
 
 _NAME = "The journal of this computer"
-_IN_USE = "Another window is at the journal of this computer at the moment."
+_IN_USE = "Another window is using the journal of this computer at the moment."
 
 
 _SETTLE = "DELETE FROM waiting WHERE id = ?"

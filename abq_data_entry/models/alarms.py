@@ -22,8 +22,8 @@ BACKUP, AUDIT, DISK = "backup", "audit", "disk"
 BEGIN, END = "begin", "end"
 SENDING, TOLD, FAILED, GIVEN_UP, UNKNOWN = "sending", "told", "failed", "given up", "unknown"
 MAIL, WEBHOOK = "mail", "webhook"
-_FOR_WHOM = "Alarms are ended by who reads the records."
-_OWNER = "This is changed by the owner of the database, or by whom the owner has granted that."
+_FOR_WHOM = "Those who may read the records may end alarms."
+_OWNER = "Only the owner of the database can change this, and those to whom the owner has granted it."
 _LIST = """
     SELECT id, kind, subject, words, lab_id AS lab, coalesce(workstation, '') AS workstation, raised, ended,
         coalesce(ended_words, '') AS ended_words, ARRAY(

@@ -37,7 +37,7 @@ _DUE = """
 """
 _TAKE = "SELECT take_delivery(%s, %s, %s)"
 _NOTE = "SELECT note_delivery(%s, %s, %s, %s)"
-_OWNER = "Destinations are changed by the owner of the database, or by whom the owner has granted that."
+_OWNER = "Only the owner of the database can change destinations, and those to whom the owner has granted it."
 
 
 class Due(NamedTuple):

@@ -258,7 +258,7 @@ NOT_EXCLUDED = (FieldNames.TECHNICIAN, FieldNames.SEED_SAMPLE, FieldNames.EQUIPM
 """Those that can't be excluded by themselves."""
 
 
-_NOTES_FOR_WHOM = "Notes are written and done by who enters records."
+_NOTES_FOR_WHOM = "Only those who enter records can write notes and mark them as done."
 _WRITE_NOTE = "SELECT write_note(%(lab)s, %(words)s, %(plot)s, %(date)s, %(time)s)"
 _FINISH_NOTE = "SELECT finish_note(%(id)s::bigint)"
 _REOPEN_NOTE = "SELECT reopen_note(%(id)s::bigint)"

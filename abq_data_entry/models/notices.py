@@ -21,9 +21,9 @@ from abq_data_entry.models.marks import ask_as
 from abq_data_entry.models.undoing import NOBODY_NAMED, By
 
 UNREAD_DAYS = 30
-"""Older notices don't count as unread: who is new in the laboratory needn't go through them."""
+"""Older notices don't count as unread: newcomers needn't go through them."""
 
-_FOR_WHOM = "Notices are fetched and read by who enters records."
+_FOR_WHOM = "Only those who enter records can fetch notices and mark them as read."
 _ASK = "SELECT ask_for_notices(%(source)s, %(forced)s)"
 _KEEP = "SELECT keep_notices(%(source)s, %(answer)s::jsonb)"
 _READ = "SELECT read_notices(%(those)s::bigint[])"

@@ -343,7 +343,7 @@ def _require_check(cursor: Cursor, parameters: Record) -> None:
     cursor.execute(LOCK_CHECK, parameters)
     ((version, technician),) = cursor.fetchall() or [(0, "")]
     if version != parameters["expected version"] and technician != parameters[FieldNames.TECHNICIAN]:
-        raise CheckChanged(f"{technician or 'Nobody'} does this check by now, so it stays as it is.", technician)
+        raise CheckChanged(f"{technician or 'Nobody'} now does this check, so it stays as it is.", technician)
 
 
 def named(values: Record) -> str:

@@ -114,7 +114,7 @@ def apply(connections: Connections) -> None:
         raise RightsMissing(f"This user may not make the tables of ABQ Data Entry. {what}", detail) from None
     except psycopg2.errors.LockNotAvailable as error:
         raise DatabaseError(
-            "The database was not changed: somebody has a transaction open there, a report or a backup say. Wait until"
+            "The database was not changed: somebody has a transaction open there, for a report or a backup. Wait until"
             " it has ended, or end it, and try again.",
             str(error),
         ) from None

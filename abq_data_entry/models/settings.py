@@ -156,7 +156,7 @@ class SettingsModel:
         _text, entries, doubts = self._read()
         doubts += [name for name, entry in entries.items() if self._is_doubtful(name) and self._problem(name, entry)]
         if doubts:
-            raise SettingsDoubtful(f"{self.path} stays as it is until it is put right.")
+            raise SettingsDoubtful(f"{self.path} stays as it is until it is corrected.")
         for name, variable in self.variables.items():
             if name in changed:
                 entries[name] = {**variable, "value": changed[name]}
@@ -171,7 +171,7 @@ class SettingsModel:
             self.variables[name]["value"] = entry["value"]
         elif isinstance(entry, dict) and self._is_refused(name, entry):
             self.variables[name]["value"] = entry["value"]
-            problem = f"{problem}; until it is put right, nothing is delivered by it"
+            problem = f"{problem}; until it is corrected, nothing is delivered by it"
         elif name in self._settings and not self._is_doubtful(name):
             problem = f"{problem}, so its default is used: {self._settings[name].default!r}"
         return problem

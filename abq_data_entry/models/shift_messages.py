@@ -23,7 +23,7 @@ KEPT_DAYS = 30
 MOST_SHOWN = 200
 """Messages that a window lists; the older ones are in the database for as long as all are."""
 
-_FOR_WHOM = "Messages are sent by who enters records."
+_FOR_WHOM = "Only those who enter records can send messages."
 _SENT, _ABSENT, _UNKNOWN = "sent", "absent", "unknown"
 _SEND = "SELECT send_message(%(words)s, %(person)s, %(lab)s, %(number)s::uuid)"
 _TAKE = "SELECT take_messages(%(at_lab)s, %(read)s::uuid[])"

@@ -285,8 +285,8 @@ def _require_same_station(seen: Observation, present: Mapping[str, object]) -> N
     theirs = present["station"]
     if theirs and seen.station and theirs != seen.station:
         raise ObservationElsewhere(
-            f"An observation of the station {theirs} of the same moment ({seen.time:%Y-%m-%d %H:%M} UTC) stands there"
-            f" already, so that of {seen.station} was not stored: the table has one row a moment."
+            f"An observation of the station {theirs} of the same moment ({seen.time:%Y-%m-%d %H:%M} UTC) is stored"
+            f" already, so that of {seen.station} was not stored: the table has one row for each moment."
         )
 
 

@@ -136,7 +136,9 @@ def arrived(outbox: Outbox, delivery: Delivery) -> Delivery:
     changes = {"planned": None, "reason": _SAID_TO_HAVE_ARRIVED, "served": ()}
     present = outbox.change(delivery, (UNKNOWN,), state=DELIVERED, **changes)
     if present.state != DELIVERED:
-        raise OutboxError(f"The delivery {present.short} is {present.state}: only of an unknown one that can be said.")
+        raise OutboxError(
+            f"The delivery {present.short} is {present.state}: only one in the state unknown can be marked as arrived."
+        )
     return present
 
 

@@ -74,7 +74,7 @@ def _check(home: Home, binaries: Path) -> None:
         raise PostgresError(
             f"The database in {home.cluster} was made by PostgreSQL {made_by}, but the programs in {binaries} are "
             f"PostgreSQL {ours}. Nothing was changed. Install PostgreSQL {made_by} (you may remove it afterwards) and "
-            "use: abq-data-entry db upgrade. Or bring back a backup: abq-data-entry db restore --put-aside FILE."
+            "use: abq-data-entry db upgrade. Or restore a backup: abq-data-entry db restore --put-aside FILE."
         )
     refuse_incomplete(home)
 

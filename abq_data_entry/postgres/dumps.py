@@ -351,7 +351,7 @@ def _give_to_those_there(fresh: Mapping[str, str], rights: list[tuple[str, str]]
             cursor.execute("".join(statements) or "SELECT")
         except psycopg2.Error as error:
             reason = error.diag.message_primary
-            raise PostgresError(f"The rights in the backup could not be given: {reason}.", str(error)) from error
+            raise PostgresError(f"The rights in the backup could not be granted: {reason}.", str(error)) from error
 
 
 # What belongs to a database and is in no dump of it: who may connect, how often, and its settings.
@@ -406,7 +406,7 @@ def carry_over(maintenance: Mapping[str, str], name: str, fresh: str) -> None:
                 told = statement.as_string(cursor).replace(fresh, name)
                 raise PostgresError(
                     f"The database {name} was not replaced: what belongs to it and is in no backup could not be carried"
-                    f" over: {told}: {error.diag.message_primary}. A superuser can restore it, or take that away.",
+                    f" over: {told}: {error.diag.message_primary}. A superuser can restore it, or remove it.",
                     str(error),
                 ) from error
 
@@ -513,7 +513,7 @@ def difference(expected: Mapping[str, Contents], found: Mapping[str, Contents]) 
         if one.digest != other.digest:
             return f"the {one.rows:,} rows of the table {table} are not the same"
     more = sorted(set(found) - set(expected))
-    return f"there is a table {more[0]} more" if more else ""
+    return f"there is an additional table {more[0]}" if more else ""
 
 
 def differing_row(one: Connection, other: Connection, table: str, watching: Watching = UNWATCHED) -> str:

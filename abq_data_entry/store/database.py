@@ -301,7 +301,7 @@ class Database:
         self.was_mended = False
         self._layout = layout
         self._lock = lock
-        self._in_use = f"Another window is at {_lowered(layout.name)} at the moment."
+        self._in_use = f"Another window is using {_lowered(layout.name)} at the moment."
         self._clock = clock
         self._left: tuple[int, ...] = ()
         self._is_local: bool | None = None

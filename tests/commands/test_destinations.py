@@ -312,7 +312,7 @@ def test_secrets_come_from_files_that_only_their_owner_reads(
         found = login_for("sftp:archive", "bob", False, Secrets(), "sftp://files.example.com")
         assert found == ("bob", "typed") and "has the login of ada" in capsys.readouterr().err
     file.write_text("Gr0undhog", "utf-8")
-    with pytest.raises(secret_files.SecretUnusable, match="one line, the password, and not whose it is") as problem:
+    with pytest.raises(secret_files.SecretUnusable, match="one line, the password, and no user name") as problem:
         secret_files.login("sftp:archive", "")
     assert "destinations change archive --username" in str(problem.value) and "Gr0undhog" not in str(problem.value)
     assert secret_files.login("rest", "ada") is None

@@ -348,7 +348,7 @@ def test_technicians_look_and_tell_and_change_no_lists(model: SQLModel, owner: O
                     lambda someone=someone: someone.remove_receiver("hook"),
                     lambda someone=someone: someone.add_receiver(Receiver("x", MAIL, "x@example.com")),
                 ):
-                    with pytest.raises(RightsMissing, match="changed by the owner of the database"):
+                    with pytest.raises(RightsMissing, match="Only the owner of the database"):
                         change()
             owner.ask("DELETE FROM alarms")
 

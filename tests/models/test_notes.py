@@ -130,7 +130,7 @@ def test_only_the_functions_write_notes_and_labs_stay_apart(
         theirs.finish_note(own)
     with closing(SQLModel.at(qa)) as reading:
         assert said(reading, done=True) == [("lab B", "Theirs."), ("lab A", "Ours.")]
-        with pytest.raises(RightsMissing, match="by who enters records"):
+        with pytest.raises(RightsMissing, match="those who enter records"):
             reading.write_note(LAB, "x")
     with closing(SQLModel.at(database)) as owner:
         assert owner.verify_audit().breaks == ()

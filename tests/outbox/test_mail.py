@@ -76,7 +76,7 @@ def test_a_refusal_for_good_is_one(box: Outbox) -> None:
         assert found.state == "failed" and "554" in found.reason and error is not None
         letters.fault, letters.refused = lambda: "", {"qa@example.com": "450 later"}
         assert deliver(box, retry(box, found), send)[0].state == "waiting"
-        with pytest.raises(OutboxError, match="only of an unknown one"):
+        with pytest.raises(OutboxError, match="only one in the state unknown"):
             arrived(box, found)
 
 

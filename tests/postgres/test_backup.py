@@ -216,7 +216,7 @@ def test_differences_are_named(endpoint: dict[str, str], server: EmbeddedServer,
                 here, there = contents_of(one), contents_of(two)
                 assert difference(here, there) == "the table public.kept is missing"
                 del here["public.kept"]
-                assert difference(here, there) == "there is a table public.lost more"
+                assert difference(here, there) == "there is an additional table public.lost"
     finally:
         backup._drop(server.endpoint("postgres"), other["dbname"])
 

@@ -97,7 +97,7 @@ def test_a_newer_versions_file_is_refused_and_not_touched(tmp_path: Path) -> Non
 def test_one_waits_for_the_other_and_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "PATIENCE", 0.05)
     put(of(tmp_path), 1)
-    with of(tmp_path).opened(), pytest.raises(StoreBusy, match="at the file of things"):
+    with of(tmp_path).opened(), pytest.raises(StoreBusy, match="using the file of things"):
         put(of(tmp_path), 2)
     put(of(tmp_path), 2)
 

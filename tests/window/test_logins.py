@@ -233,7 +233,7 @@ def test_a_file_of_secrets_is_read_where_the_keyring_has_nothing(ready: Window, 
     file.write_text(PASSWORD, "utf-8")
     file.chmod(0o600)
     upload(ready)
-    assert "has one line, the password, and not whose it is" in asked(ready).error
+    assert "has one line, the password, and no user name" in asked(ready).error
     ready.answer("Cancel")
     file.write_text(f"test\n{PASSWORD}\n", "utf-8")
     upload(ready)
