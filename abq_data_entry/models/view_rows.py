@@ -435,11 +435,10 @@ def read_chart(cursor: Cursor, choice: ChartChoice) -> list[dict[str, object]]:
         require_lab(cursor, choice.lab)
     found = {"first": choice.first, "last": choice.last}
     cursor.execute(_DAYS, found)
-    origin, end, labs = cursor.fetchone() or (None, None, 0)
+    ((origin, end, labs),) = cursor.fetchall()
     if origin is None and choice.name != "completeness":  # which tells the days when nothing was recorded, too
         return []
-    series = 1 if choice.lab else max(1, labs)
-    days = (end - origin).days + 1 if origin else 1
+    series = 1 if choice.lab else labs
     values: Mapping[str, object] = {
         **found,
         "lab": choice.lab,
@@ -447,7 +446,7 @@ def read_chart(cursor: Cursor, choice: ChartChoice) -> list[dict[str, object]]:
         "field": choice.measure,
         "at_most": AT_MOST,
         "origin": origin,
-        "step": _step(choice, days, series),
+        "step": None if origin is None else _step(choice, (end - origin).days + 1, series),
     }
     cursor.execute(_chart_statement(choice), values)
     return rows_as_dicts(cursor)
