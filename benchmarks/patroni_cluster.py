@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from abq_data_entry import postgres
+from abq_data_entry.postgres.cluster import account_for, arguments_for, write_private
 from abq_data_entry.postgres.errors import PostgresError
-from abq_data_entry.postgres.home import account_for, arguments_for, write_private
 from abq_data_entry.postgres.programs import binaries
 from tests import programs
 from tests.fixtures.cluster import DATABASE, OWNER, Node, free_ports, own, wait_until

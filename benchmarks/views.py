@@ -9,7 +9,7 @@ from contextlib import closing
 import psycopg2
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models.audit_guard import QA_VIEWS
+from abq_data_entry.models.auditing import QA_VIEWS
 from benchmarks import dataset, table
 from benchmarks.options import Options
 

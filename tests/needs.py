@@ -29,7 +29,7 @@ _MODULES = {
 }
 _THINGS = {
     "abq_data_entry.launcher.display.VirtualDisplay": WINDOW,
-    "abq_data_entry.postgres.home.account_for": SERVER,
+    "abq_data_entry.postgres.cluster.account_for": SERVER,
     "abq_data_entry.postgres.programs.binaries": SERVER,
     "abq_data_entry.postgres.server.start": SERVER,
     "tests.commands.conftest.short_folder": SERVER,

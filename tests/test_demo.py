@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from abq_data_entry.demo import DemoFailed
-from abq_data_entry.demo.results import MARKER, results_folder
+from abq_data_entry.demo.day import MARKER, results_folder
 from abq_data_entry.fields import CSV_HEADER
 from abq_data_entry.launcher.display import DisplayError, VirtualDisplay
 

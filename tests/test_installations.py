@@ -18,7 +18,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry import postgres
 from abq_data_entry.models import RightsMissing, SQLModel
-from abq_data_entry.postgres.home import account_for, write_private
+from abq_data_entry.postgres.cluster import account_for, write_private
 from benchmarks import patroni_cluster
 from tests import programs
 from tests.commands.conftest import outcome_of, start_process

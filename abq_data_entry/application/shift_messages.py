@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import FieldNames as F
 from ..counting import counted, one_line
-from ..models.shift_messages import LONGEST, MOST_SHOWN, TO_ALL, Addressee, AddresseeUnknown
+from ..models.notices import LONGEST, MOST_SHOWN, TO_ALL, Addressee, AddresseeUnknown
 from ..widgets.status_bar import Message
 from .side_list import SideList
 from .state import State
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import tkinter as tk
 
     from ..models import SQLModel
-    from ..models.shift_messages import Inbox, ShiftMessage
+    from ..models.notices import Inbox, ShiftMessage
     from ..models.undoing import By
     from ..views import DataRecordForm
     from ..views.action_list import ActionRow

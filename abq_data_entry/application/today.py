@@ -16,7 +16,7 @@ from ..widgets.today_line import TodayLine
 if TYPE_CHECKING:
     import tkinter as tk
 
-    from ..models.today import DueCheck, Today
+    from ..models.alarms import DueCheck, Today
     from ..views.today import TodayRow, TodayWindow
     from .connection import Connection
     from .state import State

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from ..workflows import back_up as workflow
 from . import add_task
-from .outcome import NotDone
+from .outcome import NotDone, told_if_long
 from .passwords import Secrets
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models.settings import SettingsModel

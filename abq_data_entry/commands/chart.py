@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from .. import folders
 from ..charts import CHARTS, FORMATS, MEASURES, PLOTS, QUANTITIES, ChartChoice, ChartLook, ChartsMissing, chart
 from .days import day
-from .outcome import NotDone
+from .outcome import NotDone, told_if_long
 from .passwords import Secrets
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from . import Subcommands

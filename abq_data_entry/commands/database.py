@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from .. import folders, postgres
 from ..constants import SETTINGS_FILE
 from ..models.settings import SettingsModel
-from .outcome import NotDone
+from .outcome import NotDone, told_if_long
 from .passwords import DATABASE_VARIABLE, Secrets, ask, ask_secretly, can_ask
 from .waiting import tell_waiting
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models import SQLModel

@@ -9,9 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from . import add_task, administration, backups, moving, undoing
-from .outcome import NotDone
+from .outcome import NotDone, told_if_long
 from .passwords import Secrets, ask, can_ask
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from . import Subcommands

@@ -28,7 +28,7 @@ from .outbox import (
 from .outcome import NotDone, print_table, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_kept
 from .receipts import add_receipts_to, made_anew, print_answers, read_after_a_run, said_of
-from .scheduled import add_schedule_to, put_in_scheduled
+from .schedule import add_schedule_to, put_in_scheduled
 
 if TYPE_CHECKING:
     from ..models import SettingsModel

@@ -7,18 +7,153 @@ import datetime
 import shutil
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from . import export_view
-from .days import add_date_option, unsent
-from .outcome import NotDone, target_of
+from ..counting import counted
+from .days import add_date_option, day, unsent
+from .outcome import NotDone, Wait, target_of, told_if_long
 from .passwords import Secrets
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models import SQLModel
+    from ..models.view_rows import Wanted
+    from ..workflows.export_view import CsvStyle, Exported
     from . import Subcommands
+
+Result = TypeVar("Result")
+
+_LOOK_AGAIN = 0.1  # seconds; without an end Ctrl-C wouldn't be noticed everywhere
+_FORMATS = ("csv", "xlsx", "parquet", "datapackage")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `export` takes besides a day; `verify` says what doesn't go together."""
+    group = parser.add_argument_group("any view and any days")
+    group.add_argument("--view", metavar="NAME", help="a view for QA such as growth (see docs/qa.md), or records")
+    group.add_argument("--from", dest="first", type=day, metavar="D", help="the first day (default: the first of all)")
+    group.add_argument("--to", dest="last", type=day, metavar="D", help="the last day (default: the last of all)")
+    group.add_argument("--lab", metavar="L", default="", help="only this lab")
+    group.add_argument("--format", choices=_FORMATS, help="default: as FILE ends, else csv; parquet needs pyarrow")
+    group.add_argument("--bom", action="store_true", help="CSV: begin with a byte order mark, for Excel")
+    group.add_argument("--semicolon", action="store_true", help="CSV: semicolons between the values")
+    group.add_argument("--decimal-comma", action="store_true", help="CSV: decimals with a comma")
+    parser.set_defaults(verify=lambda options: _verify(parser, options))
+
+
+def _run_view(options: argparse.Namespace, secrets: Secrets) -> None:
+    """Write the file whole, or not at all."""
+    from ..workflows.export_view import CsvStyle, Wanted, usual_name, whole_days
+    from .database import opened_model, read_settings
+
+    first, last = (options.date, options.date) if options.date else (options.first, options.last)
+    wanted = Wanted(options.view, first, last, options.lab.upper())
+    form = options.format or _told_by(options.output) or "csv"
+    style = CsvStyle(options.bom, options.semicolon, options.decimal_comma)
+    name = usual_name(wanted, form)
+    target = None if options.output == "-" else target_of(options.output, name)
+    with opened_model(read_settings(), secrets) as model, told_if_long(f"Exporting {options.view}") as wait:
+        if target is None:
+            _print(model, wanted, name, style, wait)
+            return
+        done = _exported(model, wanted, form, target, style, wait)
+    print(f"{counted(done.rows, 'row')} of {options.view}, {whole_days(first, last)}, written to {done.file}")
+    for remark in done.remarks:
+        print(remark, file=sys.stderr)
+
+
+def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse what doesn't go together, as wrong usage."""
+    named = {"--from": options.first, "--to": options.last, "--lab": options.lab, "--format": options.format}
+    styles = {"--bom": options.bom, "--semicolon": options.semicolon, "--decimal-comma": options.decimal_comma}
+    given = [name for name, value in {**named, **styles}.items() if value]
+    if not options.view and given:
+        parser.error(f"{given[0]} needs --view (of the records themselves: --view records)")
+    if options.date and (options.first or options.last):
+        parser.error("--date is one day; --from and --to are the first and the last of several")
+    if options.first and options.last and options.first > options.last:
+        parser.error(f"--from {options.first} is after --to {options.last}")
+    told = _told_by(options.output)
+    form = options.format or (told if options.view else "csv")
+    if told and told != form.replace("datapackage", "csv"):
+        parser.error(f"{options.output} isn't a name for {form}: give it another ending, or another --format")
+    if form in ("xlsx", "parquet") and any(styles.values()):
+        parser.error(f"{next(name for name, value in styles.items() if value)} is for CSV")
+    if options.output == "-" and options.format not in (None, "csv"):
+        parser.error(f"-o - prints CSV; for {options.format} name a file")
+
+
+def _told_by(output: str | None) -> str:
+    """Return the format that the name of the file tells, '' where it tells none."""
+    ending = Path(output or "").suffix.lower()
+    return ending[1:] if ending in (".csv", ".xlsx", ".parquet") and not Path(output or "").is_dir() else ""
+
+
+class _Watching:
+    """Hands on how far an export is, and that it was cancelled."""
+
+    def __init__(self, wait: Wait) -> None:
+        self._wait, self._what = wait, wait.what
+        self.cancel = threading.Event()
+
+    def report(self, done: int, total: int) -> None:
+        """Tell how many rows are written; of how many isn't known for a view, which would have to be computed twice."""
+        self._wait.report(done, total)
+        if not total and done:
+            self._wait.what = f"{self._what}: {done:,} rows"
+
+
+def _exported(
+    model: SQLModel, wanted: Wanted, form: str, target: Path, style: CsvStyle, wait: Wait
+) -> Exported:
+    from ..workflows.export_view import FormatMissing, UnknownView, export_view
+
+    watching = _Watching(wait)
+    try:
+        return _interruptible(lambda: export_view(model, wanted, form, target, watching, style), watching.cancel)
+    except (FormatMissing, UnknownView) as error:
+        raise NotDone(str(error)) from error
+    except OSError as error:
+        raise NotDone(f"{target} can't be written: {error.strerror or error}. Nothing was changed.") from error
+
+
+def _print(model: SQLModel, wanted: Wanted, name: str, style: CsvStyle, wait: Wait) -> None:
+    # Whole before it is printed: whoever reads the pipe gets all rows, or none and an error.
+    with tempfile.TemporaryDirectory(prefix="abq-export-") as folder:
+        done = _exported(model, wanted, "csv", Path(folder) / name, style, wait)
+        sys.stdout.flush()
+        with done.file.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _interruptible(work: Callable[[], Result], cancel: threading.Event) -> Result:
+    """Return what `work` returns. It runs on a thread, since Ctrl-C doesn't reach one that waits for the server."""
+    results: list[Result] = []
+    errors: list[BaseException] = []
+    over = threading.Event()  # not `join`: interrupted, that takes a thread for ended in Python 3.10 and 3.11
+
+    def run_it() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            over.set()
+
+    threading.Thread(target=run_it, name="export", daemon=True).start()
+    try:
+        while not over.wait(_LOOK_AGAIN):
+            pass
+    except KeyboardInterrupt:
+        cancel.set()
+        over.wait()
+        raise
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 def add_to(subcommands: Subcommands) -> None:
@@ -37,14 +172,14 @@ def add_to(subcommands: Subcommands) -> None:
         metavar="FILE",
         help="the file, a folder for it, or - for standard output (default: abq_data_record_YYYY-MM-DD.csv, here)",
     )
-    export_view.add_options(parser)
+    add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
     """Write the file whole, or not at all."""
     if options.view:
-        export_view.run(options, secrets)
+        _run_view(options, secrets)
         return
     from .. import outbox
     from .database import opened_model, read_settings

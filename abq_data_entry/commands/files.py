@@ -13,9 +13,8 @@ from ..counting import counted
 from ..network.destinations import KINDS, destination
 from ..stored_destination import STORED
 from . import add_task
-from .outcome import NotDone, interrupt_sets, print_table
+from .outcome import NotDone, interrupt_sets, print_table, told_if_long
 from .passwords import Secrets, ask, can_ask, login_for
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     import threading

@@ -6,10 +6,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from . import add_task
-from .outcome import NotDone
+from .outcome import NotDone, told_if_long
 from .passwords import Secrets
 from .waiting import counted, open_journal, wait_or_waits, waiting_for
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..journal import Entry

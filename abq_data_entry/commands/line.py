@@ -30,9 +30,8 @@ from . import (
     upload,
     weather,
 )
-from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts
+from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts, told_if_long, waits_told
 from .passwords import take_secrets
-from .waits_told import told_if_long, waits_told
 
 log = logging.getLogger(__name__)
 

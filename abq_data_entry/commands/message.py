@@ -10,7 +10,7 @@ from . import add_task
 from .passwords import Secrets
 
 if TYPE_CHECKING:
-    from ..models.shift_messages import Addressee, ShiftMessage
+    from ..models.notices import Addressee, ShiftMessage
     from . import Subcommands
 
 _AT_MOST = 100_000
@@ -61,7 +61,7 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _addressee(options: argparse.Namespace) -> Addressee:
-    from ..models.shift_messages import Addressee
+    from ..models.notices import Addressee
 
     return Addressee(options.to, options.lab.upper() if options.lab else options.lab)
 

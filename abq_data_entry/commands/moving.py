@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import add_task
-from .outcome import NotDone
+from .outcome import NotDone, told_if_long
 from .passwords import Secrets, password_from_stdin
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from .. import postgres
@@ -126,7 +125,7 @@ def _new_settings(options: argparse.Namespace, settings: SettingsModel) -> dict[
 
 def _tell(moved: postgres.Moved, source: dict[str, str], target: dict[str, str]) -> None:
     from .. import folders
-    from ..postgres.home import home_in, write_private
+    from ..postgres.cluster import home_in, write_private
 
     rows = sum(each.rows for each in moved.tables.values())
     where = f"{target['dbname']} on {target['host']}"

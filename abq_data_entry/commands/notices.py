@@ -7,9 +7,8 @@ import json
 from typing import TYPE_CHECKING
 
 from . import add_task
-from .outcome import NotDone, interrupt_sets
+from .outcome import NotDone, interrupt_sets, told_if_long
 from .passwords import Secrets, password_from_stdin
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models import SQLModel

@@ -13,9 +13,8 @@ from .. import outbox as delivering
 from ..network.destinations import KINDS, destination
 from ..stored_destination import STORED
 from ..workflows.deliver_day import Login, LoginWanted, NotNow, Outcome, Watching, open_outbox
-from .outcome import NotDone, interrupt_sets, reason
+from .outcome import NotDone, interrupt_sets, reason, told_if_long
 from .passwords import Secrets, ask, can_ask
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from ..models import SettingsModel

@@ -4,8 +4,7 @@ import logging
 import os
 import sys
 
-from .outcome import NotDone
-from .waits_told import waiting_for_an_answer
+from .outcome import NotDone, waiting_for_an_answer
 
 log = logging.getLogger(__name__)
 

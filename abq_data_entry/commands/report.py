@@ -8,9 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from .days import add_date_option
-from .outcome import NotDone, target_of
+from .outcome import NotDone, target_of, told_if_long
 from .passwords import Secrets
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     from . import Subcommands

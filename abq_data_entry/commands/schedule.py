@@ -1,13 +1,20 @@
-"""`weather install-schedule`, `deliveries install-schedule`: have something done by the system's scheduler."""
+"""`weather install-schedule`, `deliveries install-schedule`, and what the schedules of destinations want by now."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from .. import schedules
-from .outcome import NotDone
-from .passwords import Secrets
+from ..network.destinations import destination, stored_in
+from .outcome import NotDone, reason
+from .passwords import Secrets, login_kept
 
+if TYPE_CHECKING:
+    from ..models import SettingsModel
+    from ..outbox import Outbox
+    from ..stored_destination import StoredDestination
 
 def add_to(
     tasks: argparse._SubParsersAction[argparse.ArgumentParser], wanted: schedules.Schedule, text: str, what: str
@@ -34,3 +41,56 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
             print(sentence)
     except (schedules.ScheduleError, OSError) as error:
         raise NotDone(str(error)) from error
+
+
+def put_in_scheduled(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> list[str]:
+    """Put into the outbox what schedules want by now; return what somebody has to do something about, as sentences."""
+    from ..models import DatabaseError
+    from ..postgres import PostgresError
+    from ..workflows.scheduled import put_in_due
+    from .database import opened_model
+
+    refused = dict[str, str]()
+
+    def login(row: StoredDestination, values: Mapping[str, object]) -> tuple[str, str] | None:
+        try:
+            return login_kept(row.key, row.username, destination(row.key).login_place(values))
+        except NotDone as error:
+            refused[row.key] = str(error)
+            return None
+
+    try:
+        with opened_model(settings, secrets, asks=False) as model:
+            found = put_in_due(outbox, model, settings.values(), login)
+            apart = "" if model.sees_all_labs() else _apart(found.values)
+    except (DatabaseError, PostgresError, NotDone) as error:
+        return [f"What schedules want isn't known: {reason(error)}"]
+    left = [
+        f"The extract of {due.date} is due at {destination(due.destination).name}"
+        + (
+            f". {refused[due.destination]}"
+            if due.destination in refused
+            else ", and neither the keyring nor a file of secrets has a login for it."
+        )
+        for due in found.without_login
+    ]
+    return [*([apart] if apart else []), *found.problems, *left]
+
+
+def _apart(values: Mapping[str, object]) -> str:
+    """Why this login makes nothing by itself, if a schedule wants anything."""
+    from ..stored_destination import BY_HAND
+
+    if all(each.schedule == BY_HAND for each in stored_in(values)):
+        return ""
+    return "Labs are kept apart, and this login sees only its own, so it sends nothing by schedule: that isn't all."
+
+
+def add_schedule_to(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `deliveries install-schedule`."""
+    add_to(
+        tasks,
+        schedules.DELIVERIES,
+        "have what is due delivered every ten minutes by systemd, cron or the Windows Task Scheduler",
+        "Make what runs `deliveries run --unattended` every ten minutes while no window is open",
+    )

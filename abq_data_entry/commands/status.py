@@ -66,9 +66,8 @@ def _opened(settings: SettingsModel, secrets: Secrets) -> Iterator[SQLModel | No
     if settings["db_host"]:
         endpoint = logged_in(configured_endpoint(settings), secrets, asks=False)
     else:
-        from ..postgres.cluster import running
+        from ..postgres.cluster import home_in, running
         from ..postgres.connections import endpoint_of
-        from ..postgres.home import home_in
 
         folder = folders.data_folder()
         found = running(folder / "postgres/cluster")

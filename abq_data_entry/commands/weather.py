@@ -13,9 +13,8 @@ from ..counting import counted
 from ..observation import STATION
 from . import schedule
 from .days import day
-from .outcome import NotDone, interrupt_sets, tell
+from .outcome import NotDone, interrupt_sets, tell, told_if_long
 from .passwords import Secrets
-from .waits_told import told_if_long
 
 if TYPE_CHECKING:
     import threading

@@ -3,6 +3,7 @@
 import datetime
 import gc
 import os
+import shutil
 import tkinter as tk
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,13 +14,51 @@ from .. import garbage, outbox
 from ..launcher import display
 from . import DemoFailed, qa
 from .readings import FAULTY_PLOT, check
-from .results import results_folder
 from .story import Story
 from .surroundings import LAB, TECHNICIAN, Surroundings, surroundings
 
 if TYPE_CHECKING:
     from ..application import Application
     from .technician import Technician
+
+MARKER = ".made-by-the-demo"
+_MOST_FOLDERS = 100
+
+
+def results_folder(asked: Path | None) -> Path:
+    """An empty folder for the results; one of an earlier demo is replaced, anybody else's is left alone.
+
+    Default: `demo` in the checkout, or in the current folder when the application was installed. Where the name is
+    taken by something else it gets a number. Raises DemoFailed.
+    """
+    wanted = (asked or _default()).absolute()
+    for number in range(1, _MOST_FOLDERS):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        if _is_ours(folder) or not folder.exists():
+            return _made_empty(folder)
+    raise DemoFailed(f"{wanted} and the names after it are taken. Name another folder with --folder.")
+
+
+def _default() -> Path:
+    checkout = Path(__file__).resolve().parents[2]
+    return (checkout if (checkout / "abq_data_entry.py").is_file() else Path.cwd()) / "demo"
+
+
+def _is_ours(folder: Path) -> bool:
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    return (folder / MARKER).is_file() or not any(folder.iterdir())
+
+
+def _made_empty(folder: Path) -> Path:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        (folder / MARKER).write_text("The next demo replaces this folder.\n", encoding="utf-8")
+    except OSError as error:
+        raise DemoFailed(f"{folder} can't be written: {error.strerror}. Name another folder with --folder.") from error
+    return folder
 
 
 def play(asked_folder: Path | None = None) -> None:
@@ -48,8 +87,7 @@ def play(asked_folder: Path | None = None) -> None:
 def _play_in_window(place: Surroundings, story: Story, today: datetime.date, watched: bool) -> list[str]:
     from ..application import Application
     from .dialogs import Dialogs
-    from .pictures import Photographer
-    from .stage import Stage
+    from .stage import Photographer, Stage
     from .technician import TIME, Technician
 
     readings = check(8, FAULTY_PLOT)

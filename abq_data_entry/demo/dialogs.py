@@ -9,8 +9,7 @@ from ..models import SQLModel
 from ..models.undoing import By
 from ..views.dialogs import Dialog
 from . import DemoFailed
-from .pictures import Photographer
-from .stage import Stage
+from .stage import Photographer, Stage
 from .surroundings import EVENING, LAB, TECHNICIAN
 
 PLOT, GONE, THEIRS, OURS = 1, 20, "21.50", "22.50"

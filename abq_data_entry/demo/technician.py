@@ -6,10 +6,9 @@ from ..constants import FieldNames as F
 from ..views import LoginDialog
 from ..views.dialogs import Dialog
 from . import DemoFailed
-from .pictures import Photographer
 from .readings import PlotReading
-from .servers import Login
-from .stage import Stage
+from .stage import Photographer, Stage
+from .surroundings import Login
 
 TIME = "8:00"
 TOO_COLD, SLIP_PLOT = "3", 3

@@ -1,13 +1,14 @@
-"""The company's notices as all workstations of a database know them: `notices` and its functions, in `create_db.sql`.
+"""The company's notices, and what people tell each other between workstations: their tables are in `create_db.sql`.
 
-They stand in the database so that one workstation asks the feed once an hour for all, and whoever has read a notice
-finds it read at each workstation.
+Notices stand in the database so that one workstation asks the feed once an hour for all, and whoever has read one finds
+it read at each workstation.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,13 +18,14 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.counting import one_line
 from abq_data_entry.models.connections import Connections, rows_as_dicts
+from abq_data_entry.models.errors import DatabaseError
 from abq_data_entry.models.marks import ask_as
 from abq_data_entry.models.undoing import NOBODY_NAMED, By
 
 UNREAD_DAYS = 30
 """Older notices don't count as unread: newcomers needn't go through them."""
 
-_FOR_WHOM = "Only those who enter records can fetch notices and mark them as read."
+_FOR_READERS = "Only those who enter records can fetch notices and mark them as read."
 _ASK = "SELECT ask_for_notices(%(source)s, %(forced)s)"
 _KEEP = "SELECT keep_notices(%(source)s, %(answer)s::jsonb)"
 _READ = "SELECT read_notices(%(those)s::bigint[])"
@@ -88,7 +90,7 @@ class Notices:
 
         `forced`: also if it was asked within the hour.
         """
-        found = ask_as(self._connections, _ASK, {"source": source, "forced": forced}, by, _FOR_WHOM, {})
+        found = ask_as(self._connections, _ASK, {"source": source, "forced": forced}, by, _FOR_READERS, {})
         assert isinstance(found, dict)
         return found
 
@@ -103,7 +105,7 @@ class Notices:
 
     def _told_twice(self, statement: str, bound: Mapping[str, object], by: By) -> int:
         """Once more where it isn't known whether it was done: done twice it is the same."""
-        return int(str(ask_as(self._connections, statement, bound, by, _FOR_WHOM, {}, is_repeatable=True)))
+        return int(str(ask_as(self._connections, statement, bound, by, _FOR_READERS, {}, is_repeatable=True)))
 
 
 def _board(cursor: Cursor, bound: Mapping[str, object]) -> Noticeboard:
@@ -118,3 +120,168 @@ def _shown(notice: Notice) -> Notice:
     """Whoever may write with SQL may have written it: nothing in it does something to a screen or a terminal."""
     words = "".join(each if each == "\n" or each.isprintable() else " " for each in notice.words)
     return replace(notice, title=one_line(notice.title), words=words, link=one_line(notice.link))
+
+
+LONGEST = 640
+"""Characters of a message."""
+KEPT_DAYS = 30
+MOST_SHOWN = 200
+"""Messages that a window lists; the older ones are in the database for as long as all are."""
+
+_FOR_SENDERS = "Only those who enter records can send messages."
+_SENT, _ABSENT, _UNKNOWN = "sent", "absent", "unknown"
+_SEND = "SELECT send_message(%(words)s, %(person)s, %(lab)s, %(number)s::uuid)"
+_TAKE = "SELECT take_messages(%(at_lab)s, %(read)s::uuid[])"
+_IS_TO = """
+    (m.recipient = %(reader)s OR m.recipient IS NULL AND m.sender <> %(reader)s
+        AND (m.lab_id IS NULL OR m.lab_id = %(at_lab)s::bpchar))
+"""
+_UNTAKEN = f"""
+    SELECT EXISTS (
+        SELECT FROM shift_messages AS m WHERE {_IS_TO} AND m.sent >= now() - interval '{KEPT_DAYS} days'
+            AND NOT EXISTS (SELECT FROM shift_message_readers WHERE message = m.id AND reader = %(reader)s)
+    )
+"""
+_UNREAD = "SELECT count(*) FROM shift_message_readers WHERE reader = %(reader)s AND read IS NULL"
+_COLUMNS = f"""
+    SELECT m.id::text, m.sent, m.sender, m.login::text, changed_by(m.login, m.sender) AS from_whom,
+        coalesce(m.workstation, '') AS workstation, m.lab_id AS lab, m.recipient AS person, m.words,
+        ARRAY(SELECT reader FROM shift_message_readers WHERE message = m.id ORDER BY delivered, reader LIMIT 20)
+            AS reached,
+        ARRAY(SELECT reader FROM shift_message_readers WHERE message = m.id AND read IS NOT NULL
+            ORDER BY read, reader LIMIT 20) AS read_by,
+        EXISTS (SELECT FROM shift_message_readers WHERE message = m.id AND reader = %(reader)s AND read IS NULL)
+            AS unread
+    FROM shift_messages AS m
+    WHERE m.sent >= now() - interval '{KEPT_DAYS} days'
+"""
+_OWN = f"""
+    SELECT * FROM (
+        {_COLUMNS} AND (m.sender = %(reader)s
+            OR EXISTS (SELECT FROM shift_message_readers WHERE message = m.id AND reader = %(reader)s))
+    ) AS own ORDER BY unread OR id = ANY (%(kept)s) DESC, sent DESC, id LIMIT %(limit)s
+"""
+_ALL = f"""
+    {_COLUMNS} AND (%(person)s::text IS NULL OR lower(m.recipient) = lower(%(person)s))
+        AND (%(lab)s::text IS NULL OR m.lab_id = %(lab)s::bpchar)
+    ORDER BY m.sent DESC, m.id LIMIT %(limit)s
+"""
+
+
+class AddresseeUnknown(DatabaseError):
+    """There is no such technician or lab, or not any more."""
+
+
+class Addressee(NamedTuple):
+    """Whom a message is to: a technician, or whoever is at a lab; with neither it is to all."""
+
+    person: str | None = None
+    lab: str | None = None
+
+    @property
+    def named(self) -> str:
+        """Who it is, for people."""
+        return self.person or (f"lab {self.lab}" if self.lab is not None else "all")
+
+
+TO_ALL = Addressee()
+
+
+@dataclass(frozen=True)
+class ShiftMessage:
+    """A message. `login` is who sent it as the server knows, `sender` as the application says; `from_whom` is both
+    where they aren't the same person. `reached` and `read_by` are the first 20 of those. `unread`: by who asks."""
+
+    id: str
+    sent: datetime.datetime
+    sender: str
+    login: str
+    from_whom: str
+    workstation: str
+    lab: str | None
+    person: str | None
+    words: str
+    reached: Sequence[str]
+    read_by: Sequence[str]
+    unread: bool
+
+    @property
+    def addressee(self) -> Addressee:
+        """Whom it is to."""
+        return Addressee(self.person, self.lab)
+
+    @property
+    def line(self) -> str:
+        """The text, without characters that a terminal or a label would do something by."""
+        return one_line(self.words)
+
+
+class Inbox(NamedTuple):
+    """What somebody has sent and got, the newest first after what is `unread` (their number, also of those that are too
+    many for the list)."""
+
+    messages: Sequence[ShiftMessage] = ()
+    unread: int = 0
+
+
+class ShiftMessages:
+    """The part of `SQLModel` that knows messages. `by` names who asks; the errors are those of `Marks`."""
+
+    _connections: Connections
+
+    def send_message(self, to: Addressee, words: str, *, number: str = "", by: By = NOBODY_NAMED) -> str:
+        """Send it; return what became of it, for people. With the same `number` (a UUID) twice it is sent once.
+
+        Raises `DatabaseError` with the answer where it can't be sent, such as a text that is too long;
+        `AddresseeUnknown` where nobody has that name.
+        """
+        bound = {"person": to.person, "lab": to.lab, "words": words, "number": number or str(uuid.uuid4())}
+        if "\0" in words:  # no text of PostgreSQL holds one
+            raise DatabaseError("A message is one line without control characters. It was not sent.")
+        answer = self._ask_of_messages(_SEND, bound, by)
+        assert isinstance(answer, dict)
+        if answer["code"] == _UNKNOWN:
+            raise AddresseeUnknown(str(answer["answer"]))
+        if answer["code"] not in (_SENT, _ABSENT):
+            raise DatabaseError(str(answer["answer"]))
+        return str(answer["answer"])
+
+    def take_messages(
+        self, at_lab: str | None, read: Sequence[str] = (), *, kept: Sequence[str] = (), by: By
+    ) -> Inbox:
+        """Return the messages of `by.author`, who works at that lab: those that have come arrive by it, each once.
+
+        Those with an id in `read` have been read; those in `kept` stay among the first, read or not. Writes only where
+        something has come, or was read.
+        """
+        bound: Mapping[str, object] = {
+            "at_lab": at_lab, "read": list(read), "reader": by.author, "limit": MOST_SHOWN, "kept": list(kept)
+        }  # fmt: skip
+        has_come = bool(self._connections.read(partial(_first, statement=_UNTAKEN, bound=bound)))
+        if read or has_come:
+            self._ask_of_messages(_TAKE, bound, by)
+        return self._connections.read(partial(_inbox, bound=bound))
+
+    def get_messages(self, to: Addressee = TO_ALL, *, limit: int = 2000) -> Sequence[ShiftMessage]:
+        """Return the messages to that person or lab, or those to anybody; the newest first."""
+        bound = {"person": to.person, "lab": to.lab, "reader": "", "limit": limit}
+        found: Sequence[ShiftMessage] = self._connections.read(partial(_messages, statement=_ALL, bound=bound))
+        return found
+
+    def _ask_of_messages(self, statement: str, bound: Mapping[str, object], by: By) -> object:
+        return ask_as(self._connections, statement, bound, by, _FOR_SENDERS, {}, is_repeatable=True)
+
+
+def _first(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> object:
+    cursor.execute(statement, bound)
+    return cursor.fetchall()[0][0]
+
+
+def _messages(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> list[ShiftMessage]:
+    cursor.execute(statement, bound)
+    return [ShiftMessage(**row) for row in rows_as_dicts(cursor)]  # type: ignore[arg-type]
+
+
+def _inbox(cursor: Cursor, bound: Mapping[str, object]) -> Inbox:
+    unread = int(str(_first(cursor, _UNREAD, bound)))
+    return Inbox(_messages(cursor, _OWN, bound), unread)

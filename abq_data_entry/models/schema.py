@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.constants import SCHEMA_VERSION
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models.audit_guard import TABLES, VIEWS, pin
+from abq_data_entry.models.auditing import TABLES, VIEWS, pin
 from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, RightsMissing, SchemaMissing, SchemaTooNew, describe_statement
 from abq_data_entry.models.records import Rights

@@ -27,12 +27,13 @@ from abq_data_entry.models import (
     view_rows,
     weather,
 )
-from abq_data_entry.models.alarms import Alarms
+from abq_data_entry.models.alarms import Alarms, Today, read_today
 from abq_data_entry.models.connections import Connections, ServerFacts, rows_as_dicts
 from abq_data_entry.models.destinations import Destinations, Receipts
 from abq_data_entry.models.errors import NotThroughPooler, OutcomeUnknown, RecordInvalid, ServerUnreachable
 from abq_data_entry.models.extract import ExtractDay, OutdatedDelivery
 from abq_data_entry.models.marks import Marks, Notes
+from abq_data_entry.models.notices import ShiftMessages
 from abq_data_entry.models.presence import PresenceKeeper
 from abq_data_entry.models.records import (
     Change,
@@ -45,8 +46,6 @@ from abq_data_entry.models.records import (
     VersionedRecord,
 )
 from abq_data_entry.models.saving import Saving, Write
-from abq_data_entry.models.shift_messages import ShiftMessages
-from abq_data_entry.models.today import Today, read_today
 from abq_data_entry.models.undoing import Corrections
 from abq_data_entry.models.weather import WeatherHistory, parse_observation
 

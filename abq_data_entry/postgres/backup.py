@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..folders import replacement
 from ..retrying import BUSY, Retries
 from . import dumps
+from .cluster import locked
 from .connections import connect, cursor_at
 from .dumps import (
     Contents,
@@ -36,7 +37,6 @@ from .errors import (
     refuse_cancelled,
     translate_system_errors,
 )
-from .home import locked
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

@@ -7,9 +7,8 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from ..constants import REQUIRE_AUTH_SINCE, REQUIRED_AUTHENTICATION
-from .cluster import Postmaster
+from .cluster import ROLE, Home, Postmaster
 from .errors import NoAnswer, PostgresError
-from .home import ROLE, Home
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

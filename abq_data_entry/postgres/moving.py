@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..retrying import BUSY, Retries
 from . import dumps
-from .cluster import PUT_ASIDE, version_of
+from .cluster import PUT_ASIDE, Home, home_in, locked, version_of
 from .connections import connect, cursor_at, in_use
 from .dumps import Contents, contents_of, difference, differing_row, fill, snapshot, tables_of
 from .errors import UNWATCHED, Part, PostgresError, Watching, translate_system_errors
-from .home import Home, home_in, locked
 from .programs import binaries, major_version, with_version
 from .server import EmbeddedServer, start, stop_server
 

@@ -14,18 +14,25 @@ from typing import TYPE_CHECKING
 
 from ..retrying import BUSY, STARTING, Retries
 from .cluster import (
+    PATIENCE,
+    PORT,
     SERVER_KILLED,
+    Home,
     Postmaster,
+    append_to,
+    arguments_for,
+    home_in,
+    locked,
     orphans,
     read_pid_file,
     ready_cluster,
     running,
+    socket_folder,
     start_failure,
     write_settings,
 )
 from .connections import connect, cursor_at, endpoint_of, in_use, watched
 from .errors import PostgresError, translate_system_errors
-from .home import PATIENCE, PORT, Home, append_to, arguments_for, home_in, locked, socket_folder
 from .programs import binaries, program, without_secrets
 
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..retrying import WATCHER, Retries
-from .cluster import Postmaster, running
+from .cluster import Home, Postmaster, account_for, locked_where_it_is, running
 from .connections import WATCHER_NAME, connect, endpoint_of, in_use, others, sessions
 from .errors import PostgresError
-from .home import Home, account_for, locked_where_it_is
 from .server import shorten, stop_server
 
 _PREDECESSOR = 15.0  # seconds that the watcher of the server before may need to end

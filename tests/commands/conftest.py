@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from abq_data_entry.__main__ import main
-from abq_data_entry.commands import waits_told
+from abq_data_entry.commands import outcome
 from abq_data_entry.models import SQLModel
 from tests.fixtures.short_folders import short_folder
 from tests.fixtures.window import write_settings
@@ -74,7 +74,7 @@ def line(
 
     def run(*words: object, stdin: str = "") -> Outcome:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        monkeypatch.setattr(waits_told, "FIRST", PATIENCE)  # a busy machine's waits are told in test_waits_told.py
+        monkeypatch.setattr(outcome, "FIRST", PATIENCE)  # a busy machine's waits are told in test_waits_told.py
         capsys.readouterr()
         code = main([str(word) for word in words])
         said = capsys.readouterr()

@@ -18,8 +18,8 @@ import pytest
 from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
 from abq_data_entry.postgres import programs
+from abq_data_entry.postgres.cluster import account_for
 from abq_data_entry.postgres.connections import cursor_at
-from abq_data_entry.postgres.home import account_for
 from tests import programs as server_programs
 from tests.commands.conftest import Outcome, outcome_of, start_process
 from tests.fixtures import short_folders

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.commands import waits_told
+from abq_data_entry.commands import outcome
 from abq_data_entry.postgres import programs
+from abq_data_entry.postgres.cluster import home_in, locked
 from abq_data_entry.postgres.connections import connect, cursor_at
-from abq_data_entry.postgres.home import home_in, locked
 from tests import programs as server_programs
 from tests.commands.conftest import start_process
 from tests.commands.test_earlier_versions import SCHEMAS
@@ -186,7 +186,7 @@ def test_with_quiet_nothing_is_told(ours: dict[str, str], tmp_path: Path) -> Non
     with table_locked(ours, "plot_checks"):
         process = start_process("--quiet", "db", "backup", tmp_path / "new.dump")
         with pytest.raises(subprocess.TimeoutExpired):  # it has to be seen for a while that nothing comes
-            process.communicate(timeout=2 * waits_told.FIRST + 2.0)
+            process.communicate(timeout=2 * outcome.FIRST + 2.0)
     assert process.communicate(timeout=120)[1] == ""
     assert process.returncode == 0
 
@@ -195,10 +195,10 @@ def test_somebody_who_is_asked_knows_that() -> None:
     pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
     ours_, theirs = pty.openpty()
     code = (
-        "from abq_data_entry.commands import waits_told as told\n"
+        "from abq_data_entry.commands import outcome as told\n"
         "told.FIRST = 0.2\n"
         "from abq_data_entry.commands.passwords import ask\n"
-        "from abq_data_entry.commands.waits_told import told_if_long, waits_told\n"
+        "from abq_data_entry.commands.outcome import told_if_long, waits_told\n"
         "with waits_told(), told_if_long('All of it'):\n"
         "    print(ask('Who? '))\n"
     )
@@ -223,8 +223,8 @@ def test_somebody_who_is_asked_knows_that() -> None:
 
 
 def test_how_far_it_is_is_told_again(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waits_told, "FIRST", 0.1)
-    monkeypatch.setattr(waits_told, "AGAIN", 0.1)
+    monkeypatch.setattr(outcome, "FIRST", 0.1)
+    monkeypatch.setattr(outcome, "AGAIN", 0.1)
     shown = ""
 
     def until(text: str) -> None:
@@ -235,8 +235,8 @@ def test_how_far_it_is_is_told_again(capsys: pytest.CaptureFixture[str], monkeyp
             threading.Event().wait(0.02)
             shown += capsys.readouterr().err
 
-    with waits_told.waits_told(), waits_told.told_if_long("The whole"):
-        with waits_told.told_if_long("A part") as part:
+    with outcome.waits_told(), outcome.told_if_long("The whole"):
+        with outcome.told_if_long("A part") as part:
             until("A part …\n")
             part.report(1, 4)
             until("A part: 25 % …\n")
@@ -246,4 +246,4 @@ def test_how_far_it_is_is_told_again(capsys: pytest.CaptureFixture[str], monkeyp
 
 
 def test_a_wait_is_told_in_time() -> None:
-    assert waits_told.FIRST < LIMIT
+    assert outcome.FIRST < LIMIT

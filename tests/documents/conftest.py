@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.postgres.home import account_for, write_private
+from abq_data_entry.postgres.cluster import account_for, write_private
 from tests import programs
 from tests.fixtures.cluster import Node, free_ports, own
 from tests.fixtures.short_folders import short_folder

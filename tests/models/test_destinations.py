@@ -11,7 +11,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel
-from abq_data_entry.models.audit_guard import QA_VIEWS
+from abq_data_entry.models.auditing import QA_VIEWS
 from abq_data_entry.models.settings import SETTINGS
 from abq_data_entry.network.destinations import STORED_KINDS, destination, is_known
 from abq_data_entry.network.destinations.rest import without_secrets

@@ -10,8 +10,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import LoginFailed, RightsMissing, SQLModel, schema
-from abq_data_entry.models.audit_guard import KEPT, QA_VIEWS
-from abq_data_entry.models.auditing import Verdict
+from abq_data_entry.models.auditing import KEPT, QA_VIEWS, Verdict
 from tests.fixtures.cluster import Node
 from tests.models.logins import EVERY, NOBODY, PSQL, ROLES, login, psql, run
 from tests.models.records import DATE, record

@@ -17,7 +17,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel
-from abq_data_entry.models.shift_messages import LONGEST, MOST_SHOWN, Addressee, AddresseeUnknown
+from abq_data_entry.models.notices import LONGEST, MOST_SHOWN, Addressee, AddresseeUnknown
 from abq_data_entry.models.undoing import By
 from abq_data_entry.postgres import backup
 from tests.models.logins import roles_of_lab_a

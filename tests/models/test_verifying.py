@@ -13,7 +13,7 @@ import pytest
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import SchemaMissing, SQLModel, audit_guard, auditing, schema
+from abq_data_entry.models import SchemaMissing, SQLModel, auditing, schema
 from abq_data_entry.models.auditing import Verdict
 from abq_data_entry.postgres import EmbeddedServer
 from tests.fixtures.cluster import DATABASE, Node
@@ -278,8 +278,8 @@ def test_what_roles_may_do(used: Endpoint) -> None:
     with closing(psycopg2.connect(make_dsn(**used))) as connection, connection.cursor() as cursor:
         for statement, reason in [("SELECT", ""), *RIGHTS]:
             cursor.execute(f"CREATE ROLE {name}_t LOGIN IN ROLE abq_technician; {statement.format(name)}")
-            audit_guard.pin(cursor)
-            found = [each for each in audit_guard.find(cursor) if f"{name}_t " in each or "Everybody" in each]
+            auditing.pin(cursor)
+            found = [each for each in auditing.find(cursor) if f"{name}_t " in each or "Everybody" in each]
             assert found == ([reason.format(name)] if reason else [])
             connection.rollback()
     if name.startswith("verified"):  # the older one
@@ -347,8 +347,8 @@ def test_search_paths_as_postgresql_reads_them(used: Endpoint) -> None:
     with closing(psycopg2.connect(make_dsn(**used))) as connection, connection.cursor() as cursor:
         for statement, reasons in PATHS:
             cursor.execute(f"SET LOCAL search_path = public; {statement.format(name)}")
-            audit_guard.pin(cursor)
-            found = [each for each in audit_guard.find(cursor) if "earch path" in each]
+            auditing.pin(cursor)
+            found = [each for each in auditing.find(cursor) if "earch path" in each]
             assert found == [reason.format(name) for reason in reasons], statement
 
 

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.postgres import home as accounts
-from abq_data_entry.postgres.cluster import running
+from abq_data_entry.postgres import cluster as accounts
+from abq_data_entry.postgres.cluster import account_for, arguments_for, running
 from abq_data_entry.postgres.connections import cursor_at
-from abq_data_entry.postgres.home import account_for, arguments_for
 
 from .processes import CHECKOUT, ROOT, output, spawn
 

@@ -14,7 +14,7 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.models import LoginFailed, ServerUnreachable, SQLModel
-from abq_data_entry.postgres.home import account_for, write_private
+from abq_data_entry.postgres.cluster import account_for, write_private
 from tests import programs
 from tests.fixtures.cluster import OWNER, Node, free_ports, own, wait_until
 from tests.network.certificates import Authority, authority

@@ -16,9 +16,8 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.models import ServerUnreachable, SQLModel, connections
-from abq_data_entry.postgres.cluster import read_pid_file, start_failure
+from abq_data_entry.postgres.cluster import arguments_for, home_in, read_pid_file, start_failure
 from abq_data_entry.postgres.connections import cursor_at
-from abq_data_entry.postgres.home import arguments_for, home_in
 from abq_data_entry.postgres.programs import binaries, program
 from tests.fixtures.cluster import Node, wait_until
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.postgres import home as homes
-from abq_data_entry.postgres.home import Home, home_in, socket_folder
+from abq_data_entry.postgres import cluster as homes
+from abq_data_entry.postgres.cluster import Home, home_in, socket_folder
 
 from .processes import ROOT
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import postgres
-from abq_data_entry.postgres import EmbeddedServer, connections, home, watcher
+from abq_data_entry.postgres import EmbeddedServer, cluster, connections, watcher
 from abq_data_entry.postgres.cluster import running
 from abq_data_entry.postgres.connections import cursor_at
 
@@ -136,15 +136,15 @@ def test_keeps_the_log_small(data_folder: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere the folder of a lock that is held can't be removed")
 def test_a_late_watcher_brings_nothing_back(tmp_path: Path) -> None:
     lock = tmp_path / "watcher.lock"
-    with pytest.raises(postgres.PostgresError, match="is gone"), home.locked_where_it_is(lock, 1):
+    with pytest.raises(postgres.PostgresError, match="is gone"), cluster.locked_where_it_is(lock, 1):
         pass
     assert not lock.exists()
 
     lock.touch()
-    with home.locked(lock):  # the same lock as that of everybody else
+    with cluster.locked(lock):  # the same lock as that of everybody else
         begun = time.monotonic()
-        with pytest.raises(postgres.PostgresError), home.locked_where_it_is(lock, 0.2):
+        with pytest.raises(postgres.PostgresError), cluster.locked_where_it_is(lock, 0.2):
             pass
         assert time.monotonic() - begun >= 0.2
-    with home.locked_where_it_is(lock, 1), pytest.raises(postgres.PostgresError), home.locked(lock, 0.1):
+    with cluster.locked_where_it_is(lock, 1), pytest.raises(postgres.PostgresError), cluster.locked(lock, 0.1):
         pass

@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from abq_data_entry.models import schema
-from abq_data_entry.models.audit_guard import QA_VIEWS
+from abq_data_entry.models.auditing import QA_VIEWS
 from tests.models.logins import roles_of_lab_a
 from tests.models.test_schema import run
 from tests.qa.data import Endpoint, ask, fill, make_records, make_weather

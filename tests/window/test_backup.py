@@ -15,7 +15,7 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
-from abq_data_entry.postgres.home import home_in, locked
+from abq_data_entry.postgres.cluster import home_in, locked
 from abq_data_entry.postgres.server import stop_server
 from tests.fixtures.window import Window
 from tests.models.records import record

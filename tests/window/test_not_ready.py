@@ -16,8 +16,7 @@ import pytest
 from abq_data_entry import postgres
 from abq_data_entry.application import Application
 from abq_data_entry.models import ServerNotReady, SQLModel
-from abq_data_entry.postgres.cluster import read_pid_file
-from abq_data_entry.postgres.home import home_in
+from abq_data_entry.postgres.cluster import home_in, read_pid_file
 from tests.fixtures.cluster import Node
 from tests.fixtures.window import Window, close
 from tests.postgres import test_recovering as recovering

@@ -11,7 +11,7 @@ import pytest
 from abq_data_entry.application.shift_messages import KEY
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.models.shift_messages import LONGEST, TO_ALL, Addressee
+from abq_data_entry.models.notices import LONGEST, TO_ALL, Addressee
 from abq_data_entry.models.undoing import By
 from abq_data_entry.views.shift_messages import ANSWER, MessageDialog, MessagesWindow
 from tests.fixtures.window import PATIENCE, Window

@@ -14,7 +14,7 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry.application.today import line_parts, rows
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.models.today import DueCheck, Today
+from abq_data_entry.models.alarms import DueCheck, Today
 from abq_data_entry.views.today import TodayWindow
 from tests.fixtures.window import Window
 
