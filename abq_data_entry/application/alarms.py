@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..counting import counted, one_line
 from ..jobs import ANY, Job, Jobs
 from ..widgets.status_bar import Message
-from .side_list import SideList
+from .side_list import SideList, Surroundings
 
 if TYPE_CHECKING:
-    import tkinter as tk
 
     from ..models import SQLModel
     from ..models.alarms import Alarm
-    from ..models.undoing import By
     from ..views.action_list import ActionRow
     from ..views.alarms import AlarmsWindow
     from ..workflows.alarms import Looked
-    from .connection import Connection
-    from .messages import Messages, Say
     from .preferences import Settings
-    from .state import State
 
 log = logging.getLogger(__name__)
 
@@ -35,39 +30,21 @@ _TITLE = "End Alarm"
 _DAYS = 30
 
 
-class AlarmActions(NamedTuple):
-    """``by()``: who asks; ``means_away(error)``: whether the database is away; ``keyring_silent()``: why the keyring
-    isn't asked, empty: it is."""
-
-    by: Callable[[], By]
-    means_away: Callable[[BaseException], bool]
-    keyring_silent: Callable[[], str]
-
-
 class AlarmList(SideList["Alarm", "AlarmsWindow"]):
     """The alarms of the last days, as of the last look. What it takes to look, and to tell people, is done in the
-    background every few minutes: by one workstation at a time. On the Tk thread."""
+    background every few minutes: by one workstation at a time. On the Tk thread. ``keyring_silent()``: why the keyring
+    isn't asked, empty: it is."""
 
     subject = "the alarms"
     away = "The database is away: alarms can be ended when it is back."
     unknown = "The alarms aren't known while the database is away. F5 tries again."
 
-    def __init__(
-        self,
-        window: tk.Misc,
-        state: State,
-        connection: Connection,
-        jobs: Jobs,
-        settings: Settings,
-        messages: Messages,
-        say: Say,
-        actions: AlarmActions,
-    ) -> None:
-        super().__init__(window, state, connection, messages, say, actions.by, actions.means_away)
-        self._jobs, self._settings, self._actions = jobs, settings, actions
+    def __init__(self, around: Surroundings, jobs: Jobs, settings: Settings, keyring_silent: Callable[[], str]) -> None:
+        super().__init__(around)
+        self._jobs, self._settings, self._keyring_silent = jobs, settings, keyring_silent
         self._told: frozenset[int] = frozenset()
         self._job: Job | None = None
-        self._open_list = messages.command(self.show)
+        self._open_list = self._messages.command(self.show)
         self._timer: str | None = None
 
     def begin(self) -> None:
@@ -96,7 +73,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         model, values = self._state.reachable, self._settings.values()
         if self.is_looking or model is None or self._state.outdated:
             return
-        by, silent, is_own = self._actions.by(), self._actions.keyring_silent(), self._settings.is_own_database
+        by, silent, is_own = self._who_asks(), self._keyring_silent(), self._settings.is_own_database
 
         def known(key: str, username: str, place: str) -> tuple[str, str] | None:
             from .logins import look_up

@@ -10,10 +10,9 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..counting import counted, one_line
 from ..views.form_content import WHOLE_RECORD
-from .side_list import SideList
+from .side_list import SideList, Surroundings
 
 if TYPE_CHECKING:
-    import tkinter as tk
 
     from ..models import SQLModel
     from ..models.marks import Mark, MarkEvent
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from ..views import DataRecordForm
     from ..views.action_list import ActionRow
     from ..views.marks import QuestionsWindow
-    from .connection import Connection
-    from .messages import Messages, Say
-    from .state import State
     from .undoing import Key
 
 _TITLE = "Questions from QA"
@@ -36,16 +32,14 @@ _NOW = "Go ‣ Questions from QA lists them"
 
 class MarkActions(NamedTuple):
     """``open_record(row)`` opens a record, ``show_form()`` brings the form to the front; ``attended()``: the saved
-    record that has the attention; ``by()``: who asks; ``may_mark()``, ``may_answer()``: whether the login may;
-    ``means_away(error)``: whether the database is away; ``said()``: what the status line says."""
+    record that has the attention; ``may_mark()``, ``may_answer()``: whether the login may; ``said()``: what the status
+    line says."""
 
     open_record: Callable[[Mapping[str, Any]], object]
     show_form: Callable[[], object]
     attended: Callable[[], Key | None]
-    by: Callable[[], By]
     may_mark: Callable[[], bool]
     may_answer: Callable[[], bool]
-    means_away: Callable[[BaseException], bool]
     said: Callable[[], str]
 
 
@@ -56,17 +50,8 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
     away = "The database is away: questions can be answered when it is back."
     unknown = "What QA asks isn't known while the database is away. F5 tries again."
 
-    def __init__(
-        self,
-        window: tk.Misc,
-        form: DataRecordForm,
-        state: State,
-        connection: Connection,
-        messages: Messages,
-        say: Say,
-        actions: MarkActions,
-    ) -> None:
-        super().__init__(window, state, connection, messages, say, actions.by, actions.means_away)
+    def __init__(self, around: Surroundings, form: DataRecordForm, actions: MarkActions) -> None:
+        super().__init__(around)
         self._form, self._actions = form, actions
         self._announced = ""
 

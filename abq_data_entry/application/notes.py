@@ -9,34 +9,27 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import FieldNames as F
 from ..counting import counted
-from .side_list import SideList
+from .side_list import SideList, Surroundings
 
 if TYPE_CHECKING:
-    import tkinter as tk
 
     from ..models import SQLModel
     from ..models.marks import Note, Subject
-    from ..models.undoing import By
     from ..views import DataRecordForm
     from ..views.action_list import ActionRow
     from ..views.notes import HandoverWindow
-    from .connection import Connection
-    from .messages import Messages, Say
-    from .state import State
 
 _TITLE = "Write Note"
 _WHAT = "Notes can be written and done"
 
 
 class NoteActions(NamedTuple):
-    """``go_to_check(date, time, lab)`` and ``go_to_plot(plot)`` lead the form there; ``by()``: who asks;
-    ``may_write()``: whether the login may; ``means_away(error)``: whether the database is away."""
+    """``go_to_check(date, time, lab)`` and ``go_to_plot(plot)`` lead the form there; ``may_write()``: whether the login
+    may."""
 
     go_to_check: Callable[[datetime.date, str, str], object]
     go_to_plot: Callable[[int], object]
-    by: Callable[[], By]
     may_write: Callable[[], bool]
-    means_away: Callable[[BaseException], bool]
 
 
 class Handover(SideList["Note", "HandoverWindow"]):
@@ -46,21 +39,12 @@ class Handover(SideList["Note", "HandoverWindow"]):
     away = "The database is away: notes can be written, and done, when it is back."
     unknown = "The notes aren't known while the database is away. F5 tries again."
 
-    def __init__(
-        self,
-        window: tk.Misc,
-        form: DataRecordForm,
-        state: State,
-        connection: Connection,
-        messages: Messages,
-        say: Say,
-        actions: NoteActions,
-    ) -> None:
-        super().__init__(window, state, connection, messages, say, actions.by, actions.means_away)
+    def __init__(self, around: Surroundings, form: DataRecordForm, actions: NoteActions) -> None:
+        super().__init__(around)
         self._form, self._actions = form, actions
         # Those that were done in the open window stay in it: so that can be undone.
         self._finished: set[int] = set()
-        form.check_panel.notes_wanted, form.check_panel.tell_notes = messages.command(self.show), say
+        form.check_panel.notes_wanted, form.check_panel.tell_notes = self._messages.command(self.show), self._say
 
     def write(self) -> None:
         """Ask what the note says, and what it is about: a lab, or the plot or the check of the form."""

@@ -17,10 +17,9 @@ from ..network.notice_text import web_address
 from ..network.notices import problem, source_of
 from ..widgets.status_bar import Message
 from .messages import reason_of
-from .side_list import SideList
+from .side_list import SideList, Surroundings
 
 if TYPE_CHECKING:
-    import tkinter as tk
 
     from ..models import SQLModel
     from ..models.notices import Notice
@@ -28,10 +27,7 @@ if TYPE_CHECKING:
     from ..views.action_list import ActionRow
     from ..views.notices import NoticesWindow
     from ..workflows.notices import Outcome
-    from .connection import Connection
-    from .messages import Messages, Say
     from .preferences import Settings
-    from .state import State
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +36,6 @@ KEY = "company notices"
 TICK_MS = 1000
 LOOK_SECONDS = 300.0  # between two looks whether the hour is over, where nothing is heard
 _NOT_SET_UP = "No notices of the company are set up. An administrator says where they are: the setting notices_url."
-
-
-class NoticeActions(NamedTuple):
-    """``by()``: who asks; ``may_take()``: whether the login may fetch notices and say that it has read them;
-    ``means_away(error)``: whether the database is away."""
-
-    by: Callable[[], By]
-    may_take: Callable[[], bool]
-    means_away: Callable[[BaseException], bool]
 
 
 class Taken(NamedTuple):
@@ -62,34 +49,25 @@ class Taken(NamedTuple):
 
 class CompanyNotices(SideList["Taken", "NoticesWindow"]):
     """The notices as of the last look. It looks again when another workstation has fetched or read some, when another
-    person is at the window, every few minutes, and when the database is back."""
+    person is at the window, every few minutes, and when the database is back. ``may_take()``: whether the login may
+    fetch notices and say that it has read them."""
 
     subject = "the company's notices"
     away = "The database is away: notices come when it is back."
     unknown = "The notices aren't known while the database is away. F5 tries again."
 
-    def __init__(
-        self,
-        window: tk.Misc,
-        state: State,
-        connection: Connection,
-        jobs: Jobs,
-        settings: Settings,
-        messages: Messages,
-        say: Say,
-        actions: NoticeActions,
-    ) -> None:
-        super().__init__(window, state, connection, messages, say, actions.by, actions.means_away)
-        self._jobs, self._settings, self._actions = jobs, settings, actions
-        self._by, self._source = actions.by(), ""
+    def __init__(self, around: Surroundings, jobs: Jobs, settings: Settings, may_take: Callable[[], bool]) -> None:
+        super().__init__(around)
+        self._jobs, self._settings, self._may_take = jobs, settings, may_take
+        self._by, self._source = self._who_asks(), ""
         self._due, self._looked = True, 0.0
         # Read here, which the database doesn't know yet. Never changed in place: a worker thread takes it.
         self._opened: tuple[int, ...] = ()
         self._shown_notices: dict[str, Notice] = {}
         self._line: tuple[object, ...] = ()
         self._job: Job | None = None
-        self._show = messages.command(self.show)
-        self._timer = window.after(TICK_MS, self._tick)
+        self._show = self._messages.command(self.show)
+        self._timer = self._window.after(TICK_MS, self._tick)
 
     def heard(self) -> None:
         """Another workstation may have fetched some, or somebody has read some."""
@@ -114,7 +92,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
             self.look()
 
     def _look_who_asks(self) -> None:
-        by = self._actions.by()
+        by = self._who_asks()
         if by != self._by:  # what one person has read is new to the next
             self._by, self._due = by, True
             self._known, self._opened, self._shown_notices = None, (), {}
@@ -145,7 +123,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
             return
         self._opened = tuple(each for each in self._opened if each not in taken.opened)
         self._tell_unread(taken.board.unread)
-        if taken.board.due and self._actions.may_take():
+        if taken.board.due and self._may_take():
             self._ask_source(forced=False)
 
     # -- fetching -------------------------------------------------------------------------------------------
@@ -154,7 +132,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         """Ask the source now; the window says what came of it."""
         if not self._settings.values()["notices_url"]:
             self._tell(_NOT_SET_UP)
-        elif not self._actions.may_take():
+        elif not self._may_take():
             self._tell("This login may read notices, not fetch them.")
         elif self._may_begin("Notices can be fetched"):
             self._tell("Fetching the notices…")
@@ -179,14 +157,14 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         def failed(error: BaseException) -> None:
             log.warning("the notices couldn't be fetched: %s", type(error).__name__)
             if forced:
-                self._tell("The database is away." if self._actions.means_away(error) else reason_of(error))
+                self._tell("The database is away." if self._means_away(error) else reason_of(error))
 
         self._job = self._jobs.submit(ANY, work, name="notices", done=done, failed=failed, with_job=True)
 
     # -- what is shown --------------------------------------------------------------------------------------
 
     def _tell_unread(self, unread: Sequence[Notice]) -> None:
-        left = [each for each in unread if each.id not in self._opened] if self._actions.may_take() else []
+        left = [each for each in unread if each.id not in self._opened] if self._may_take() else []
         line = (len(left), left[0].title if left else "")
         if line == self._line:
             return
@@ -271,7 +249,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         shown = self._shown_notices
         new = tuple(shown[each].id for each in identifiers if each in shown and shown[each].unread)
         new = tuple(each for each in new if each not in self._opened)
-        if new and self._known and self._actions.may_take():
+        if new and self._known and self._may_take():
             self._opened, self._due = (*self._opened, *new), True
             self._tell_unread(self._known[0].board.unread)
 

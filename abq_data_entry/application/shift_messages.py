@@ -10,11 +10,10 @@ from ..constants import FieldNames as F
 from ..counting import counted, one_line
 from ..models.notices import LONGEST, MOST_SHOWN, TO_ALL, Addressee, AddresseeUnknown
 from ..widgets.status_bar import Message
-from .side_list import SideList
+from .side_list import SideList, Surroundings
 from .state import State
 
 if TYPE_CHECKING:
-    import tkinter as tk
 
     from ..models import SQLModel
     from ..models.notices import Inbox, ShiftMessage
@@ -22,23 +21,12 @@ if TYPE_CHECKING:
     from ..views import DataRecordForm
     from ..views.action_list import ActionRow
     from ..views.shift_messages import MessagesWindow
-    from .connection import Connection
-    from .messages import Messages, Say
 
 KEY = "messages from colleagues"
 """The subject of the line in the message bar."""
 PAUSE_MS = 1000  # between two looks into the database: a flood of messages costs one
 _TITLE = "Write Message"
 _NOT_SENT = "The message wasn't sent"
-
-
-class MessageActions(NamedTuple):
-    """``by()``: who asks; ``may_take()``: whether the login may take and send messages; ``means_away(error)``: whether
-    the database is away."""
-
-    by: Callable[[], By]
-    may_take: Callable[[], bool]
-    means_away: Callable[[BaseException], bool]
 
 
 class Asker(NamedTuple):
@@ -64,18 +52,9 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
     away = "The database is away: messages come, and can be sent, when it is back."
     unknown = "The messages aren't known while the database is away. F5 tries again."
 
-    def __init__(
-        self,
-        window: tk.Misc,
-        form: DataRecordForm,
-        state: State,
-        connection: Connection,
-        messages: Messages,
-        say: Say,
-        actions: MessageActions,
-    ) -> None:
-        super().__init__(window, state, connection, messages, say, actions.by, actions.means_away)
-        self._form, self._actions = form, actions
+    def __init__(self, around: Surroundings, form: DataRecordForm, may_take: Callable[[], bool]) -> None:
+        super().__init__(around)
+        self._form, self._may_take = form, may_take
         self._sending.nothing = _NOT_SENT
         self._asked = self._asker()
         self._due = False
@@ -86,11 +65,11 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         self._shown_messages: dict[str, ShiftMessage] = {}
         self._meant: dict[Addressee | None, Addressee] = {}
         self._line: tuple[object, ...] = ()
-        self._read = messages.command(self.show)
+        self._read = self._messages.command(self.show)
         self._timer = ""
-        state.follow(State.model, lambda _: self.heard())
-        state.follow(State.away_since, lambda _: self.heard())
-        state.follow(State.read_only, lambda _: self.heard())
+        around.state.follow(State.model, lambda _: self.heard())
+        around.state.follow(State.away_since, lambda _: self.heard())
+        around.state.follow(State.read_only, lambda _: self.heard())
 
     def heard(self) -> None:
         """A message may have come, or can be taken now."""
@@ -165,14 +144,14 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
 
     def _asker(self) -> Asker:
         lab = self._form.inputs.value(F.LAB)
-        return Asker(self._actions.by(), lab if isinstance(lab, str) else None)
+        return Asker(self._who_asks(), lab if isinstance(lab, str) else None)
 
     def _look_if_due(self) -> None:
         self._timer = ""
         self.look_who_asks()
         if self._looking and self._due:
             self.heard()
-        elif self._due and self._state.reachable is not None and self._actions.may_take():
+        elif self._due and self._state.reachable is not None and self._may_take():
             self._due = False
             self.look()
 

@@ -26,22 +26,24 @@ log = logging.getLogger(__name__)
 _KEPT = "What you typed is kept: Try Again opens it."
 
 
-class SendingActions(NamedTuple):
-    """``by()``: who asks; ``means_away(error)``: whether the database is away; ``tell(words)`` says how it went, and
-    ``look()`` looks up what there is now."""
+class Surroundings(NamedTuple):
+    """What each list has to do with. ``by()``: who asks; ``means_away(error)``: whether the database is away."""
 
+    window: tk.Misc
+    state: State
+    connection: Connection
+    messages: Messages
+    say: Say
     by: Callable[[], By]
     means_away: Callable[[BaseException], bool]
-    tell: Callable[[str], object]
-    look: Callable[[], object]
 
 
 class Sending:
     """Has the database changed by what somebody typed into a dialog, and keeps the words until it has taken them. On
-    the Tk thread."""
+    the Tk thread. ``tell(words)`` says how it went, and ``look()`` looks up what there is now."""
 
-    def __init__(self, state: State, connection: Connection, messages: Messages, actions: SendingActions) -> None:
-        self._state, self._connection, self._messages, self._actions = state, connection, messages, actions
+    def __init__(self, around: Surroundings, tell: Callable[[str], object], look: Callable[[], object]) -> None:
+        self._around, self._tell, self._look = around, tell, look
         self.unsent: dict[tuple[str, object], tuple[str, ...]] = {}
         """What was typed and the database hasn't taken, by the dialog's title and what it is about: the dialog has it
         the next time."""
@@ -59,31 +61,31 @@ class Sending:
         """Have it changed, and say ``told``, else what the database answers; what was typed for it, under ``unsent``,
         stays until the database has it. ``again()`` opens the dialog once more; None: nothing was typed.
         ``beside(error)`` tells a refusal beside the field that it is about, where it can."""
-        by, title = self._actions.by(), unsent[0]
+        by, title = self._around.by(), unsent[0]
 
         def done(result: object) -> None:
             self.unsent.pop(unsent, None)
-            self._actions.tell(told or str(result))
-            self._actions.look()
+            self._tell(told or str(result))
+            self._look()
 
         def refused(reason: str) -> None:
             kept = again is not None
-            self._actions.tell(self.nothing + ("; what you typed is kept" if kept else ""))
+            self._tell(self.nothing + ("; what you typed is kept" if kept else ""))
             detail = f"{reason}\n\n{_KEPT}" if kept else reason
-            self._messages.failure(title, f"{self.nothing}.", detail, again)
+            self._around.messages.failure(title, f"{self.nothing}.", detail, again)
 
         def failed(error: BaseException) -> None:
             log.warning("%s: %s", title, type(error).__name__)
-            self._actions.look()
+            self._look()
             if beside(error):
-                self._actions.tell(self.nothing + "; what you typed is kept")
+                self._tell(self.nothing + "; what you typed is kept")
                 return
-            refused("The database is away." if self._actions.means_away(error) else reason_of(error))
+            refused("The database is away." if self._around.means_away(error) else reason_of(error))
 
-        if self._state.reachable is None:
+        if self._around.state.reachable is None:
             refused("The database is away.")
         else:
-            self._connection.ask(lambda model: change(model, by), done, failed, "database")
+            self._around.connection.ask(lambda model: change(model, by), done, failed, "database")
 
 
 Item = TypeVar("Item")
@@ -93,8 +95,7 @@ Window = TypeVar("Window", bound="ActionList")
 class SideList(ABC, Generic[Item, Window]):
     """Knows what there is, as of the last look; looks again when told that some changed. On the Tk thread.
 
-    ``subject`` is what is looked up, for the log and for people; ``by()``: who asks; ``means_away(error)``: whether the
-    database is away.
+    ``subject`` is what is looked up, for the log and for people.
     """
 
     subject: str
@@ -103,23 +104,14 @@ class SideList(ABC, Generic[Item, Window]):
     unknown: str
     """What the window says where nothing was known before that."""
 
-    def __init__(
-        self,
-        window: tk.Misc,
-        state: State,
-        connection: Connection,
-        messages: Messages,
-        say: Say,
-        by: Callable[[], By],
-        means_away: Callable[[BaseException], bool],
-    ) -> None:
-        self._window, self._state, self._connection = window, state, connection
-        self._messages, self._say, self._means_away = messages, say, means_away
+    def __init__(self, around: Surroundings) -> None:
+        self._window, self._state, self._connection, self._messages, self._say = around[:5]
+        self._who_asks, self._means_away = around.by, around.means_away
         self._known: Sequence[Item] | None = None
         self._known_at = ""
         self._looking = self._again = False
         self._listed: dict[str, Item] = {}
-        self._sending = Sending(state, connection, messages, SendingActions(by, means_away, self._tell, self.look))
+        self._sending = Sending(around, self._tell, self.look)
 
     def look(self) -> None:
         """Look up what there is now; the form and the open window show it."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .outage import ReconnectingCallbacks, WaitingCallbacks
     from .receipts import Answers
     from .shift_messages import ColleagueMessages
+    from .side_list import Surroundings
     from .today import TodayActions
     from .undoing import Changes
 
@@ -195,12 +196,8 @@ class Wiring(MainWindow):
                 self._form_changed,
             ),
         )
-        self.questions = Questions(
-            self, self.form, self.shared, self.connection, self.messages, say, self._mark_actions()
-        )
-        self.handover = Handover(
-            self, self.form, self.shared, self.connection, self.messages, say, self._note_actions()
-        )
+        self.questions = Questions(self._surroundings(), self.form, self._mark_actions())
+        self.handover = Handover(self._surroundings(), self.form, self._note_actions())
         self.damage = Damage(
             self.jobs,
             self.messages,
@@ -339,6 +336,17 @@ class Wiring(MainWindow):
             self.navigation.leave_form,
         )
 
+    def _surroundings(self) -> Surroundings:
+        from .side_list import Surroundings
+
+        return Surroundings(
+            self, self.shared, self.connection, self.messages, self.status.set, self.taking_back.by,
+            self.reconnecting.means_away,
+        )  # fmt: skip
+
+    def _may_take_messages(self) -> bool:
+        return "show_shift_messages" not in self.permissions.denied
+
     def _mark_actions(self) -> MarkActions:
         from .marks import MarkActions
 
@@ -346,10 +354,8 @@ class Wiring(MainWindow):
             self.navigation.open_row,
             self.show_form,
             lambda: self.changes.attended(),
-            self.taking_back.by,
             lambda: "mark_value" not in self.permissions.denied,
             lambda: "save_record" not in self.permissions.denied,
-            self.reconnecting.means_away,
             self.status.get,
         )
 
@@ -360,9 +366,7 @@ class Wiring(MainWindow):
         return NoteActions(
             command(self._go_to_check),
             command(self.navigation.go_to_plot),
-            self.taking_back.by,
             lambda: "write_note" not in self.permissions.denied,
-            self.reconnecting.means_away,
         )
 
     def _connection_callbacks(self) -> ConnectionCallbacks:
@@ -479,43 +483,25 @@ class Wiring(MainWindow):
     @cached_property
     def shift_messages(self) -> ColleagueMessages:
         """What shows the messages of colleagues, and sends them; made some seconds after the start."""
-        from .shift_messages import ColleagueMessages, MessageActions
+        from .shift_messages import ColleagueMessages
 
-        actions = MessageActions(
-            self.taking_back.by,
-            lambda: "show_shift_messages" not in self.permissions.denied,
-            self.reconnecting.means_away,
-        )
-        return ColleagueMessages(
-            self, self.form, self.shared, self.connection, self.messages, self.status.set, actions
-        )
+        return ColleagueMessages(self._surroundings(), self.form, self._may_take_messages)
 
     @cached_property
     def alarm_list(self) -> AlarmList:
         """What looks for alarms and shows them; made some seconds after the start."""
-        from .alarms import AlarmActions, AlarmList
+        from .alarms import AlarmList
 
-        actions = AlarmActions(
-            self.taking_back.by, self.reconnecting.means_away, lambda: self.deliveries.logins.keyring_silent
-        )
         return AlarmList(
-            self, self.shared, self.connection, self.jobs, self.own_settings, self.messages, self.status.set, actions
+            self._surroundings(), self.jobs, self.own_settings, lambda: self.deliveries.logins.keyring_silent
         )
 
     @cached_property
     def notices(self) -> CompanyNotices:
         """What fetches and shows the company's notices; made some seconds after the start, if there are any."""
-        from .notices import CompanyNotices, NoticeActions
+        from .notices import CompanyNotices
 
-        actions = NoticeActions(
-            self.taking_back.by,
-            lambda: "show_shift_messages" not in self.permissions.denied,
-            self.reconnecting.means_away,
-        )
-        return CompanyNotices(
-            *(self, self.shared, self.connection, self.jobs, self.own_settings),
-            *(self.messages, self.status.set, actions),
-        )
+        return CompanyNotices(self._surroundings(), self.jobs, self.own_settings, self._may_take_messages)
 
     @cached_property
     def answers(self) -> Answers:
