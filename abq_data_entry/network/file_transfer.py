@@ -31,7 +31,9 @@ from .guard import Guard, is_loopback
 from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
 from .remote_files import BrokenOff, Cancel, CantGoOn, FilesRefused, RemoteFiles, Where, not_done
 from .remote_files_names import FILE, MOST_ENTRIES, UNKNOWN, Listing, RemoteEntry, listing, name_problem, shown
-from .uploads import TIMEOUT, Progress, SourceFile, StoredUploads, checked_folder, tidy
+from .uploads import TIMEOUT, KeptSession, Progress, SourceFile, StoredUploads, checked_folder, tidy
+
+__all__ = ["TIMEOUT", "FtpUploads", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
 
 
 class FolderRefused(UserFacingError, ftplib.error_perm):
@@ -156,8 +158,6 @@ def certificate_of(guard: Guard, login: Login) -> bytes | None:
         session.close()
 
 
-__all__ = ["TIMEOUT", "FtpUploads", "TransferIncomplete", "TransferStopped", "ftp_security", "upload_to_corporate_ftp"]
-
 # The session ends, after a while without a command, say; the data's connection; the server gave the file up, as many
 # do after a cut (RFC 959).
 _BROKEN = ("421", "426", "451")
@@ -212,7 +212,24 @@ def upload_to_corporate_ftp(
         uploads.upload(filepath, name=name, progress=progress, cancel=cancel)
 
 
-class FtpUploads(StoredUploads[Session]):
+class _KeptFtp(KeptSession[Made]):
+    """What sending files and looking at them have in common."""
+
+    def _continue(self, session: Made, guard: Guard) -> None:
+        session.continue_under(guard)
+
+    def _end(self, session: Made, politely: bool) -> None:
+        if politely:
+            session.say_goodbye()
+        session.close()
+
+    def _is_break(self, error: Exception) -> bool:
+        if isinstance(error, ftplib.Error):
+            return str(error)[:3] in _BROKEN
+        return isinstance(error, ConnectionError | EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
+
+
+class FtpUploads(_KeptFtp[Session], StoredUploads[Session]):
     """One login for many files; each is sent as `upload_to_corporate_ftp` does it, whose parameters these are."""
 
     errors = (ftplib.Error, OSError, EOFError, ValueError, Cancelled)
@@ -241,14 +258,6 @@ class FtpUploads(StoredUploads[Session]):
     def _log_in(self, guard: Guard) -> Session:
         return log_in(guard, self.place)
 
-    def _continue(self, session: Session, guard: Guard) -> None:
-        session.continue_under(guard)
-
-    def _end(self, session: Session, politely: bool) -> None:
-        if politely:
-            session.say_goodbye()
-        session.close()
-
     def _new_store(self, source: SourceFile, identifier: str | None) -> Store:
         return Store(source, identifier)
 
@@ -260,16 +269,6 @@ class FtpUploads(StoredUploads[Session]):
 
     def _is_refusal(self, error: Exception) -> bool:
         return getattr(self._in_words(error), "login_refused", False)
-
-    def _is_break(self, error: Exception) -> bool:
-        return is_break(error)
-
-
-def is_break(error: Exception) -> bool:
-    """Tell whether a connection has died, or the server has said that it ends it."""
-    if isinstance(error, ftplib.Error):
-        return str(error)[:3] in _BROKEN
-    return isinstance(error, ConnectionError | EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 def _check_input(host: str, port: int, user: str, password: str) -> None:
@@ -377,7 +376,7 @@ class FilesSession(Session):
         return None
 
 
-class FtpFiles(RemoteFiles[FilesSession]):
+class FtpFiles(_KeptFtp[FilesSession], RemoteFiles[FilesSession]):
     """By FTP or FTPS, with the login and the options of deliveries."""
 
     errors = (ftplib.Error, OSError, EOFError, ValueError)
@@ -397,20 +396,12 @@ class FtpFiles(RemoteFiles[FilesSession]):
         return session
 
     def _continue(self, session: FilesSession, guard: Guard) -> None:
-        session.continue_under(guard)
+        super()._continue(session, guard)
         if session.where is None and session.root is None:
             raise ConnectionAbortedError("the session is in an unknown folder")
 
-    def _end(self, session: FilesSession, politely: bool) -> None:
-        if politely:
-            session.say_goodbye()
-        session.close()
-
     def _in_words(self, error: Exception, guard: Guard) -> Exception:
         return sanitized(error, self._to)
-
-    def _is_break(self, error: Exception) -> bool:
-        return is_break(error)
 
     def _list(self, session: FilesSession, guard: Guard, where: Where) -> Listing:
         session.go(where)

@@ -23,12 +23,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from .failures import Cancelled, UserFacingError, with_what_was_said
 from .guard import Guard
 from .remote_files_names import FILE, FOLDER, LINK, UNKNOWN, Listing, RemoteEntry, name_problem, shown
-from .uploads import Breaks, Progress, SourceFile
+from .uploads import Breaks, KeptSession, Progress, SourceFile
 
 try:
     import fcntl
@@ -282,18 +282,14 @@ class Got(NamedTuple):
     verified: str
 
 
-class RemoteFiles(abc.ABC, Generic[Session]):
+class RemoteFiles(KeptSession[Session]):
     """One folder at a destination, for one thread at a time. `timeout`: seconds of silence.
 
     Everything raises `FilesRefused` with why it wasn't done, errors of the connection in words, and `Cancelled`.
     """
 
-    errors: tuple[type[Exception], ...] = ()
-    """What the library and the guard raise; everything else is the caller's own."""
-
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._session: Session | None = None
 
     def __enter__(self) -> RemoteFiles[Session]:
         return self
@@ -447,22 +443,8 @@ class RemoteFiles(abc.ABC, Generic[Session]):
         """Where it is, for people and comparing, without secrets."""
 
     @abc.abstractmethod
-    def _log_in(self, guard: Guard) -> Session: ...
-
-    @abc.abstractmethod
-    def _continue(self, session: Session, guard: Guard) -> None:
-        """Put a session of an earlier call under the guard of this one."""
-
-    @abc.abstractmethod
-    def _end(self, session: Session, politely: bool) -> None: ...
-
-    @abc.abstractmethod
     def _in_words(self, error: Exception, guard: Guard) -> Exception:
         """Return the error in words for people, without its origin and without the password."""
-
-    @abc.abstractmethod
-    def _is_break(self, error: Exception) -> bool:
-        """Tell whether a connection has died, or the server has said that it ends it."""
 
     @abc.abstractmethod
     def _list(self, session: Session, guard: Guard, where: Where) -> Listing: ...
@@ -529,19 +511,6 @@ class RemoteFiles(abc.ABC, Generic[Session]):
                     raise
                 break
         raise failure.with_traceback(None)
-
-    def _ready(self, guard: Guard) -> Session:
-        if self._session is None:
-            self._session = self._log_in(guard)
-        else:
-            self._continue(self._session, guard)
-        return self._session
-
-    def _drop(self, politely: bool = False) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            with contextlib.suppress(*self.errors):
-                self._end(session, politely)
 
     def _receive(
         self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, part: Download, progress: Progress

@@ -62,7 +62,7 @@ from .shell_session import (
     log_in,
     refusal,
 )
-from .uploads import TIMEOUT, Part, Progress, SourceFile, StoredUploads, checked_folder, tidy
+from .uploads import TIMEOUT, KeptSession, Part, Progress, SourceFile, StoredUploads, checked_folder, tidy
 
 if TYPE_CHECKING:
     import paramiko
@@ -217,7 +217,20 @@ def upload_to_corporate_sftp(
         uploads.upload(filepath, name=name, progress=progress, cancel=cancel)
 
 
-class SftpUploads(StoredUploads[ShellSession]):
+class _KeptShell(KeptSession[ShellSession]):
+    """What sending files and looking at them have in common."""
+
+    def _continue(self, session: ShellSession, guard: Guard) -> None:
+        session.continue_under(guard)
+
+    def _end(self, session: ShellSession, politely: bool) -> None:
+        session.close()
+
+    def _is_break(self, error: Exception) -> bool:
+        return is_cut(error)
+
+
+class SftpUploads(_KeptShell, StoredUploads[ShellSession]):
     """One login for many files; each is sent as `upload_to_corporate_sftp` does it, whose parameters these are."""
 
     errors = (paramiko.SSHException, OSError, EOFError, ValueError, Cancelled)
@@ -254,12 +267,6 @@ class SftpUploads(StoredUploads[ShellSession]):
     def _log_in(self, guard: Guard) -> ShellSession:
         return log_in(guard, self.place, self.accept)
 
-    def _continue(self, session: ShellSession, guard: Guard) -> None:
-        session.continue_under(guard)
-
-    def _end(self, session: ShellSession, politely: bool) -> None:
-        session.close()
-
     def _new_store(self, source: SourceFile, identifier: str | None) -> SftpStore:
         return SftpStore(source, identifier)
 
@@ -271,9 +278,6 @@ class SftpUploads(StoredUploads[ShellSession]):
 
     def _is_refusal(self, error: Exception) -> bool:
         return isinstance(error, paramiko.AuthenticationException)
-
-    def _is_break(self, error: Exception) -> bool:
-        return is_cut(error)
 
 
 def _check_input(host: str, port: int, username: str) -> None:
@@ -427,7 +431,7 @@ _BLOCK = 32_000  # what fits into one packet
 _SECONDS = 120.0  # for a listing
 
 
-class SftpFiles(RemoteFiles[ShellSession]):
+class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
     """By SFTP, with the login and the options of deliveries."""
 
     errors = (paramiko.SSHException, OSError, EOFError, ValueError)
@@ -447,17 +451,8 @@ class SftpFiles(RemoteFiles[ShellSession]):
         self._root = _real(session, (session.files.getcwd() or ".").encode())
         return session
 
-    def _continue(self, session: ShellSession, guard: Guard) -> None:
-        session.continue_under(guard)
-
-    def _end(self, session: ShellSession, politely: bool) -> None:
-        session.close()
-
     def _in_words(self, error: Exception, guard: Guard) -> Exception:
         return sanitized(error, self._to.host)
-
-    def _is_break(self, error: Exception) -> bool:
-        return is_cut(error)
 
     def _list(self, session: ShellSession, guard: Guard, where: Where) -> Listing:
         folder = self._within(session, where)

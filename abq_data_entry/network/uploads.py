@@ -9,6 +9,7 @@ failed delivery left there is removed.
 from __future__ import annotations
 
 import abc
+import contextlib
 import hashlib
 import io
 import logging
@@ -367,25 +368,43 @@ class Store(Protocol[Over]):
         """Remove what a failure left, over a new session."""
 
 
-class StoredUploads(Uploads, Generic[Session]):
-    """Uploads over a session with a server that keeps files by name (FTP, SFTP)."""
+class KeptSession(abc.ABC, Generic[Session]):
+    """A session with a server that is handed from one file or call to the next."""
 
     errors: tuple[type[Exception], ...] = ()
     """What the library and the guard raise; everything else is the caller's own."""
-
-    def __init__(self, timeout: float) -> None:
-        super().__init__(timeout)
-        self._session: Session | None = None
+    _session: Session | None = None
 
     @abc.abstractmethod
     def _log_in(self, guard: Guard) -> Session: ...
 
     @abc.abstractmethod
     def _continue(self, session: Session, guard: Guard) -> None:
-        """Put a session of an earlier file under the guard of this one."""
+        """Put a session of an earlier file or call under the guard of this one."""
 
     @abc.abstractmethod
     def _end(self, session: Session, politely: bool) -> None: ...
+
+    @abc.abstractmethod
+    def _is_break(self, error: Exception) -> bool:
+        """Tell whether a connection has died, or the server has said that it ends it."""
+
+    def _ready(self, guard: Guard) -> Session:
+        if self._session is None:
+            self._session = self._log_in(guard)
+        else:
+            self._continue(self._session, guard)
+        return self._session
+
+    def _drop(self, politely: bool = False) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            with contextlib.suppress(*self.errors):
+                self._end(session, politely)
+
+
+class StoredUploads(KeptSession[Session], Uploads):
+    """Uploads over a session with a server that keeps files by name (FTP, SFTP)."""
 
     @abc.abstractmethod
     def _new_store(self, source: SourceFile, identifier: str | None) -> Store[Session]: ...
@@ -400,10 +419,6 @@ class StoredUploads(Uploads, Generic[Session]):
     @abc.abstractmethod
     def _is_refusal(self, error: Exception) -> bool:
         """Tell whether a failed login was refused because of the user name or the password."""
-
-    @abc.abstractmethod
-    def _is_break(self, error: Exception) -> bool:
-        """Tell whether a connection has died, or the server has said that it ends it."""
 
     def discard(self, name: str) -> bool:
         with Guard(None, _TIDYING) as guard:
@@ -420,9 +435,7 @@ class StoredUploads(Uploads, Generic[Session]):
             return True
 
     def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            self._end(session, politely=True)
+        self._drop(politely=True)
 
     def _attempt(
         self, source: SourceFile, identifier: str | None, cancel: threading.Event | None
@@ -468,21 +481,13 @@ class StoredUploads(Uploads, Generic[Session]):
                 self._drop()
 
     def _ready(self, guard: Guard) -> Session:
-        if self._session is not None:
-            self._continue(self._session, guard)
-            return self._session
+        is_new = self._session is None
         try:
-            self._session = self._log_in(guard)
+            return super()._ready(guard)
         except self.errors as error:
-            if not guard.verdict() and self._is_refusal(error):
+            if is_new and not guard.verdict() and self._is_refusal(error):
                 self._refusal = self._in_words(error)
             raise
-        return self._session
-
-    def _drop(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            self._end(session, politely=False)
 
     def _clear(self, store: Store[Session], guard: Guard) -> None:
         session = self._log_in(guard)
