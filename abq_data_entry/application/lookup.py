@@ -164,12 +164,12 @@ class Offline:
 
     def rows(self, chosen: ListFilter) -> list[Record] | None:
         """The records that the list would show, as far as they are known; ``None`` if nothing is known at all."""
-        readings = self.known.readings.values() if self.known is not None else ()
-        known = [record for latest in readings for record in latest]
+        readings = self._known.readings.values() if self._known is not None else ()
+        known = [*(record for latest in readings for record in latest), *self._saved]
         waiting = [each.record for each in self._state.waiting]
         if not known and not waiting:
             return None
-        # One that waits stands for an earlier one of its plot.
+        # Of a record that is there more than once the last one counts: what waits is the newest.
         found = {tuple(record[name] for name in fields.RECORD_KEY): record for record in (*known, *waiting)}
         pairs = ((F.DATE, chosen.date), (F.LAB, chosen.lab), (F.PLOT, chosen.plot), (F.TECHNICIAN, chosen.technician))
         wanted = [(name, value) for name, value in pairs if value is not None]
