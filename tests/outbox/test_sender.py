@@ -13,6 +13,7 @@ import pytest
 from abq_data_entry import network, outbox
 from abq_data_entry.models import SETTINGS
 from abq_data_entry.network.destinations import destination
+from abq_data_entry.network.failures import UserFacingError
 from abq_data_entry.network.shell_session import FileRefused
 from abq_data_entry.outbox.delivery import companion, report_of
 from abq_data_entry.outbox.sending import Sender
@@ -197,6 +198,36 @@ def test_a_report_that_is_refused_does_not_hold_back_the_extract(
     else:
         assert sent(tmp_path, uploads, head="", report=True).startswith("The day's report wasn't taken there: no")
     assert (UPLOAD in uploads.asked) is not is_raised
+
+
+class KeyUnknown(UserFacingError, Exception):
+    """The server was never seen before."""
+
+    fingerprint = "SHA256:unknown"
+
+
+def test_an_unknown_key_is_asked_about_once() -> None:
+    path, asked = Path("absent") / FILE, list[str]()
+    first, second = Uploads(refuses={FILE: KeyUnknown("Not known.")}), Uploads()
+    sending: dict[str, Any] = {"name": FILE, "progress": lambda sent, total: None, "cancel": threading.Event()}
+
+    def answering(answer: Any) -> Any:
+        def trusted(fingerprint: str) -> Any:
+            asked.append(fingerprint)
+            return answer
+
+        return trusted
+
+    with Sender(lambda: first, trusted=answering(lambda: second)) as sender:  # type: ignore[arg-type,return-value]
+        for _ in range(2):
+            sender(path, **sending)
+    assert asked == ["SHA256:unknown"] and first.asked[-1] == second.asked[-1] == ("close",)
+    assert [each[0] for each in second.asked].count("upload") == 2
+    with Sender(lambda: first, trusted=answering(None)) as sender:  # type: ignore[arg-type,return-value]
+        for _ in range(2):
+            with pytest.raises(KeyUnknown):
+                sender(path, **sending)
+    assert len(asked) == 2, "who is asked again and again learns to say yes"
 
 
 def test_one_login_is_used_until_the_end() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from abq_data_entry.application import tools
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views import LoginDialog
@@ -371,6 +372,20 @@ def watch(window: Window, seconds: float) -> list[float]:
     window.app.after(10, tick)
     window.until(lambda: last >= end, "the time to pass")
     return gaps
+
+
+def test_what_is_over_at_once_gets_no_line(
+    window: Window, stored: SQLModel, rest_server: BundledServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tools, "LINE_MS", 60_000)
+    stored.save_record(record(1, str(TODAY)))
+    point_to(window, **rest_settings(rest_server))
+    window.app.callbacks["upload_to_corporate_rest"]()
+    log_in(window, REST_TITLE, "test", "test")
+    window.until(lambda: window.app.commands.running, "the command")
+    assert "REST: running" in status(window) and not running_lines(window)
+    window.until(lambda: "successfully uploaded" in status(window), "the upload")
+    assert not window.app.commands.running and not running_lines(window)
 
 
 def test_cancel_by_keyboard_gives_the_focus_back(window: Window, stored: SQLModel) -> None:
