@@ -35,6 +35,7 @@ _LOOK_MS = 50
 _ROOM = 0.7  # of the screen's height, at most, for what can be scrolled and what is around it
 _LINE = 62  # characters
 _MOST_LINES = 16  # of a reason; what is longer can be scrolled
+_LINES_AROUND = 11  # what a dialog needs besides, with a field and what is wrong with it
 _PADDING = 24
 
 
@@ -96,7 +97,8 @@ class Dialog(tk.Toplevel):
         width = self.winfo_screenwidth() - 2 * MARGIN - 2 * _PADDING
         if content.winfo_reqheight() <= height and content.winfo_reqwidth() <= width:
             room.grid(**place)
-            content.grid(row=0, column=0, sticky="nw")
+            room.columnconfigure(0, weight=1)
+            content.grid(row=0, column=0, sticky="new")
             return
         scrolled = Scrolled(self.body, room)
         scrolled.grid(**place)
@@ -136,7 +138,9 @@ class Dialog(tk.Toplevel):
         room = ttk.Frame(self.body)
         room.grid(row=1, column=0, sticky="ew", pady=(8, 0))
         room.columnconfigure(0, weight=1)
-        height = max(1, min(_MOST_LINES, lines))
+        most = self.winfo_screenheight() // nametofont("TkDefaultFont", self).metrics("linespace") - _LINES_AROUND
+        most = max(3, min(_MOST_LINES, most))
+        height = max(1, min(most, lines))
         text = tk.Text(room, height=height, width=letters, wrap="word", relief="flat", borderwidth=0)
         style = ttk.Style(self)
         text.configure(
@@ -148,7 +152,7 @@ class Dialog(tk.Toplevel):
         text.insert("1.0", detail)
         text.configure(state="disabled", takefocus=0)
         text.grid(row=0, column=0, sticky="ew")
-        if lines > _MOST_LINES - 4:  # how Tk breaks them is known only when they are drawn
+        if lines > most - 4:  # how Tk breaks them is known only when they are drawn
             bar = AutoHideScrollbar(room, orient="vertical", command=text.yview)
             bar.take_width_only(room, row=0, column=1)
             text.configure(yscrollcommand=bar.set)
@@ -241,6 +245,12 @@ def line_width(widget: tk.Misc) -> int:
     letter = nametofont("TkDefaultFont", widget).measure("0")
     room = widget.winfo_screenwidth() - 4 * MARGIN - 2 * _PADDING
     return letter * min(_LINE, max(10, room // letter))
+
+
+def letters_in(widget: tk.Misc, most: int, beside: int) -> int:
+    """How many letters a field in a dialog has room for on this screen, of ``most``, with ``beside`` letters before it.
+    """
+    return max(8, min(most, line_width(widget) // nametofont("TkDefaultFont", widget).measure("0") - beside))
 
 
 class Remember(NamedTuple):

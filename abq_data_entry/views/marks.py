@@ -9,10 +9,11 @@ from typing import Any
 
 from ..widgets.field_input import ERROR_MARK
 from .action_list import ActionList, ActionRow, ListTexts, RowAction, RowCallbacks
-from .dialogs import Dialog, line_width
+from .dialogs import Dialog, letters_in, line_width
 from .typed_keys import give_to
 
 LONGEST = 2000
+_BESIDE = 12  # letters: the label and the gaps
 _COLUMNS = (("Record", 26), ("Field", 14), ("Value", 9), ("State", 11), ("Technician", 12), ("Words", 40))
 _TEXTS = ListTexts(
     "All marks",
@@ -100,10 +101,8 @@ class WordsDialog(Dialog):
         self.add_choices(grid)
         ttk.Label(grid, text=self._label).grid(row=8, column=0, sticky="nw", padx=(0, 12), pady=(4, 0))
         style = ttk.Style(self)
-        self.box = tk.Text(grid, height=3, width=40, wrap="word", relief="flat", borderwidth=0, highlightthickness=1)
-        self.box.configure(
-            font="TkTextFont", undo=True, padx=4, pady=4,
-        )  # fmt: skip
+        self.box = tk.Text(grid, height=3, width=letters_in(self, 40, _BESIDE), wrap="word", font="TkTextFont")
+        self.box.configure(relief="flat", borderwidth=0, highlightthickness=1, undo=True, padx=4, pady=4)
         colours = {
             "background": style.lookup("TEntry", "fieldbackground"),
             "foreground": style.lookup("TEntry", "foreground"),
@@ -201,7 +200,8 @@ class ChoicesDialog(WordsDialog):
         """The lists."""
         for row, (label, texts, first) in enumerate(self._lists):
             ttk.Label(grid, text=label).grid(row=row, column=0, sticky="w", padx=(0, 12), pady=(4, 0))
-            box = ttk.Combobox(grid, values=list(texts.values()), state="readonly", font="TkTextFont", width=36)
+            box = ttk.Combobox(grid, values=list(texts.values()), state="readonly", font="TkTextFont")
+            box.configure(width=letters_in(self, 36, _BESIDE))
             box.set(texts[first])
             box.grid(row=row, column=1, sticky="w", pady=(4, 0))
             self.boxes[label] = box

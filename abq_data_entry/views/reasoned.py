@@ -12,11 +12,13 @@ from ..widgets import widen_list
 from ..widgets.field_input import ERROR_MARK
 from ..widgets.focus import select_text
 from ..widgets.table import Table
-from .dialogs import Dialog, line_width
+from .dialogs import Dialog, letters_in, line_width
 from .plot_panel import LONGEST, USUAL
 
 REASON = "Reason"
 _PREVIEW_LINES = 8
+_PREVIEW_ROOM = 0.25  # of the screen's height, at most
+_BESIDE = 16  # letters: the longest label, the arrow and the gaps
 
 
 class Asked(NamedTuple):
@@ -79,13 +81,14 @@ class ReasonedDialog(Dialog):
 
     def make_body(self, body: ttk.Frame) -> None:
         """A line a field, the reason last."""
-        grid = ttk.Frame(body)
-        grid.grid(row=2, column=0, sticky="ew", pady=(16, 0))
+        room = tk.Canvas(body)
+        grid = ttk.Frame(room)
         grid.columnconfigure(1, weight=1)
         for position, each in enumerate(self._asked):
             self._add_line(grid, 2 * position, each.name, each.text, [str(one) for one in each.choices or ()], 14)
         self._add_line(grid, 2 * len(self._asked), REASON, "", self._usual, 40)
         self.add_more(body)
+        self.place(room, grid, 16)
 
     def add_more(self, body: ttk.Frame) -> None:
         """For subclasses: what stands below the fields, in row 3."""
@@ -131,11 +134,12 @@ class ReasonedDialog(Dialog):
         self, grid: ttk.Frame, row: int, name: str, text: str, values: Sequence[str], width: int
     ) -> None:
         ttk.Label(grid, text=name).grid(row=row, column=0, sticky="w", padx=(0, 12), pady=(4, 0))
+        width = letters_in(self, width, _BESIDE)
         box = ttk.Combobox(grid, width=width, values=list(values), font="TkTextFont")
         box.configure(postcommand=lambda: widen_list(box))
         box.set(text)
         box.grid(row=row, column=1, sticky="ew" if name == REASON else "w", pady=(4, 0))
-        note = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self), justify="left")
+        note = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self) * 2 // 3, justify="left")
         note.grid(row=row + 1, column=1, sticky="w")
         # The note takes room only while it says something.
         self.boxes[name], self.notes[name], self._texts[name] = box, note, text
@@ -201,7 +205,9 @@ class ManyDialog(ReasonedDialog):
 
     def add_more(self, body: ttk.Frame) -> None:
         """What becomes of each."""
-        table = Table(body, (("Record", 26), ("Becomes", 44)), height=_PREVIEW_LINES)
+        fitting = int(self.winfo_screenheight() * _PREVIEW_ROOM) // int(ttk.Style(self).lookup("Treeview", "rowheight"))
+        columns = (("Record", 26), ("Becomes", letters_in(self, 44, 26)))
+        table = Table(body, columns, height=max(2, min(_PREVIEW_LINES, fitting)))
         table.grid(row=3, column=0, sticky="nsew", pady=(16, 0))
         body.rowconfigure(3, weight=1)
         self.tree = table.tree

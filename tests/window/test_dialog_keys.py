@@ -77,6 +77,27 @@ def test_words_can_be_asked_for_in_every_theme(begun: Window, theme: str) -> Non
     assert dialog.words == "Lamp."
 
 
+@pytest.mark.parametrize("command", ["move_record", "withdraw_record", "move_check", "mark_value", "write_note"])
+def test_a_dialog_with_errors_stays_on_the_screen_with_the_largest_letters(
+    begun: Window, stored: SQLModel, command: str
+) -> None:
+    stored.save_record(record(1, begun.text(F.DATE)))
+    begun.app.callbacks["refresh"]()
+    begun.settle()
+    open_plot(begun, 1)
+    begun.app.settings["font size"].set(24)
+    begun.settle()
+    begun.app.callbacks[command]()
+    dialog = begun.dialog()
+    if isinstance(dialog, ReasonedDialog):
+        for box in dialog.boxes.values():
+            box.set("nonsense" if box.get() else "")
+    dialog.buttons[0].invoke()
+    begun.take_keys()
+    right, below = (dialog.winfo_rootx() + dialog.winfo_width(), dialog.winfo_rooty() + dialog.winfo_height())
+    assert right <= dialog.winfo_screenwidth() and below <= dialog.winfo_screenheight()
+
+
 def test_undo_keeps_the_words_that_stood_in_a_dialog_at_first(begun: Window) -> None:
     dialog = NoteDialog(begun.app, "?", {"A": "Lab A"}, lambda _subject, _words: None, "A", "The door sticks.")
     begun.dialog()
