@@ -332,18 +332,17 @@ class Connections:
                 return False
             ended = self._cancelling[ident] = threading.Event()
         try:
-            # Not by libpq: it waits for the server without a limit, and psycopg2 holds the interpreter meanwhile.
-            server = endpoint_at(self.endpoint, place_of(connection))
-            statement = f"SELECT pg_cancel_backend({connection.info.backend_pid})"
-            if self.facts.pooled or not answers(server, _CANCEL_SECONDS, statement):
-                close_socket(connection)
-            return True
-        except (psycopg2.Error, OSError):  # closed by now
-            return False
+            with suppress(psycopg2.Error, OSError):  # closed by now
+                # Not by libpq: it waits for the server without a limit, and psycopg2 holds the interpreter meanwhile.
+                server = endpoint_at(self.endpoint, place_of(connection))
+                statement = f"SELECT pg_cancel_backend({connection.info.backend_pid})"
+                if self.facts.pooled or not answers(server, _CANCEL_SECONDS, statement):
+                    close_socket(connection)
         finally:
             with self._lock:
                 del self._cancelling[ident]
             ended.set()
+        return True
 
     def owns(self, process: int) -> bool:
         """Tell whether a server process serves, or served, one of these connections; not known through a pooler."""

@@ -189,7 +189,7 @@ def _count_part(cursor: Cursor, part: Part) -> Stretch:
     if len(part.leading) == 1:
         return _stretch([((group.value,), group.rows) for group in groups], distance)
     steps: list[Step] = []
-    many = _count_by_days(cursor, part, [group for group in groups if group.rows > 2 * distance], distance)
+    many = _count_by_days(cursor, part, [group for group in groups if group.rows > distance], distance)
     for group in groups:
         start = group.last if part.descending else group.first
         steps += many.get(group.value, [((group.value, start), group.rows)])

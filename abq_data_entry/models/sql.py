@@ -380,15 +380,16 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         Returns whether the plot is this window's. Of two that claim it at once the second is refused. Call it on the
         thread of `enter_check`.
         """
-        key = _parsed(Date=date, Time=time, Lab=lab)
-        place = platform.node()
+        key, place = _parsed(Date=date, Time=time, Lab=lab), platform.node()
+        if not key:
+            return False
         return self._own_sessions().write(partial(self._presence.claim, key=key, plot=plot, who=who, workstation=place))
 
     def claim_next_plot(self, date: object, time: object, lab: object, plots: Sequence[int]) -> int | None:
         """Return the first of `plots` that is neither recorded nor open elsewhere, `None` if all are; it is this
         window's from now on, where `enter_check` or `claim_plot` has told that it is at the check. On any thread."""
         key = _parsed(Date=date, Time=time, Lab=lab)
-        return self._connections.write(partial(self._presence.claim_next, key=key, plots=plots))
+        return self._connections.write(partial(self._presence.claim_next, key=key, plots=plots)) if key else None
 
     def leave_check(self) -> None:
         """Take back what `enter_check` told; call it on the same thread."""
@@ -578,8 +579,8 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         return self._connections.write(partial(administration.set_time_zone, name=name))
 
 
-def _parsed(**key: object) -> Record:
-    """Return the typed values of a key; an empty dict if one of them can't be a value, so that nothing has it."""
+def _parsed(**key: object) -> Record | None:
+    """Return the typed values of a key; None if one of them can't be a value, so that nothing has it."""
     date, time, lab, plot = (key.get(name) for name in fields.RECORD_KEY)
     is_lab = isinstance(lab, str) and len(lab) == 1 and lab.isalnum()
     is_plot = plot is None or (type(plot) is int and plot in _PLOTS)
@@ -592,4 +593,4 @@ def _parsed(**key: object) -> Record:
             for each in (fields.field(name),)
         }
     except ValueError:
-        return {}
+        return None

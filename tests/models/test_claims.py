@@ -168,3 +168,11 @@ def test_where_labs_are_kept_apart_nobody_enters_another_lab(node: Node, technic
 def test_who_may_not_enter_records_claims_nothing(node: Node) -> None:
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         run(login(node, "abq_qa"), "SELECT claim_plot('word', '2026-11-21', '8:00', 'A', 1, '', '')")
+
+
+def test_of_a_check_that_cannot_be_nobody_claims_a_plot(model: SQLModel) -> None:
+    for date, clock, lab in (("no date", "8:00", "A"), (DATE, "8:30", "A"), (DATE, "8:00", "no lab")):
+        model.enter_check(date, clock, lab, 3, "J Simms")
+        assert model.claim_plot(date, clock, lab, 3, "J Simms") is False
+        assert model.claim_next_plot(date, clock, lab, [3, 4]) is None
+        assert model.get_presence(date, clock, lab) == []

@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 
 from abq_data_entry.models import RecordExists, RecordInvalid, RecordMissing, SQLModel
+from abq_data_entry.models.undoing import By
 from tests.models.records import DATE, faulty, record, typed
 
 
@@ -54,6 +55,30 @@ def test_all_records_are_todays_in_the_order_of_time(model: SQLModel) -> None:
             model.save_record(record(Date=date, Time=time))
     assert [row["Time"] for row in model.get_all_records()] == ["8:00", "12:00", "20:00"]
     assert len(model.get_all_records(all_dates=True)) == (3 if today == DATE else 6)
+
+
+def test_what_became_of_a_record_that_is_gone_is_told(model: SQLModel) -> None:
+    key, by = (DATE, "8:00", "A", 3), By("P Taylor")
+
+    def told() -> str:
+        with pytest.raises(RecordMissing, match="can't be corrected") as caught:
+            model.save_record(record(), write="update")
+        words = str(caught.value).partition(": ")[2]
+        assert words == (model.get_departure(*key) or "It is no longer in the database.")
+        return words
+
+    assert told() == "It is no longer in the database."
+    model.save_record(record())
+    assert model.get_departure(*key) == ""
+    model.withdraw_record(key, "typed twice", by=by)
+    assert told() == "P Taylor withdrew it (typed twice)."
+    model.bring_back_record(key, "after all")
+    model.move_record(key, (DATE, "12:00", "B", 4), "wrong lab", by=by)
+    assert told() == "P Taylor moved it to 2026-11-20 12:00, lab B, plot 4 (wrong lab)."
+    model.save_record(record())
+    model.query("DELETE FROM plot_checks WHERE lab_id = 'A'")
+    assert told().endswith(" withdrew it.")
+    assert [model.get_departure("x", "8:00", "A", 3), model.get_departure(DATE, "8:00", "A", 4)] == ["", ""]
 
 
 def test_an_existing_record_is_not_inserted_again(model: SQLModel) -> None:

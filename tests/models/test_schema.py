@@ -331,8 +331,9 @@ class TestWithoutRights:
         run(server.endpoint("postgres"), "DROP ROLE abq_guest")
 
     def test_who_may_not_make_tables_is_told_what_to_run(self, without: Callable[[str], Endpoint]) -> None:
-        with pytest.raises(RightsMissing, match="GRANT USAGE, CREATE ON SCHEMA public TO abq_guest;"):
+        with pytest.raises(RightsMissing, match="GRANT USAGE, CREATE ON SCHEMA public TO abq_guest;") as told:
             schema.prepare(without("template0"))
+        assert "permission denied" in told.value.detail
 
     def test_who_may_not_read_is_told_what_to_grant(
         self, without: Callable[[str], Endpoint], database_template: str
