@@ -100,12 +100,12 @@ def test_what_was_taken_is_to_be_chosen_where_the_heights_would_not_be_in_order(
     assert found == (mine, (F.MIN_HEIGHT, F.MAX_HEIGHT, F.MEDIAN_HEIGHT), ())
     in_order = fields.merge(base, {**base, F.MIN_HEIGHT: Decimal(2)}, {**base, F.MAX_HEIGHT: Decimal(9)})
     assert in_order.conflicts == () and in_order.taken == (F.MAX_HEIGHT,)
-    # A field that both have changed is chosen by itself: the others are settled.
+    # Where both have changed one of them, all that differ are to be chosen.
     chosen = fields.merge(base, {**base, F.MIN_HEIGHT: Decimal(4)}, {**theirs, F.MIN_HEIGHT: Decimal(2)})
-    assert chosen.conflicts == (F.MIN_HEIGHT,) and chosen.taken == (F.MAX_HEIGHT, F.MEDIAN_HEIGHT)
+    assert chosen.conflicts == (F.MIN_HEIGHT, F.MAX_HEIGHT, F.MEDIAN_HEIGHT) and chosen.taken == ()
 
 
-def test_readings_without_a_fault_are_chosen_one_by_one() -> None:
+def test_readings_are_chosen_together() -> None:
     mine, theirs = changed(Humidity=Decimal(2)), changed(Humidity=Decimal(3), Temperature=Decimal(5))
     found = fields.merge(BASE, mine, theirs)
-    assert found == ({**mine, F.TEMPERATURE: Decimal(5)}, (F.HUMIDITY,), (F.TEMPERATURE,))
+    assert found == (mine, (F.HUMIDITY, F.TEMPERATURE), ())

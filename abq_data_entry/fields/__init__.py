@@ -19,7 +19,6 @@ from abq_data_entry.fields.table import (
     field,
 )
 from abq_data_entry.fields.values import (
-    TOGETHER,
     FieldErrors,
     Merge,
     Record,
@@ -44,7 +43,6 @@ __all__ = [
     "READINGS",
     "RECORD_KEY",
     "REQUIRED_ORDER",
-    "TOGETHER",
     "Choices",
     "Field",
     "FieldErrors",

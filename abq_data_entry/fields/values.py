@@ -466,7 +466,7 @@ def _read_fault(record: Mapping[str, object]) -> bool:
 _NAMES = frozenset(each.name for each in FIELDS)
 
 
-TOGETHER: tuple[tuple[str, ...], ...] = (
+_TOGETHER: tuple[tuple[str, ...], ...] = (
     (FieldNames.EQUIPMENT_FAULT, *READINGS),
     (FieldNames.MIN_HEIGHT, FieldNames.MAX_HEIGHT, FieldNames.MEDIAN_HEIGHT),
 )
@@ -488,56 +488,21 @@ def merge(base: Mapping[str, object] | None, mine: Mapping[str, object], theirs:
     """Bring two versions of one record together, field by field.
 
     `base`: what both began with, None where both began a new record. Values are typed; the key is the same. What only
-    one side changed is taken from there; what both changed in the same way is no conflict. A fault of the equipment
-    and its three readings go together, and so do the heights where the merged ones wouldn't be in order.
+    one side changed is taken from there; what both changed in the same way is no conflict. Of a fault of the equipment
+    and its three readings, and of the three heights, all that differ are to be chosen where one is, or where the merged
+    ones don't fit each other.
     """
-    merged: dict[str, object] = {}
-    conflicts: list[str] = []
-    taken: list[str] = []
-    for name in CSV_HEADER:
-        own, other = mine.get(name), theirs.get(name)
-        merged[name] = own
-        if own == other or name in RECORD_KEY:
-            continue
-        # Untouched on this side: what the other one made of it is what both want.
-        if base is not None and own == base.get(name):
-            merged[name] = other
-            taken.append(name)
-        elif base is None or other != base.get(name):
-            conflicts.append(name)
-    for group in TOGETHER:
-        if _breaks(group, base, mine, theirs, merged, conflicts):
-            _keep_together(group, mine, theirs, merged, conflicts, taken)
-    return Merge(merged, tuple(name for name in CSV_HEADER if name in conflicts), tuple(taken))
-
-
-def _breaks(
-    group: tuple[str, ...],
-    base: Mapping[str, object] | None,
-    mine: Mapping[str, object],
-    theirs: Mapping[str, object],
-    merged: Mapping[str, object],
-    conflicts: Sequence[str],
-) -> bool:
-    """Tell whether the fields of a group can't be chosen one by one."""
-    if base is not None and any(all(side.get(name) == base.get(name) for name in group) for side in (mine, theirs)):
-        return False  # all of it is one side's
-    if group[0] == FieldNames.EQUIPMENT_FAULT:
-        return mine.get(group[0]) != theirs.get(group[0])
-    return not any(name in conflicts for name in group) and any(name in check_across(merged) for name in group)
-
-
-def _keep_together(
-    group: tuple[str, ...],
-    mine: Mapping[str, object],
-    theirs: Mapping[str, object],
-    merged: dict[str, object],
-    conflicts: list[str],
-    taken: list[str],
-) -> None:
-    for name in group:
-        merged[name] = mine.get(name)
-        if name in taken:
-            taken.remove(name)
-        if mine.get(name) != theirs.get(name) and name not in conflicts:
-            conflicts.append(name)
+    differing = [name for name in CSV_HEADER if mine.get(name) != theirs.get(name) and name not in RECORD_KEY]
+    # Untouched on this side: what the other one made of it is what both want.
+    taken = [name for name in differing if base is not None and mine.get(name) == base.get(name)]
+    merged = {name: (theirs if name in taken else mine).get(name) for name in CSV_HEADER}
+    wrong = check_across(merged)
+    conflicts = {name for name in differing if base is None or base.get(name) not in (mine.get(name), theirs.get(name))}
+    for group in _TOGETHER:
+        if any(name in conflicts or name in wrong for name in group):
+            conflicts.update(name for name in group if name in differing)
+    return Merge(
+        {name: mine.get(name) if name in conflicts else value for name, value in merged.items()},
+        tuple(name for name in differing if name in conflicts),
+        tuple(name for name in taken if name not in conflicts),
+    )

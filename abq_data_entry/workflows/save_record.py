@@ -116,18 +116,10 @@ class Conflict:
 def bring_together(mine: Record, base: Record | None, theirs: VersionedRecord, reason: str = "") -> Conflict:
     """Merge both versions field by field; `to_choose` is empty where that needs nobody."""
     merge = fields.merge(base, mine, theirs.record)
-    names, wrong = set(merge.conflicts), set(fields.check_across(merge.merged))
-    # Where one of a group is to be chosen, all of it that differ are.
-    for group in fields.TOGETHER:
-        differing = {name for name in group if mine.get(name) != theirs.record.get(name)}
-        if differing & names or wrong & set(group):
-            names |= differing
     # What the database has is right, and so is mine if it was parsed: then both together are.
-    whole = isinstance(mine, fields.Record) and not names
+    whole = isinstance(mine, fields.Record) and not merge.conflicts
     merged = fields.Record(merge.merged) if whole else merge.merged
-    to_choose = tuple(name for name in fields.FOCUS_ORDER if name in names)
-    taken = tuple(name for name in fields.FOCUS_ORDER if name not in names and mine.get(name) != merged.get(name))
-    return Conflict(mine, base, theirs, merged, to_choose, taken, reason)
+    return Conflict(mine, base, theirs, merged, merge.conflicts, merge.taken, reason)
 
 
 def save_record(model: SQLModel, save: Save) -> Saved | Conflict:
