@@ -234,7 +234,7 @@ class Following:
         self._timer, self._begins = form.after(LOOK_MS, self._look), ""
 
     def begin_again(self, model: SQLModel) -> None:
-        """The database is back: listen to it again in a moment, and look then for all that wasn't heard."""
+        """Listen to a database that is back, in a moment, and look then for all that wasn't heard."""
         self.stop_listening()
         self._begins = self._form.after(AGAIN_MS, self.begin, model)
 
@@ -249,12 +249,12 @@ class Following:
         self._thread.start()
 
     def end(self) -> None:
-        """The window closes: nothing is shown any more."""
+        """Stop showing anything: the window closes."""
         self._form.after_cancel(self._timer)
         self.stop_listening()
 
     def stop_listening(self) -> None:
-        """Hear nothing any more."""
+        """Stop listening."""
         if self._begins:
             self._form.after_cancel(self._begins)
         self._stop.set()
