@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..views.marks import QuestionsWindow
     from .undoing import Key
 
-_TITLE = "Questions from QA"
 _MARK_TITLE = "Mark Value"
 _SIGNS = {"queried": "? QA: ", "accepted": "✓ QA accepts: ", "excluded": "! QA excludes: "}
 _STATES = {"queried": "Asked about", "accepted": "Accepted", "excluded": "Excluded from QA's views"}

@@ -1,12 +1,9 @@
 """Where a password comes from; never from the command line, which every user of the machine can read."""
 
-import logging
 import os
 import sys
 
 from .outcome import NotDone, waiting_for_an_answer
-
-log = logging.getLogger(__name__)
 
 NO_LOGIN = ("", "")
 DELIVERY_VARIABLE = "ABQ_PASSWORD"
@@ -65,21 +62,6 @@ def login_for(
         return known
     user = username or _asked_user(destination, from_stdin)
     return user, _asked_password(destination, user)
-
-
-def login_in_keyring(destination: str, username: str, place: str) -> tuple[str, str] | None:
-    """The login that the keyring has for this place, if it has one."""
-    return _in_keyring(destination, username, place) if needs_login(destination, place) else NO_LOGIN
-
-
-def _in_keyring(key: str, username: str, place: str) -> tuple[str, str] | None:
-    from ..keyring_store import KeyringFailed, get
-
-    try:
-        return get(key, username, place)
-    except KeyringFailed as error:  # then it is asked for
-        log.info("the keyring gave nothing: %s", error)
-        return None
 
 
 def login_kept(destination: str, username: str, place: str) -> tuple[str, str] | None:

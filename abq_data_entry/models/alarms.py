@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BACKUP, AUDIT, DISK = "backup", "audit", "disk"
 BEGIN, END = "begin", "end"
-SENDING, TOLD, FAILED, GIVEN_UP, UNKNOWN = "sending", "told", "failed", "given up", "unknown"
+SENDING, TOLD, FAILED, UNKNOWN = "sending", "told", "failed", "unknown"
 MAIL, WEBHOOK = "mail", "webhook"
 _FOR_WHOM = "Those who may read the records may end alarms."
 _OWNER = "Only the owner of the database can change this, and those to whom the owner has granted it."

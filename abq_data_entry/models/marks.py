@@ -16,7 +16,6 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import fields
-from abq_data_entry.constants import FieldNames
 from abq_data_entry.counting import one_line
 from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, RecordMissing, RightsMissing
@@ -254,8 +253,6 @@ def plain(name: str) -> str:
 MARKABLE = tuple(name for name in fields.CSV_HEADER if name not in fields.RECORD_KEY)
 """The fields that can be marked, besides the whole record."""
 
-NOT_EXCLUDED = (FieldNames.TECHNICIAN, FieldNames.SEED_SAMPLE, FieldNames.EQUIPMENT_FAULT)
-"""Those that can't be excluded by themselves."""
 
 
 _NOTES_FOR_WHOM = "Only those who enter records can write notes and mark them as done."

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from abq_data_entry.observation import AHEAD, CONDITIONS_KEY, OLD, QUANTITIES, STATION, TIME_KEY, read_time
+from abq_data_entry.observation import AHEAD, OLD, STATION, TIME_KEY, read_time
 
 from .failures import (
     InvalidInput,
@@ -145,7 +145,6 @@ def _user_agent(contact: str) -> str:
     return user_agent() + (f" ({comment})" if comment else "")
 
 
-OBSERVATION_KEYS = (TIME_KEY, *(each.key for each in QUANTITIES), CONDITIONS_KEY)
 WEATHER_URL = "https://forecast.weather.gov/xml/current_obs/{station}.xml"
 
 

@@ -268,15 +268,6 @@ def _reason(receipt: Receipt) -> str:
     return f"Send the day again when it is corrected. {said}"
 
 
-def try_to_take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
-    """The same when nobody has asked for it: what can't be done now is done at the next look."""
-    try:
-        return take_in(box, model)
-    except (DatabaseError, outbox.OutboxError, OSError) as error:
-        log.warning("what was answered isn't known: %s", type(error).__name__)
-        return []
-
-
 ROUND = 120.0
 """Seconds after which a wait for news begins anew: the connection to the database would else be taken for idle, and
 with it the lock would be lost."""
