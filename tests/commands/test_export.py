@@ -128,8 +128,8 @@ def test_links_lead_on_and_folders_have_to_be_there(line: Callable[..., Outcome]
         (["--view", "growth", "--from", DAY, "--to", "2020-01-01"], "is after --to"),
         (["--view", "growth", "--format", "xlsx", "--bom"], "--bom is for CSV"),
         (["--view", "growth", "--format", "parquet", "-o", "-"], "-o - prints CSV"),
-        (["--view", "growth", "--format", "xlsx", "-o", "g.csv"], "g.csv is called is no xlsx"),
-        (["-o", "day.xlsx"], "day.xlsx is called is no csv"),
+        (["--view", "growth", "--format", "xlsx", "-o", "g.csv"], "g.csv isn't a name for xlsx"),
+        (["-o", "day.xlsx"], "day.xlsx isn't a name for csv"),
     ],
 )
 def test_what_does_not_go_together_is_wrong_usage(line: Callable[..., Outcome], words: list[str], wrong: str) -> None:
