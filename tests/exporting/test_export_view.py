@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import frictionless
 import openpyxl
 import pytest
 
@@ -64,6 +63,8 @@ def read_csv(path: Path, **how: Any) -> list[dict[str, str]]:
 
 def problems(package: Path) -> list[list[Any]]:
     """What frictionless finds: (row, column, kind of error)."""
+    import frictionless  # takes a third of a second, which every worker would spend
+
     return frictionless.validate(str(package)).flatten(["rowNumber", "fieldName", "type"])
 
 

@@ -16,7 +16,6 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 np = pytest.importorskip("numpy", reason="numpy isn't installed: no wheel for this Python")
-stats = pytest.importorskip("scipy.stats", reason="scipy isn't installed: no wheel for this Python")
 
 from tests.qa.data import (  # noqa: E402
     FIRST,
@@ -37,6 +36,11 @@ from tests.qa.data import (  # noqa: E402
 DAY = datetime.timedelta(days=1)
 FIELDS = ("humidity", "light", "temperature")
 WINDOW = datetime.timedelta(minutes=45)
+
+
+def stats() -> Any:
+    """SciPy's; loaded here because that takes a second, which every worker would spend."""
+    return pytest.importorskip("scipy.stats", reason="scipy isn't installed: no wheel for this Python")
 
 
 def close(found: Any, expected: Any) -> bool:
@@ -129,7 +133,7 @@ def test_digit_preference(data: Data) -> None:
         for field in FIELDS:
             own = [getattr(each, field) for each in data.records if each.technician == number]
             digits = np.bincount([int(value * 100) % 10 for value in own if value is not None], minlength=10)
-            chi2, p = stats.chisquare(digits)
+            chi2, p = stats().chisquare(digits)
             expected[name, field] = {
                 "n": digits.sum(), "chi2": chi2, "p": p, "cramers_v": math.sqrt(chi2 / digits.sum() / 9),
                 "share_0_5": (digits[0] + digits[5]) / digits.sum(),
@@ -142,7 +146,7 @@ def test_digit_preference(data: Data) -> None:
 @pytest.mark.parametrize("chi2", [0, 1e-6, 0.5, 3.3, 9, 16.919, 60, 400, 1299, 1e6])
 def test_the_tail_of_chi_square(data: Data, chi2: float) -> None:
     ((row),) = data.rows("SELECT chi_square_tail(%s) AS p", [chi2])
-    assert close(row["p"], stats.chi2.sf(chi2, 9))
+    assert close(row["p"], stats().chi2.sf(chi2, 9))
 
 
 def test_climate_by_check(data: Data) -> None:
@@ -266,15 +270,15 @@ def correlated(data: Data, lab: str, field: str, hours: int) -> dict[str, Any]:
             pairs.append((moment, outside, inside))
     pairs.sort()
     x, y = np.array([each[1] for each in pairs]), np.array([each[2] for each in pairs])
-    fit = stats.linregress(x, y)
+    fit = stats().linregress(x, y)
     times = [each[0].astimezone(ZONE).hour for each in pairs]
     left = [np.array([value - series[[other == time for other in times]].mean()
                       for value, time in zip(series, times, strict=True)]) for series in (x, y)]  # fmt: skip
     product = lag_1(x) * lag_1(y)
     effective = len(x) * (1 - product) / (1 + product)
-    reach = stats.norm.ppf(0.975) / math.sqrt(effective - 3)
+    reach = stats().norm.ppf(0.975) / math.sqrt(effective - 3)
     return {
-        "n": len(x), "r": fit.rvalue, "r_without_daily_cycle": stats.pearsonr(*left)[0], "n_effective": effective,
+        "n": len(x), "r": fit.rvalue, "r_without_daily_cycle": stats().pearsonr(*left)[0], "n_effective": effective,
         "low": math.tanh(math.atanh(fit.rvalue) - reach), "high": math.tanh(math.atanh(fit.rvalue) + reach),
         "slope": fit.slope, "intercept": fit.intercept,
     }  # fmt: skip
@@ -398,7 +402,7 @@ def since(out: list[bool], dates: list[datetime.date]) -> datetime.date | None:
 def drifting(points: list[tuple[datetime.date, float]], before: datetime.date) -> dict[str, Any]:
     dates, x = [date for date, _ in points], np.array([value for _, value in points])
     days = np.array([(date - before).days for date in dates])
-    slope, _, low, high = stats.theilslopes(x, days)
+    slope, _, low, high = stats().theilslopes(x, days)
     base = x[days <= 60]
     z = (x - base.mean()) / base.std(ddof=1)
     ewma = rises = falls = 0.0
@@ -409,7 +413,7 @@ def drifting(points: list[tuple[datetime.date, float]], before: datetime.date) -
         ewma_out.append(abs(ewma) > 3 * math.sqrt(0.2 / 1.8))
         cusum_out.append(max(rises, falls) > 5)
     return {
-        "days": len(x), "slope_per_day": slope, "low": low, "high": high, "tau": stats.kendalltau(days, x)[0],
+        "days": len(x), "slope_per_day": slope, "low": low, "high": high, "tau": stats().kendalltau(days, x)[0],
         "ewma_since": since(ewma_out, dates), "cusum_since": since(cusum_out, dates),
     }  # fmt: skip
 
