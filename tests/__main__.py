@@ -17,9 +17,10 @@ if old_python.is_too_old():  # before a line that an old Python can't read
 import os
 import subprocess
 import tempfile
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -58,26 +59,26 @@ def run(arguments: list[str]) -> int:
     command = [sys.executable, "-m", "pytest", *REPORT, *order, *selection]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of programs would each compile all that they import
     checks = () if selection else CHECKS
+    shared = workers(selection, _cores() if FAST in arguments else None)
     if FAST in arguments:
-        return _run_beside(checks, [*command, FAST, *workers(selection, _cores())])
-    preparing = threading.Thread(target=_prepare, args=[[] if selection else command])
-    preparing.start()
-    failed = _failed(checks)
-    preparing.join()
-    shared = workers(selection)
-    code = subprocess.run([*command, *shared], check=False).returncode
+        code, failed = _run_beside(checks, [*command, FAST, *shared])
+        return code or (1 if failed else 0)
+    if selection:
+        _provide_servers()
+        code, failed = subprocess.run([*command, *shared], check=False).returncode, []
+    else:
+        code, failed = _run_beside(checks, [*command, *shared], partial(_prepare, command))
     if shared and code == _TESTS_FAILED:
         code = _run_alone([sys.executable, "-m", "pytest", *REPORT, *selection])
     return code or (1 if failed else 0)
 
 
 def _prepare(whole_suite: Sequence[str]) -> None:
-    """What can be done beside the checks, which need one processor: fetch the servers, and let pytest compile the
-    tests. In a new checkout that takes 6 s, and each worker would do it by itself."""
+    """Fetch the servers, and let pytest compile the tests: in a new checkout that takes 6 s, and each worker would do
+    it by itself."""
     _provide_servers()
-    if whole_suite:
-        nothing = subprocess.DEVNULL
-        subprocess.run([*whole_suite, "--collect-only", "-q"], stdout=nothing, stderr=nothing, check=False)
+    nothing = subprocess.DEVNULL
+    subprocess.run([*whole_suite, "--collect-only", "-q"], stdout=nothing, stderr=nothing, check=False)
 
 
 def _run_alone(command: list[str]) -> int:
@@ -117,17 +118,26 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _run_beside(checks: Sequence[Sequence[str]], command: list[str]) -> int:
-    """Run the checks while pytest runs, whose output follows theirs."""
+def _run_beside(
+    checks: Sequence[Sequence[str]], command: list[str], prepare: Callable[[], object] = lambda: None
+) -> tuple[int, list[Sequence[str]]]:
+    """Run the checks, which need one processor, while pytest runs, whose output follows theirs.
+
+    Returns pytest's exit code, and the checks that failed. `prepare()` is called before pytest starts.
+    """
     colour = ["--color=yes"] if sys.stdout.isatty() else []
-    with (
-        tempfile.TemporaryDirectory(prefix="abq-tests-") as folder,
-        Path(folder, "output").open("w+b") as output,
-        subprocess.Popen([*command, *colour], stdout=output, stderr=output) as running,
-    ):
-        failed = _failed(checks)
-        _copy(Path(output.name), running)
-    return running.returncode or (1 if failed else 0)
+    with tempfile.TemporaryDirectory(prefix="abq-tests-") as folder, Path(folder, "output").open("w+b") as output:
+
+        def start() -> "subprocess.Popen[bytes]":
+            prepare()
+            return subprocess.Popen([*command, *colour], stdout=output, stderr=output)
+
+        with ThreadPoolExecutor(1) as beside:
+            starting = beside.submit(start)
+            failed = _failed(checks)
+            with starting.result() as running:
+                _copy(Path(output.name), running)
+    return running.returncode, failed
 
 
 def _copy(path: Path, running: "subprocess.Popen[bytes]") -> None:
