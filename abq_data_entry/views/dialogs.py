@@ -190,6 +190,7 @@ class Dialog(tk.Toplevel):
         self._typed, self._unread_until = typed_keys(self), time.monotonic() + UNREAD_SECONDS
         # Bound before it is on the screen: some window managers give it the keyboard at once.
         self.bind("<FocusIn>", self._pass_on, add=True)
+        self.bind("<Configure>", self._grew, add=True)
         self.deiconify()
         self._timer = self.after(_LOOK_MS, self._look)
 
@@ -204,6 +205,14 @@ class Dialog(tk.Toplevel):
         """A window manager gives a new window the keyboard: somebody may be typing, so it goes back at once."""
         if not self.takes_keys and self._return_focus is not None and self._return_focus.winfo_exists():
             self._return_focus.focus_force()
+
+    def _grew(self, event: tk.Event) -> None:
+        """What is wrong takes room below its field: the dialog goes up where it would grow beyond the screen."""
+        if event.widget is self and self.winfo_rooty() + event.height > self.winfo_screenheight():
+            x, y = self.winfo_x(), self.winfo_y()
+            place = within_screen(self, event.width, event.height, x, y)
+            if place != f"+{x}+{y}":
+                self.geometry(place)
 
     def _look(self) -> None:
         """Take the keys once the dialog could be read and nobody has typed for as long."""

@@ -89,6 +89,8 @@ class ReasonedDialog(Dialog):
         self._add_line(grid, 2 * len(self._asked), REASON, "", self._usual, 40)
         self.add_more(body)
         self.place(room, grid, 16)
+        for note in self.notes.values():  # measured with room for each; they take it once they say something
+            note.grid_remove()
 
     def add_more(self, body: ttk.Frame) -> None:
         """For subclasses: what stands below the fields, in row 3."""
@@ -141,9 +143,7 @@ class ReasonedDialog(Dialog):
         box.grid(row=row, column=1, sticky="ew" if name == REASON else "w", pady=(4, 0))
         note = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self) * 2 // 3, justify="left")
         note.grid(row=row + 1, column=1, sticky="w")
-        # The note takes room only while it says something.
         self.boxes[name], self.notes[name], self._texts[name] = box, note, text
-        note.grid_remove()
         # Enter goes on to the next line, as in the form; only at the reason does it confirm.
         for key in ("<Return>", "<KP_Enter>"):
             box.bind(key, lambda _event: self._entered(name))

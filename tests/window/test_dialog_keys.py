@@ -85,7 +85,7 @@ def test_a_dialog_with_errors_stays_on_the_screen_with_the_largest_letters(
     begun.app.callbacks["refresh"]()
     begun.settle()
     open_plot(begun, 1)
-    begun.app.settings["font size"].set(24)
+    begun.app.settings["font size"].set(32)  # as 20 on a screen of 800 × 600
     begun.settle()
     begun.app.callbacks[command]()
     dialog = begun.dialog()
