@@ -112,12 +112,12 @@ def parse_observation(data: Mapping[str, str | None], now: datetime.datetime | N
 
 
 def age_in_words(age: datetime.timedelta) -> str:
-    """Return an age as people say it, such as "3 days old"."""
-    number, unit = int(age.total_seconds() // 31557600), "year"
-    for shorter, seconds, most in (("day", 86400, 730), ("hour", 3600, 48), ("minute", 60, 120)):
+    """Return an age as people say it, such as "3 days old": two of a unit at least, of what is `OLD`."""
+    number, unit = int(age.total_seconds() // 31557600), "years"
+    for shorter, seconds, most in (("days", 86400, 731), ("hours", 3600, 48), ("minutes", 60, 120)):
         if (whole := int(age.total_seconds() // seconds)) < most:
             number, unit = whole, shorter
-    return f"{number} {unit}{'' if number == 1 else 's'} old"
+    return f"{number} {unit} old"
 
 
 def _text(data: Mapping[str, str | None], key: str) -> str | None:

@@ -50,7 +50,9 @@ def told(endpoint: Endpoint, **keywords: str) -> str:
 
 def reasons(cursor: Cursor) -> str:
     """What is found in the rows alone, without the definitions."""
-    return "\n".join(each.reason for each in auditing.find_breaks(cursor))
+    found = list(auditing.find_breaks(cursor))
+    assert all((each.sequence == 0) == ("this entry" not in each.reason) for each in found), "0: of no entry"
+    return "\n".join(each.reason for each in found)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,9 @@ ROWS = [
     ("DELETE FROM audit_baselines", "of audit_baselines isn't as this entry left it|no longer known"),
     ("INSERT INTO lab_checks VALUES ('1999-12-31', '8:00', 'C', 4291)", "of lab_checks has no entry"),
     ("INSERT INTO lab_techs VALUES (9, 'Slipped In')", 'row {"id": 9} of lab_techs has no entry'),
+    ("INSERT INTO labs VALUES ('F')", 'the row {"id": "F"} of labs has no entry'),
+    ("INSERT INTO labs VALUES ('F'); INSERT INTO plots VALUES ('F', 1), ('F', 2)",
+     "2 rows of plots have no entry, such as the row"),
     ("DELETE FROM plots WHERE lab_id = 'B'", "of plots isn't as this entry left it"),
 ]
 
