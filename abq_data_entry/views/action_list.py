@@ -76,7 +76,7 @@ class ActionList(SideWindow):
         self.everything = tk.BooleanVar(self, False)
         room = self.room
         room.columnconfigure(0, weight=1)
-        room.rowconfigure(1, weight=1)
+        self.share_room(1, 2)
         head = ttk.Frame(room)
         head.grid(row=0, column=0, sticky="ew", pady=(0, 8))
         head.columnconfigure(0, weight=1)

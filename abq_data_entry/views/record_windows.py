@@ -60,7 +60,7 @@ class HistoryWindow(SideWindow):
         self.changes: Sequence[RecordChange] = ()
         room = self.room
         room.columnconfigure(0, weight=1)
-        room.rowconfigure(1, weight=1)
+        self.share_room(1, 2)
         ttk.Label(room, text=record, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(0, 8))
         table = Table(room, _HISTORY_COLUMNS, spare=("Workstation",), height=12, selectmode="extended")
         table.grid(row=1, column=0, sticky="nsew")
@@ -294,7 +294,7 @@ class WithdrawnWindow(SideWindow):
         self._rows: dict[str, WithdrawnRow] = {}
         self._message = _WITHDRAWN_FETCHING
         self.room.columnconfigure(0, weight=1)
-        self.room.rowconfigure(0, weight=1)
+        self.share_room(0, 1)
         self.live_list = LiveList(self.room, _WITHDRAWN_COLUMNS, spare=("Technician", "By"))
         self.live_list.grid(row=0, column=0, sticky="nsew")
         self.tree = self.live_list.tree
@@ -302,7 +302,7 @@ class WithdrawnWindow(SideWindow):
         for key in ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
             self.tree.bind(key, lambda _event: self._call())
         self.detail = Receipt(self.room)
-        self.detail.grid(row=1, column=0, sticky="ew", pady=(12, 0))
+        self.detail.grid(row=1, column=0, sticky="nsew", pady=(12, 0))
         calls = {"Bring Back…": self._call, "Refresh": self.refresh, "Close": self.destroy}
         self.buttons = self.add_buttons(2, calls)
         self.bind("<F5>", lambda _event: self.refresh())

@@ -81,6 +81,12 @@ class SideWindow(tk.Toplevel):
         for key in ("<Escape>", "<Control-w>", "<Command-w>"):
             self.bind(key, lambda _event: self.destroy())
 
+    def share_room(self, list_row: int, text_row: int) -> None:
+        """Where the window is small, the list keeps some lines, and the text below it gives way."""
+        lines = 4 * int(ttk.Style(self).lookup("Treeview", "rowheight"))
+        self.room.rowconfigure(list_row, weight=3, minsize=lines)
+        self.room.rowconfigure(text_row, weight=1)
+
     def add_buttons(self, row: int, calls: Mapping[str, Callable[[], object]]) -> dict[str, ttk.Button]:
         """Buttons by their texts, in as many lines as the width makes necessary."""
         bar = Flow(self.room, len(calls))

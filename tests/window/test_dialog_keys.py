@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tkinter as tk
+from collections.abc import Iterator
+from tkinter import ttk
+
 import pytest
 
 from abq_data_entry.constants import FieldNames as F
@@ -9,6 +13,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.themes import THEMES
 from abq_data_entry.views.notes import NoteDialog
 from abq_data_entry.views.reasoned import ReasonedDialog
+from abq_data_entry.views.side_window import SideWindow
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record
 
@@ -96,6 +101,23 @@ def test_a_dialog_with_errors_stays_on_the_screen_with_the_largest_letters(
     begun.take_keys()
     right, below = (dialog.winfo_rootx() + dialog.winfo_width(), dialog.winfo_rooty() + dialog.winfo_height())
     assert right <= dialog.winfo_screenwidth() and below <= dialog.winfo_screenheight()
+
+
+@pytest.mark.parametrize("command", ["show_shift_messages", "show_alarms", "show_withdrawn", "show_questions"])
+def test_a_list_keeps_some_lines_with_the_largest_letters(window: Window, command: str) -> None:
+    window.app.settings["font size"].set(32)  # as 20 on a screen of 800 × 600
+    window.settle()
+    window.app.callbacks[command]()
+    window.settle()
+    shown = next(each for each in window.app.winfo_children() if isinstance(each, SideWindow))
+    tree = next(each for each in descendants(shown) if isinstance(each, ttk.Treeview))
+    assert tree.winfo_height() >= 3 * int(ttk.Style(window.app).lookup("Treeview", "rowheight"))
+
+
+def descendants(widget: tk.Misc) -> Iterator[tk.Misc]:
+    for child in widget.winfo_children():
+        yield child
+        yield from descendants(child)
 
 
 def test_undo_keeps_the_words_that_stood_in_a_dialog_at_first(begun: Window) -> None:
