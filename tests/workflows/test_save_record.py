@@ -112,7 +112,7 @@ def test_a_check_that_somebody_else_took_over_stays_as_it_is(model: SQLModel) ->
     model.set_check_technician(*KEY[:3], "Q Murphy")
     mine = fields.parse_record(record(Plot="1", Technician="P Taylor"))
     done = save_record(model, Save(mine, whole_check=True, check_version=version))
-    assert isinstance(done, Saved) and "Q Murphy does this check by now" in done.remark
+    assert isinstance(done, Saved) and "Q Murphy now does this check" in done.remark
     assert model.get_check(*KEY[:3]).technician == "Q Murphy"
 
 
