@@ -1,4 +1,4 @@
-"""``python3 -m tests``: all set-up, then ruff, mypy and the whole suite, with pytest's own last line as the last line.
+"""``python3 -m tests``: all set-up, ruff and mypy, and beside them the whole suite, whose last line is the last line.
 
 ``python3 -m tests --fast`` runs ruff, mypy and what needs no window, server, network or installation, within a minute.
 ``python3 -m tests --random-order`` runs the suite in a random order. Any other argument is pytest's (``-k word``, a
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the checks (unless a part of the suite is asked for), then pytest; all of them, whatever fails."""
+    """Run the checks (unless a part of the suite is asked for) and pytest beside them; all of them, whatever fails."""
     selection = [argument for argument in arguments if argument not in (RANDOM_ORDER, FAST)]
     order = ["-p", "randomly"] if RANDOM_ORDER in arguments else []
     command = [sys.executable, "-m", "pytest", *REPORT, *order, *selection]
