@@ -149,7 +149,7 @@ class TestChecks:
         seen = model.get_check(*KEY[:3])
         assert (seen.technician, seen.version) == ("J Simms", 1)
         other.set_check_technician(*KEY[:3], "P Taylor", expected_version=seen.version)
-        with pytest.raises(CheckChanged, match="P Taylor does this check by now") as caught:
+        with pytest.raises(CheckChanged, match="P Taylor now does this check") as caught:
             model.set_check_technician(*KEY[:3], "Q Murphy", expected_version=seen.version)
         assert caught.value.technician == "P Taylor"
         now = model.get_check(*KEY[:3])
@@ -159,7 +159,7 @@ class TestChecks:
         assert model.get_check(*KEY[:3]).technician == "Q Murphy"
         model.query("DELETE FROM plot_checks")
         model.query("DELETE FROM lab_checks")
-        with pytest.raises(CheckChanged, match="Nobody does this check by now, so it stays as it is") as caught:
+        with pytest.raises(CheckChanged, match="Nobody now does this check, so it stays as it is") as caught:
             model.set_check_technician(*KEY[:3], "J Simms", expected_version=1)
         assert caught.value.technician == "" and model.get_check(*KEY[:3]) == CheckProgress()
         model.set_check_technician(*KEY[:3], "J Simms", expected_version=0)
