@@ -136,12 +136,9 @@ def _refuse_name(cursor: Cursor, technician_id: int, name: str) -> None:
         raise DatabaseError(f"A technician can't be called {name}: lists use that for all technicians.")
     cursor.execute("SELECT id, name FROM lab_techs WHERE id <> %s", (technician_id,))
     for number, other in cursor.fetchall():
-        if other == name:
-            raise DatabaseError(f"The name {name} is taken: {other} is {number} already.")
         if _compared(other) == _compared(name):
-            raise DatabaseError(
-                f"The name {name} is taken: {other} is {number} already, and differs only by capitals or spaces."
-            )
+            differs = "" if other == name else ", and differs only by capitals or spaces"
+            raise DatabaseError(f"The name {name} is taken: {other} is {number} already{differs}.")
 
 
 def _compared(name: str) -> str:

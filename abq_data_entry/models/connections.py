@@ -526,7 +526,6 @@ class _TryAgain(Exception):
     """A write failed and surely left nothing behind."""
 
     def __init__(self, reason: DatabaseError) -> None:
-        super().__init__(str(reason))
         self.reason = reason
 
 

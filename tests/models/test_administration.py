@@ -74,6 +74,13 @@ def test_names_that_lists_could_not_tell_apart(model: SQLModel, name: str) -> No
     assert model.choices().technicians == ("J Simms", "L Taniff", "P Taylor", "Q Murphy")
 
 
+def test_who_has_a_name_is_told(model: SQLModel) -> None:
+    for name, differs in (("J Simms", ""), ("j simms", ", and differs only by capitals or spaces")):
+        with pytest.raises(DatabaseError) as told:
+            model.add_technician(7000, name)
+        assert str(told.value) == f"The name {name} is taken: J Simms is 4291 already{differs}."
+
+
 @pytest.mark.parametrize("letter", ["7", "-", "a", "?"])
 def test_the_server_refuses_what_is_no_lab(model: SQLModel, letter: str) -> None:
     with pytest.raises(DatabaseError, match="one of its rules"):

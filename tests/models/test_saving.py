@@ -81,6 +81,14 @@ def test_what_became_of_a_record_that_is_gone_is_told(model: SQLModel) -> None:
     assert [model.get_departure("x", "8:00", "A", 3), model.get_departure(DATE, "8:00", "A", 4)] == ["", ""]
 
 
+def test_a_rule_that_only_this_database_has_is_named(model: SQLModel) -> None:
+    model.query("ALTER TABLE plot_checks ADD CONSTRAINT our_own_rule CHECK (plants <> 7)")
+    with pytest.raises(RecordInvalid) as told:
+        model.save_record(record(Plants=7))
+    assert told.value.errors == {"Plot": "The database refused this record by its rule 'our own rule'."}
+    assert "our_own_rule" in told.value.detail and counted(model, "plot_checks") == 0
+
+
 def test_an_existing_record_is_not_inserted_again(model: SQLModel) -> None:
     model.save_record(record(), write="insert")
     with pytest.raises(RecordExists, match="2026-11-20 8:00, lab A, plot 3") as caught:
