@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry import postgres
 from abq_data_entry.constants import SCHEMA_VERSION
@@ -380,6 +381,30 @@ def test_what_the_commit_finds_wrong_is_no_unknown_outcome(database: Endpoint) -
         assert not isinstance(told.value, OutcomeUnknown)
         connections.write(lambda cursor: cursor.execute("INSERT INTO own VALUES (2)"))
     assert run(database, "SELECT number FROM own") == [(2,)]
+
+
+def test_a_commit_with_a_warning_is_no_acknowledgement_and_is_asked_for_once_more(database: Endpoint) -> None:
+    """As that of a server whose standby was given up: committed locally, perhaps not replicated."""
+    run(database, """
+        CREATE TABLE own (number integer);
+        CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF (SELECT count(*) % 2 = 1 FROM own) THEN RAISE WARNING 'not replicated'; END IF; RETURN NULL; END
+        $$;
+        CREATE CONSTRAINT TRIGGER warn AFTER INSERT ON own DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION warn();
+    """)  # fmt: skip
+
+    def insert(cursor: Cursor) -> int:
+        cursor.execute("INSERT INTO own VALUES (1)")
+        cursor.execute("SELECT count(*) FROM own")
+        return int(cursor.fetchall()[0][0])
+
+    with closing(Connections(database)) as connections:
+        with pytest.raises(OutcomeUnknown, match="could not confirm that the data are safe") as told:
+            connections.write(insert)
+        assert "not replicated" in told.value.detail
+        assert connections.write(insert) == 2
+        assert connections.write_repeatable(insert) == 4
 
 
 def test_what_others_change_is_heard_also_after_a_lost_connection(model: SQLModel, database: Endpoint) -> None:
