@@ -16,7 +16,7 @@ from abq_data_entry.folders import replacement
 Record = dict[str, object]
 
 _TEXT_TYPES = (FieldTypes.LIST, FieldTypes.STRING, FieldTypes.LONG_TEXT)
-_TEXTS = tuple(each.name for each in FIELDS if each.type in _TEXT_TYPES and each.name != "Plot")
+_TEXTS = tuple(each.name for each in FIELDS if each.type in _TEXT_TYPES)
 _NAMES = {each.name.casefold(): each.name for each in FIELDS}
 _OLDER_NAMES = {"med height": FieldNames.MEDIAN_HEIGHT}
 _BYTE_ORDER_MARK = "\N{BYTE ORDER MARK}"

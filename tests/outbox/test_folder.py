@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -324,6 +325,14 @@ def test_two_processes_are_never_at_the_same_delivery(box: Outbox) -> None:
         other.communicate()
     with box.lane(put, patience=10):
         pass
+
+
+def test_a_file_that_another_window_holds_is_told_and_stays(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = box.add(Extract(), DATE, REST, "lab-a")
+    monkeypatch.setattr("abq_data_entry.store.database.PATIENCE", 0.05)
+    with FileLock(box.folder.parent / "journal" / "writing.lock"), pytest.raises(Busy):
+        box.deliveries()
+    assert box.deliveries() == [put]
 
 
 def test_no_destination_holds_up_another(box: Outbox) -> None:
