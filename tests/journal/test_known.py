@@ -92,10 +92,15 @@ def test_a_copy_that_cannot_be_used_is_none(known: Known, tmp_path: Path, change
 
 
 def test_a_copy_of_impossible_size_is_not_kept(known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_room, "LARGEST", 100)
-    file = KnownFile(tmp_path, "db1:5432/abq")
-    file.write(known)
-    assert file.read() is None
+    KnownFile(tmp_path / "measured", "db1:5432/abq").write(known)
+    with opened_throwaway(tmp_path / "measured").opened() as connection:
+        (row,) = connection.execute("SELECT * FROM known")
+    length = max(len(each) for each in row if isinstance(each, str))
+    for largest, kept in ((length, known), (length - 1, None)):
+        monkeypatch.setattr(known_room, "LARGEST", largest)
+        file = KnownFile(tmp_path / f"{largest}", "db1:5432/abq")
+        file.write(known)
+        assert file.read() == kept
 
 
 def test_the_copy_and_the_drafts_are_written_through_one_file(
