@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 
 import psycopg2
@@ -53,8 +54,7 @@ def prepare(endpoint: Mapping[str, str], before: Callable[[int], object] | None 
     is changed when it raises. Several processes may do so at once. Raises `SchemaTooNew`, and `RightsMissing` with what
     an administrator has to run when this user may not make tables.
     """
-    connections = Connections(endpoint)
-    try:
+    with closing(Connections(endpoint)) as connections:
         version = connections.read(installed_version)
         _refuse_newer(version)
         if version == VERSION:
@@ -64,17 +64,12 @@ def prepare(endpoint: Mapping[str, str], before: Callable[[int], object] | None 
             before(version)
         apply(connections)
         return True
-    finally:
-        connections.close()
 
 
 def require_encoding(endpoint: Mapping[str, str]) -> None:
     """Raise `DatabaseError` if the database can't hold every name and note."""
-    connections = Connections(endpoint)
-    try:
+    with closing(Connections(endpoint)) as connections:
         connections.read(refuse_encoding)
-    finally:
-        connections.close()
 
 
 def check(cursor: Cursor, endpoint: Mapping[str, str]) -> None:
@@ -399,13 +394,10 @@ def grant(endpoint: Mapping[str, str]) -> None:
 
     Raises `SchemaMissing` where the tables aren't of this version, and `RightsMissing` if the roles can't be made.
     """
-    connections = Connections(endpoint)
-    try:
+    with closing(Connections(endpoint)) as connections:
         connections.read(partial(check, endpoint=connections.endpoint))
         apply(connections)
         missing = connections.read(_missing_roles)
-    finally:
-        connections.close()
     if missing:
         raise RightsMissing(
             f"The roles {', '.join(missing)} are missing on this server, and this user may not make roles. A superuser"
@@ -477,8 +469,5 @@ def _missing_roles(cursor: Cursor) -> list[str]:
 
 
 def _write(endpoint: Mapping[str, str], work: Callable[[Cursor], None]) -> None:
-    connections = Connections(endpoint)
-    try:
+    with closing(Connections(endpoint)) as connections:
         connections.write(work)
-    finally:
-        connections.close()
