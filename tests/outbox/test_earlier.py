@@ -141,6 +141,7 @@ def test_receipts_that_were_lost_are_told_once(box: Outbox, how: str, waits: boo
 
 def test_receipts_that_were_tidied_away_are_not_missed(box: Outbox) -> None:
     sent = put(box)
+    assert restarted(box).deliveries() == [sent]  # whoever opens it from now on would miss it
     with box.lane(sent):
         box.remove(box.write(sent, state="delivered"))
     (box.folder.parent / "journal" / "waiting.sqlite").unlink()
