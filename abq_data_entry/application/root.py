@@ -22,6 +22,12 @@ class Root(tk.Tk):
         self.loadtk()
         super().readprofile(*self._profile)
 
+    def destroy(self) -> None:
+        """Close the window; what was to be done later has nothing to be done with any more."""
+        super().destroy()
+        for each in self.tk.splitlist(self.tk.call("after", "info")):
+            self.tk.call("after", "cancel", each)  # or Tcl would say that its command is gone
+
     def readprofile(self, baseName: str, className: str) -> None:
         """The user's own files for Tk are read later: they may be about Tk, which isn't loaded yet."""
         self._profile = baseName, className

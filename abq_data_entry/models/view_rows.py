@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from psycopg2 import sql
-from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.charts.choice import ChartChoice
@@ -93,9 +92,9 @@ def view_names(cursor: Cursor) -> list[str]:
 
 
 def read_rows(cursor: Cursor, wanted: Wanted, take: Callable[[ViewRows], Result]) -> Result:
-    """Return what `take` makes of the rows; within a transaction. Memory doesn't grow with the number of rows.
+    """Return what `take` makes of the rows. Memory doesn't grow with their number.
 
-    Raises `UnknownView`; what `take` raises goes through.
+    Once within a transaction, whose end closes the cursor. Raises `UnknownView`; what `take` raises goes through.
     """
     names = view_names(cursor)
     if wanted.view not in names:
@@ -111,11 +110,7 @@ def read_rows(cursor: Cursor, wanted: Wanted, take: Callable[[ViewRows], Result]
         cursor.execute(f"SELECT count(*) FROM ({statement}) AS counted", values)
         ((total,),) = cursor.fetchall()
     cursor.execute(f"DECLARE exported NO SCROLL CURSOR FOR {statement} {_order(columns)}", values)
-    try:
-        return take(ViewRows(columns, _batches(cursor), total, time_zone))
-    finally:
-        if not cursor.connection.closed and cursor.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS:
-            cursor.execute("CLOSE exported")
+    return take(ViewRows(columns, _batches(cursor), total, time_zone))
 
 
 def require_lab(cursor: Cursor, lab: str) -> None:

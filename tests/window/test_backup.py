@@ -17,6 +17,7 @@ from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
 from abq_data_entry.postgres.cluster import home_in, locked
 from abq_data_entry.postgres.server import stop_server
+from tests.commands.test_waits_told import table_locked
 from tests.fixtures.window import Window
 from tests.models.records import record
 
@@ -87,12 +88,13 @@ def test_a_file_that_is_no_backup(window: Window, stored: SQLModel, tmp_path: Pa
     window.answer("Close")
 
 
-def test_cancelled_backup(window: Window, tmp_path: Path) -> None:
-    window.app.backups.back_up(tmp_path / "file.dump")
-    lines: Any = window.app.status_bar.jobs.winfo_children
-    window.until(lines, "its line")
-    lines()[-1].button.invoke()
-    until_ended(window, "Backup")
+def test_cancelled_backup(window: Window, database: dict[str, str], tmp_path: Path) -> None:
+    with table_locked(database, "plot_checks"):
+        window.app.backups.back_up(tmp_path / "file.dump")
+        lines: Any = window.app.status_bar.jobs.winfo_children
+        window.until(lines, "its line")
+        lines()[-1].button.invoke()
+        until_ended(window, "Backup")
     assert "cancelled" in window.app.status.get()
     assert not list(tmp_path.glob("*.dump*"))
 

@@ -50,6 +50,22 @@ def test_tk_is_loaded_by_tcl_which_lets_other_threads_run(display: str, tmp_path
     assert done.stdout.splitlines()[0] == "True True 1", done.stderr
 
 
+def test_what_was_to_be_done_later_goes_with_the_window(display: str, tmp_path: Path) -> None:
+    code = (
+        "from tkinter import ttk\n"
+        "from abq_data_entry.application.root import Root\n"
+        "root = Root()\n"
+        "label = ttk.Label(root)\n"
+        "root.after_idle(root.destroy)\n"
+        "label.after_idle(print, 'idle')\n"
+        "label.after(5, print, 'later')\n"
+        "root.mainloop()\n"
+        "root.tk.eval('after 20 set waited 1; vwait waited')"
+    )
+    done = run(code, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_what_fails_meanwhile_is_no_reason_not_to_open_the_window(display: str, tmp_path: Path) -> None:
     code = (
         "from abq_data_entry.application.root import Root\n"
