@@ -32,6 +32,7 @@ def test_each_group_is_there(name: str) -> None:
 
 
 @pytest.mark.needs("window", "server", "network")
+@pytest.mark.takes(40)
 @pytest.mark.timeout(540)
 @pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks bring an X display")
 @pytest.mark.skipif(any(shutil.which(tool) is None for tool in TOOLS), reason="the benchmarks need Xvfb and openbox")

@@ -100,6 +100,7 @@ def played(workspace: Path, installed_programs: Path) -> Iterator[Played]:
 
 
 @pytest.mark.demo
+@pytest.mark.takes(30)
 @pytest.mark.needs("installation")
 @pytest.mark.xdist_group("wheel")
 @without_virtual_display

@@ -2,18 +2,20 @@
 
 Each worker is a session of its own, with its own display, server and folders. Tests that share a fixture of their file
 or folder stay with one worker, in their order; every other test goes to whoever is free. What took longest the last
-time begins first, so that nobody is left with it at the end. A worker that crashes is replaced; its test has failed.
+time, or is marked as long, begins first, so that nobody is left with it at the end. A worker that crashes is replaced;
+its test has failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 _SECONDS = "abq/seconds"
 _UNKNOWN = 1.0  # seconds for a test that nobody has timed yet
+_LONG = 10.0
 
 
 @pytest.hookimpl(trylast=True)
@@ -57,18 +59,25 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a worker: put what belongs together beside each other, and the longest first unless the order is random."""
+    """In a worker: put what belongs together beside each other, the longest first; at random, all that is long."""
     if not hasattr(config, "workerinput"):
         return
     seconds: dict[str, float] = config.workerinput[_SECONDS]
     units: dict[str, list[pytest.Item]] = {}
     for item in items:
         units.setdefault(group_of(item) or item.nodeid, []).append(item)
-    ordered: Iterable[str] = units
-    if not config.pluginmanager.hasplugin("randomly"):
-        expected = {name: sum(seconds.get(each.nodeid, _UNKNOWN) for each in unit) for name, unit in units.items()}
+    expected = {name: sum(_expected(each, seconds) for each in unit) for name, unit in units.items()}
+    if config.pluginmanager.hasplugin("randomly"):
+        ordered = sorted(units, key=lambda name: expected[name] < _LONG)
+    else:
         ordered = sorted(units, key=lambda name: -expected[name])
     items[:] = [item for name in ordered for item in units[name]]
+
+
+def _expected(item: pytest.Item, seconds: dict[str, float]) -> float:
+    """How many seconds it took the last time, or takes by its mark."""
+    mark = item.get_closest_marker("takes")
+    return seconds.get(item.nodeid, _UNKNOWN if mark is None else float(mark.args[0]))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -243,10 +243,9 @@ def test_what_was_entered_after_an_interruption_is_not_left_behind(laboratory: L
 
 
 @pytest.mark.parametrize("after", [0.3, 0.6, 0.9])
-def test_killed_at_any_moment_it_can_be_repeated(laboratory: Laboratory, after: float) -> None:
-    process = start_process(
-        "db", "move", "127.0.0.1", "--port", laboratory.server.port, env=laboratory.environment
-    )
+def test_killed_at_any_moment_it_can_be_repeated(laboratory: Laboratory, after: float, tmp_path: Path) -> None:
+    environment = {**laboratory.environment, "TMPDIR": str(tmp_path)}  # which a killed process doesn't tidy
+    process = start_process("db", "move", "127.0.0.1", "--port", laboratory.server.port, env=environment)
     until = time.monotonic() + after
     while process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)

@@ -165,6 +165,7 @@ ANSWERS = {'psql "$(abq-data-entry db dsn)"': QUERY, 'psql "$(python3 abq_data_e
 """What is typed when they ask."""
 
 
+@pytest.mark.takes(30)
 @pytest.mark.timeout(540)
 def test_the_commands_for_the_embedded_database(home: Home) -> None:
     commands = [each for each in typed() if not needs_server(each) and not each.startswith("abq-data-entry db upgrade")]

@@ -110,6 +110,32 @@ def test_a_worker_that_crashes_fails_its_test_alone(tmp_path: Path, order: tuple
     assert any(re.match(r"FAILED \S*test_crashing\.py::test_crash( |$)", each) for each in others), finished.stdout
 
 
+_LONG = """
+import pathlib, pytest
+
+def note(name):
+    with pathlib.Path(__file__).with_name("order").open("a") as file:
+        print(name, file=file)
+
+@pytest.mark.parametrize("number", range(5))
+def test_short(number): note("short")
+
+@pytest.mark.takes(20)
+def test_long(): note("long")
+"""
+
+
+@pytest.mark.parametrize("order", [(), ("--random-order",)], ids=["longest first", "random"])
+def test_what_is_marked_as_long_begins_first(tmp_path: Path, order: tuple[str, ...]) -> None:
+    (tmp_path / "test_order.py").write_text(_LONG, "utf-8")
+
+    untimed = ("-p", "no:cacheprovider")
+    finished = _run("-p", "tests.workers", *untimed, "-n", "1", *order, str(tmp_path))
+
+    assert finished.returncode == 0, finished.stdout
+    assert (tmp_path / "order").read_text().split() == ["long", *["short"] * 5]
+
+
 def test_what_shares_a_fixture_of_its_file_or_folder_stays_with_one_worker(tmp_path: Path) -> None:
     (tmp_path / "test_sharing.py").write_text(_SHARING, "utf-8")
     folder = tmp_path / "folder"

@@ -17,6 +17,7 @@ from .conftest import ROOT, Checkout, answer, tls_listener
 
 # A start that makes an environment takes some seconds here, and a minute where three others are at work.
 PATIENCE = 90.0
+pytestmark = pytest.mark.takes(12)
 
 
 def test_the_first_start_prepares_and_later_ones_only_when_the_lock_changes(

@@ -114,6 +114,7 @@ def scripts() -> Iterator[tuple[str, str, Script, str]]:
         yield "FTP", name, Ftp(**deepcopy(faults)), expected  # type: ignore[arg-type]
 
 
+@pytest.mark.takes(20)
 @pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize("protocol", ["REST", "FTP"])
 def test_the_window_answers_throughout_and_tells_what_the_outbox_tells(
