@@ -19,6 +19,7 @@ PATIENCE = 10.0
 def root(display: str) -> Iterator[tk.Tk]:
     made = tk.Tk()
     made.withdraw()
+    gc.collect()  # what windows of other tests left mustn't be found by another thread, which would wait for its Tk
     gc.enable()  # as a process has it when it starts
     yield made
     gc.disable()
