@@ -56,10 +56,10 @@ def test_what_was_to_be_done_later_goes_with_the_window(display: str, tmp_path: 
         "from abq_data_entry.application.root import Root\n"
         "root = Root()\n"
         "label = ttk.Label(root)\n"
-        "root.after_idle(root.destroy)\n"
+        "root.update()\n"
         "label.after_idle(print, 'idle')\n"
-        "label.after(5, print, 'later')\n"
-        "root.mainloop()\n"
+        "label.after(1, print, 'later')\n"
+        "root.destroy()\n"
         "root.tk.eval('after 20 set waited 1; vwait waited')"
     )
     done = run(code, tmp_path)
