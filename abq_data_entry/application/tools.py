@@ -83,19 +83,16 @@ class BackgroundCommands:
         self._running.add(name)
         self._say(f"{name}: running{f', {remark}' if remark else ''}…")
         line: RunningLine | None = None
-        latest: tuple[int, int] | None = None
 
         def progressed(done: int, total: int) -> None:
-            nonlocal latest
-            latest = done, total
             if line is not None:
-                (line.show_rows if in_rows else line.show_progress)(*latest)
+                (line.show_rows if in_rows else line.show_progress)(done, total)
 
         def show() -> None:
             nonlocal line
             line = self._status_bar.add_job(name, job.cancel.set)
-            if latest is not None:
-                progressed(*latest)
+            if job.latest is not None:
+                progressed(*job.latest)
 
         def end() -> None:
             self._running.discard(name)

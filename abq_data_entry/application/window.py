@@ -157,10 +157,7 @@ class Application(Wiring):
     def _go_to_form(self) -> None:
         (key, field), self._left = self._left, (None, None)
         self.show_form()
-        if field is not None and key == self.form.key and not field.is_disabled:
-            field.focus_set()  # typing goes on where it was left for the list
-        else:
-            self.form.focus_first_empty()
+        self.form.focus_left(field if key == self.form.key else None)
 
     def _go_to_list(self) -> None:
         if (field := self.form.focused) is not None:

@@ -67,7 +67,7 @@ class DataRecordForm(FormContent):
             lambda plot: self.callbacks.go_to_plot(plot),
             lambda: self.callbacks.next_check(),
             self.keep_date,
-            self._leave_strip,
+            lambda: self.focus_left(self._before_strip),
         )
         self.plot_panel = PlotPanel(body, self._add_input, self._open_existing)
         self.layout.place(self.check_panel, self.plot_panel, self.save_bar)
@@ -263,15 +263,15 @@ class DataRecordForm(FormContent):
     def focus_strip(self) -> bool:
         """Put the focus on the strip of plots, or from there back; False: it has no plots."""
         if focused_widget(self) is self.check_panel.strip:
-            self._leave_strip()
+            self.focus_left(self._before_strip)
             return True
         self._before_strip = self.focused
         return self.check_panel.focus_strip()
 
-    def _leave_strip(self) -> None:
-        before = self._before_strip
-        if before is not None and not before.is_disabled:
-            before.focus_set()
+    def focus_left(self, field: FieldInput | None) -> None:
+        """Put the focus back on the field that was left; without one, where typing goes on."""
+        if field is not None and not field.is_disabled:
+            field.focus_set()
         else:
             self.focus_first_empty()
 

@@ -221,12 +221,8 @@ class PagedList(ttk.Frame):
 
     def go_to(self, start: int | None, select: int = 0) -> None:
         """Ask for the page from ``start`` (``None``: the end), then select its row number ``select``."""
-        rows = max(1, self.capacity)
-        if start is not None and self.total is not None:
-            # The last page is a full one: at the end nothing is left empty below.
-            start = min(start, self.total - rows)
         self._serial += 1
-        request = PageRequest(rows, None if start is None else max(0, start), self._serial)
+        request = PageRequest(max(1, self.capacity), None if start is None else self._full_page(start), self._serial)
         if self._asked is not None:
             self._wanted = (request, select)
             return
@@ -437,10 +433,12 @@ class PagedList(ttk.Frame):
         if start is None or select < 0:
             return start, select
         position = start + select
-        top = max(start, position - self.capacity + 1)
-        if self.total is not None:
-            top = max(0, min(top, self.total - self.capacity))  # as the last page is a full one
+        top = self._full_page(max(start, position - self.capacity + 1))
         return top, position - top
+
+    def _full_page(self, start: int) -> int:
+        """Where a page from there begins: the last one is a full one, as at the end nothing is left empty below."""
+        return max(0, start if self.total is None else min(start, self.total - max(1, self.capacity)))
 
     def _selected_index(self) -> int:
         selection = self.tree.selection()
@@ -452,7 +450,10 @@ class PagedList(ttk.Frame):
             return
         start, index = self._place
         there = self.capacity if self._moving else len(self.rows)
-        index = (there - 1 if index == -1 else index) if self._moving else self._selected_index()
+        if not self._moving:
+            index = self._selected_index()
+        elif index == -1:
+            index = there - 1
         if start is None and self.total is not None:
             start = max(0, self.total - there)
         if start is None and self._moving:  # to the end of an uncounted list: where that is, nobody knows yet

@@ -351,6 +351,14 @@ def test_keys_across_the_borders_of_pages_and_the_exact_scrollbar(records: List,
     window.until(lambda: not page.waiting and records.selected == 3998 - rows, "above the last page")
 
 
+def list_yesterday(records: List, stored: SQLModel) -> None:
+    """List 400 records, with the keyboard on their rows."""
+    fill(stored, 1, 1)
+    records.choose(F.DATE, "any")
+    records.settle(400)
+    records.page.focus_set()
+
+
 @pytest.mark.parametrize(
     "keys",
     [
@@ -363,11 +371,8 @@ def test_keys_across_the_borders_of_pages_and_the_exact_scrollbar(records: List,
     ],
 )
 def test_keys_that_come_before_the_page_go_on_from_where_it_will_be(records: List, stored: SQLModel, keys: str) -> None:
-    fill(stored, 1, 1)
     window, page = records.window, records.page
-    records.choose(F.DATE, "any")
-    records.settle(400)
-    page.focus_set()
+    list_yesterday(records, stored)
 
     def typed(at_once: bool) -> int:
         window.press("Home")
@@ -388,11 +393,8 @@ def test_keys_that_come_before_the_page_go_on_from_where_it_will_be(records: Lis
 
 @pytest.mark.parametrize("selected", [6, 395, 399])
 def test_the_selection_stays_where_more_or_fewer_rows_fit(records: List, stored: SQLModel, selected: int) -> None:
-    fill(stored, 1, 1)
     window, page = records.window, records.page
-    records.choose(F.DATE, "any")
-    records.settle(400)
-    page.focus_set()
+    list_yesterday(records, stored)
     window.press(*(["Down"] * 6 if selected == 6 else ["End", *["Up"] * (399 - selected)]))
     window.until(lambda: not page.waiting and records.selected == selected, "the row")
 
