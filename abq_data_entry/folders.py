@@ -60,7 +60,7 @@ def replacement(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if temporary.exists():
-            _sync(temporary, os.O_RDWR)
+            synced(temporary)
             temporary.replace(path)
             synced(path.parent)
     finally:
@@ -75,14 +75,12 @@ def made_durable(folder: Path) -> None:
         synced(each.parent)
 
 
-def synced(folder: Path) -> None:
-    """Have the names in the folder on disk as well, where the system can do that. Raises OSError."""
-    if os.name == "posix":  # elsewhere a folder can't be opened for this
-        _sync(folder, os.O_RDONLY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    handle = os.open(path, flags)
+def synced(path: Path) -> None:
+    """Have a file on disk; of a folder the names in it, where the system can do that. Raises OSError."""
+    is_folder = path.is_dir()
+    if is_folder and os.name != "posix":  # a folder can't be opened for this
+        return
+    handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

@@ -1,27 +1,23 @@
-"""Two versions of one record: what the dialog asks, and what comes of the answer; also for records that waited here and
-met another version in the database."""
+"""Records that waited on this computer and met another version in the database: somebody decides between both."""
 
 from __future__ import annotations
 
-import datetime
 import logging
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import fields
-from ..constants import FieldTypes
 from ..jobs import Jobs
 from ..views import DataRecordForm
-from ..views.conflict import ConflictDialog, ConflictText, Difference
 from ..workflows.save_record import Conflict, Save, Saved, bring_together
+from .entry import question_of, resolve
 from .messages import Messages, place, reason_of
 from .state import State
 
 if TYPE_CHECKING:
     from ..journal import Entry
     from ..models import VersionedRecord
+    from ..views.conflict import ConflictDialog
     from .outage import Reconnecting, Waiting
 
     SaveRecord = Callable[
@@ -36,120 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Record = Mapping[str, Any]
-
-
-class Question:
-    """A conflict as it is put to people. ``me`` is who wants to save the record; ``waited`` since when it waited on
-    this computer, if it did."""
-
-    def __init__(self, conflict: Conflict, me: str = "", waited: datetime.datetime | None = None) -> None:
-        self.conflict = conflict
-        self.mine, self.theirs, self.to_choose = conflict.mine, conflict.theirs, conflict.to_choose
-        self._same_person = bool(me) and me == conflict.theirs.changed_by
-        self._waited = waited
-        self.by = "You" if self._same_person else self.theirs.changed_by or "Somebody else"
-        """Who saved the other version."""
-        whose = "what you saved elsewhere:" if self._same_person else f"{self.by}'s"
-        self.merged_words = f"together with {whose} {', '.join(conflict.taken_over)}" if conflict.taken_over else ""
-        """What came together by itself, for the status line; empty where nothing did."""
-
-    def differences(self) -> list[Difference]:
-        """What is to be chosen, as texts."""
-        base = self.conflict.base
-        return [
-            Difference(
-                each.name,
-                None if base is None else shown(each, base.get(each.name)),
-                shown(each, self.mine.get(each.name)),
-                shown(each, self.theirs.record.get(each.name)),
-                each.type is FieldTypes.LONG_TEXT,
-            )
-            for each in fields.FIELDS
-            if each.name in self.to_choose
-        ]
-
-    def words(self) -> ConflictText:
-        """What the dialog says."""
-        when, base, merged = moment(self.theirs.changed_at), self.conflict.base, self.conflict.merged
-        happened = "is recorded already" if base is None else "has changed since it was opened here"
-        elsewhere = " in another window or on another computer" if self._same_person else ""
-        waited = f"What was typed here waited for the database, {since(self._waited)}. " if self._waited else ""
-        taken_over = [each for each in fields.FIELDS if each.name in self.conflict.taken_over]
-        taken = [f"{each.name} {shown(each, merged.get(each.name)) or 'empty'}" for each in taken_over]
-        # Within a sentence a name stays as it is.
-        named = self.by if not self._same_person and self.theirs.changed_by else self.by[0].lower() + self.by[1:]
-        return ConflictText(
-            f"{place(self.mine)} {happened}.",
-            f"{waited}{self.by} saved it {when}{elsewhere}. Choose for each field which value is right.",
-            f"Saved by {named}, {when.removeprefix('at ')}",
-            f"Changed only in what was saved: {', '.join(taken)}. That is kept." if taken and base is not None else "",
-        )
-
-
-def resolve(
-    form: DataRecordForm,
-    messages: Messages,
-    say: Callable[[str], object],
-    question: Question,
-    save: Callable[[Record, ConflictDialog | None], object],
-    cancel: Callable[[], object],
-    former: ConflictDialog | None = None,
-) -> None:
-    """Save what comes together by itself; where somebody has to choose, ask first.
-
-    ``save(record, dialog)``: the record that both sides give, to be saved over ``theirs``, and the dialog that is still
-    open, if there is one. ``former`` is the dialog of an attempt before this one, which is closed; what was chosen
-    there stays chosen where it can.
-    """
-    if former is not None:
-        former.close()
-    conflict = question.conflict
-    if not conflict.to_choose:
-        save(conflict.merged, None)
-        return
-    words = question.words()
-    say(f"Not saved yet: {words.message}")
-    form.type_ahead.undecided()
-
-    messages.open(
-        f"Conflict, {place(question.mine)}",
-        words.message,
-        words.detail,
-        "Choose…",
-        partial(
-            ConflictDialog,
-            form.winfo_toplevel(),
-            words,
-            question.differences(),
-            partial(conflict.chosen, form.choices),
-            save,
-            cancel,
-            former,
-        ),
-        cancel,
-    )
-
-
-def shown(field: fields.Field, value: object) -> str:
-    """A value as people read it, with its unit; empty where there is none."""
-    if field.type is FieldTypes.BOOLEAN:
-        return "yes" if value else "no"
-    text = fields.format_value(field, value)
-    return f"{text} {field.unit}" if field.unit and isinstance(value, Decimal) else text
-
-
-def since(at: datetime.datetime | None) -> str:
-    """From when on it was, by the clock on this desk: "since 10:42"."""
-    return f"since {moment(at).removeprefix('at ').removeprefix('on ')}"
-
-
-def moment(at: datetime.datetime | None) -> str:
-    """When it was, by the clock on this desk: "at 10:42", with the day if that isn't today."""
-    if at is None:
-        return "meanwhile"
-    local = at.astimezone() if at.tzinfo is not None else at
-    today = local.date() == datetime.datetime.now().astimezone().date()
-    return f"at {local:%H:%M}" if today else f"on {local:%Y-%m-%d} at {local:%H:%M}"
 
 
 class Deciding:
@@ -230,7 +112,7 @@ class Deciding:
         self._ask(same, save, bring_together(last.record, base, found))
 
     def _ask(self, same: list[Entry], save: Save, found: Conflict, former: ConflictDialog | None = None) -> None:
-        question = Question(found, save.author, same[-1].moment)
+        question = question_of(found, save.author, same[-1].moment)
         resolve(
             self._form,
             self._messages,
@@ -256,7 +138,8 @@ class Deciding:
             if dialog is not None:
                 dialog.close()
             self._waiting.settle(tuple(each.identifier for each in same), "decided")
-            merged = "" if saved is None or saved.merged is None else Question(saved.merged, save.author).merged_words
+            conflict = None if saved is None else saved.merged
+            merged = "" if conflict is None else question_of(conflict, save.author).merged_words
             self._say(" ".join(filter(None, (f"{place(save.record)}: saved", said, merged))))
             self._decided(save.record if saved is None else saved.record, save.key)
 

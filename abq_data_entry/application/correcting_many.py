@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import fields
 from ..constants import FieldNames as F
 from ..views.reasoned import Asked, ManyDialog
-from .conflicts import shown
+from .entry import shown
 from .outage import counted
 from .taking_back import LastAction
 from .undoing import Changes, key_of, named

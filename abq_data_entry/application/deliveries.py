@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import outbox
@@ -55,6 +56,7 @@ class Running(NamedTuple):
     job: Job
 
 
+@dataclass(repr=False, eq=False)  # it holds the password
 class Attempts:
     """One command of the window, on a worker thread; `running` shows the attempt under way, by identifier.
 
@@ -62,15 +64,15 @@ class Attempts:
     unknown host key, ends the attempt; then a dialog asks, and another command goes on with the answer.
     """
 
-    def __init__(self, login: Login, running: MutableMapping[str, Running], job: Job) -> None:
-        self._login = login
-        self._running = running
-        self._job = job
-        self._stopped: set[str] = set()
+    given: Login
+    running: MutableMapping[str, Running]
+    job: Job
+    stopped: set[str] = field(default_factory=set)
+    """The deliveries whose attempt was cancelled, by identifier."""
 
     def login(self, service: Service) -> Login:
         """The one that was given for this command."""
-        return self._login
+        return self.given
 
     def trusts(self, host: str, fingerprint: str) -> bool:
         """Nobody is asked while the attempt runs."""
@@ -79,19 +81,19 @@ class Attempts:
     @contextmanager
     def watch(self, delivery: Delivery) -> Iterator[Watching]:
         """Show how far the attempt is, and let it be cancelled; after a cancel of the command there is no other."""
-        if self._job.cancel.is_set():
+        if self.job.cancel.is_set():
             raise NotNow("The command was cancelled.")
-        identifier, self._job.latest = delivery.identifier, None
+        identifier, self.job.latest = delivery.identifier, None
 
         def stop() -> None:
-            self._stopped.add(identifier)
-            self._job.cancel.set()
+            self.stopped.add(identifier)
+            self.job.cancel.set()
 
-        self._running[identifier] = Running(stop, self._job)
+        self.running[identifier] = Running(stop, self.job)
         try:
-            yield Watching(self._job.report, self._job.cancel)
+            yield Watching(self.job.report, self.job.cancel)
         finally:
-            self._running.pop(identifier, None)
+            self.running.pop(identifier, None)
 
     def all(self, box: Outbox, model: SQLModel, values: Values, waiting: Sequence[Delivery]) -> list[Outcome]:
         """Make one attempt at each, and at what else is due there, over one login."""
@@ -103,8 +105,8 @@ class Attempts:
                 outcomes.append(outcome)
                 # Where the database can't be told now it is asked again only at the end.
                 unrecorded = unrecorded or outbox.record(box, model, outcome.delivery)
-            if outcome.delivery.identifier in self._stopped:  # the others go on
-                self._job.cancel.clear()
+            if outcome.delivery.identifier in self.stopped:  # the others go on
+                self.job.cancel.clear()
 
         try:
             deliver(box, with_others_due(box, waiting), values, self, self.watch, told, PATIENCE)

@@ -1,15 +1,19 @@
 """Entering records: what is half typed is kept, each as a draft of its plot, until it is saved or discarded, also when
-the window ends; what is done goes to the database, or to the journal while that isn't there."""
+the window ends; what is done goes to the database, or to the journal while that isn't there. Where somebody else was
+quicker, what the dialog asks, and what comes of the answer."""
 
 from __future__ import annotations
 
+import datetime
 import logging
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import folders
+from .. import fields, folders
 from ..constants import FieldNames as F
+from ..constants import FieldTypes
 from ..jobs import Job, Jobs
 from ..store.drafts import Content, Draft, DraftFile, DraftId, id_of
 from ..views import DataRecordForm
@@ -21,7 +25,7 @@ from .which_database import UPDATE
 
 if TYPE_CHECKING:
     from ..models import SQLModel
-    from ..views.conflict import ConflictDialog
+    from ..views.conflict import ConflictDialog, ConflictText, Difference
     from ..views.form_content import RecordKey
     from ..workflows.save_record import Conflict, Save, Saved
     from .lookup import Browsing, Offline
@@ -179,10 +183,8 @@ class RecordEntry:
         """``said``: what of it came from another version; ``dialog``: where that was chosen, open until it is saved."""
 
         def conflict(found: Conflict) -> None:
-            from . import conflicts  # at the first one, for no start has any
-
-            question = conflicts.Question(found, save.author)
-            conflicts.resolve(
+            question = question_of(found, save.author)
+            resolve(
                 self._form,
                 self._messages,
                 self._say,
@@ -206,9 +208,7 @@ class RecordEntry:
         form, state, then = self._form, self._state, self._form.after_save
         form.after_save = None
         if saved is not None and saved.merged is not None:
-            from .conflicts import Question
-
-            said = f"{said} {Question(saved.merged, save.author).merged_words}"
+            said = f"{said} {question_of(saved.merged, save.author).merged_words}"
         remark = "" if saved is None else saved.remark
         waits, record = saved is None, save.record if saved is None else saved.record
         corrects = save.base is not None
@@ -267,6 +267,126 @@ class RecordEntry:
                 reason_of(error),
                 retry=form.submit,
             )
+
+
+class Question(NamedTuple):
+    """A conflict as it is put to people.
+
+    ``by``: who saved the other version; ``merged_words``: what came together by itself, for the status line, empty
+    where nothing did; ``words``: what the dialog says; ``differences``: what is to be chosen, as texts.
+    """
+
+    conflict: Conflict
+    by: str
+    merged_words: str
+    words: ConflictText
+    differences: list[Difference]
+
+
+def question_of(conflict: Conflict, me: str = "", waited: datetime.datetime | None = None) -> Question:
+    """Put a conflict in words. ``me`` is who wants to save the record; ``waited`` since when it waited on this
+    computer, if it did."""
+    from ..views.conflict import ConflictText, Difference  # at the first one, for no start has any
+
+    base, merged, theirs = conflict.base, conflict.merged, conflict.theirs
+    same_person = bool(me) and me == theirs.changed_by
+    by = "You" if same_person else theirs.changed_by or "Somebody else"
+    whose = "what you saved elsewhere:" if same_person else f"{by}'s"
+    differences = [
+        Difference(
+            each.name,
+            None if base is None else shown(each, base.get(each.name)),
+            shown(each, conflict.mine.get(each.name)),
+            shown(each, theirs.record.get(each.name)),
+            each.type is FieldTypes.LONG_TEXT,
+        )
+        for each in fields.FIELDS
+        if each.name in conflict.to_choose
+    ]
+    when = moment(theirs.changed_at)
+    happened = "is recorded already" if base is None else "has changed since it was opened here"
+    elsewhere = " in another window or on another computer" if same_person else ""
+    began = f"What was typed here waited for the database, {since(waited)}. " if waited else ""
+    taken_over = [each for each in fields.FIELDS if each.name in conflict.taken_over]
+    taken = [f"{each.name} {shown(each, merged.get(each.name)) or 'empty'}" for each in taken_over]
+    # Within a sentence a name stays as it is.
+    named = by if not same_person and theirs.changed_by else by[0].lower() + by[1:]
+    words = ConflictText(
+        f"{place(conflict.mine)} {happened}.",
+        f"{began}{by} saved it {when}{elsewhere}. Choose for each field which value is right.",
+        f"Saved by {named}, {when.removeprefix('at ')}",
+        f"Changed only in what was saved: {', '.join(taken)}. That is kept." if taken and base is not None else "",
+    )
+    merged_words = f"together with {whose} {', '.join(conflict.taken_over)}" if conflict.taken_over else ""
+    return Question(conflict, by, merged_words, words, differences)
+
+
+def resolve(
+    form: DataRecordForm,
+    messages: Messages,
+    say: Callable[[str], object],
+    question: Question,
+    save: Callable[[Record, ConflictDialog | None], object],
+    cancel: Callable[[], object],
+    former: ConflictDialog | None = None,
+) -> None:
+    """Save what comes together by itself; where somebody has to choose, ask first.
+
+    ``save(record, dialog)``: the record that both sides give, to be saved over ``theirs``, and the dialog that is still
+    open, if there is one. ``former`` is the dialog of an attempt before this one, which is closed; what was chosen
+    there stays chosen where it can.
+    """
+    if former is not None:
+        former.close()
+    conflict = question.conflict
+    if not conflict.to_choose:
+        save(conflict.merged, None)
+        return
+    from ..views.conflict import ConflictDialog
+
+    words = question.words
+    say(f"Not saved yet: {words.message}")
+    form.type_ahead.undecided()
+
+    messages.open(
+        f"Conflict, {place(conflict.mine)}",
+        words.message,
+        words.detail,
+        "Choose…",
+        partial(
+            ConflictDialog,
+            form.winfo_toplevel(),
+            words,
+            question.differences,
+            partial(conflict.chosen, form.choices),
+            save,
+            cancel,
+            former,
+        ),
+        cancel,
+    )
+
+
+def shown(field: fields.Field, value: object) -> str:
+    """A value as people read it, with its unit; empty where there is none."""
+    if field.type is FieldTypes.BOOLEAN:
+        return "yes" if value else "no"
+    text = fields.format_value(field, value)
+    return f"{text} {field.unit}" if field.unit and isinstance(value, Decimal) else text
+
+
+def since(at: datetime.datetime | None) -> str:
+    """From when on it was, by the clock on this desk: "since 10:42"."""
+    return f"since {moment(at).removeprefix('at ').removeprefix('on ')}"
+
+
+def moment(at: datetime.datetime | None) -> str:
+    """When it was, by the clock on this desk: "at 10:42", with the day if that isn't today."""
+    if at is None:
+        return "meanwhile"
+    local = at.astimezone() if at.tzinfo is not None else at
+    today = local.date() == datetime.datetime.now().astimezone().date()
+    return f"at {local:%H:%M}" if today else f"on {local:%Y-%m-%d} at {local:%H:%M}"
 
 
 DELAY_MS = 150

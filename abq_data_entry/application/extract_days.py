@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import outbox
-from ..constants import FieldNames as F
 from ..network.destinations import name_of
 from ..views.dialogs import WHICH_DAY, DayDialog
 from ..widgets.status_bar import ExtractRow, ShownDay
@@ -41,14 +40,15 @@ class ExtractDays:
         self.days: tuple[ExtractDay, ...] = ()
         """As they were when they were looked up last, the earliest first."""
         self.changed: Callable[[], object] = lambda: None
-        """Called whenever something of these days may have changed."""
+        """Called once something of these days may have changed."""
 
     def look_soon(self) -> None:
         """Something of these days may have changed."""
-        self.changed()
         if not self._soon:  # what comes all the time doesn't put it off for ever
             self._soon = True
-            self._plan(SOON_MS)
+            if self._timer:
+                self._form.after_cancel(self._timer)
+            self._timer = self._form.after(SOON_MS, self._look)
 
     def end(self) -> None:
         """Stop: the window closes."""
@@ -59,8 +59,7 @@ class ExtractDays:
     @property
     def of_form(self) -> datetime.date:
         """The day of the check in the form; today, where it has none."""
-        date = self._form.inputs.value(F.DATE)
-        return date if isinstance(date, datetime.date) else self._state.today()
+        return self._form.date or self._state.today()
 
     def find(
         self,
@@ -81,15 +80,11 @@ class ExtractDays:
             failed=failed,
         )
 
-    def _plan(self, pause_ms: int) -> None:
-        if self._timer:
-            self._form.after_cancel(self._timer)
-        self._timer = self._form.after(pause_ms, self._look)
-
     def _look(self) -> None:
-        self._timer = ""
-        self._soon = False
-        self._plan(AGAIN_MS)
+        self._timer = self._form.after(AGAIN_MS, self._look)
+        if self._soon:
+            self._soon = False
+            self.changed()
         model = self._state.reachable
         if model is None:
             return
@@ -223,7 +218,7 @@ def _state(day: ExtractDay, kind: str) -> str:
 def shown(day: ExtractDay, today: datetime.date) -> ShownDay:
     """A day as the row of the last days shows it: the worst of what its destinations have."""
     states = {each: _state(day, each) for each in day.destinations}
-    out = [each for each in states if day.is_out(each)]
+    out = [each for each in states if day.went_out(each)]
     if states and len(out) == len(states):
         state = min(states.values())
         state = state if len(set(states.values())) == 1 else "sent"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
 import queue
 import threading
@@ -279,7 +278,7 @@ class Following:
             self._actions.form_changed()
         if is_changed or self._presence.now() >= self._presence.look_at:
             self._presence.follow_form()
-        if self._form.inputs.value(F.DATE) != self._records.followed:
+        if self._form.date != self._records.followed:
             self.follow_form()
         has_heard = self._saved or self._missed or self._places or self._marked
         if has_heard and time.monotonic() - self.shown_at >= PAUSE_SECONDS:
@@ -287,8 +286,8 @@ class Following:
 
     def follow_form(self) -> None:
         """The list has the day of the form, once it is typed."""
-        focused, date = self._form.focused, self._form.inputs.value(F.DATE)
-        if (focused is None or focused.name != F.DATE) and isinstance(date, datetime.date):
+        focused, date = self._form.focused, self._form.date
+        if (focused is None or focused.name != F.DATE) and date is not None:
             self._records.follow_date(date)
 
     def _take(self, notice: Notice) -> None:

@@ -47,15 +47,15 @@ class Messages:
 
     def command(self, function: Callable[..., Result]) -> Callable[..., Result]:
         """The function as a command of the user, who chooses it whenever it is called."""
+        return partial(self.run, function)
 
-        def call(*arguments: Any) -> Result:
-            before = _CHOSEN.set(typed_keys(self._window))
-            try:
-                return function(*arguments)
-            finally:
-                _CHOSEN.reset(before)
-
-        return call
+    def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call the function, as a command that the user has just chosen."""
+        before = _CHOSEN.set(typed_keys(self._window))
+        try:
+            return function(*arguments)
+        finally:
+            _CHOSEN.reset(before)
 
     def outside(self, function: Callable[[], Result]) -> Result:
         """Call a function that waits for the user while the window goes on: what happens meanwhile is no command."""
@@ -103,12 +103,12 @@ class Messages:
 
     def settled(self, key: str) -> None:
         """There is nothing to say about this subject any more."""
-        self.bar.settle(key)
+        if self.bar.messages:  # mostly there are none
+            self.bar.settle(key)
 
     # -- inside -----------------------------------------------------------------------------------------
 
     def _say(self, message: Message, make: Callable[[], Dialog]) -> None:
-        self.bar.settle(message.key)  # what was said about the subject before
         chosen = _CHOSEN.get()
         if chosen is None:
             self.bar.tell(message)
@@ -118,6 +118,7 @@ class Messages:
     def _show(self, message: Message, make: Callable[[], Dialog], chosen: int) -> None:
         """Open the dialog, now or when the one that is open is closed: two at once would share the keyboard badly. Once
         somebody has typed since the command was ``chosen``, the bar has the message instead."""
+        self.settled(message.key)  # what was said about the subject before
         other = next((each for each in self._window.winfo_children() if isinstance(each, Dialog)), None)
         if other is not None:
 
@@ -129,7 +130,6 @@ class Messages:
         elif typed_keys(self._window) != chosen:
             self.bar.tell(message)
         else:
-            self.bar.settle(message.key)  # the dialog of the same command, chosen before, may have become a message
             dialog = make()
             dialog.give_way, dialog.as_command = partial(self.bar.tell, message), self.command
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .state import State
 
 log = logging.getLogger(__name__)
-SOON_MS = 1500  # what comes within that time is looked up once
+SOON_MS = 800  # what comes within that time is looked up once
 MINUTE_MS = 60_000
 LEAST_PAUSE = 20  # times as long as a look took: a large database isn't kept busy with it
 AGAIN_SECONDS = 300  # other computers fetch the weather too, and nobody tells

@@ -84,15 +84,10 @@ class BackgroundCommands:
         self._say(f"{name}: running{f', {remark}' if remark else ''}…")
         line: RunningLine | None = None
 
-        def progressed(done: int, total: int) -> None:
-            if line is not None:
-                (line.show_rows if in_rows else line.show_progress)(done, total)
-
         def show() -> None:
             nonlocal line
             line = self._status_bar.add_job(name, job.cancel.set)
-            if job.latest is not None:
-                progressed(*job.latest)
+            job.progress = line.show_rows if in_rows else line.show_progress  # the next poll shows how far it is
 
         def end() -> None:
             self._running.discard(name)
@@ -118,7 +113,7 @@ class BackgroundCommands:
 
         # A lane of its own: its thread keeps the connection to the database for the next time.
         job = self._jobs.submit(
-            name, work, name=name, done=succeeded, failed=ended_badly, progress=progressed, with_job=True, tidies=True
+            name, work, name=name, done=succeeded, failed=ended_badly, with_job=True, tidies=True
         )
         job.timers.append(self._form.winfo_toplevel().after(LINE_MS, show))
 

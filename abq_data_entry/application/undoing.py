@@ -14,7 +14,7 @@ from ..views.conflict import ConflictDialog, ConflictText
 from ..views.reasoned import Asked, ReasonedDialog
 from ..widgets.focus import focused_widget
 from ..workflows.save_record import bring_together
-from . import conflicts
+from .entry import Question, moment, question_of, resolve, shown
 from .messages import reason_of
 from .taking_back import LastAction
 
@@ -38,21 +38,15 @@ _MOVING = ("Wrong plot", "Wrong time", "Wrong day", "Wrong lab")
 _BACK = ("It was right", "Withdrawn by mistake")
 
 
-class PlaceTaken(conflicts.Question):
+def place_taken(mine: Mapping[str, Any], theirs: VersionedRecord, doing: str, then: str) -> Question:
     """A record was to come to where another one stands: ``doing`` says what wasn't done, ``then`` what Save does."""
-
-    def __init__(self, mine: Mapping[str, Any], theirs: VersionedRecord, doing: str, then: str) -> None:
-        super().__init__(bring_together(mine, None, theirs))
-        self._doing, self._then = doing, then
-
-    def words(self) -> ConflictText:
-        """What the dialog says."""
-        when = conflicts.moment(self.theirs.changed_at)
-        return ConflictText(
-            f"There is a record of {named(key_of(self.mine))} already. {self._doing}",
-            f"{self.by} saved it {when}. Choose for each field which value is right. {self._then}",
-            f"{self.by}, {when.removeprefix('at ')}",
-        )
+    question, when = question_of(bring_together(mine, None, theirs)), moment(theirs.changed_at)
+    words = ConflictText(
+        f"There is a record of {named(key_of(mine))} already. {doing}",
+        f"{question.by} saved it {when}. Choose for each field which value is right. {then}",
+        f"{question.by}, {when.removeprefix('at ')}",
+    )
+    return question._replace(words=words)
 
 
 class Changes:
@@ -158,7 +152,7 @@ class Changes:
                 done()
 
             def taken(theirs: VersionedRecord) -> None:
-                over = PlaceTaken(gone.record, theirs, "Nothing was brought back.", "Save keeps the result.")
+                over = place_taken(gone.record, theirs, "Nothing was brought back.", "Save keeps the result.")
                 self._resolve(over, reason)
 
             self.do("Bring Back", change, back, taken)
@@ -210,7 +204,7 @@ class Changes:
         def taken(theirs: VersionedRecord) -> None:
             mine = {**found.record, **dict(zip(fields.RECORD_KEY, to, strict=True))}
             then = f"Save keeps the result there, and withdraws the record of {named(key)}."
-            over = PlaceTaken(mine, theirs, "Nothing was moved.", then)
+            over = place_taken(mine, theirs, "Nothing was moved.", then)
             self._resolve(over, reason, (key, found.version))
 
         self.do("Move Record", change, done, taken)
@@ -301,16 +295,17 @@ class Changes:
 
         self._connection.ask(lambda model: change(model, by), done, failed, "database")
 
-    def _resolve(self, over: PlaceTaken, reason: str, source: tuple[Key, int] | None = None) -> None:
+    def _resolve(self, over: Question, reason: str, source: tuple[Key, int] | None = None) -> None:
         """Both versions, field by field: what is chosen is saved over the one that stands there.
 
         ``source``: the record that was to come there, with its version, which is withdrawn then.
         """
-        author, key = self._state.person, key_of(over.mine)
+        author, key = self._state.person, key_of(over.conflict.mine)
 
         def save(result: Mapping[str, Any], dialog: ConflictDialog | None) -> None:
             def change(model: SQLModel, by: By) -> None:
-                version, changes = over.theirs.version, result != over.theirs.record
+                theirs = over.conflict.theirs
+                version, changes = theirs.version, result != theirs.record
                 if source is None:
                     if changes:
                         model.save_record(result, "update", expected_version=version, reason=reason, author=author)
@@ -335,7 +330,7 @@ class Changes:
             self.do("Two Versions of One Record", change, done, refused=refused)
 
         cancel = partial(self._say, "Nothing was changed")
-        conflicts.resolve(self._form, self._messages, self._say, over, save, cancel)
+        resolve(self._form, self._messages, self._say, over, save, cancel)
 
     def changed(self, result: str) -> None:
         """Saved records are others now: ``result`` says what was done."""
@@ -392,7 +387,7 @@ def readings(record: Mapping[str, Any]) -> str:
     """What the record says, in one line."""
     told = [each for each in fields.FIELDS if each.name not in fields.RECORD_KEY]
     return ", ".join(
-        f"{each.name} {conflicts.shown(each, record[each.name])}"
+        f"{each.name} {shown(each, record[each.name])}"
         for each in told
         if record.get(each.name) not in (None, False, "")
     )

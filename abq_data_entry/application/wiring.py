@@ -9,7 +9,6 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..constants import EXTRACT_NAME
-from ..constants import FieldNames as F
 from ..network.destinations import KINDS, destination, set_up, stored_in
 from .main_window import MainWindow
 
@@ -273,7 +272,7 @@ class Wiring(MainWindow):
 
     def run(self, name: str, action: Callable[..., object], *arguments: Any) -> object:
         """Do ``action`` as the command of that name, unless the login may not."""
-        return self.messages.command(self.permissions.run)(name, action, *arguments)
+        return self.messages.run(self.permissions.run, name, action, *arguments)
 
     # -- what the parts call ------------------------------------------------------------------------------
 
@@ -601,10 +600,9 @@ class Wiring(MainWindow):
 
     def _day_began(self, today: datetime.date) -> None:
         self.filename.set(EXTRACT_NAME.format(date=today))
-        date = self.form.inputs.value(F.DATE)
         self.form.dates.asked_of = None  # how far it is from today is another matter now
         self.extract_days.look_soon()
-        self.record_list.begin_day(date if isinstance(date, datetime.date) else None)
+        self.record_list.begin_day(self.form.date)
 
     def _connected(self, model: SQLModel, choices: Any) -> None:
         previous, self.shared.model = self.shared.model, model

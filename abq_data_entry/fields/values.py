@@ -6,9 +6,9 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from abq_data_entry.constants import FieldNames, FieldTypes
 from abq_data_entry.fields import dates, numbers, table
@@ -346,39 +346,36 @@ class FieldErrors(ValueError):
         self.errors: dict[str, str] = dict(errors)
 
 
-class Record(Mapping[str, Any]):
+class Record(dict[str, Any]):
     """The typed values of all fields by name, as `parse_record` gives them: a value that never changes.
 
     Whoever holds one need not check it again. It equals a dict of the same values.
     """
 
     # No dataclass: the window imports this, and `dataclasses` costs its start some milliseconds.
-    __slots__ = ("_values", "key")
-    _values: dict[str, Any]
+    __slots__ = ("key",)
     key: tuple[Any, ...]
     """Date, time, lab and plot."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
-        object.__setattr__(self, "_values", {each.name: values[each.name] for each in FIELDS})
+        super().__init__({each.name: values[each.name] for each in FIELDS})
         object.__setattr__(self, "key", tuple(values[name] for name in RECORD_KEY))
 
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
+    def __hash__(self) -> int:  # type: ignore[override]  # a dict has none, for it may change
+        return hash(tuple(self.items()))
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self._values.items()))
+    def __repr__(self) -> str:
+        return f"Record({dict(self)!r})"
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a record never changes")
 
-    def __repr__(self) -> str:
-        return f"Record({self._values!r})"
+    if not TYPE_CHECKING:
+
+        def _refuse(self, *_: object, **__: object) -> NoReturn:
+            raise TypeError("a record never changes")
+
+        __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
 
 def in_one_line(errors: Mapping[str, str]) -> str:

@@ -67,7 +67,7 @@ _COLUMNS = ", ".join(f'{_expression(each)} AS "{each.name}"' for each in FIELDS)
 _COPY = f"""
     COPY (
         SELECT {_COLUMNS} FROM plot_checks AS p {{join}}
-        WHERE p.date BETWEEN {{first}} AND {{last}} {IN_ORDER}
+        WHERE p.date BETWEEN %s AND %s {IN_ORDER}
     ) TO STDOUT WITH (FORMAT csv, HEADER, ENCODING 'UTF8')
 """
 _JOIN = "LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id"
@@ -97,20 +97,15 @@ def _statement(cursor: Cursor, first_date: datetime.date, last_date: datetime.da
 
     A few technicians are looked up by a CASE, which takes a third of a join's time for a row; many by the join.
     """
-    cursor.execute("SELECT id, name FROM lab_techs LIMIT %s", (_FEW_TECHNICIANS + 1,))
+    cursor.execute(f"SELECT id, {_neutral('name')} FROM lab_techs LIMIT %s", (_FEW_TECHNICIANS + 1,))
     technicians = cursor.fetchall()
     few = 0 < len(technicians) <= _FEW_TECHNICIANS
-    cases = " ".join(_bound(cursor, "WHEN %s THEN %s", number, neutralised(name)) for number, name in technicians)
-    return _COPY.format(
-        technician=f"CASE p.lab_tech_id {cases} END" if few else _neutral("t.name"),
-        join="" if few else _JOIN,
-        first=_bound(cursor, "%s", first_date),
-        last=_bound(cursor, "%s", last_date),
+    cases = " ".join(["WHEN %s THEN %s"] * len(technicians))
+    named = [value for pair in technicians for value in pair] if few else []
+    copy = _COPY.format(
+        technician=f"CASE p.lab_tech_id {cases} END" if few else _neutral("t.name"), join="" if few else _JOIN
     )
-
-
-def _bound(cursor: Cursor, sql: str, *values: object) -> str:
-    return str(cursor.mogrify(sql, values), "utf-8")
+    return str(cursor.mogrify(copy, [*named, first_date, last_date]), "utf-8")
 
 
 def neutralised(text: str) -> str:
@@ -181,16 +176,13 @@ class ExtractDay:
     sent: Mapping[str, SentExtract] = field(default_factory=dict)
     destinations: tuple[str, ...] = ()
 
-    def is_out(self, destination: str) -> bool:
-        """Whether that destination has the records of the day as they are now."""
+    def went_out(self, destination: str = "") -> bool:
+        """Whether that destination has the records of the day as they are now; without one, whether all have them that
+        are used, one at least."""
+        if not destination:
+            return bool(self.destinations) and all(map(self.went_out, self.destinations))
         sent = self.sent.get(destination, SentExtract())
         return sent.delivered is not None and not sent.outdated
-
-    def went_out(self, kind: str = "") -> bool:
-        """The same of destination `kind`; empty: of all that are used, which must be one at least."""
-        if kind:
-            return self.is_out(kind)
-        return bool(self.destinations) and all(map(self.is_out, self.destinations))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ The statements of one record are made from the table of fields. Values are alway
 
 from __future__ import annotations
 
-import datetime
 import itertools
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
@@ -81,7 +80,7 @@ LOCK_LAB = "SELECT lock_lab(%(Lab)s);"
 # Before the check: another technician for that may make a new version of the record, in the same transaction.
 REQUIRE_VERSION = f"""
     {LOCK_LAB}
-    SELECT require_version(%(Date)s, %(Time)s, %(Lab)s, %(Plot)s, %(expected version)s);
+    SELECT require_version(%(Date)s, %(Time)s, %(Lab)s, %(Plot)s, %(expected_version)s);
 """
 
 OTHER_VERSION = "AB001"
@@ -232,7 +231,8 @@ _SAVES: Mapping[str | None, str] = {
 
 
 class Saving(NamedTuple):
-    """How to save: see `SQLModel.save_record`; `workstation`: the name of this computer."""
+    """How to save, as the statements bind it: see `SQLModel.save_record`; `workstation`: the name of this computer;
+    `typed`: a moment as text, empty where there is none."""
 
     write: Write | None = None
     expected_version: int | None = None
@@ -240,19 +240,7 @@ class Saving(NamedTuple):
     reason: str = ""
     workstation: str = ""
     entry: str | None = None
-    typed: datetime.datetime | None = None
-
-    @property
-    def parameters(self) -> dict[str, object]:
-        """What the statements bind besides the values of the record."""
-        return {
-            "expected version": self.expected_version,
-            "author": self.author,
-            "reason": self.reason,
-            "workstation": self.workstation,
-            "entry": self.entry,
-            "typed": self.typed.isoformat() if self.typed is not None else "",
-        }
+    typed: str = ""
 
 
 class Saved(NamedTuple):
@@ -267,7 +255,7 @@ _FIELD_OF_RULE = {f"{each.column}_within_limits": each.name for each in FIELDS}
 
 def save(connections: Connections, values: Record, how: Saving) -> Saved:
     """Save a record of typed values. Raises as `SQLModel.save_record` does."""
-    parameters = {**values, **how.parameters}
+    parameters = {**values, **how._asdict()}
 
     # All in one message to the server: others of the lab wait meanwhile.
     begin = SET_AUTHOR
@@ -323,7 +311,7 @@ def settle(connections: Connections, values: Record, how: Saving) -> Saved:
 
 def set_check_technician(connections: Connections, values: Record, how: Saving) -> None:
     """Make a whole check that technician's, if it is of the expected version or theirs already; may be done twice."""
-    parameters = {**values, **how.parameters}
+    parameters = {**values, **how._asdict()}
 
     def run(cursor: Cursor) -> None:
         cursor.execute(SET_AUTHOR, parameters)
@@ -342,7 +330,7 @@ def _require_check(cursor: Cursor, parameters: Record) -> None:
     """Keep the check as it is until the end of the transaction; raises `CheckChanged` for another version."""
     cursor.execute(LOCK_CHECK, parameters)
     ((version, technician),) = cursor.fetchall() or [(0, "")]
-    if version != parameters["expected version"] and technician != parameters[FieldNames.TECHNICIAN]:
+    if version != parameters["expected_version"] and technician != parameters[FieldNames.TECHNICIAN]:
         raise CheckChanged(f"{technician or 'Nobody'} now does this check, so it stays as it is.", technician)
 
 

@@ -216,7 +216,9 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         except fields.FieldErrors as error:
             raise RecordInvalid(error.errors) from None
         place = platform.node() if workstation is None else workstation
-        how = Saving(write, expected_version, author or str(values[FieldNames.TECHNICIAN]), reason, place, entry, typed)
+        moment = typed.isoformat() if typed is not None else ""
+        by = author or str(values[FieldNames.TECHNICIAN])
+        how = Saving(write, expected_version, by, reason, place, entry, moment)
         try:
             saved = saving.save(self._connections, values, how)
         except OutcomeUnknown:

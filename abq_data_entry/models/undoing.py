@@ -460,7 +460,7 @@ def _move_over(
     key = {name: values[name] for name in fields.RECORD_KEY}
     origin = {f"from {name}": value for name, value in source.key.items()}
     parameters = {
-        **values, **origin, "from version": source.version, "expected version": version, "reason": reason,
+        **values, **origin, "from version": source.version, "expected_version": version, "reason": reason,
     }  # fmt: skip
     do(connections, Request(_MOVE_OVER, parameters, key), by)
 

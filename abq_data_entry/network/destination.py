@@ -171,7 +171,9 @@ class Destination(abc.ABC):
         """Why its own settings can't be used, as a sentence; empty if they can."""
         if not self.is_set_up(settings):
             return f"The setting {self.address_setting!r} is empty: it says where the {self.service} is."
-        refusals = ((each.name, each.check(str(settings[each.name]))) for each in self.settings if each.check)
+        # Most are as they are by default, which is always right.
+        chosen = (each for each in self.settings if each.check and settings[each.name] != each.default)
+        refusals = ((each.name, each.refusal(settings[each.name])) for each in chosen)
         return next((f"The setting {name!r} {why}." for name, why in refusals if why), "")
 
     def remark(self, settings: Settings) -> str:

@@ -194,7 +194,8 @@ class Outbox:
                 if count == 0:
                     raise NoRecords("There are no records to upload")
                 if head:
-                    _write(companion(path), f"{head}\n")
+                    with replacement(companion(path)) as temporary:
+                        temporary.write_text(f"{head}\n", encoding="utf-8")
                 if report is not None:
                     report(report_of(path))
                 size, sha256 = _measured(path)
@@ -209,7 +210,8 @@ class Outbox:
                     older = [each for each, _recorded in self._read(connection, "file", delivery.file_key)]
                     version = 1 + max([known_version, *(each.version for each in older)])
                     delivery = replace(delivery, version=version)
-                    _write(building / earlier.ENTRY, to_text(delivery))
+                    with replacement(building / earlier.ENTRY) as temporary:
+                        temporary.write_text(to_text(delivery), encoding="utf-8")
                     building.rename(final)
                     synced(self.folder)
                     self.insert(connection, delivery)
@@ -588,8 +590,3 @@ def _measured(path: Path) -> tuple[int, str]:
             digest.update(block)
             size += len(block)
     return size, digest.hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    with replacement(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

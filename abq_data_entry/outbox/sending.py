@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -411,6 +412,7 @@ def sender(
     return Sender(opened, discard, *companions, served, trusted)
 
 
+@dataclass(repr=False, eq=False)  # it holds the password
 class Sender(AbstractContextManager["Sender"]):
     """What brings files to one destination over one login, one at a time (a `Send`). A context manager.
 
@@ -418,19 +420,14 @@ class Sender(AbstractContextManager["Sender"]):
     `trusted`: what opens the way to a server whose key wasn't known, by its fingerprint, if it is to be trusted.
     """
 
-    def __init__(
-        self,
-        opened: Callable[[], Uploads],
-        discard: Callable[[Uploads], object] | None = None,
-        with_companion: bool = False,
-        with_checksum: bool = False,
-        served: Callable[[str], Collection[str]] | None = None,
-        trusted: Callable[[str], Callable[[], Uploads] | None] | None = None,
-    ) -> None:
-        self._opened, self._trusted = opened, trusted
-        self._with_companion, self._with_checksum = with_companion, with_checksum
-        self._discard, self._served = discard, served
-        self._uploads: Uploads | None = None
+    opened: Callable[[], Uploads]
+    discard: Callable[[Uploads], object] | None = None
+    with_companion: bool = False
+    with_checksum: bool = False
+    served: Callable[[str], Collection[str]] | None = None
+    trusted: Callable[[str], Callable[[], Uploads] | None] | None = None
+    uploads: Uploads | None = None
+    """What the files go through, once there was one."""
 
     def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str:
         """Send the file, with where the audit stood and the day's report if the outbox has them.
@@ -440,38 +437,35 @@ class Sender(AbstractContextManager["Sender"]):
         raises; returns why the report wasn't taken, empty if nothing is wrong.
         """
         try:
-            return self._send(path, name, progress, cancel)
+            uploads = self.uploads = self.uploads or self.opened()
+            identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
+            report = report_of(path)
+            remark = _send_report(uploads, report, name, identifier, cancel) if report.exists() else ""
+            head = head_in(path)
+            if head and not uploads.take_along({AUDIT_HEADER: head}) and self.with_companion:
+                beside, audit = companion(Path(name)).name, f"{identifier}-audit"
+                _send_beside(uploads, companion(path), beside, audit, cancel)
+            if self.with_checksum:
+                _send_beside(uploads, checksum_file(path, name), f"{name}.sha256", f"{identifier}-sha256", cancel)
+            if self.served is not None:
+                uploads.leave_out(self.served(identifier))
+            uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
+            if self.discard is not None:
+                self.discard(uploads)
+            return " ".join(filter(None, (remark, uploads.remark)))
         except Exception as error:
             fingerprint = unknown_host_key(error)
-            if not fingerprint or self._trusted is None:
+            if not fingerprint or self.trusted is None:
                 raise
-            opened, self._trusted = self._trusted(fingerprint), None  # who is asked again and again learns to say yes
+            opened, self.trusted = self.trusted(fingerprint), None  # who is asked again and again learns to say yes
             if opened is None:
                 raise
         self.__exit__()
-        self._opened = opened
-        return self._send(path, name, progress, cancel)
-
-    def _send(self, path: Path, name: str, progress: Progress, cancel: threading.Event) -> str:
-        uploads = self._uploads = self._uploads or self._opened()
-        identifier = path.parent.name  # the delivery's folder in the outbox: the same for all its attempts
-        report = report_of(path)
-        remark = _send_report(uploads, report, name, identifier, cancel) if report.exists() else ""
-        head = head_in(path)
-        if head and not uploads.take_along({AUDIT_HEADER: head}) and self._with_companion:
-            beside, audit = companion(Path(name)).name, f"{identifier}-audit"
-            _send_beside(uploads, companion(path), beside, audit, cancel)
-        if self._with_checksum:
-            _send_beside(uploads, checksum_file(path, name), f"{name}.sha256", f"{identifier}-sha256", cancel)
-        if self._served is not None:
-            uploads.leave_out(self._served(identifier))
-        uploads.upload(path, name=name, identifier=identifier, progress=progress, cancel=cancel)
-        if self._discard is not None:
-            self._discard(uploads)
-        return " ".join(filter(None, (remark, uploads.remark)))
+        self.opened = opened
+        return self(path, name=name, progress=progress, cancel=cancel)
 
     def __exit__(self, *_failure: object) -> None:
-        uploads, self._uploads = self._uploads, None
+        uploads, self.uploads = self.uploads, None
         if uploads is not None:
             uploads.close()
 

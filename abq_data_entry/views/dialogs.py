@@ -190,7 +190,6 @@ class Dialog(tk.Toplevel):
         self._typed, self._unread_until = typed_keys(self), time.monotonic() + UNREAD_SECONDS
         # Bound before it is on the screen: some window managers give it the keyboard at once.
         self.bind("<FocusIn>", self._pass_on, add=True)
-        self.bind("<Configure>", self._grew, add=True)
         self.deiconify()
         self._timer = self.after(_LOOK_MS, self._look)
 
@@ -230,6 +229,7 @@ class Dialog(tk.Toplevel):
             self._timer = self.after(_LOOK_MS, self._look)
             return
         self.takes_keys = True
+        self.bind("<Configure>", self._grew, add=True)
         here = bool(self.tk.call("focus"))  # else the user is in another program, and stays there
         with suppress(tk.TclError):  # another program holds a grab: the dialog works without
             self.grab_set()

@@ -473,6 +473,8 @@ class FormContent(ttk.Frame):
         self.opened_record: OpenedRecord | None = None
         self.saving = False
         self.drafts: Collection[RecordKey] = frozenset()
+        self.date: datetime.date | None = None
+        """The day of the check, while it is valid."""
         self.edition = 0
         """Another number once something of it may have changed, so that nobody looks at the same twice."""
         self.after_save: Callable[[], object] | None = None

@@ -396,6 +396,8 @@ class DataRecordForm(FormContent):
         self.edition += 1
         # Read once: each of them reads several fields.
         check, plot, key, corrects, panel = self.check, self.plot, self.key, self.corrects, self.check_panel
+        date = self.inputs.value(F.DATE)
+        self.date = date if isinstance(date, datetime.date) else None
         half_typed = self.half_typed.plots() if self.drafts else frozenset()
         notes = line_of(self._notes, self.inputs.value(F.LAB), self.check_key, plot) if self._notes else ""
         panel.show(check, plot, self.inputs[F.TECHNICIAN].text, half_typed, notes)

@@ -227,9 +227,9 @@ class FieldInput(ttk.Frame):
     def _left(self) -> None:
         # Another window, a dialog or an open list has the focus: the user hasn't left the field for good.
         focused = focused_widget(self) if self.winfo_exists() else None
-        if focused is None or focused is self.editor or is_beside(focused):
+        if focused is None or focused is self.editor or focused.winfo_toplevel() is not self.winfo_toplevel():
             return
-        if focused.winfo_toplevel() is self.winfo_toplevel():
+        if not is_beside(focused):
             self._hint = ""
             if self._touched:  # nothing is wrong with what nobody has typed in yet; a save looks at that
                 self.check()

@@ -183,7 +183,8 @@ class MessageBar(ttk.Frame):
         super().__init__(parent, style="Bar.TFrame")
         self.columnconfigure(0, weight=1)
         self._elsewhere = elsewhere
-        self._messages: list[Message] = []
+        self.messages: tuple[Message, ...] = ()
+        """All that stand, the newest first."""
         self.offered: list[ttk.Button] = []
         self._buttons: Sequence[tuple[str, Action | None]] = ()  # what these do
         self._offer: Message | None = None
@@ -199,7 +200,9 @@ class MessageBar(ttk.Frame):
         self.more_button.grid_remove()
         self.panel = MessagePanel(self.winfo_toplevel(), self._press, self._step, self.leave)
         self.bind("<Configure>", lambda _event: self._show())
-        self.winfo_toplevel().bind("<FocusIn>", self._focus_moved, add=True)
+        # A script: while nothing is shown in full, no focus that moves is told to anybody.
+        moved = f"+if {{[winfo ismapped {self.panel}]}} {{{self.register(self._focus_moved)} %W}}"
+        self.tk.call("bind", self.winfo_toplevel(), "<FocusIn>", moved)
         self._show()
 
     def lend_room(self, guest: tk.Widget) -> None:
@@ -214,26 +217,21 @@ class MessageBar(ttk.Frame):
     # -- what it holds ----------------------------------------------------------------------------------
 
     @property
-    def messages(self) -> tuple[Message, ...]:
-        """All that stand, the newest first."""
-        return tuple(self._messages)
-
-    @property
     def is_open(self) -> bool:
         """Whether a message is shown in full."""
         return self._open
 
     def text_of(self, key: str) -> str:
         """What is said about a subject; empty where nothing is."""
-        return next((each.text for each in self._messages if each.key == key), "")
+        return next((each.text for each in self.messages if each.key == key), "")
 
     def tell(self, message: Message) -> None:
         """Show the message; one about the same subject goes. What stays until it is resolved keeps its place."""
-        place = next((at for at, each in enumerate(self._messages) if each.key == message.key), None)
-        if place is not None:
-            known = self._messages.pop(place)
-        stays = place is not None and known.until_resolved and message.until_resolved
-        self._messages.insert(place if stays and place is not None else 0, message)
+        place = next((at for at, each in enumerate(self.messages) if each.key == message.key), None)
+        stays = place is not None and self.messages[place].until_resolved and message.until_resolved
+        others = [each for each in self.messages if each.key != message.key]
+        others.insert(place if stays and place is not None else 0, message)
+        self.messages = tuple(others)
         shown = self.panel.shown
         if self._open and shown is not None and shown.key == message.key:
             # Another button in the place of the one that is about to be pressed would be pressed by mistake.
@@ -245,10 +243,10 @@ class MessageBar(ttk.Frame):
 
     def settle(self, key: str) -> None:
         """There is nothing to tell about this subject any more."""
-        left = [each for each in self._messages if each.key != key]
-        if len(left) == len(self._messages):
+        left = tuple(each for each in self.messages if each.key != key)
+        if len(left) == len(self.messages):
             return
-        self._messages = left
+        self.messages = left
         if self._open and self.panel.shown is not None and self.panel.shown.key == key:
             self.panel.show_gone()
         self._show()
@@ -265,13 +263,13 @@ class MessageBar(ttk.Frame):
 
     def enter(self) -> None:
         """Show the newest message in full and go to it: on its text, not on a button."""
-        if not self._messages:
+        if not self.messages:
             return
         if not self._open:
             self._came_from = focused_widget(self)
         self.panel.place(in_=self, relx=0, rely=1, anchor="sw", relwidth=1)
         self.panel.lift()
-        self._show_in_full(self._messages[0])
+        self._show_in_full(self.messages[0])
         give_focus(self.panel)  # before it counts as open: drawing it may find the focus still elsewhere
         self._open = True
         self.update_idletasks()  # the next key may be Tab, and goes to what is on the screen
@@ -291,7 +289,7 @@ class MessageBar(ttk.Frame):
 
     def press(self, name: str) -> None:
         """Press the button of that name of the newest message that has one."""
-        for message in self._messages:
+        for message in self.messages:
             for text, action in message.buttons:
                 if text == name:
                     self._press(message, action)
@@ -308,18 +306,18 @@ class MessageBar(ttk.Frame):
             action()
 
     def _step(self, steps: int) -> None:
-        keys = [each.key for each in self._messages]
+        keys = [each.key for each in self.messages]
         if not keys:
             return
         shown = self.panel.shown
         at = keys.index(shown.key) + steps if shown is not None and shown.key in keys else 0
-        self._show_in_full(self._messages[at % len(keys)])
+        self._show_in_full(self.messages[at % len(keys)])
 
     def _show_in_full(self, message: Message) -> None:
-        self.panel.show(message, self._messages.index(message) + 1, len(self._messages))
+        self.panel.show(message, self.messages.index(message) + 1, len(self.messages))
 
-    def _focus_moved(self, event: tk.Event) -> None:
-        if self._open and not str(event.widget).startswith(str(self.panel)):
+    def _focus_moved(self, widget: str) -> None:
+        if self._open and not widget.startswith(str(self.panel)):
             self.after_idle(self._close_if_left)
 
     def _close_if_left(self) -> None:
@@ -330,8 +328,8 @@ class MessageBar(ttk.Frame):
 
     def _show(self) -> None:
         """Bring the line up to date: the newest message, its buttons where there is room, and how many more."""
-        count = len(self._messages)
-        newest = self._messages[0] if count else None
+        count = len(self.messages)
+        newest = self.messages[0] if count else None
         self.more_button.configure(text=f"{count} messages (F8)" if count > 1 else "More (F8)")
         if count:
             self.more_button.grid()

@@ -99,13 +99,13 @@ def test_the_model_knows_what_went_out(model: SQLModel) -> None:
     assert model.extract_days([YESTERDAY, TODAY]) == [ExtractDay(YESTERDAY, 2), ExtractDay(TODAY, 0)]
     delivered(model, YESTERDAY)
     (found,) = model.extract_days([YESTERDAY])
-    assert found.destinations == ("rest",) and found.is_out("rest") and not found.is_out("ftp")
+    assert found.destinations == ("rest",) and found.went_out("rest") and not found.went_out("ftp")
     model.save_record(record(3, str(YESTERDAY)))
     (found,) = model.extract_days([YESTERDAY])
-    assert not found.is_out("rest") and found.sent["rest"].outdated and found.records == 3
+    assert not found.went_out("rest") and found.sent["rest"].outdated and found.records == 3
     delivered(model, YESTERDAY, "ftp", "waiting")
     (found,) = model.extract_days([YESTERDAY])
-    assert found.sent["ftp"].waits and not found.is_out("ftp")
+    assert found.sent["ftp"].waits and not found.went_out("ftp")
 
 
 def test_an_evening_check_that_is_finished_after_midnight_is_sent_as_what_it_is(
