@@ -353,7 +353,7 @@ class Browsing:
     """Fetches pages on one thread and counts on another, so that counting millions delays no page.
 
     ``copy``: what is known without the database; ``means_away(error)``: see `Reconnecting`; ``changed()``: of some day
-    other records are there now.
+    other records are there now; ``said()``: what the status line says.
     """
 
     def __init__(
@@ -366,8 +366,10 @@ class Browsing:
         copy: Offline,
         means_away: Callable[[BaseException], bool],
         changed: Callable[[], object],
+        said: Callable[[], str],
     ) -> None:
         self._records, self._state, self._connection, self._jobs, self._say = records, state, connection, jobs, say
+        self._said, self._told = said, ""
         self._copy, self._means_away, self._days_changed = copy, means_away, changed
         self._selection: Selection | None = None  # what the filter chooses, once somebody asked for it
         self._index: Any = None
@@ -513,10 +515,13 @@ class Browsing:
         self._records.page.refresh()
 
     def chosen(self, count: int) -> None:
-        """Say how many rows of the list are chosen."""
+        """Say how many rows of the list are chosen; that doesn't stay once none is."""
+        before, self._told = self._told, ""
         if count:
             noun = "record is" if count == 1 else "records are"
-            self._say(f"{count} {noun} chosen. Edit ‣ Correct Many… corrects them, Esc chooses none")
+            self._told = f"{count} {noun} chosen. Edit ‣ Correct Many… corrects them, Esc chooses none"
+        if count or before == self._said():  # else something else is said by now
+            self._say(self._told)
 
     def choose_all(self, wanted: ListFilter) -> None:
         """All records of the filter are to be chosen, where they aren't too many."""

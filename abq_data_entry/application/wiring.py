@@ -181,6 +181,7 @@ class Wiring(MainWindow):
             self.offline,
             self.reconnecting.means_away,
             self.extract_days.look_soon,
+            self.status.get,
         )
         self.following = Following(
             self.form,

@@ -246,6 +246,26 @@ def test_rows_are_chosen_by_keyboard_on_any_page(listed: Window) -> None:
     listed.until(lambda: len(chosen(listed)) == 12, "all of them")
 
 
+@pytest.mark.parametrize("leave", ["Escape", "Down"])
+def test_how_many_are_chosen_is_said_until_none_is(listed: Window, leave: str) -> None:
+    listed.press("shift+Down", "shift+Down")
+    assert listed.app.status.get().startswith("3 records are chosen.")
+    listed.press(leave)
+    assert (chosen(listed), listed.app.status.get()) == ([], "")
+    listed.press("shift+Down")
+    listed.app.status.set("Something else")
+    listed.press("Escape")
+    assert (chosen(listed), listed.app.status.get()) == ([], "Something else")
+
+
+def test_another_order_chooses_none_and_says_nothing_of_it(listed: Window) -> None:
+    listed.press("shift+Down", "shift+Down")
+    assert listed.app.status.get().startswith("3 records are chosen.")
+    listed.app.record_list.sort_by("Plot")
+    listed.until(lambda: not chosen(listed), "the choice to be gone")
+    assert listed.app.status.get() == ""
+
+
 def test_keys_mean_the_row_that_those_before_led_to(listed: Window) -> None:
     listed.app.show_record_list()
     page = listed.app.record_list.page
