@@ -226,7 +226,7 @@ def test_it_means(name: str, text: str, value: object) -> None:
         ("Lab", "lab B", "lab B isn't one of A, B, C, D or E"),
         ("Plot", "25", "25 isn't one of 1 to 20"),
         ("Seed sample", "AXM47", "5 characters; a seed sample has 6"),
-        ("Seed sample", "AX 477", "a blank isn't part of a seed sample"),
+        ("Seed sample", "AX 477", "a space isn't part of a seed sample"),
         ("Seed sample", "AX\x07477", "a character that can't be printed isn't part of a seed sample"),
         ("Equipment Fault", "perhaps", "perhaps isn't yes or no"),
     ],
@@ -332,7 +332,7 @@ def test_names_that_differ_in_case_only_are_told_apart_by_case() -> None:
 
 @pytest.mark.parametrize("text", ["a\x00b", "a\nb\ud800"])
 def test_notes_that_cant_be_kept_are_refused_with_the_line(text: str) -> None:
-    with pytest.raises(ValueError, match=r"line [12] holds a character that can't be kept"):
+    with pytest.raises(ValueError, match=r"line [12] holds a character that can't be stored"):
         fields.parse(fields.field("Notes"), text)
 
 

@@ -1,6 +1,6 @@
-"""The one table of fields, and how each value comes from text and goes back to it.
+"""The one table of fields, and the conversion of each value from text and back.
 
-Pure: standard library only, no window, no database. Form, list, SQL, CSV and help derive from here.
+Only the standard library: no window, no database. Form, list, SQL, CSV and help are derived from this table.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Dates as people type them, and the one form in which they are shown: 2026-11-21.
 
-Whole dates are 2026-11-21, 2026/11/21, 2026.11.21, 20261121 and 21.11.2026. Short ones mean the latest such day that
-isn't ahead of `today`: 21 (a day of a month), 21.11. (a day of a year). Where people write the month first
-(`month_first`), 11/21 and 11/21/2026 are read so; elsewhere nobody can tell which number is the month.
+Whole dates are 2026-11-21, 2026/11/21, 2026.11.21, 20261121 and 21.11.2026. A short one, 21 (day of a month) or 21.11.
+(day of a year), means the latest such day that isn't after `today`. 11/21 and 11/21/2026 are read only where people
+write the month first (`month_first`); elsewhere it is unclear which number is the month, and they are refused.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ _SHORT_BEGUN = re.compile(r"([0-9]{1,2})([./])(?:([0-9]{1,2})(?:\2([0-9]{0,4}))?
 
 _FOREIGN = re.compile(r"[^0-9./-]")
 _SLIPS = str.maketrans({";": ".", ":": ".", ",": ".", "_": "-", "–": "-", "−": "-"})
-"""What comes of the right key with the wrong shift, or of a keypad's comma."""
+"""Characters typed by mistake (the right key with the wrong Shift state, the keypad's comma), and what was meant."""
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_LEAP_YEAR = 2000  # without a year, 29 February counts as a day of the calendar
-_LONGEST = 20  # whoever pastes a page gets a sentence, and not the page in it
+_LEAP_YEAR = 2000  # stands for a missing year, so that 29 February is allowed
+_LONGEST = 20  # characters; a pasted page is not repeated in the error message
 
 
 class DateReader(NamedTuple):
-    """How dates are read in one place: which day it is, and whether people there write the month first."""
+    """Reads dates by the local habits: which day it is today, and whether people write the month first."""
 
     today: Callable[[], datetime.date] = datetime.date.today
     month_first: Callable[[], bool] = lambda: False
 
     def read(self, text: str) -> datetime.date:
-        """Return the date that a text means now; raises `ValueError` with the words for it."""
-        # Only a slash leaves open which number is the month, so the locale is asked for nothing else.
+        """Return the date that `text` means today; raises `ValueError` with a message for the user."""
+        # Only with a slash is it unclear which number is the month, so the locale is asked for nothing else.
         return read_date(text, self.today(), "/" in text and self.month_first())
 
     def may_become(self, text: str) -> bool:
-        """Tell whether typing on could make a date of a text."""
+        """Tell whether more characters could make `text` a date."""
         return may_become_date(text, "/" in text and self.month_first())
 
 
 def read_date(text: str, today: datetime.date | None = None, month_first: bool = False) -> datetime.date:
-    """Return the date that `text` means; raises `ValueError` with the words for it.
+    """Return the date that `text` means; raises `ValueError` with a message for the user.
 
-    Without `today` a short date means nothing.
+    Without `today`, short dates are refused.
     """
     if len(text) > _LONGEST:
         raise ValueError(f"{text[:_LONGEST]}… is no date")
@@ -76,17 +76,17 @@ def read_date(text: str, today: datetime.date | None = None, month_first: bool =
 
 
 def parse_date(field: Field, text: str, choices: Choices | None) -> datetime.date:
-    """Return the date of a whole text; raises `ValueError` with the words for it."""
+    """Return the date that `text` spells in full; raises `ValueError` with a message for the user."""
     return read_date(text)
 
 
 def could_become_date(field: Field, text: str, choices: Choices | None) -> bool:
-    """Tell whether `text` is the beginning of a date that exists, a short one too."""
+    """Tell whether `text` is the beginning of a date that exists, whole or short."""
     return may_become_date(text)
 
 
 def may_become_date(text: str, month_first: bool = False) -> bool:
-    """Tell whether typing on could make `text` a date that exists."""
+    """Tell whether more characters could make `text` a date that exists."""
     if compact := _COMPACT_BEGUN.fullmatch(text):
         return _may_become_compact(*compact.groups())
     if (short := _SHORT_BEGUN.fullmatch(text)) and (short[2] == "." or month_first):
@@ -105,7 +105,7 @@ def may_become_date(text: str, month_first: bool = False) -> bool:
 
 
 def likely_date(text: str, today: datetime.date | None = None) -> str | None:
-    """Return the date that a text with wrong signs in it was probably meant to be ('26:11:'), None if there is none."""
+    """Return what a text with wrong characters in it was probably meant to be ('26:11:'); None if that is no date."""
     likely = text.translate(_SLIPS)
     if likely == text:
         return None
@@ -116,7 +116,7 @@ def likely_date(text: str, today: datetime.date | None = None) -> str | None:
 
 
 def distance(date: datetime.date, today: datetime.date) -> str:
-    """Return how far a date is from today, in words: '16 days back', '36 years ahead'; '' for today."""
+    """Return the distance of a date from today in words: '16 days back', '36 years ahead'; '' for today."""
     days = abs((date - today).days)
     if not days:
         return ""
@@ -126,12 +126,12 @@ def distance(date: datetime.date, today: datetime.date) -> str:
 
 
 def writes_month_first(sample: str) -> bool:
-    """Tell from how a locale writes 26 November 2026 in numbers whether the month stands first."""
+    """Tell whether a locale writes the month first, from how it writes 26 November 2026 in numbers."""
     return re.match(r"\D*11\D+26\b", sample) is not None
 
 
 def _day_and_month(text: str, month_first: bool) -> tuple[int, int, int | None] | None:
-    """Return day, month and year (None: not said) of a text that begins with day and month."""
+    """Return day, month and year (None: not given) of a text that begins with day and month."""
     found = _DAY_FIRST.fullmatch(text)
     order = (1, 2)
     if found is None and month_first:
@@ -149,7 +149,7 @@ def _date(text: str, year: int, month: int, day: int) -> datetime.date:
 
 
 def _require(text: str, month: int, day: int, year: int = _LEAP_YEAR) -> None:
-    """Raise the words for a day that isn't in the calendar (without a year: of any year)."""
+    """Raise `ValueError` if no such day exists; without a year, if it exists in no year."""
     if not 1 <= month <= 12:
         raise ValueError(f"{text}: there is no month {month}")
     if not day:
@@ -161,7 +161,7 @@ def _require(text: str, month: int, day: int, year: int = _LEAP_YEAR) -> None:
 
 
 def _latest_of_year(text: str, today: datetime.date, month: int, day: int) -> datetime.date:
-    # Nine years are enough for 29.2., which 1900 and 2100 haven't.
+    # 29.2. needs at most eight years back, because 1900 and 2100 have none.
     for year in range(today.year, max(today.year - 9, 0), -1):
         if day <= len(_days(year, month)) and datetime.date(year, month, day) <= today:
             return datetime.date(year, month, day)
@@ -171,7 +171,7 @@ def _latest_of_year(text: str, today: datetime.date, month: int, day: int) -> da
 def _latest_of_month(text: str, today: datetime.date, day: int) -> datetime.date:
     if not 1 <= day <= 31:
         raise ValueError(f"{text}: there is no day {day}")
-    # As one number of months, so that January goes back into December. Three are enough for a 31st.
+    # Months as one running number, so that the month before January is December. One of any three has a 31st.
     number = today.year * 12 + today.month - 1
     for each in range(number, max(number - 3, 11), -1):
         year, month = each // 12, each % 12 + 1
@@ -181,7 +181,7 @@ def _latest_of_month(text: str, today: datetime.date, day: int) -> datetime.date
 
 
 def _problem(text: str, today: datetime.date | None) -> str:
-    """Return the words for a text that is no date in any form."""
+    """Return what is wrong with a text that is no date in any form."""
     if foreign := _FOREIGN.search(text):
         likely = likely_date(text, today)
         return f"`{foreign[0]}` isn't part of a date{f': {likely}?' if likely else ''}"
@@ -193,7 +193,7 @@ def _problem(text: str, today: datetime.date | None) -> str:
         return f"{text}: the day is missing"
     if re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{1,3}", text):
         return f"{text}: the year has four digits"
-    if _DAY_FIRST.fullmatch(text):  # of today nothing is known, or it were read
+    if _DAY_FIRST.fullmatch(text):  # `today` is not given, or this would have been read
         return f"{text}: the year is missing"
     return f"{text}: write it as 2026-11-21, 21.11. or 21"
 
@@ -215,7 +215,7 @@ def _may_become_compact(year: str, month: str, day: str) -> bool:
 
 
 def _may_become_short(first: str, second: str | None, year: str | None, day_first: bool) -> bool:
-    """Whether a day and a month, in the order that is written, can become a date; the last part may be begun only."""
+    """Tell whether day and month, in the order written, can become a date; the last part may be incomplete."""
     number, later = int(first), range(1, 13) if day_first else range(1, 32)
     if number not in (range(1, 32) if day_first else range(1, 13)):
         return False
@@ -228,8 +228,8 @@ def _may_become_short(first: str, second: str | None, year: str | None, day_firs
 
 
 def _days(year: int, month: int) -> range:
-    # Not by `calendar`: it brings `locale`, and the start would wait for both with the first date. The calendar repeats
-    # after 400 years, and year 0, which may be typed, has no date.
+    # Without `calendar`, because it imports `locale`, and both would slow down the start. The calendar repeats every
+    # 400 years; the shift also covers year 0, which may be typed and which `datetime` doesn't have.
     whole = _LEAP_YEAR + year % 400
     following = datetime.date(whole + month // 12, month % 12 + 1, 1)
     return range(1, (following - datetime.date(whole, month, 1)).days + 1)

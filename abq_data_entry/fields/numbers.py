@@ -10,7 +10,7 @@ from decimal import Decimal
 from abq_data_entry.constants import FieldTypes
 from abq_data_entry.fields.table import Choices, Field
 
-# A longer text is no reading of a sensor; the bound keeps a pasted book from being computed with.
+# A longer text is no sensor reading. The limit also keeps arithmetic away from huge pasted texts.
 _LONGEST = 20
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:([.,])([0-9]*))?")
 _FOREIGN = re.compile(r"[^0-9.,+-]")
@@ -30,9 +30,9 @@ def could_become_number(field: Field, text: str, choices: Choices | None) -> boo
 
 
 def could_become_implied(field: Field, digits: str) -> bool:
-    """Tell whether more digits could make `digits` valid where the last ones are the decimals: 240 on the way to 24.09.
+    """Tell whether more digits could make `digits` a valid number with an implied point: 240 may become 24.09.
 
-    The point moves with each digit, and `places` of the field says how many digits stand behind it.
+    The last `field.places` digits are the decimals, so the point moves with each digit typed.
     """
     spare = _LONGEST - len(digits)
     start = Decimal(digits or "0").scaleb(-field.places)
@@ -42,13 +42,13 @@ def could_become_implied(field: Field, digits: str) -> bool:
 
 
 def with_implied_point(field: Field, digits: str) -> str:
-    """Return what the digits typed so far mean with the point that nobody typed: 2409 is 24.09, 9 is 0.09."""
+    """Return the digits typed so far with the implied point in them: 2409 is 24.09, 9 is 0.09."""
     padded = digits.rjust(field.places + 1, "0")
     return f"{padded[: -field.places]}.{padded[-field.places :]}"
 
 
 def parse_decimal(field: Field, text: str, choices: Choices | None) -> Decimal:
-    """Return the number with the places of the field; raises `ValueError` with a sentence."""
+    """Return the number with the decimal places of the field; raises `ValueError` with a message for the user."""
     sign, whole, decimals = _parts(field, text)
     if len(decimals) > field.places:
         kept = "one is" if field.places == 1 else f"{_counted(field.places)} are"
@@ -61,35 +61,35 @@ def parse_decimal(field: Field, text: str, choices: Choices | None) -> Decimal:
 
 
 def parse_integer(field: Field, text: str, choices: Choices | None) -> int:
-    """Return the whole number; raises `ValueError` with a sentence."""
+    """Return the whole number; raises `ValueError` with a message for the user."""
     return int(parse_decimal(field, text, choices))
 
 
 def likely_number(field: Field, text: str) -> str | None:
-    """Return the number that `text` was probably meant to be, None where there is none.
+    """Return the number that `text` was probably meant to be, None if there is no such number.
 
-    A semicolon or colon stands for a point (they are Shift with the point on German keyboards), a number above the
-    limits has lost its point, and a thousand may be grouped.
+    A semicolon or colon is taken for a point (on German keyboards, Shift with comma or point types them), a number
+    without a point for one whose point was left out, and 1,000 for a thousand.
     """
     return next((each for each in _meant(field, text.strip()) if _is_valid(field, each)), None)
 
 
 def with_unit(field: Field, number: Decimal) -> str:
-    """Return a number as a sentence says it: '52 g/m³'."""
+    """Return a number with its unit, as messages show it: '52 g/m³'."""
     whole, _, decimals = format(number, "f").partition(".")
     shown = f"{whole}.{decimals.rstrip('0')}" if decimals.strip("0") else whole
     return f"{shown} {field.unit}".rstrip()
 
 
 def limits(field: Field) -> str:
-    """Return what the field takes: '0.5 to 52.0 g/m³'; empty where there are no limits."""
+    """Return the limits of the field in words: '0.5 to 52.0 g/m³'; empty if it has none."""
     if field.minimum is None or field.maximum is None:
         return ""
     return f"{field.minimum} to {field.maximum} {field.unit}".rstrip()
 
 
 def _parts(field: Field, text: str) -> tuple[str, str, str]:
-    """Return sign, digits before and digits behind the point; raises `ValueError` where it is no number."""
+    """Return the sign and the digits before and after the point; raises `ValueError` if `text` is no number."""
     if len(text) > _LONGEST:
         raise ValueError(f"{text[:_LONGEST]}… is too long for a number")
     foreign = _FOREIGN.search(text)
@@ -111,7 +111,7 @@ def _meant(field: Field, text: str) -> Iterator[str]:
         yield text.translate(_LIKE_A_POINT)
         if text.isdecimal() and text.isascii() and len(text) > field.places:
             yield with_implied_point(field, text)
-    # In a whole number, 1,000 and 1.000 can only mean a thousand.
+    # In a field for whole numbers, 1,000 and 1.000 can only mean a thousand.
     elif re.fullmatch(r"[0-9]{1,3}[.,][0-9]{3}", text):
         yield text.replace(",", "").replace(".", "")
 
@@ -149,14 +149,14 @@ def _check_limits(field: Field, value: Decimal, text: str) -> None:
 
 
 def _reaches_limits(field: Field, sign: str, whole: str, separator: str | None, decimals: str, spare: int) -> bool:
-    """Tell whether one of the ranges that more digits lead to meets the limits; `spare` digits may follow."""
+    """Tell whether up to `spare` more digits can lead to a number within the limits."""
     step = Decimal(1).scaleb(-field.places)
     start = Decimal(f"{whole or '0'}.{decimals or '0'}")
     if separator is not None:
         widths = [Decimal(1).scaleb(-len(decimals))]
         starts = [start]
     else:
-        # Each further digit makes the range ten times as wide: 2 may still become 2.…, 2…, or 2……
+        # Each further digit makes the range ten times as wide: 2 may still become 2.x, 2x or 2xx.
         widths = [Decimal(1).scaleb(more) for more in range(spare + 1)]
         starts = [start * width for width in widths]
     return any(_meets(field, sign, low, low + width - step) for low, width in zip(starts, widths, strict=True))
@@ -171,15 +171,15 @@ def _meets(field: Field, sign: str, low: Decimal, high: Decimal) -> bool:
 
 _NUMBERS = (FieldTypes.DECIMAL, FieldTypes.INTEGER)
 _LONGEST_PASTED = 60
-# Blanks (the narrow ones of typesetters too) and apostrophes group digits and nothing else. A comma or a point does
-# so only beside the other one: alone it may be the decimal one.
+# Spaces (narrow and non-breaking ones too) and apostrophes can only group digits. A comma or a point groups digits only
+# if the other one is there as well: alone, it may be the decimal point.
 _BLANKS = " \u00a0\u2007\u2009\u202f"
 _GROUPED = re.compile(rf"([+-]?[0-9]{{1,3}})((?:([{_BLANKS}'’])[0-9]{{3}})(?:\3[0-9]{{3}})*)((?:[.,][0-9]*)?)")
 _WITH_BOTH = re.compile(r"([+-]?[0-9]{1,3})((?:([.,])[0-9]{3})(?:\3[0-9]{3})*)((?!\3)[.,][0-9]*)")
 
 
 def pasted(field: Field, text: str) -> str:
-    """Return `text` as it stands in the field after a paste."""
+    """Return a pasted text as the field takes it: without the spaces around it, digit grouping and the field's unit."""
     if field.type is FieldTypes.LONG_TEXT:
         return text
     stripped = text.strip()
@@ -189,9 +189,9 @@ def pasted(field: Field, text: str) -> str:
 
 
 def cells(text: str) -> list[list[str]]:
-    """Return the cells of a text copied from a spreadsheet: its rows, each cut at the tabs.
+    """Return the rows of a text copied from a spreadsheet, each as a list of its cells (separated by tabs).
 
-    An empty line at the end, which spreadsheets add, is no row.
+    The empty line that spreadsheets add at the end is ignored.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
     return [line.split("\t") for line in lines]
@@ -206,7 +206,7 @@ def _without_unit(text: str, unit: str) -> str:
 
 
 def _plain(text: str) -> str:
-    # Spreadsheets and instruments write m3, m^3 or ℃: NFKC makes one spelling of them.
+    # Spreadsheets and instruments write m3, m^3 or ℃: NFKC turns them into one spelling.
     return unicodedata.normalize("NFKC", text).replace("^", "").casefold()
 
 

@@ -9,21 +9,21 @@ from typing import NamedTuple
 from abq_data_entry.constants import CHECK_TIMES, FieldNames, FieldTypes
 
 Choices = Sequence[str] | Sequence[int]
-"""The values that a list offers at the moment: texts, or the numbers of plots."""
+"""The values that a list offers at the moment: texts, or plot numbers."""
 
 
 class Field(NamedTuple):
     """One field of the record.
 
-    `column` is its name in the tables, `places` the decimals of a number, `length` the number of characters: exactly
-    that many for a string, at most that many for a long text. Limits are inclusive. `values` is a list that never
-    changes. `help` is what F1 shows.
+    `column` is its name in the tables and `places` the number of decimals. `length` is the number of characters:
+    exactly that many for a string, at most that many for a long text or a list. `minimum` and `maximum` are inclusive.
+    `values` are the choices of a list that never changes. `help` is what F1 shows.
 
-    `group` is the heading on the form that it stands below, in the order of this table, and `label` its name there;
-    without a group the form has a place of its own for it.
+    `group` is the heading on the form under which the field stands, and `label` its name there. A field without a group
+    has a place of its own on the form.
 
-    `ucum` is the unit's code in the Unified Code for Units of Measure, `term` what is measured, by an ontology (TO: the
-    Plant Trait Ontology). The comments of the database and the exports tell both.
+    `ucum` is the unit's code in the Unified Code for Units of Measure, and `term` the measured trait in an ontology
+    (TO: the Plant Trait Ontology). Both appear in the comments of the database and in the exports.
     """
 
     name: str
@@ -208,7 +208,7 @@ FIELDS: tuple[Field, ...] = (
     # A new field comes here: see docs/architecture.md.
 )
 
-# Who reads extracts goes by these names and this order: a new field comes at the end.
+# Programs that read extracts rely on these names and their order: a new field comes at the end.
 CSV_HEADER: tuple[str, ...] = tuple(each.name for each in FIELDS)
 
 RECORD_KEY: tuple[str, ...] = (FieldNames.DATE, FieldNames.TIME, FieldNames.LAB, FieldNames.PLOT)
@@ -238,7 +238,7 @@ FOCUS_ORDER: tuple[str, ...] = (
 _BY_NAME = {each.name: each for each in FIELDS}
 
 REQUIRED_ORDER: tuple[str, ...] = tuple(name for name in FOCUS_ORDER if _BY_NAME[name].required)
-"""Where Enter leads to, one after the other (the readings are left out after an equipment fault)."""
+"""The fields that Enter visits, in this order (without the readings after an equipment fault)."""
 
 
 def field(name: str) -> Field:

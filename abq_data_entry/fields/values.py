@@ -1,5 +1,5 @@
-"""How the value of a field comes from text and goes back to it, one entry a field type; and whole records: their
-checks, and what comes together of two versions of one."""
+"""Conversion of field values from text and back, for each field type; checks of whole records, and merging of two
+versions of one."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def could_become_string(field: Field, text: str, choices: Choices | None) -> boo
 
 
 def parse_string(field: Field, text: str, choices: Choices | None) -> str:
-    """Return the string; raises `ValueError` if its length is wrong or it holds blanks or control characters."""
+    """Return the string; raises `ValueError` if its length is wrong or it holds spaces or control characters."""
     if any(character.isspace() for character in text):
-        raise ValueError(f"a blank isn't part of a {field.name.lower()}")
+        raise ValueError(f"a space isn't part of a {field.name.lower()}")
     if not text.isprintable():
         raise ValueError(f"a character that can't be printed isn't part of a {field.name.lower()}")
     if field.length is not None and len(text) != field.length:
@@ -61,29 +61,31 @@ def parse_boolean(field: Field, text: str, choices: Choices | None) -> bool:
 
 
 def parse_long_text(field: Field, text: str) -> str | None:
-    """Return the text as it is stored, `None` when it is empty; raises `ValueError` when it is too long.
+    """Return the text as it is stored, `None` if it is empty.
 
-    Line ends become one kind, and those at the end go: an entry of several lines adds one each time it is read.
-    What UTF-8 and PostgreSQL can't store is refused: NUL characters, and halves of surrogate pairs.
+    Line ends become `\\n`, and those at the end are removed, because Tk's text widget adds one each time it is read.
+
+    Raises `ValueError` if the text is too long, or holds what UTF-8 or PostgreSQL can't store: NUL characters, and
+    halves of surrogate pairs.
     """
     if field.length is not None and len(text) > field.length:
         raise ValueError(f"{len(text):,} characters; at most {field.length:,} are kept")
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        # Tk 8.6 has what lies beyond 16 bits as two halves: together they are one character.
+        # Tk 8.6 returns a character beyond U+FFFF as two surrogates: this joins them.
         whole = lines.encode("utf-16", "surrogatepass").decode("utf-16").rstrip("\n")
     except UnicodeDecodeError as error:
-        raise ValueError(_not_kept(lines, error.start // 2)) from None
+        raise ValueError(_cannot_be_stored(lines, error.start // 2)) from None
     if "\x00" in whole:
-        raise ValueError(_not_kept(lines, lines.index("\x00")))
+        raise ValueError(_cannot_be_stored(lines, lines.index("\x00")))
     if not whole.strip():
         return None
     return whole
 
 
-def _not_kept(text: str, position: int) -> str:
+def _cannot_be_stored(text: str, position: int) -> str:
     line = text.count("\n", 0, position) + 1
-    return f"line {line} holds a character that can't be kept: type that line again"
+    return f"line {line} holds a character that can't be stored: type that line again"
 
 
 def _is_plain(text: str) -> bool:
@@ -92,7 +94,7 @@ def _is_plain(text: str) -> bool:
 
 _MINUTES = ("", ":", ":0", ":00", ":00:00", ".", ".0", ".00", "00")
 _LONGEST = 1000
-_SHOWN = 40  # characters of a text that a sentence repeats
+_SHOWN = 40  # characters of a text that a message repeats
 _WORD = re.compile(r"(?<=[\s\-'’.])[^\s\-'’.]")
 
 
@@ -108,7 +110,7 @@ def parse_time(field: Field, text: str, choices: Choices | None) -> str:
 
 
 def complete_time(field: Field, text: str, choices: Choices | None) -> str | None:
-    """Return the one time that `text` begins a spelling of."""
+    """Return the only time that has a spelling beginning with `text`; `None` if there are none or several."""
     begun = _times_meant(_texts(field, choices), text)
     return begun[0] if len(begun) == 1 else None
 
@@ -120,7 +122,7 @@ def format_time(time: datetime.time) -> str:
 
 
 def could_become_choice(field: Field, text: str, choices: Choices | None) -> bool:
-    """Tell whether `text` begins one of the choices or a word of one; any printable text while none are known."""
+    """Tell whether a choice, or a word of one, begins with `text`; True for printable text while none are known."""
     texts = _texts(field, choices)
     if len(text) > _LONGEST:
         return False
@@ -130,12 +132,12 @@ def could_become_choice(field: Field, text: str, choices: Choices | None) -> boo
 
 
 def parse_choice(field: Field, text: str, choices: Choices | None) -> str | int:
-    """Return the choice that `text` means; a plot as a number. Raises `ValueError`.
+    """Return the choice that `text` means, a plot as a number; raises `ValueError` if there are none or several.
 
-    That is the one that equals it (in either case), else the only one that begins with it or has a word that does.
+    A choice is meant if it equals the text (case is ignored), else if it begins with it or has a word that does.
     """
     texts = _texts(field, choices)
-    # An empty list is known to be empty. None means that it isn't known here: then the database decides.
+    # An empty list has no entries. None means that the list isn't known here: then the database decides.
     if choices is not None and not texts:
         raise ValueError(f"{field.name}: there is none to choose")
     if not texts:
@@ -167,7 +169,8 @@ def _only(meant: Sequence[str], text: str, texts: Sequence[str]) -> str:
 
 
 def _meant(texts: Sequence[str], text: str) -> Sequence[str]:
-    """Return the texts that `text` may mean: the one it is, else those it spells, else those it is the beginning of."""
+    """Return the choices that `text` may mean: the same text, else those equal but for case and spaces, else those
+    with a word that begins with it."""
     if text in texts:
         return [text]
     if len(text) > _LONGEST:
@@ -178,7 +181,7 @@ def _meant(texts: Sequence[str], text: str) -> Sequence[str]:
 
 
 def _beginnings(text: str) -> Iterable[str]:
-    """The text, and what is left of it from the beginning of each of its words on."""
+    """Return the text, and the rest of it from each further word on."""
     stripped = text.strip()
     yield _folded(stripped)
     for word in _WORD.finditer(stripped):
@@ -194,7 +197,7 @@ def _value(field: Field, text: str) -> str | int:
 
 
 def _unlisted(field: Field, text: str) -> str:
-    """Return a text whose list isn't known here: the database will decide."""
+    """Return a text whose list of choices isn't known here: the database will decide."""
     if field.length is not None and len(text) > field.length:
         raise ValueError(f"{len(text):,} characters; at most {field.length} fit")
     if not text.isprintable():
@@ -203,7 +206,7 @@ def _unlisted(field: Field, text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    # Decomposed, so that the beginning of a text stays its beginning whichever way accents are encoded.
+    # Decomposed, so that a text is still found by its beginning, however its accents are encoded.
     return unicodedata.normalize("NFD", " ".join(text.casefold().split()))
 
 
@@ -223,37 +226,37 @@ def _listed(texts: Sequence[str]) -> str:
     return " or ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
-class _Language(NamedTuple):
-    """What can be typed into fields of one type; both functions get the text without blanks around it."""
+class _Parser(NamedTuple):
+    """What can be typed into fields of one type; both functions get the text without spaces around it."""
 
     could_become_valid: Callable[[Field, str, Choices | None], bool]
     parse: Callable[[Field, str, Choices | None], object]
 
 
-_LANGUAGES: Mapping[FieldTypes, _Language] = {
-    FieldTypes.DATE: _Language(dates.could_become_date, dates.parse_date),
-    FieldTypes.TIME: _Language(could_become_time, parse_time),
-    FieldTypes.LIST: _Language(could_become_choice, parse_choice),
-    FieldTypes.STRING: _Language(could_become_string, parse_string),
-    FieldTypes.DECIMAL: _Language(numbers.could_become_number, numbers.parse_decimal),
-    FieldTypes.INTEGER: _Language(numbers.could_become_number, numbers.parse_integer),
-    FieldTypes.BOOLEAN: _Language(could_become_boolean, parse_boolean),
+_PARSERS: Mapping[FieldTypes, _Parser] = {
+    FieldTypes.DATE: _Parser(dates.could_become_date, dates.parse_date),
+    FieldTypes.TIME: _Parser(could_become_time, parse_time),
+    FieldTypes.LIST: _Parser(could_become_choice, parse_choice),
+    FieldTypes.STRING: _Parser(could_become_string, parse_string),
+    FieldTypes.DECIMAL: _Parser(numbers.could_become_number, numbers.parse_decimal),
+    FieldTypes.INTEGER: _Parser(numbers.could_become_number, numbers.parse_integer),
+    FieldTypes.BOOLEAN: _Parser(could_become_boolean, parse_boolean),
 }
 
 
 def could_become_valid(field: Field, text: str, choices: Choices | None = None) -> bool:
     """Tell whether typing on could still make `text` a valid value; where it couldn't, the field is marked at once.
 
-    `choices` are the present values of a list. Blanks around the value don't count; once blanks follow it, it must be
-    valid as it is (or go on, where the values of a list hold blanks).
+    `choices` are the present values of a list. Spaces around the value are ignored, but a space after it means that it
+    is complete, unless a value of the list goes on with a space.
     """
     if field.type is FieldTypes.LONG_TEXT:
         return _is_valid(field, text, choices) or not text.strip()
     started = text.lstrip()
-    language = _LANGUAGES[field.type]
-    if language.could_become_valid(field, started, choices):
+    parser = _PARSERS[field.type]
+    if parser.could_become_valid(field, started, choices):
         return True
-    # A blank at the end says that somebody takes it for finished.
+    # A space at the end means that the user has finished the value.
     if started == started.rstrip():
         return False
     return _is_valid(field, started.rstrip(), choices)
@@ -265,13 +268,13 @@ def parse(field: Field, text: str, choices: Choices | None = None) -> object:
     Date: `datetime.date`; Time: a text of the list such as '8:00'; Plot and integers: `int`; decimals: `Decimal` with
     two places; Equipment Fault: `bool`, False when empty; all others: `str`.
 
-    Raises `ValueError` with a sentence for people.
+    Raises `ValueError` with a message for the user.
     """
     if field.type is FieldTypes.LONG_TEXT:
         return parse_long_text(field, text)
     stripped = text.strip()
     if stripped:
-        return _LANGUAGES[field.type].parse(field, stripped, choices)
+        return _PARSERS[field.type].parse(field, stripped, choices)
     if field.type is FieldTypes.BOOLEAN:
         return False
     if field.required:
@@ -290,14 +293,14 @@ def mark(field: Field, text: str, choices: Choices | None = None) -> str:
 
 
 def likely(field: Field, text: str) -> str | None:
-    """Return what a text that isn't valid was probably meant to be, to be offered; None where there is no telling."""
+    """Return what an invalid text was probably meant to be, so that it can be offered; None if that is unclear."""
     if field.type not in (FieldTypes.DECIMAL, FieldTypes.INTEGER):
         return None
     return numbers.likely_number(field, text)
 
 
 def complete(field: Field, text: str, choices: Choices | None = None) -> str | None:
-    """Return the one choice of a list that the typed beginning `text` means, `None` if there are none or several."""
+    """Return the one choice of a list that `text` means or begins, `None` if there are none or several."""
     stripped = text.strip()
     if not stripped:
         return None
@@ -312,7 +315,7 @@ def format_value(field: Field, value: object) -> str:
     """Return the text of a value as an entry shows it and `parse` reads it back; '' for `None`."""
     if value is None:
         return ""
-    # Before numbers: to Python a bool is one.
+    # Before numbers, because in Python a bool is an int.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -320,7 +323,7 @@ def format_value(field: Field, value: object) -> str:
     if isinstance(value, Decimal):
         if not value.is_finite() or abs(value.adjusted()) > _LONGEST_NUMBER:
             return str(value)
-        # Without an exponent. Decimals of an older record that the field has no place for any more are shown.
+        # Without an exponent. An older record may have more decimals than the field takes today: all are shown.
         whole, _, decimals = format(value, "f").partition(".")
         decimals = decimals.rstrip("0").ljust(field.places, "0")
         return f"{whole}.{decimals}" if decimals else whole
@@ -339,7 +342,7 @@ def _is_valid(field: Field, text: str, choices: Choices | None) -> bool:
 
 
 class FieldErrors(ValueError):
-    """A record that can't be saved: `errors` holds a sentence for each field that is wrong."""
+    """A record that can't be saved: `errors` holds a message by field name, for each field that is wrong."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(in_one_line(errors))
@@ -347,12 +350,12 @@ class FieldErrors(ValueError):
 
 
 class Record(dict[str, Any]):
-    """The typed values of all fields by name, as `parse_record` gives them: a value that never changes.
+    """The typed values of all fields by name, as `parse_record` returns them; immutable.
 
-    Whoever holds one need not check it again. It equals a dict of the same values.
+    A `Record` is always valid, so it is never checked again. It equals a dict with the same values.
     """
 
-    # No dataclass: the window imports this, and `dataclasses` costs its start some milliseconds.
+    # No dataclass, because importing `dataclasses` would slow the start of the window by some milliseconds.
     __slots__ = ("key",)
     key: tuple[Any, ...]
     """Date, time, lab and plot."""
@@ -361,7 +364,7 @@ class Record(dict[str, Any]):
         super().__init__({each.name: values[each.name] for each in FIELDS})
         object.__setattr__(self, "key", tuple(values[name] for name in RECORD_KEY))
 
-    def __hash__(self) -> int:  # type: ignore[override]  # a dict has none, for it may change
+    def __hash__(self) -> int:  # type: ignore[override]  # a dict has no hash, because it may change
         return hash(tuple(self.items()))
 
     def __repr__(self) -> str:
@@ -379,7 +382,7 @@ class Record(dict[str, Any]):
 
 
 def in_one_line(errors: Mapping[str, str]) -> str:
-    """Return the errors by field name as one line, each with its field."""
+    """Return the messages by field name as one line, each with the name of its field."""
     return "; ".join(
         sentence if sentence.startswith(name) else f"{name}: {sentence}" for name, sentence in errors.items()
     )
@@ -390,11 +393,10 @@ def parse_record(
 ) -> Record:
     """Return the record with typed values for all fields, in the order of the CSV, from texts or values.
 
-    A `Record` comes back as it is, where no `choices` are given. A field that is missing counts as
-    empty. `choices` are the present values of lists by field name; the lists that aren't there are left for the
-    database to decide.
+    `choices` are the present values of lists by field name; what isn't among them is left to the database. Without
+    `choices`, a `Record` is returned as it is. A missing field counts as empty.
 
-    Raises `FieldErrors` with all errors of the record, those across fields too.
+    Raises `FieldErrors` with all errors of the record, including those across fields.
     """
     if isinstance(record, Record) and choices is None:
         return record
@@ -410,7 +412,7 @@ def parse_record(
             values[each.name] = parse(each, text, (choices or {}).get(each.name))
         except ValueError as error:
             errors[each.name] = str(error)
-    # What is wrong in itself comes first: how it fits to the others is told once it is right.
+    # The error of the field itself goes first: whether it fits the others is reported once it is valid.
     for name, sentence in check_across(values).items():
         errors.setdefault(name, sentence)
     if errors:
@@ -419,7 +421,7 @@ def parse_record(
 
 
 def check_record(record: Mapping[str, object], choices: Mapping[str, Choices] | None = None) -> dict[str, str]:
-    """Return a sentence for each field of the record that is wrong, by field name; none when it can be saved."""
+    """Return a message for each field of the record that is wrong, by field name; empty if it can be saved."""
     try:
         parse_record(record, choices)
     except FieldErrors as error:
@@ -428,7 +430,7 @@ def check_record(record: Mapping[str, object], choices: Mapping[str, Choices] | 
 
 
 def check_across(values: Mapping[str, object]) -> dict[str, str]:
-    """Return what doesn't fit between the typed values that are there, by the name of the field to change."""
+    """Return what doesn't fit together among the typed values given, by the name of the field to change."""
     errors: dict[str, str] = {}
     if values.get(FieldNames.EQUIPMENT_FAULT) is True:
         for name in READINGS:
@@ -440,7 +442,7 @@ def check_across(values: Mapping[str, object]) -> dict[str, str]:
             continue
         if value < limit if relation == "below" else value > limit:
             errors[wrong.name] = f"{with_unit(wrong, value)} is {relation} {other.name} ({with_unit(other, limit)})"
-            break  # the others may come right with this one
+            break  # correcting this one may settle the others
     return errors
 
 
@@ -449,7 +451,7 @@ _LOWEST, _HIGHEST, _MEDIAN = (
 )
 
 _HEIGHTS = ((_HIGHEST, "below", _LOWEST), (_MEDIAN, "below", _LOWEST), (_MEDIAN, "above", _HIGHEST))
-"""What is wrong, by which of two heights is to be changed."""
+"""Impossible relations of two heights; the first one is the field to change."""
 
 
 def _read_fault(record: Mapping[str, object]) -> bool:
@@ -463,17 +465,18 @@ def _read_fault(record: Mapping[str, object]) -> bool:
 _NAMES = frozenset(each.name for each in FIELDS)
 
 
-_TOGETHER: tuple[tuple[str, ...], ...] = (
+_DEPENDENT_FIELDS: tuple[tuple[str, ...], ...] = (
     (FieldNames.EQUIPMENT_FAULT, *READINGS),
     (FieldNames.MIN_HEIGHT, FieldNames.MAX_HEIGHT, FieldNames.MEDIAN_HEIGHT),
 )
-"""Fields of which one limits what the others may say."""
+"""Groups of fields whose values limit each other."""
 
 
 class Merge(NamedTuple):
-    """`merged` holds what each field is to be, mine where that is still to be chosen; `conflicts` names those fields.
+    """The outcome of `merge`.
 
-    `taken` names the fields in which theirs was taken over.
+    `conflicts` names the fields for which somebody has to choose; `merged` has my value in those, and the merged one
+    in all others. `taken` names the fields whose value was taken from the other version.
     """
 
     merged: dict[str, object]
@@ -482,20 +485,20 @@ class Merge(NamedTuple):
 
 
 def merge(base: Mapping[str, object] | None, mine: Mapping[str, object], theirs: Mapping[str, object]) -> Merge:
-    """Bring two versions of one record together, field by field.
+    """Merge two versions of one record, field by field.
 
-    `base`: what both began with, None where both began a new record. Values are typed; the key is the same. What only
-    one side changed is taken from there; what both changed in the same way is no conflict. Of a fault of the equipment
-    and its three readings, and of the three heights, all that differ are to be chosen where one is, or where the merged
-    ones don't fit each other.
+    `base` is the version that both started from, None if both entered a new record. Values are typed; the key is the
+    same. A field that only one side changed is taken from that side; the same change on both sides is no conflict.
+    Fields that limit each other (the equipment fault and its three readings; the three heights) are decided together:
+    if one of them is in conflict, or the merged values don't fit, all that differ are conflicts.
     """
     differing = [name for name in CSV_HEADER if mine.get(name) != theirs.get(name) and name not in RECORD_KEY]
-    # Untouched on this side: what the other one made of it is what both want.
+    # Unchanged on this side, so the other side's value is taken.
     taken = [name for name in differing if base is not None and mine.get(name) == base.get(name)]
     merged = {name: (theirs if name in taken else mine).get(name) for name in CSV_HEADER}
     wrong = check_across(merged)
     conflicts = {name for name in differing if base is None or base.get(name) not in (mine.get(name), theirs.get(name))}
-    for group in _TOGETHER:
+    for group in _DEPENDENT_FIELDS:
         if any(name in conflicts or name in wrong for name in group):
             conflicts.update(name for name in group if name in differing)
     return Merge(

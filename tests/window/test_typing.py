@@ -207,7 +207,7 @@ def test_a_paste_keeps_the_value(window: Window) -> None:
         (F.BLOSSOMS, "1 000", "1000", ""),
         (F.HUMIDITY, "24,09 °C", "24,09 °C", "` ` isn't part of a number"),
         (F.TECHNICIAN, "Q Murphy\r\n", "Q Murphy", ""),
-        (F.SEED_SAMPLE, "AXM 477", "AXM 477", "a blank isn't part of a seed sample"),
+        (F.SEED_SAMPLE, "AXM 477", "AXM 477", "a space isn't part of a seed sample"),
     ):
         window.begin_again()
         copy(window, clipboard)
