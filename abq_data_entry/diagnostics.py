@@ -91,7 +91,7 @@ def configured_database(context: Context) -> Steps[None]:
     from . import postgres
 
     try:
-        whole = postgres.configured(context.settings)
+        whole = postgres.server_endpoint(context.settings)
     except postgres.PostgresError as error:
         inspection = _Inspection("Database", context, "database")
         yield from inspection.fail("Settings", inspection.in_words(error))

@@ -51,7 +51,7 @@ class PatroniCluster:
         """The libpq keywords of the cluster: three servers, whichever takes changes."""
         hosts, ports = ",".join(["127.0.0.1"] * 3), ",".join(str(node.port) for node in self.nodes)
         settings = {"db_host": hosts, "db_port": ports, "db_name": DATABASE}
-        return {**postgres.configured(settings), "user": OWNER, "password": self._password}
+        return {**postgres.server_endpoint(settings), "user": OWNER, "password": self._password}
 
     def start(self) -> None:
         """Start etcd and the nodes, and wait until all three are one cluster with an empty database."""

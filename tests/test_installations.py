@@ -112,7 +112,7 @@ def test_a_building(folder: Path, building: Node) -> None:
     env |= {"ABQ_DB_USER": "abq_owner", "ABQ_DB_PASSWORD": PASSWORD}
     assert " are now those of version " in _done("db", "init", env=env)
     settings = (folder / "config/abq_settings.json").read_text("utf-8")
-    endpoint = {**postgres.configured(_values(settings)), "password": PASSWORD}
+    endpoint = {**postgres.server_endpoint(_values(settings)), "password": PASSWORD}
     with psycopg2.connect(make_dsn(**{**endpoint, "user": "abq_owner"})) as session, session.cursor() as cursor:
         cursor.execute(people)
         for name in re.findall(r"CREATE ROLE (\w+) LOGIN", people):
@@ -139,5 +139,5 @@ def test_several_sites() -> None:
     for name in ("ttl", "loop_wait", "retry_timeout"):
         assert re.search(rf"^ +{name}: {ours[name]}$", recipe, re.MULTILINE)
     assert ours["synchronous_mode"] is True and "synchronous_mode: true" in recipe
-    endpoint = postgres.configured(_values(blocks(RECIPES, "json")[2]))
+    endpoint = postgres.server_endpoint(_values(blocks(RECIPES, "json")[2]))
     assert endpoint["host"].count(",") == 2 and endpoint["target_session_attrs"] == "read-write"

@@ -121,7 +121,7 @@ class Backups:
         def work(job: Job) -> Restored:
             from .. import postgres
 
-            halves = {"backup": postgres.Part(job, 0, 50), "restore": postgres.Part(job, 50, 100)}
+            halves = {"backup": postgres.SubMonitor(job, 0, 50), "restore": postgres.SubMonitor(job, 50, 100)}
             return restore(self._actions.endpoint(), values, file, lambda step: nullcontext(halves[step]))
 
         def not_restored(error: BaseException) -> None:

@@ -187,7 +187,7 @@ class Connection:
             embedded: dict[str, str] = self._server.endpoint(self._values["db_name"])
             return embedded
         user, password = self._login or ("", "")
-        return {**postgres.configured(self._values), "user": user, "password": password}
+        return {**postgres.server_endpoint(self._values), "user": user, "password": password}
 
     def _with_way_back(self, error: DatabaseDamaged) -> DatabaseDamaged:
         from .. import folders, postgres
@@ -195,7 +195,7 @@ class Connection:
         if self._server is None:
             return error
         backups = postgres.backups_of(self._values, folders.data_folder())
-        return type(error)(f"{error} {postgres.way_back(backups)}", error.detail)
+        return type(error)(f"{error} {postgres.recovery_advice(backups)}", error.detail)
 
     def close(self) -> None:
         """Leave the database; the last one out stops the embedded server. Runs on a worker thread."""
@@ -316,11 +316,11 @@ def _open_configured(
     from .. import postgres
 
     login = {"user": username, "password": password}
-    model, choices = open_database({**postgres.configured(settings), **login}, patience=patience)
-    reading = postgres.reading(settings)
+    model, choices = open_database({**postgres.server_endpoint(settings), **login}, patience=patience)
+    reading = postgres.read_endpoint(settings)
     if reading:
         model.read_history_at({**reading, **login})
-    notifying = postgres.notifying(settings)
+    notifying = postgres.notify_endpoint(settings)
     if notifying:
         model.listen_at({**notifying, **login})
     return model, choices

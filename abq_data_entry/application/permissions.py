@@ -30,8 +30,8 @@ NO_LABS = (
     " abq-data-entry db set-labs."
 )
 _NO_MARKS = "Values are marked by QA. An administrator can give this login the role abq_qa."
-_NO_BACKUP = "This login may not back up the whole database. The owner of the tables can, with the right CREATEDB."
-_NO_RESTORE = "This login may not replace this database by a backup. Its owner can, with the right CREATEDB."
+_NO_BACKUP = "This login may not back up the whole database. The owner of the tables can, with the attribute CREATEDB."
+_NO_RESTORE = "This login may not replace this database by a backup. Its owner can, with the attribute CREATEDB."
 _UPLOADS = tuple(f"upload_to_corporate_{kind}" for kind in KINDS)
 
 

@@ -17,7 +17,7 @@ from .passwords import Secrets
 
 if TYPE_CHECKING:
     from ..models.settings import SettingsModel
-    from ..postgres.errors import Watching
+    from ..postgres.errors import ProgressMonitor
     from . import Subcommands
 
 
@@ -69,7 +69,7 @@ def _daily(settings: SettingsModel, secrets: Secrets) -> None:
     name, today = str(settings["db_name"]), datetime.date.today()
 
     @contextmanager
-    def opened() -> Iterator[tuple[workflow.Endpoint, Watching]]:
+    def opened() -> Iterator[tuple[workflow.Endpoint, ProgressMonitor]]:
         with opened_endpoint(settings, secrets) as endpoint, told_if_long(_backing_up(endpoint)) as wait:
             yield endpoint, wait
 
@@ -94,7 +94,7 @@ def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
         return
     with opened_endpoint(settings, secrets) as endpoint:
 
-        def watched(step: str) -> AbstractContextManager[Watching]:
+        def watched(step: str) -> AbstractContextManager[ProgressMonitor]:
             return told_if_long(_backing_up(endpoint) if step == "backup" else f"Restoring {options.file}")
 
         done = workflow.restore(endpoint, settings.values(), options.file, watched, not options.no_backup)
@@ -105,12 +105,12 @@ def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
-    from ..postgres.errors import UNWATCHED
+    from ..postgres.errors import UNMONITORED
 
     if settings["db_host"]:
         raise NotDone("--put-aside is for the embedded database: one on a server is repaired by its administrator.")
     with told_if_long(f"Restoring {file} into a new database"):
-        done = workflow.restore_beside(settings.values(), file, UNWATCHED)
+        done = workflow.restore_beside(settings.values(), file, UNMONITORED)
     print(f"The database {settings['db_name']} is as it was in {file}")
     print(f"What was there before is kept in {done.before}; remove it when you are sure that you don't need it")
     _tell_missing(done.missing)

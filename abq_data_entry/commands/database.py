@@ -94,7 +94,7 @@ def start_embedded(settings: SettingsModel) -> postgres.EmbeddedServer:
             server = postgres.start(folder)
             server.create_database(str(settings["db_name"]))
     except postgres.Damaged as error:
-        raise postgres.Damaged(f"{error} {postgres.way_back(kept_backups(settings))}", error.detail) from error
+        raise postgres.Damaged(f"{error} {postgres.recovery_advice(kept_backups(settings))}", error.detail) from error
     return server
 
 
@@ -125,7 +125,7 @@ def _connecting(endpoint: dict[str, str]) -> str:
 
 def configured_endpoint(settings: SettingsModel) -> dict[str, str]:
     """The configured server, with the user that the environment names. Raises PostgresError."""
-    return {**postgres.configured(settings.values()), **login_of_environment()}
+    return {**postgres.server_endpoint(settings.values()), **login_of_environment()}
 
 
 def login_of_environment() -> dict[str, str]:

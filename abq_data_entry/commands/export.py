@@ -91,7 +91,7 @@ def _told_by(output: str | None) -> str:
     return ending[1:] if ending in (".csv", ".xlsx", ".parquet") and not Path(output or "").is_dir() else ""
 
 
-class _Watching:
+class _Monitor:
     """Hands on how far an export is, and that it was cancelled."""
 
     def __init__(self, wait: Wait) -> None:
@@ -110,9 +110,9 @@ def _exported(
 ) -> Exported:
     from ..workflows.export_view import FormatMissing, UnknownView, export_view
 
-    watching = _Watching(wait)
+    monitor = _Monitor(wait)
     try:
-        return _interruptible(lambda: export_view(model, wanted, form, target, watching, style), watching.cancel)
+        return _interruptible(lambda: export_view(model, wanted, form, target, monitor, style), monitor.cancel)
     except (FormatMissing, UnknownView) as error:
         raise NotDone(str(error)) from error
     except OSError as error:

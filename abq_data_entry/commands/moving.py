@@ -72,10 +72,10 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
     with _naming_arguments(options):
         new = _new_settings(options, settings)
         user = {"user": options.user} if options.user else {}
-        target = {**postgres.configured({**settings.values(), **new}), **login_of_environment(), **user}
+        target = {**postgres.server_endpoint({**settings.values(), **new}), **login_of_environment(), **user}
         if options.password_stdin:
             secrets = Secrets(database=password_from_stdin())
-        target = postgres.past_pooler(logged_in(target, secrets), {**settings.values(), **new})
+        target = postgres.bypassing_pooler(logged_in(target, secrets), {**settings.values(), **new})
 
     with opened_endpoint(settings, secrets) as source:
 

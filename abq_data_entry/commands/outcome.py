@@ -143,7 +143,7 @@ _LOOK_AGAIN = 0.2  # seconds
 
 
 class Wait:
-    """One step that takes its time; handed to what reports how far it is (`postgres.Watching`)."""
+    """One step that takes its time; handed to what reports how far it is (`postgres.ProgressMonitor`)."""
 
     def __init__(self, what: str, due: float) -> None:
         self.what = what  # empty: nothing to tell, such as while a question is asked

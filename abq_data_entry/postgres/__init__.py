@@ -1,9 +1,9 @@
 """Where the database is: a server by settings, or our own embedded PostgreSQL (start, attach, stop)."""
 
-from .backup import KeptBackups, backups_of, dump, restore, rotation_of, way_back
-from .connections import configured, dsn, notifying, past_pooler, reading
+from .backup import KeptBackups, backups_of, dump, recovery_advice, restore, rotation_of
+from .connections import bypassing_pooler, dsn, notify_endpoint, read_endpoint, server_endpoint
 from .dumps import refuse_foreign_file
-from .errors import Cancelled, Damaged, Part, PostgresError
+from .errors import Cancelled, Damaged, PostgresError, SubMonitor
 from .moving import Moved, move, replace_cluster, upgrade
 from .programs import binaries
 from .server import EmbeddedServer, start
@@ -14,22 +14,22 @@ __all__ = [
     "EmbeddedServer",
     "KeptBackups",
     "Moved",
-    "Part",
     "PostgresError",
+    "SubMonitor",
     "backups_of",
     "binaries",
-    "configured",
+    "bypassing_pooler",
     "dsn",
     "dump",
     "move",
-    "notifying",
-    "past_pooler",
-    "reading",
+    "notify_endpoint",
+    "read_endpoint",
+    "recovery_advice",
     "refuse_foreign_file",
     "replace_cluster",
     "restore",
     "rotation_of",
+    "server_endpoint",
     "start",
     "upgrade",
-    "way_back",
 ]

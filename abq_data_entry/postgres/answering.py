@@ -1,6 +1,6 @@
 """Nothing in this package waits for ever: statements and client programs end when the server has stopped answering.
 
-See `waits`. This one imports psycopg2, so it is imported where it is needed.
+`waits` says how. This module imports psycopg2 at its top, so others import it only where they need it.
 """
 
 import threading
@@ -18,10 +18,10 @@ from .errors import NoAnswer
 
 
 class Connection(_Connection):
-    """A connection that is ended when the server doesn't answer; `NoAnswer` is raised then. `watch` comes first."""
+    """A connection that is closed, with `NoAnswer`, when the server stops answering. Call `watch` before anything."""
 
     def watch(self, keywords: Mapping[str, str]) -> None:
-        """From now on; `keywords` are those that it was made with."""
+        """Start watching the server; `keywords` are the libpq keywords that the connection was opened with."""
         self._waits = waits.Waits(keywords, waits.LONG_WORK)
         self._keywords = dict(keywords)
         self._cancelling = 0.0
@@ -29,7 +29,7 @@ class Connection(_Connection):
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Within the block the server must answer."""
+        """Raise `NoAnswer` if the server stops answering while the block runs."""
         with self._waits.watched(self, waits.UNLIMITED) as wait:
             try:
                 yield
@@ -39,22 +39,23 @@ class Connection(_Connection):
                 raise
 
     def cancel(self) -> None:
-        """Cancel the statement, from another thread. When that takes too long as well, the socket is closed."""
-        # Not by libpq: it waits for the server without a limit, and psycopg2 holds the interpreter meanwhile.
+        """Cancel the running statement, from another thread. If that takes too long too, the socket is closed."""
+        # PQcancel would wait for the server without a limit, and psycopg2 would hold the GIL meanwhile.
         begun = self._cancelling = self._cancelling or time.monotonic()
         with suppress(psycopg2.Error, OSError):  # closed by now
             server = waits.endpoint_at(self._keywords, waits.place_of(self))
-            statement = f"SELECT pg_cancel_backend({self.info.backend_pid})"  # behind a pooler another's: it stays
+            # A pooler makes up this PID: then only closing the socket, after a while, ends the statement.
+            statement = f"SELECT pg_cancel_backend({self.info.backend_pid})"
             late = time.monotonic() - begun > waits.ANSWER_WITHIN
             if late or not waits.answers(server, waits.ANSWER_WITHIN, statement):
                 waits.close_socket(self)
 
 
 class Cursor(_Cursor):
-    """A cursor of such a connection."""
+    """A cursor of a `Connection`."""
 
     def execute(self, *statement: Any) -> None:
-        """As every cursor does. Raises `NoAnswer` too."""
+        """Execute a statement, as every cursor does; raises `NoAnswer` too."""
         assert isinstance(self.connection, Connection)
         with self.connection.answering():
             super().execute(*statement)
@@ -62,7 +63,7 @@ class Cursor(_Cursor):
 
 @contextmanager
 def watch_for_silence(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
-    """Within the block the server is asked for a word again and again; the event is set when it hasn't answered."""
+    """Ask the server again and again while the block runs; the event is set once it doesn't answer."""
     over, silent = threading.Event(), threading.Event()
 
     def ask() -> None:
@@ -77,4 +78,4 @@ def watch_for_silence(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
         yield silent
     finally:
         over.set()
-        asking.join(1)  # else its connection would be taken for somebody who uses the database
+        asking.join(1)  # otherwise its connection would be counted as another user of the database

@@ -1,4 +1,4 @@
-"""Dump a database to a file and bring it back; the folder of backups that are made by themselves."""
+"""Dump a database to a file and restore it; the folder of automatic backups."""
 
 import datetime
 import logging
@@ -28,13 +28,13 @@ from .dumps import (
     tables_of,
 )
 from .errors import (
-    UNWATCHED,
+    UNMONITORED,
     Cancelled,
     NoAnswer,
-    Part,
     PostgresError,
-    Watching,
-    refuse_cancelled,
+    ProgressMonitor,
+    SubMonitor,
+    raise_if_cancelled,
     translate_system_errors,
 )
 
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 
-# Dump a database to a file and bring it back, with PostgreSQL's own pg_dump and pg_restore.
+# Dump a database to a file and restore it, with PostgreSQL's own pg_dump and pg_restore.
 
 
 log = logging.getLogger(__name__)
 
-_SWAPPING = 10.0  # seconds: clients that connect again at once may be in the way of the swap
-_NEEDS_CREATEDB = "To restore, a role needs the right CREATEDB."
-_NOT_VERIFIED = "To verify a backup, a role needs the right CREATEDB; db backup --no-verify makes one all the same."
+_SWAPPING = 10.0  # seconds: clients that reconnect at once may keep the database from being renamed
+_NEEDS_CREATEDB = "To restore, a role needs the attribute CREATEDB."
+_NOT_VERIFIED = "To verify a backup, a role needs the attribute CREATEDB; db backup --no-verify makes one without it."
 
 
 def dump(
@@ -58,13 +58,13 @@ def dump(
     *,
     verify: bool = False,
     anything: bool = False,
-    watching: Watching = UNWATCHED,
+    monitor: ProgressMonitor = UNMONITORED,
 ) -> dict[str, Contents]:
-    """Write the whole database to a file (pg_dump's custom format), which gets its name only once it is whole.
+    """Write the whole database to a file (pg_dump's custom format), which gets its name only once it is complete.
 
-    `verify`: before that, the dump is restored into a scratch database, and the rows of each table are compared with
-    those that were dumped; what every table holds is returned then. `anything`: also a database without our tables,
-    which a restore is to replace. Raises PostgresError, Cancelled.
+    `verify`: before that, restore the dump into a scratch database, compare the rows of each table with those that
+    were dumped, and return the contents by table; without it, return {}. `anything`: accept a database without our
+    tables, too (one that a restore is about to replace). Raises PostgresError, Cancelled.
     """
     file = file.absolute()
     if not anything:
@@ -72,46 +72,48 @@ def dump(
     with translate_system_errors("The backup file", file), replacement(file) as partial:
         partial.touch(mode=0o600, exist_ok=False)
         if not verify:
-            _dump(endpoint, partial, [], watching)
+            _dump(endpoint, partial, [], monitor)
             return {}
-        # The dump and the digests see the same state, whatever others save meanwhile.
+        # The dump and the digests use one snapshot, whatever others save meanwhile.
         with snapshot(endpoint) as connection:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_export_snapshot()")
                 ((name,),) = cursor.fetchall()
-            _dump(endpoint, partial, [f"--snapshot={name}"], watching)
-            expected = contents_of(connection, Part(watching, 25, 50))
-        _verify(endpoint, partial, expected, Part(watching, 50, 100))
+            _dump(endpoint, partial, [f"--snapshot={name}"], monitor)
+            expected = contents_of(connection, SubMonitor(monitor, 25, 50))
+        _verify(endpoint, partial, expected, SubMonitor(monitor, 50, 100))
         return expected
 
 
-def _dump(endpoint: Mapping[str, str], file: Path, arguments: list[str], watching: Watching) -> None:
+def _dump(endpoint: Mapping[str, str], file: Path, arguments: list[str], monitor: ProgressMonitor) -> None:
     arguments = ["--format=custom", dumps.NO_LARGE_OBJECTS, f"--file={file}", *arguments]
-    dumps.run("pg_dump", endpoint, arguments, "The backup was not made", watching)
+    dumps.run("pg_dump", endpoint, arguments, "The backup was not made", monitor)
 
 
-def _verify(endpoint: Mapping[str, str], file: Path, expected: Mapping[str, Contents], watching: Watching) -> None:
+def _verify(
+    endpoint: Mapping[str, str], file: Path, expected: Mapping[str, Contents], monitor: ProgressMonitor
+) -> None:
     failure = "The backup was not kept: it could not be restored into a scratch database"
     with _scratch(endpoint) as scratch:
-        load(scratch, file, failure, with_rights=False, watching=watching)
-        watching.report(1, 2)
+        load(scratch, file, failure, with_privileges=False, monitor=monitor)
+        monitor.report(1, 2)
         with snapshot(scratch) as connection:
-            wrong = difference(expected, contents_of(connection, Part(watching, 50, 100)))
+            wrong = difference(expected, contents_of(connection, SubMonitor(monitor, 50, 100)))
     if wrong:
         raise PostgresError(f"The backup was not kept: restored into a scratch database, {wrong}. Make it again.")
 
 
 @contextmanager
 def _scratch(endpoint: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """An empty database of its own for a while. Those of processes that were killed are dropped on this occasion."""
+    """Create an empty database for the block, and drop it afterwards; those that killed processes left go first."""
     prefix = f"{endpoint['dbname'][:40]}_verifying_"
     maintenance = {**endpoint, "dbname": "postgres"}
     scratch = {**endpoint, "dbname": prefix + os.urandom(4).hex()}
-    _drop_left(maintenance, prefix)
+    _drop_leftovers(maintenance, prefix)
     create = f"CREATE DATABASE {_identifier(scratch['dbname'])} TEMPLATE template0 ENCODING 'UTF8'"
     _execute(maintenance, create, _NOT_VERIFIED)
-    with _dropped(maintenance, scratch["dbname"]):
-        presence = connect(scratch)  # so that nobody takes it for one that was left behind
+    with _drop_on_failure(maintenance, scratch["dbname"]):
+        presence = connect(scratch)  # while it is in use, another process can't drop it as a leftover
         try:
             yield scratch
         finally:
@@ -119,24 +121,24 @@ def _scratch(endpoint: Mapping[str, str]) -> Iterator[dict[str, str]]:
     _drop(maintenance, scratch["dbname"])
 
 
-def _drop_left(maintenance: Mapping[str, str], prefix: str) -> None:
-    """Drop what was left where a process was killed, or its server stopped answering."""
+def _drop_leftovers(maintenance: Mapping[str, str], prefix: str) -> None:
+    """Drop the databases that were left when a process was killed or the server stopped answering."""
     import psycopg2
 
     with cursor_at(maintenance) as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
         for (left,) in cursor.fetchall():
-            with suppress(psycopg2.Error):  # in use: somebody else is at it
+            with suppress(psycopg2.Error):  # in use: another process is working with it
                 cursor.execute(f"DROP DATABASE IF EXISTS {_identifier(left)}")
 
 
 @contextmanager
-def _dropped(maintenance: Mapping[str, str], name: str) -> Iterator[None]:
-    """When the block fails the database is dropped, and the failure is told, even where that can't be done either."""
+def _drop_on_failure(maintenance: Mapping[str, str], name: str) -> Iterator[None]:
+    """Drop the database when the block fails; the block's error is raised, even if dropping fails as well."""
     try:
         yield
     except NoAnswer:
-        raise  # nor would it answer this
+        raise  # the server wouldn't answer a DROP DATABASE either
     except BaseException:
         with suppress(PostgresError):
             _drop(maintenance, name)
@@ -147,13 +149,13 @@ def restore(
     endpoint: Mapping[str, str],
     file: Path,
     check: Callable[[dict[str, str]], None] | None = None,
-    watching: Watching = UNWATCHED,
+    monitor: ProgressMonitor = UNMONITORED,
 ) -> list[str]:
-    """Put the database of a dump in the place of the present one; the names of roles whose rights couldn't be given.
+    """Replace a database by a dump; return the roles whose privileges couldn't be granted, since the server lacks them.
 
-    The dump goes into a fresh database. `check` gets its endpoint and may migrate it, or refuse it by raising. Only
-    then do the two change names: until then, whatever fails leaves the present one as it was. Other connections to it
-    are cut (the server tells them so) and it is dropped. Raises PostgresError, Cancelled.
+    The dump is restored into a fresh database. `check` gets its endpoint, and may migrate it or refuse it by raising.
+    Then the two swap names: whatever fails before that leaves the present database as it was. At the swap, other
+    connections to the present one are terminated, and it is dropped. Raises PostgresError, Cancelled.
     """
     refuse_foreign_file(file)
     name = endpoint["dbname"]
@@ -161,23 +163,23 @@ def restore(
     fresh = prefix + os.urandom(4).hex()
     aside = f"{name[:40]}_replaced_{os.urandom(4).hex()}"
     maintenance = {**endpoint, "dbname": "postgres"}
-    _drop_left(maintenance, prefix)
+    _drop_leftovers(maintenance, prefix)
     _execute(maintenance, f"CREATE DATABASE {_identifier(fresh)} TEMPLATE template0 ENCODING 'UTF8'")
-    with _dropped(maintenance, fresh):
-        missing = fill({**endpoint, "dbname": fresh}, file, watching)
-        watching.report(2, 3)
+    with _drop_on_failure(maintenance, fresh):
+        missing = fill({**endpoint, "dbname": fresh}, file, monitor)
+        monitor.report(2, 3)
         if check is not None:
             check({**endpoint, "dbname": fresh})
         _execute({**endpoint, "dbname": fresh}, "VACUUM (ANALYZE)")  # a dump holds no statistics
         carry_over(maintenance, name, fresh)
-        refuse_cancelled(watching)
+        raise_if_cancelled(monitor)
         _swap(maintenance, name, fresh, aside)
     _drop_replaced(maintenance, name, aside)
     return missing
 
 
 def _drop_replaced(maintenance: Mapping[str, str], name: str, aside: str) -> None:
-    """Drop what was replaced; it is restored all the same where that can't be done. A template's heir is one too."""
+    """Drop the database that was replaced; a failure is only logged. If it was a template, the new one becomes one."""
     try:
         with cursor_at(maintenance) as cursor:
             cursor.execute("SELECT FROM pg_database WHERE datname = %s AND datistemplate", [aside])
@@ -196,7 +198,7 @@ def _swap(maintenance: Mapping[str, str], name: str, fresh: str, aside: str) -> 
     with cursor_at(maintenance) as cursor:
         while True:
             try:
-                left = _cut_off(cursor, [name, fresh])
+                left = _terminate_connections(cursor, [name, fresh])
                 # One statement string is one transaction: both names change or neither.
                 cursor.execute(
                     f"ALTER DATABASE {_identifier(name)} RENAME TO {_identifier(aside)};"
@@ -205,7 +207,7 @@ def _swap(maintenance: Mapping[str, str], name: str, fresh: str, aside: str) -> 
                 return
             except psycopg2.errors.ObjectInUse:
                 if left:
-                    raise PostgresError(_may_not_cut_off(cursor, name, left)) from None
+                    raise PostgresError(_termination_refused(cursor, name, left)) from None
                 if time.monotonic() > deadline:
                     raise PostgresError(
                         f"Others keep using the database {name}, so it was not replaced. Close them and try again."
@@ -217,8 +219,8 @@ def _swap(maintenance: Mapping[str, str], name: str, fresh: str, aside: str) -> 
                 ) from error
 
 
-def _cut_off(cursor: "Cursor", names: list[str]) -> list[str]:
-    """End the connections to these databases; whose connections this login may not end."""
+def _terminate_connections(cursor: "Cursor", names: list[str]) -> list[str]:
+    """Terminate the connections to these databases; return the logins whose connections this one may not terminate."""
     import psycopg2.errors
 
     cursor.execute(
@@ -233,12 +235,13 @@ def _cut_off(cursor: "Cursor", names: list[str]) -> list[str]:
     return sorted(set(left))
 
 
-def _may_not_cut_off(cursor: "Cursor", name: str, left: list[str]) -> str:
+def _termination_refused(cursor: "Cursor", name: str, left: list[str]) -> str:
     cursor.execute("SELECT format('GRANT pg_signal_backend TO %I;', current_user)")
     ((grant,),) = cursor.fetchall()
     return (
         f"The database {name} was not replaced: {', '.join(left)} uses it, and this login may not end the connections"
-        f" of others. Close them and try again; or a superuser runs once: {grant} (a superuser's own stay)."
+        f" of others. Close them and try again; or a superuser runs once: {grant} (which isn't enough for connections"
+        " of superusers)."
     )
 
 
@@ -263,17 +266,17 @@ def _identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-# The folder of backups that are made by themselves: one a day, and one before each change that can't be undone.
+# The folder of automatic backups: one a day, and one before each change that can't be undone.
 
 FOLDER = "backups"
-_PATIENCE = 600.0  # seconds for another process that makes one
-_AHEAD = 24 * 3600.0  # seconds by which the clock of who made one may have been ahead
-_OWN = re.compile(r"-(\d{4}-\d\d-\d\d|before-)")  # else it is another server's
+_PATIENCE = 600.0  # seconds to wait for another process that makes a backup
+_AHEAD = 24 * 3600.0  # seconds by which the clock of another computer may be ahead
+_OWN = re.compile(r"-(\d{4}-\d\d-\d\d|before-)")  # any other name belongs to a database of another server
 _DATED = re.compile(r"(?P<name>.+)-(?P<date>\d{4}-\d\d-\d\d)\.dump")
 
 
 class Rotation(NamedTuple):
-    """How many are kept: of the last days, and one of each of the last weeks before them."""
+    """How many backups are kept: one for each of the last `days`, and one for each of the `weeks` before them."""
 
     days: int = 7
     weeks: int = 4
@@ -285,8 +288,8 @@ USUAL = Rotation()
 class KeptBackups:
     """The backups of one database in a folder. All methods raise PostgresError.
 
-    A file `abq-2026-11-21.dump` is the day's, `abq-before-….dump` one before a change; both are verified, and get their
-    names only when they are whole.
+    `abq-2026-11-21.dump` is the backup of a day, `abq-before-….dump` one before a change. Both are verified, and get
+    their names only when they are complete.
     """
 
     def __init__(self, folder: Path, dbname: str) -> None:
@@ -294,9 +297,9 @@ class KeptBackups:
         self._name = re.sub(r"[^\w.-]", "_", dbname)
 
     def newest(self) -> Path | None:
-        """The newest backup of this database, by whatever it was made; `None` if there is none.
+        """The newest backup of this database, daily or before a change; `None` if there is none.
 
-        One of a clock that was ahead counts only where there is no other one.
+        One that seems to be from the future (the clock was ahead) is returned only if there is no other.
         """
         found, limit = self._files("*.dump"), time.time() + _AHEAD
         return max(found, key=lambda path: (_moment(path) <= limit, _moment(path)), default=None)
@@ -312,11 +315,11 @@ class KeptBackups:
         endpoint: Mapping[str, str],
         today: datetime.date,
         rotation: Rotation = USUAL,
-        watching: Watching = UNWATCHED,
+        monitor: ProgressMonitor = UNMONITORED,
     ) -> Path | None:
-        """Make the day's backup, and remove those that needn't be kept any more; `None` if it is there already.
+        """Make the day's backup, and remove expired ones; return its file, or `None` if it was there already.
 
-        Another process that is at it is waited for: there is one a day.
+        If another process is making it, wait for that one: there is one backup a day.
         """
         self._make_folder()
         with locked(self.folder / ".lock", _PATIENCE):
@@ -324,31 +327,31 @@ class KeptBackups:
             made = self._file(today.isoformat())
             fresh = not made.exists()
             if fresh:
-                dump(endpoint, made, verify=True, watching=watching)
-            for day in superfluous(self.daily(), rotation, today):
-                with suppress(OSError):  # it goes tomorrow
+                dump(endpoint, made, verify=True, monitor=monitor)
+            for day in expired(self.daily(), rotation, today):
+                with suppress(OSError):  # it is removed tomorrow
                     self.daily()[day].unlink()
             return made if fresh else None
 
-    def make_before(self, endpoint: Mapping[str, str], change: str, watching: Watching = UNWATCHED) -> Path:
-        """Make a backup before a change, such as `restore`, that nobody could undo; it is never removed by itself."""
+    def make_before(self, endpoint: Mapping[str, str], change: str, monitor: ProgressMonitor = UNMONITORED) -> Path:
+        """Make a backup before a change that can't be undone, such as `restore`; such backups never expire."""
         self._make_folder()
         moment = datetime.datetime.now().strftime("%Y-%m-%dT%H%M%S")
         made = self._file(f"before-{change}-{moment}")
-        dump(endpoint, made, verify=True, anything=True, watching=watching)
+        dump(endpoint, made, verify=True, anything=True, monitor=monitor)
         return made
 
     def before_migration(self, endpoint: Mapping[str, str]) -> Callable[[int], object]:
-        """What makes a backup before tables of an older version are changed; it takes the version."""
+        """Return a function that makes a backup before a migration; it takes the older version of the schema."""
         return lambda version: self.make_before(endpoint, f"leaving-version-{version}")
 
-    def make_before_restore(self, endpoint: Mapping[str, str], watching: Watching = UNWATCHED) -> Path | None:
-        """Make a backup before a restore; `None` where there is no table to lose."""
+    def make_before_restore(self, endpoint: Mapping[str, str], monitor: ProgressMonitor = UNMONITORED) -> Path | None:
+        """Make a backup before a restore; `None` if the database has no tables that could be lost."""
         with snapshot(endpoint) as connection:
             if not tables_of(connection):
                 return None
         try:
-            return self.make_before(endpoint, "restore", watching)
+            return self.make_before(endpoint, "restore", monitor)
         except Cancelled:
             raise
         except PostgresError as error:
@@ -374,32 +377,31 @@ class KeptBackups:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _tidy(self) -> None:
-        """Remove what daily backups that were killed have left; the caller holds the lock."""
+        """Remove partial files of daily backups that were killed; the caller holds the lock."""
         for path in self.folder.glob(f".{self._name}-????-??-??.dump.*.part"):
             with suppress(OSError):
                 path.unlink()
 
 
 def backups_of(settings: Mapping[str, object], data_folder: Path) -> KeptBackups:
-    """The backups that the settings `backup_folder`, `db_name` and `db_host` mean; without a folder those in the data
-    folder."""
+    """The backups of the database that the settings name, in `backup_folder` or, if that is empty, the data folder."""
     folder = str(settings.get("backup_folder") or "").strip()
-    # With the server, for two of them may have databases of one name, and a folder may be shared.
+    # The name includes the server: databases of two servers may have one name, and share a folder.
     hosts = str(settings.get("db_host") or "").replace(" ", "")
     name = "-".join(filter(None, (str(settings.get("db_name") or "abq"), hosts)))
     return KeptBackups(Path(folder) if folder else data_folder / FOLDER, name)
 
 
 def rotation_of(settings: Mapping[str, object]) -> Rotation | None:
-    """The rotation of `backup_keep` and `backup_keep_weeks`; `None`: no daily backup is wanted."""
+    """The rotation by the settings `backup_keep` and `backup_keep_weeks`; `None`: no daily backup is wanted."""
     days, weeks = (int(str(settings[name])) for name in ("backup_keep", "backup_keep_weeks"))
     return Rotation(days, weeks) if days else None
 
 
-def superfluous(days: Iterable[datetime.date], rotation: Rotation, today: datetime.date) -> list[datetime.date]:
-    """Which of the days' backups needn't be kept: neither of the last days nor the last of one of the weeks before.
+def expired(days: Iterable[datetime.date], rotation: Rotation, today: datetime.date) -> list[datetime.date]:
+    """Which daily backups have expired: neither one of the last days nor the last one of a week that is kept.
 
-    Those of days to come, when a clock was ahead, take no place of others, and stay until their day.
+    Backups dated in the future (the clock was ahead) don't count, and are kept until that day.
     """
     newest_first = sorted((day for day in days if day <= today), reverse=True)
     older = newest_first[max(rotation.days, 1) :]
@@ -430,8 +432,8 @@ def _date(text: str) -> datetime.date:
         return datetime.date.min
 
 
-def way_back(backups: KeptBackups) -> str:
-    """What to do when the embedded database is damaged: which backup there is, of when, and the word for it."""
+def recovery_advice(backups: KeptBackups) -> str:
+    """What to do when the embedded database is damaged: the newest backup, its time, and the command to restore it."""
     try:
         newest = backups.newest()
     except PostgresError:
@@ -439,7 +441,7 @@ def way_back(backups: KeptBackups) -> str:
     if newest is None:
         return (
             f"There is no backup in {backups.folder}. If you have one elsewhere: abq-data-entry db restore --put-aside "
-            "FILE keeps the damaged database beside a new one, into which the backup goes."
+            "FILE restores it into a new database, and keeps the damaged one beside it."
         )
     return (
         f"The newest backup is of {moment_of(newest)}. To go back to it: abq-data-entry db restore --put-aside "

@@ -1,4 +1,4 @@
-"""The data directory: its place and its user, made once by initdb, told when it is damaged, who serves it."""
+"""The data directory: where it is, its owner, initdb, how damage is recognized, and which server process runs on it."""
 
 import hashlib
 import os
@@ -24,13 +24,13 @@ from .programs import environment, major_version, program
 
 # `postgres` first: it exists to run databases, while anything may run as `nobody`.
 _UNPRIVILEGED = ("postgres", "nobody")
-# Numbers of linux/capability.h.
+# The numbers of linux/capability.h.
 _CAPABILITIES = {"dac_override": 1, "dac_read_search": 2}
 
 
 @dataclass(frozen=True)
 class Account:
-    """Whose processes the server's are. `switch`: this process is root and has to become that user first."""
+    """The system's user that the server runs as. `switch`: this process is root, and must become that user first."""
 
     name: str
     uid: int
@@ -54,7 +54,7 @@ class Account:
 
 
 def account_for(folder: Path) -> Account:
-    """The user that runs the server in this folder: the folder's owner, or, for root, an unprivileged user.
+    """The user that runs the server in this folder: the folder's owner, or an unprivileged user if that is root.
 
     Raises PostgresError when there is none.
     """
@@ -98,9 +98,9 @@ def _unprivileged() -> Account:
 def arguments_for(
     command: Sequence[str | Path], account: Account, binaries: Path, folder: Path
 ) -> tuple[list[str], dict[str, Any]]:
-    """Command line and `Popen` arguments that run a program of `binaries` as the account, in `folder`.
+    """The command line and the `Popen` arguments that run a program of `binaries` as the account, in `folder`.
 
-    Raises PostgresError when the account can't be made to reach both.
+    Raises PostgresError when the account can't access both folders.
     """
     plain = [str(part) for part in command]
     options: dict[str, Any] = {"cwd": folder, "env": environment(binaries), "stdin": subprocess.DEVNULL}
@@ -112,7 +112,7 @@ def arguments_for(
     if not enough:
         return plain, {**options, "user": account.uid, "group": account.gid, "extra_groups": []}
     setpriv = shutil.which("setpriv")
-    capability = next((name for name in enough if _have(name)), None)
+    capability = next((name for name in enough if _has_capability(name)), None)
     if setpriv is None or capability is None:
         raise PostgresError(
             f"PostgreSQL refuses to run as root, and the user {account.name}, who would run it, can't reach "
@@ -120,25 +120,25 @@ def arguments_for(
             "folders (ABQ_DATA_DIR names another data folder)."
         )
     switch = [setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
-    # Without the securebit the kernel leaves capabilities aside in access(2), by which initdb looks for its programs.
+    # Without this securebit access(2) ignores capabilities, and initdb looks for its programs with access(2).
     switch += [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--securebits=+no_setuid_fixup", "--"]
     return switch + plain, options
 
 
 def _capabilities_to_reach(binaries: Path, folder: Path, account: Account) -> list[str]:
-    """The capabilities of which one lets the account reach programs and data below, say, root's home; mostly none.
+    """The capabilities any one of which lets the account access both, such as below root's home; mostly empty.
 
-    It is the server that gets it, and only root may connect to that server: nobody gains a right by it.
+    Only the server gets the capability, and only root may connect to that server: so nobody gains anything by it.
     """
     server, share = program(binaries, "postgres"), binaries.parent / "share"
     if not account.allowed(server, 5) or (share.is_dir() and not account.allowed(share, 5)):
         return ["dac_override"]  # installed with a strict umask; dac_read_search doesn't let a file be executed
     if not account.reaches(server) or not account.reaches(folder / "any"):
-        return ["dac_read_search", "dac_override"]  # a container's root often has the second alone
+        return ["dac_read_search", "dac_override"]  # root in a container often has only the second
     return []
 
 
-def _have(capability: str) -> bool:
+def _has_capability(capability: str) -> bool:
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -147,7 +147,7 @@ def _have(capability: str) -> bool:
     return bool(int(effective, 16) >> _CAPABILITIES[capability] & 1)
 
 
-# What lies in the embedded server's own folder, below the data folder.
+# What is in the embedded server's own folder, below the data folder.
 
 ROLE = "abq"
 PATIENCE = 600.0  # seconds for anything that waits for the server: recovery after a crash may take long
@@ -167,27 +167,27 @@ class Home:
 
     @property
     def log(self) -> Path:
-        """What the server says; the watcher keeps it small."""
+        """The server's log; the watcher keeps it small."""
         return self.folder / "server.log"
 
     @property
     def lock(self) -> Path:
-        """Held while a server is made, started, attached to or stopped."""
+        """The lock file held while a cluster is created, or a server is started, attached to or stopped."""
         return self.folder / "lock"
 
     @property
     def watcher_lock(self) -> Path:
-        """Held by the watcher as long as it lives: one a server."""
+        """The lock file held by the watcher as long as it runs: one for each server."""
         return self.folder / "watcher.lock"
 
     @property
     def passfile(self) -> Path:
-        """The password of a server without unix sockets, in libpq's password file format."""
+        """The password for a server without Unix-domain sockets, in the format of libpq's password file."""
         return self.folder / "passfile"
 
 
 def home_in(data_folder: Path) -> Home:
-    """The server's home in a data folder, made if missing: 0700, and the property of the server's user.
+    """The server's folder in a data folder, created if missing: mode 0700, owned by the server's user.
 
     Raises PostgresError.
     """
@@ -217,12 +217,12 @@ def _belongs_to(folder: Path, account: Account) -> None:
         )
 
 
-# As root we write into a folder of the server's user, who mustn't send us elsewhere by a link.
+# As root we write into a folder of the server's user, who mustn't redirect us by a symbolic link.
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 def write_private(path: Path, text: str, account: Account) -> None:
-    """Write a file that only the server's user may read (0600), down to the disk."""
+    """Write a file that only the server's user may read (0600), and sync it to disk."""
     handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | _NO_LINKS, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
@@ -232,13 +232,13 @@ def write_private(path: Path, text: str, account: Account) -> None:
 
 
 def append_to(path: Path) -> BinaryIO:
-    """Open a private file for reading, and for writing at its end; others may be writing at its end as well."""
+    """Open a private file for reading and appending; other processes may append to it at the same time."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | _NO_LINKS, 0o600), "a+b")
 
 
 @contextmanager
 def locked(path: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold a lock among processes; it falls with the process that holds it. PostgresError after `patience` seconds."""
+    """Hold a lock file; the system releases it when the process ends. PostgresError after `patience` seconds."""
     import filelock
 
     lock = filelock.FileLock(path, timeout=patience, poll_interval=0.01)
@@ -258,8 +258,8 @@ def locked(path: Path, patience: float = PATIENCE) -> Iterator[None]:
 
 @contextmanager
 def locked_where_it_is(path: Path, patience: float) -> Iterator[None]:
-    """As `locked`, for the watcher: makes no file. Where it is gone its folder is being removed, and nothing of that
-    may come back. PostgresError then, and after `patience` seconds."""
+    """As `locked`, for the watcher, but the file isn't created: if it is gone, its folder is being removed, and must
+    not come back. Raises PostgresError then, and after `patience` seconds."""
     if sys.platform == "win32":
         with locked(path, patience):
             yield
@@ -286,24 +286,24 @@ def locked_where_it_is(path: Path, patience: float) -> Iterator[None]:
         os.close(handle)
 
 
-# The private folder of the server's unix socket: ours alone, and short (a socket's path ends at 107 bytes).
+# The folder of the server's Unix-domain socket: ours alone, and short (a socket's path has at most 107 bytes).
 
 PORT = 5432  # a part of the socket's name
 _LONGEST = 107 - len("/.s.PGSQL.5432.lock")
 
 
 def socket_folder(home: Home) -> Path:
-    """The folder for the coming start of the server, made if missing: 0700, the same each time where possible.
+    """The folder of the socket for the next start, created if missing: mode 0700, the same each time where possible.
 
-    In the temporary folder, not in XDG_RUNTIME_DIR: that one vanishes at logout under a server that still runs.
-    Somebody else's folder or link of the expected name isn't used. Raises PostgresError when there is no place.
+    It is in the temporary folder, not in XDG_RUNTIME_DIR, which is removed at logout while the server may still run.
+    A folder of that name that is somebody else's, or a link, isn't used. Raises PostgresError when no place is usable.
     """
     name = "abq-" + hashlib.sha256(os.fsencode(home.folder)).hexdigest()[:16]
-    places = [place for place in _places() if _suits(place, name, home.account)]
+    places = [place for place in _places() if _is_suitable(place, name, home.account)]
     for place in places:
-        if _made_or_ours(place / name, home.account):
+        if _create_or_own(place / name, home.account):
             return place / name
-    for place in places:  # the name is taken by somebody else: one that can't be guessed
+    for place in places:  # somebody else has taken the name: use one that can't be guessed
         folder = Path(tempfile.mkdtemp(prefix="abq-", dir=place))
         home.account.own(folder)
         return folder
@@ -317,7 +317,7 @@ def _places() -> list[Path]:
     return [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108
 
 
-def _suits(place: Path, name: str, account: Account) -> bool:
+def _is_suitable(place: Path, name: str, account: Account) -> bool:
     try:
         place = place.resolve(strict=True)
         found = place.stat()
@@ -325,12 +325,12 @@ def _suits(place: Path, name: str, account: Account) -> bool:
         return False
     trusted = found.st_uid in (0, os.geteuid(), account.uid)
     safe = trusted and (not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or bool(found.st_mode & stat.S_ISVTX))
-    # A comma would make two hosts of it.
+    # libpq would read a path with a comma as two hosts.
     short = len(os.fsencode(place / name)) <= _LONGEST and "," not in str(place)
     return safe and short and os.access(place, os.W_OK | os.X_OK) and account.reaches(place / name)
 
 
-def _made_or_ours(folder: Path, account: Account) -> bool:
+def _create_or_own(folder: Path, account: Account) -> bool:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -342,11 +342,11 @@ def _made_or_ours(folder: Path, account: Account) -> bool:
     return True
 
 
-# The data directory: made once by initdb, and never made again over something that is there.
+# The data directory: created once by initdb, never over something that is already there.
 
 PUT_ASIDE = "cluster.put-aside-"
 _BUILT_IN = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # PostgreSQL 17 and later
-_OLDER = [["--locale=C.UTF-8"], ["--locale=C"]]  # the first that the machine has
+_OLDER = [["--locale=C.UTF-8"], ["--locale=C"]]  # whichever the machine has first
 _SETTINGS = """\
 # Written by ABQ Data Entry at each start of the server. Your own settings go below the include in postgresql.conf.
 listen_addresses = '{address}'
@@ -370,10 +370,10 @@ log_error_verbosity = terse
 """
 
 
-def ready_cluster(home: Home, binaries: Path, over_tcp: bool) -> None:
-    """Make the cluster if there is none, else see that these programs fit it. The caller holds the lock.
+def prepare_cluster(home: Home, binaries: Path, over_tcp: bool) -> None:
+    """Create the cluster if there is none, else check that it fits these programs. The caller holds the lock.
 
-    It gets its name only once it is whole, so that an interrupted initdb leaves nothing that is taken for one.
+    It gets its name only once it is complete, so that what an interrupted initdb leaves isn't taken for a cluster.
     Raises PostgresError.
     """
     if os.path.lexists(home.cluster):
@@ -411,8 +411,8 @@ def _refuse_in_place_of_another(home: Home) -> None:
     if aside:
         raise PostgresError(
             f"There is no database in {home.folder}, only one that was put aside ({aside[-1].name}) by a restore or an "
-            "upgrade that was interrupted. Nothing was changed. Run that again; or, to go back to it, give the folder "
-            f"the name {home.cluster.name} again."
+            "upgrade that was interrupted. Nothing was changed. Run the command again; or, to go back to the database "
+            f"that was put aside, rename its folder to {home.cluster.name}."
         )
 
 
@@ -451,14 +451,14 @@ def _run_initdb(home: Home, binaries: Path, new: Path, over_tcp: bool) -> None:
 def _write_access_rules(home: Home, cluster: Path, over_tcp: bool) -> None:
     rules = "host all all 127.0.0.1/32 scram-sha-256\n" if over_tcp else f"local all all peer map={ROLE}\n"
     write_private(cluster / "pg_hba.conf", rules, home.account)
-    # Root may become anybody anyway. As its owner: the role of the application, or (16 and later) any role.
+    # Root can become any user anyway. Each may connect as the application's role or, from 16 on, as any role.
     who = ["root"] if home.account.switch else [home.account.name, "root"]
     names = "".join(f'{ROLE} "{name}" {role}\n' for name in dict.fromkeys(who) for role in (ROLE, "all"))
     write_private(cluster / "pg_ident.conf", names, home.account)
 
 
 def write_settings(home: Home, sockets: Path | None, port: int) -> None:
-    """Write the settings of the coming start; without a folder for sockets: loopback and a password."""
+    """Write the settings for the next start; `sockets` is None: listen on loopback, with a password."""
     folder = _in_a_list(sockets) if sockets else ""
     address = "" if sockets else "127.0.0.1"
     with translate_system_errors("The database folder", home.cluster):
@@ -467,7 +467,7 @@ def write_settings(home: Home, sockets: Path | None, port: int) -> None:
 
 
 def _in_a_list(folder: Path) -> str:
-    """A folder as `unix_socket_directories` wants it inside its quotes: one element of a list of quoted names."""
+    """Quote a folder for `unix_socket_directories`, whose value is a list of quoted names."""
     element = '"' + str(folder).replace('"', '""') + '"'
     return element.replace("\\", "\\\\").replace("'", "''")
 
@@ -481,10 +481,10 @@ def _to_disk(folder: Path) -> None:
             os.close(handle)
 
 
-# A cluster whose files are damaged is told as that, and left as it is: never repaired, never made again.
+# A cluster with damaged files is reported as such and left as it is: never repaired, never created again.
 
 
-# What the server says when it can't start (messages of xlogrecovery.c, controldata_utils.c, miscinit.c, smgr and md).
+# What the server logs when it can't start (messages of xlogrecovery.c, controldata_utils.c, miscinit.c, smgr and md).
 _DAMAGE = re.compile(
     r"PANIC|could not (?:locate|open|read|access|stat|seek|map)|invalid (?:data in|page|primary|secondary|checkpoint)"
     r"|incorrect checksum|checksum verification failed|files are incompatible|is not a (?:valid )?(?:data|database)"
@@ -496,14 +496,14 @@ _BY_SETTINGS = re.compile(
 )
 _ELSEWHERE = re.compile(r"No space left|Read-only file system|shared memory|Address already in use|lock file")
 SERVER_KILLED = "FATAL:  the server was ended from outside while it was starting"
-"""What the server can't say itself."""
-# Said at a start after a recovery that was interrupted, which is no damage.
+"""What the server can't log itself."""
+# Logged at a start after an interrupted recovery, which isn't damage.
 _INTERRUPTED = re.compile(r"^.*probably means that some data is corrupted.*$", re.MULTILINE)
 _NEEDED = ("global/pg_control", "base", "pg_wal")
 
 
 def version_of(home: Home) -> str:
-    """The major version that the cluster says it is of. Raises Damaged when it says none."""
+    """The cluster's major version, by its file PG_VERSION. Raises Damaged if that file is missing or unreadable."""
     try:
         made_by = (home.cluster / "PG_VERSION").read_text(encoding="ascii").strip()
     except PermissionError as error:
@@ -518,14 +518,14 @@ def version_of(home: Home) -> str:
 
 
 def refuse_incomplete(home: Home) -> None:
-    """Raise Damaged when what every cluster has isn't there."""
+    """Raise Damaged if a file or folder that every cluster has is missing."""
     for name in _NEEDED:
         if not (home.cluster / name).exists():
             raise _damaged(home, f"{name} is missing")
 
 
 def start_failure(home: Home, said: str) -> PostgresError:
-    """Why the server didn't start, by what it said: damage, somebody else's files, or another reason."""
+    """Why the server didn't start, by what it logged: damage, files of another owner, or another reason."""
     if _NOT_OURS.search(said):
         return _not_ours(home, said)
     if _DAMAGE.search(_INTERRUPTED.sub("", said)) and not _BY_SETTINGS.search(said) and not _ELSEWHERE.search(said):
@@ -545,17 +545,17 @@ def _not_ours(home: Home, detail: str) -> PostgresError:
     )
 
 
-# Which process is this cluster's server, if any. A pid file alone proves nothing: the pid may be another's by now.
+# Which process is this cluster's server, if any. A PID file alone proves nothing: another process may have the PID now.
 
 
 @dataclass(frozen=True)
 class Postmaster:
-    """What `postmaster.pid` says of a running server."""
+    """What `postmaster.pid` says about a running server."""
 
     pid: int
     socket_folder: str
     port: str
-    status: str  # "" until it owns its memory, then "starting", "ready", "stopping"
+    status: str  # "" until it has its shared memory, then "starting", "ready", "stopping"
 
     @property
     def ready(self) -> bool:
@@ -564,23 +564,23 @@ class Postmaster:
 
     @property
     def reachable(self) -> bool:
-        """Whether its socket is still there; a cleaner of temporary folders may have taken it."""
+        """Whether its socket is still there: something that cleans temporary folders may have removed it."""
         return not self.socket_folder or self.socket.exists()
 
     @property
     def socket(self) -> Path:
-        """The path of its unix socket."""
+        """The path of its Unix-domain socket."""
         return Path(self.socket_folder, f".s.PGSQL.{self.port}")
 
 
 def running(cluster: Path) -> Postmaster | None:
-    """The server of this cluster, if its process lives."""
+    """The server of this cluster, if its process is running."""
     found = read_pid_file(cluster)
     return found if found and _is_server(found, cluster) else None
 
 
 def read_pid_file(cluster: Path) -> Postmaster | None:
-    """What the pid file says, be it true or stale."""
+    """What the PID file says, which may be stale."""
     try:
         lines = (cluster / "postmaster.pid").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         lines += [""] * 8  # a server that is just starting hasn't written them all
@@ -599,13 +599,13 @@ def _is_server(found: Postmaster, cluster: Path) -> bool:
         words = (process / "cmdline").read_bytes().split(b"\0")  # empty for a zombie
         if Path(os.fsdecode(words[0])).name != "postgres" or process.stat().st_uid not in (0, cluster.stat().st_uid):
             return False
-        return _works_in(process, cluster, otherwise=os.fsencode(cluster) in words)
+        return _has_working_directory(process, cluster, otherwise=os.fsencode(cluster) in words)
     except OSError:
         return False
 
 
-def _works_in(process: Path, cluster: Path, otherwise: bool) -> bool:
-    # PostgreSQL's processes stay in the data directory. A container's root may not look: then the -D must do.
+def _has_working_directory(process: Path, cluster: Path, otherwise: bool) -> bool:
+    # A server's working directory is its data directory. In a container even root may not see it: then -D has to do.
     try:
         return (process / "cwd").samefile(cluster)
     except PermissionError:
@@ -613,7 +613,7 @@ def _works_in(process: Path, cluster: Path, otherwise: bool) -> bool:
 
 
 def orphans(cluster: Path) -> list[int]:
-    """The pids of all processes of this cluster's server, also of one whose main process was killed. Linux only."""
+    """The PIDs of all processes of this cluster's server, even if its main process was killed. Linux only."""
     found, owner = [], cluster.stat().st_uid
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -630,7 +630,7 @@ def _shown_by_ps(found: Postmaster, cluster: Path) -> bool:
         shown = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
     except OSError:
         shown = ""
-    # In a bare chroot without /proc not even ps can tell.
+    # Without /proc, as in a bare chroot, ps can't tell either.
     return "postgres" in shown and str(cluster) in shown if shown else _answers(found)
 
 

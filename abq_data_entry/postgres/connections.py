@@ -1,4 +1,4 @@
-"""Where a database is, and our own connections to it: to see who is there, to make databases, to be seen."""
+"""Where a database is, and this package's own connections: to see who uses it, and to create databases."""
 
 import re
 import time
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
 
-# Where a database is, as libpq keywords: of a server by settings, and written as a connection string.
+# An endpoint says where a database is: libpq's connection parameters as a dict, made from the settings.
 
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _PLAIN = re.compile(r"[^\s'\\]+")
-# A lost server is noticed after seconds instead of libpq's two hours: what is saved meanwhile waits in the journal, and
-# the next server of a cluster is tried.
+# With these, a lost server is noticed within seconds instead of the kernel's two hours. Records saved meanwhile wait in
+# the journal, and the next server of a cluster is tried.
 _CONNECT_SECONDS = "5"
-_CONNECT_SECONDS_A_HOST = "2"  # the least that libpq takes
+_CONNECT_SECONDS_A_HOST = "2"  # libpq's minimum
 _ALIVE = {
     "keepalives": "1",
     "keepalives_idle": "3",
@@ -33,11 +33,11 @@ _ALIVE = {
 }
 
 
-def configured(settings: Mapping[str, object]) -> dict[str, str]:
+def server_endpoint(settings: Mapping[str, object]) -> dict[str, str]:
     """The endpoint of the server that the settings name: `db_host` (several by commas), `db_port`, `db_name`,
     `db_sslmode`, `db_sslrootcert`. User and password come from the login dialog.
 
-    Raises PostgresError when a setting makes no sense.
+    Raises PostgresError when a setting is invalid.
     """
     texts = {name: str(settings.get(name) or "").strip() for name in _SETTINGS}
     hosts = _listed(texts["db_host"])
@@ -57,18 +57,18 @@ def configured(settings: Mapping[str, object]) -> dict[str, str]:
     return {key: value for key, value in endpoint.items() if value} | _ALIVE
 
 
-def reading(settings: Mapping[str, object]) -> dict[str, str]:
-    """The endpoint that histories are read from: `db_read_host` (several by commas), `db_read_port` (empty: `db_port`),
-    the rest as `configured`. Empty where the setting is. Raises PostgresError when a setting makes no sense.
+def read_endpoint(settings: Mapping[str, object]) -> dict[str, str]:
+    """The endpoint for reading histories: `db_read_host` (several by commas) and `db_read_port` (empty: `db_port`), the
+    rest as `server_endpoint`. Empty if `db_read_host` is. Raises PostgresError when a setting is invalid.
     """
     endpoint = _elsewhere(settings, "read")
     several = "," in endpoint.get("host", "")
     return endpoint | ({"target_session_attrs": "prefer-standby"} if several else {})
 
 
-def notifying(settings: Mapping[str, object]) -> dict[str, str]:
-    """The endpoint that tells what others save, and knows who is there: `db_notify_host`, `db_notify_port`, for a
-    server behind a pooler. Empty, and raises, as `reading`.
+def notify_endpoint(settings: Mapping[str, object]) -> dict[str, str]:
+    """The endpoint for LISTEN, and for seeing who is connected: `db_notify_host` and `db_notify_port`, if `db_host` is
+    a pooler. Empty if `db_notify_host` is. Raises PostgresError when a setting is invalid.
     """
     return _elsewhere(settings, "notify")
 
@@ -78,7 +78,7 @@ def _elsewhere(settings: Mapping[str, object], purpose: str) -> dict[str, str]:
     if not hosts:
         return {}
     port = str(settings.get(f"db_{purpose}_port") or "").strip() or settings.get("db_port")
-    return configured({**settings, "db_host": hosts, "db_port": port})
+    return server_endpoint({**settings, "db_host": hosts, "db_port": port})
 
 
 _SETTINGS = ("db_host", "db_port", "db_name", "db_sslmode", "db_sslrootcert")
@@ -93,9 +93,9 @@ def _is_port(text: str) -> bool:
 
 
 def dsn(endpoint: Mapping[str, str]) -> str:
-    """The endpoint as a connection string that psql takes as it is, without the password.
+    """The endpoint as a connection string for psql, without the password.
 
-    Quoted as libpq's manual says in "Keyword/Value Connection Strings".
+    Quoted by libpq's manual, "Keyword/Value Connection Strings".
     """
     return " ".join(f"{key}={_quoted(value)}" for key, value in endpoint.items() if key != "password")
 
@@ -107,10 +107,10 @@ def _quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
-# This package's own connections: to see who is there, to make databases, to be seen.
+# This package's own connections: to see who uses the database, to create databases, to be seen there.
 
 WATCHER_NAME = "ABQ Data Entry watcher"
-_CLOSING = 0.5  # seconds that a connection which was just closed may still be seen
+_CLOSING = 0.5  # seconds for which pg_stat_activity may still show a closed connection
 _OTHERS = (
     "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
     " AND pid <> pg_backend_pid() AND application_name <> %s"
@@ -123,7 +123,7 @@ _WATCHED = (
 
 
 def endpoint_of(home: Home, found: Postmaster, dbname: str) -> dict[str, str]:
-    """The libpq keywords of a database of a running embedded server."""
+    """The endpoint of a database of a running embedded server."""
     where = {"host": found.socket_folder or "127.0.0.1", "port": found.port}
     if not found.socket_folder:
         where["passfile"] = str(home.passfile)
@@ -131,7 +131,7 @@ def endpoint_of(home: Home, found: Postmaster, dbname: str) -> dict[str, str]:
 
 
 def connect(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> "Connection":
-    """A connection in autocommit mode; `name` is what `pg_stat_activity` shows. Raises PostgresError.
+    """Open a connection in autocommit mode, with the application_name `name`. Raises PostgresError.
 
     Its statements raise `NoAnswer` when the server stops answering.
     """
@@ -162,7 +162,7 @@ def _last_line(error: Exception) -> str:
 
 @contextmanager
 def cursor_at(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> Iterator["Cursor"]:
-    """A cursor on a connection of its own, closed at the end."""
+    """A cursor on a new connection, which is closed at the end of the block."""
     connection = connect(endpoint, name)
     try:
         with connection.cursor() as cursor:
@@ -172,7 +172,7 @@ def cursor_at(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> Iter
 
 
 def one_server(endpoint: Mapping[str, str]) -> dict[str, str]:
-    """The endpoint of that one of its servers that takes the connection now, with its address.
+    """The endpoint of the one server, among those of `endpoint`, that accepts a connection now, with its address.
 
     Raises PostgresError when none does.
     """
@@ -183,28 +183,28 @@ def one_server(endpoint: Mapping[str, str]) -> dict[str, str]:
 
 
 def in_use(endpoint: Mapping[str, str], besides: int = 0) -> bool:
-    """Whether any client but ourselves and the watcher is connected to the server; `besides`: how many are known."""
+    """Whether clients are connected to the server, other than this process, the watcher and `besides` known ones."""
     deadline = time.monotonic() + _CLOSING
     with cursor_at(endpoint) as cursor:
-        while others(cursor) > besides:
+        while count_other_clients(cursor) > besides:
             if time.monotonic() > deadline:
                 return True
             time.sleep(0.01)
         return False
 
 
-def others(cursor: "Cursor") -> int:
-    """How many clients are connected to any database of the server, without the asker and the watcher."""
+def count_other_clients(cursor: "Cursor") -> int:
+    """How many clients are connected to any database of the server, apart from this connection and the watcher."""
     return int(_one(cursor, _OTHERS, WATCHER_NAME))
 
 
-def watched(cursor: "Cursor") -> bool:
-    """Whether somebody sees to it that the server ends when nobody uses it."""
+def has_watcher(cursor: "Cursor") -> bool:
+    """Whether the server has a watcher, which stops it when nobody uses it, or one has had no time to connect yet."""
     return bool(_one(cursor, _WATCHED, _ARRIVAL, WATCHER_NAME))
 
 
-def sessions(cursor: "Cursor") -> int:
-    """How many sessions there have been so far: a change means that somebody was there, however briefly."""
+def count_sessions(cursor: "Cursor") -> int:
+    """How many sessions there have been so far: if the number has changed, somebody was connected, however briefly."""
     if cursor.connection.server_version < 140000:
         return 0
     return int(_one(cursor, "SELECT coalesce(sum(sessions), 0) FROM pg_stat_database"))
@@ -215,40 +215,40 @@ def _one(cursor: "Cursor", query: str, *values: str) -> int:
     return int(cursor.fetchall()[0][0])
 
 
-# The way to the server itself, past a pooler that lends its sessions for a transaction at a time.
+# The endpoint of the server itself, if there is a pooler in transaction mode in front of it.
 #
-# pg_dump, pg_restore and psql set up their sessions, an empty search path for one: through such a pooler the next one
-# to be lent that session would have it, and they would get somebody else's.
+# pg_dump, pg_restore and psql set session parameters, such as an empty search_path. Through such a pooler, the next
+# client would get a session with these parameters, and they would get one with those of somebody else.
 
 _TRIES = 5
 _ADVICE = (
-    "A connection pooler stands before the database and lends its sessions for a transaction at a time: a backup or a"
-    " restore needs the server itself. An administrator can name it in the settings db_notify_host and db_notify_port."
+    "There is a connection pooler in transaction mode in front of the database: a backup or a restore needs a"
+    " connection to the server itself. An administrator can set it in db_notify_host and db_notify_port."
 )
 
 
-def past_pooler(endpoint: Mapping[str, str], settings: Mapping[str, object]) -> dict[str, str]:
-    """The endpoint for a backup or a restore: the same one, or where a pooler lends its sessions for a transaction at a
-    time, the server that `db_notify_host` names, with the same login.
+def bypassing_pooler(endpoint: Mapping[str, str], settings: Mapping[str, object]) -> dict[str, str]:
+    """The endpoint for a backup or a restore: `endpoint`, or if that is a pooler in transaction mode, the server that
+    `db_notify_host` names, with the same login.
 
-    Raises PostgresError where that isn't set, or can't be reached.
+    Raises PostgresError if `db_notify_host` isn't set, or the server can't be reached.
     """
     if endpoint.get("host", "/").startswith("/") or not _lends_for_transactions(endpoint):
         return dict(endpoint)
-    there = notifying(settings)
+    there = notify_endpoint(settings)
     if not there:
         raise PostgresError(_ADVICE)
     login = {key: endpoint[key] for key in ("user", "password", "passfile") if key in endpoint}
     direct = {**there, "dbname": endpoint["dbname"], **login}
     if _lends_for_transactions(direct):
-        raise PostgresError(f"{_ADVICE} What they name now is a pooler too.")
+        raise PostgresError(f"{_ADVICE} The server they name now is such a pooler, too.")
     return direct
 
 
 def _lends_for_transactions(endpoint: Mapping[str, str]) -> bool:
-    """Whether a session that one connection has used goes to the next one that asks, though the first is still open."""
+    """Whether this is a pooler in transaction mode: two open connections get the same server process."""
     with closing(connect(endpoint)) as first:
-        if _process(first) == first.info.backend_pid:  # a server tells its own number, a pooler one that it made up
+        if _process(first) == first.info.backend_pid:  # a server sends its real PID, a pooler one that it made up
             return False
         with closing(connect(endpoint)) as second:
             return any(_process(first) == _process(second) for _ in range(_TRIES))

@@ -1,4 +1,4 @@
-"""Dumps as PostgreSQL's own pg_dump and pg_restore write and read them; what may be put where, with which rights."""
+"""Run pg_dump and pg_restore; check that a dump is ours; restore it with its privileges; compare databases."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import REQUIRED_AUTHENTICATION
 from .connections import connect, cursor_at, dsn, one_server
-from .errors import UNWATCHED, NoAnswer, PostgresError, Watching, cancellable, reason_in, refuse_cancelled
+from .errors import UNMONITORED, NoAnswer, PostgresError, ProgressMonitor, cancellable, raise_if_cancelled, reason_in
 from .programs import binaries, environment, program
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
     from psycopg2.extensions import cursor as Cursor
 
-# PostgreSQL's own pg_dump and pg_restore: which of them fits the server, how it is run, what its refusal means.
+# PostgreSQL's own pg_dump and pg_restore: which of them fits the server, how it is run, what its errors mean.
 
 
-# For pg_dump: we have none, and whoever may connect can make one that the owner of the database may not read.
+# For pg_dump. We have no large objects, and anybody who may connect can create one that the owner may not read.
 NO_LARGE_OBJECTS = "-B"
-_LOOK_AGAIN = 0.1  # seconds until we look again whether somebody has cancelled it
+_LOOK_AGAIN = 0.1  # seconds between two looks whether the user has cancelled
 _TOO_OLD = ("server version mismatch", "unsupported version")
 _WITHOUT_TLS = "SSL support is not compiled in"
 
 
 def run(
-    name: str, endpoint: Mapping[str, str], arguments: list[str], failure: str, watching: Watching = UNWATCHED
+    name: str, endpoint: Mapping[str, str], arguments: list[str], failure: str, monitor: ProgressMonitor = UNMONITORED
 ) -> None:
-    """Run a program at a database; it is ended when the server stops answering.
+    """Run a program on a database; it is terminated when the server stops answering.
 
-    Raises PostgresError: `failure`, and the reason; `NoAnswer`; `Cancelled`.
+    Raises PostgresError (`failure` and the reason), NoAnswer, Cancelled.
     """
-    # So that we ask the same server as the program, which may be too old to refuse one that wants a readable password.
+    # One server only: we check how it authenticates before the program, which may be too old for PGREQUIREAUTH, does.
     endpoint = one_server(endpoint)
     target = dsn({key: value for key, value in endpoint.items() if key != "password"})
-    output(name, ["--no-password", f"--dbname={target}", *arguments], failure, endpoint, watching)
+    output(name, ["--no-password", f"--dbname={target}", *arguments], failure, endpoint, monitor)
 
 
 def output(
@@ -51,12 +51,12 @@ def output(
     arguments: list[str],
     failure: str = "The backup can't be read",
     endpoint: Mapping[str, str] = MappingProxyType({}),
-    watching: Watching = UNWATCHED,
+    monitor: ProgressMonitor = UNMONITORED,
 ) -> str:
-    """What the program prints. Raises as `run` does."""
+    """Run a program and return what it prints. Raises as `run` does."""
     failed: list[tuple[Path, str]] = []
     for tool in tools(name, on_a_network=not endpoint.get("host", "/").startswith("/")):
-        code, printed, said = _ended(tool, arguments, endpoint, watching)
+        code, printed, said = _ended(tool, arguments, endpoint, monitor)
         if code == 0:
             return printed
         failed.append((tool, said))
@@ -66,7 +66,7 @@ def output(
 
 
 def _ended(
-    tool: Path, arguments: list[str], endpoint: Mapping[str, str], watching: Watching
+    tool: Path, arguments: list[str], endpoint: Mapping[str, str], monitor: ProgressMonitor
 ) -> tuple[int, str, str]:
     process = subprocess.Popen(
         [tool, *arguments],
@@ -80,7 +80,7 @@ def _ended(
     try:
         with _answering(endpoint) as silent:
             while True:
-                refuse_cancelled(watching)
+                raise_if_cancelled(monitor)
                 if silent.is_set():
                     raise NoAnswer(endpoint["host"], f"{tool} was ended")
                 with suppress(subprocess.TimeoutExpired):
@@ -94,7 +94,7 @@ def _ended(
 
 @contextmanager
 def _answering(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
-    """An event that is set when the server has stopped answering; never without a server."""
+    """An event that is set when the server has stopped answering; without an endpoint it is never set."""
     if not endpoint:
         yield threading.Event()
         return
@@ -105,10 +105,10 @@ def _answering(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
 
 
 def _variables(tool: Path, password: str) -> dict[str, str]:
-    # Of the caller's variables it gets libpq's, such as PGPASSFILE, which our own connections heed as well.
+    # It gets libpq's variables of the caller, such as PGPASSFILE: our own connections use them as well.
     variables = environment(tool.parent) | {key: value for key, value in os.environ.items() if key.startswith("PG")}
-    variables.setdefault("PGREQUIREAUTH", REQUIRED_AUTHENTICATION)  # not heeded by versions before 16, nor refused
-    # The password goes through the environment: other users can read a command line.
+    variables.setdefault("PGREQUIREAUTH", REQUIRED_AUTHENTICATION)  # versions before 16 ignore it
+    # The password is passed in the environment, since other users can read a command line.
     return {**variables, "PGPASSWORD": password} if password else variables
 
 
@@ -128,9 +128,9 @@ def _failure(name: str, failed: list[tuple[Path, str]], failure: str) -> Postgre
 
 
 def tools(name: str, on_a_network: bool) -> list[Path]:
-    """Where the program is, the one to be tried first in front.
+    """The paths of a program, in the order in which they are tried.
 
-    Those of the wheel fit the embedded server, but can't encrypt: for a server on a network the machine's own go first.
+    The wheel's programs fit the embedded server, but can't encrypt: for a server on a network the system's come first.
     """
     found = []
     with suppress(PostgresError):
@@ -144,10 +144,10 @@ def tools(name: str, on_a_network: bool) -> list[Path]:
     return found
 
 
-# Whether a database, or a dump of one, is of this application: a restore must put nothing else in the place of one.
+# Whether a database or a dump is one of this application: a restore must not replace a database by anything else.
 
 
-# The columns that every version has had, the first schema too.
+# The columns that every version of the schema has had, from the first one on.
 _TABLES: Mapping[str, tuple[str, ...]] = {
     "labs": ("id",),
     "lab_techs": ("id", "name"),
@@ -158,7 +158,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
         *("blossoms", "plants", "fruit", "max_height", "min_height", "median_height", "notes"),
     ),
 }
-# What later versions added and restores must bring back with its rows. Of a check's presence nothing needs to be kept.
+# Tables that later versions added, and whose rows a restore must bring back. Not in it: who is present at a check.
 _LATER = frozenset((
     *("local_weather", "schema_version", "deliveries", "audit", "audit_heads", "audit_baselines", "lab_members"),
     *("technician_logins", "journal_entries", "lab_settings", "value_marks", "shift_notes"),
@@ -183,7 +183,7 @@ _ANY_TABLE = """
 
 
 def refuse_foreign_file(file: Path) -> None:
-    """Raise PostgresError unless the file is a dump with our tables and their rows; nothing is restored for that."""
+    """Raise PostgresError unless the file is a dump with our tables and their rows; it is only listed, not restored."""
     if not file.is_file():
         raise PostgresError(f"There is no backup file {file}.")
     listed = output("pg_restore", ["--list", str(file.absolute())], f"{file} can't be read as a backup")
@@ -200,9 +200,9 @@ def refuse_foreign_file(file: Path) -> None:
 
 
 def refuse_foreign_database(endpoint: Mapping[str, str], which: str = "") -> None:
-    """Raise PostgresError unless the database has our tables with the columns that each version has.
+    """Raise PostgresError unless the database has our tables, with the columns that every version has.
 
-    `which` begins the sentence: "The database abq isn't one of" where it isn't given.
+    The message begins with `which`, or else with "The database abq isn't one of".
     """
     tables = [table for table, columns in _TABLES.items() for _ in columns]
     names = [name for columns in _TABLES.values() for name in columns]
@@ -227,7 +227,7 @@ def _foreign(which: str, missing: str) -> str:
     return f"{which} ABQ Data Entry: {missing} is missing."
 
 
-# What a dump holds, put into an empty database: all of it or nothing.
+# A dump is restored into an empty database: all of it or nothing.
 
 _RIGHT = re.compile(r'^(?:GRANT|REVOKE) .* (?:TO|FROM) ("(?:[^"]|"")+"|\w+)(?: WITH GRANT OPTION)?;$', re.MULTILINE)
 _ROLES = ("abq_technician", "abq_supervisor", "abq_qa")  # those that create_db.sql makes
@@ -235,54 +235,55 @@ _COLUMN_OPTIONS = re.compile(
     rb"^(?P<head>ALTER TABLE [^\r\n]+ ALTER COLUMN [^\r\n]+ SET \()(?P<options>[\w=., '-]+)\);", re.MULTILINE
 )
 _COLUMN_OPTIONS_KNOWN = (b"n_distinct", b"n_distinct_inherited")
-_KNOWS_ALL_SETTINGS = 170000  # the version from which on a server knows all that pg_restore sets
+_KNOWS_ALL_PARAMETERS = 170000  # the first server version that knows all parameters that pg_restore sets
 _UNKNOWN_BEFORE = re.compile(rb"SET transaction_timeout = 0;\r?\n")
-_HEAD = 64 * 1024  # where pg_restore sets things
+_HEAD = 64 * 1024  # bytes at the beginning of a script, where pg_restore sets parameters
 
 
-def fill(fresh: Mapping[str, str], file: Path, watching: Watching = UNWATCHED) -> list[str]:
-    """Put what a dump holds into an empty database, all of it or nothing; the roles that the server doesn't know.
+def fill(fresh: Mapping[str, str], file: Path, monitor: ProgressMonitor = UNMONITORED) -> list[str]:
+    """Restore a dump into an empty database, all of it or nothing; return the roles that the server lacks.
 
-    Data come before triggers, so none of them fires. Raises PostgresError, also for a dump that isn't ours; Cancelled.
+    Data are loaded before triggers are created, so none fires. Raises PostgresError, also if it isn't a dump of ours,
+    and Cancelled.
     """
     refuse_foreign_file(file)
-    rights = _rights_in(file)
-    missing = _roles_missing(fresh, rights)
+    rights = _privileges_in(file)
+    missing = _missing_roles(fresh, rights)
     failure = f"The backup {file} was not restored and the database is as it was"
-    load(fresh, file, failure, with_rights=not missing, watching=watching)
+    load(fresh, file, failure, with_privileges=not missing, monitor=monitor)
     refuse_foreign_database(fresh, f"{file} isn't a backup of")
     if missing:
-        _give_to_those_there(fresh, rights, missing)
+        _grant_to_existing_roles(fresh, rights, missing)
     return missing
 
 
 def load(
-    fresh: Mapping[str, str], file: Path, failure: str, *, with_rights: bool, watching: Watching = UNWATCHED
+    fresh: Mapping[str, str], file: Path, failure: str, *, with_privileges: bool, monitor: ProgressMonitor = UNMONITORED
 ) -> None:
-    """Put what a dump holds into an empty database; `failure` begins the sentence when it can't be done."""
-    wanted = ["--no-owner", *([] if with_rights else ["--no-privileges"]), str(file.absolute())]
+    """Restore a dump into an empty database; an error message begins with `failure`."""
+    wanted = ["--no-owner", *([] if with_privileges else ["--no-privileges"]), str(file.absolute())]
     with tempfile.TemporaryDirectory(prefix="abq-restore-") as folder:  # 0700
         tables, rest = Path(folder, "tables.sql"), Path(folder, "rest.sql")
         output("pg_restore", [f"--file={tables}", "--section=pre-data", *wanted], failure)
-        if not _without_strange_options(tables) and _takes_archives(fresh):
+        if not _remove_unknown_options(tables) and _accepts_archives(fresh):
             arguments = ["--exit-on-error", "--single-transaction", *wanted]
-            run("pg_restore", fresh, arguments, failure, watching)
+            run("pg_restore", fresh, arguments, failure, monitor)
             return
-        # Archive and connection may want different programs: pg_restore must be as new as the archive, and that one
-        # may neither encrypt nor know an older server. As scripts psql takes it anywhere, in one transaction.
+        # pg_restore has to be as new as the archive, but that one may be unable to encrypt, or to restore into an older
+        # server. So it writes scripts, and psql, of whatever version, runs them in one transaction.
         sections = ["--section=data", "--section=post-data"]
-        output("pg_restore", [f"--file={rest}", *sections, *wanted], failure, watching=watching)
+        output("pg_restore", [f"--file={rest}", *sections, *wanted], failure, monitor=monitor)
         for script in (tables, rest):
-            _for_older_servers(script)
+            _blank_unknown_settings(script)
         arguments = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
-        run("psql", fresh, [*arguments, f"--file={tables}", f"--file={rest}"], failure, watching)
+        run("psql", fresh, [*arguments, f"--file={tables}", f"--file={rest}"], failure, monitor)
 
 
-def _without_strange_options(script: Path) -> bool:
-    """Leave out the options of columns that not every server knows; whether there were any.
+def _remove_unknown_options(script: Path) -> bool:
+    """Remove attribute options that not every server knows from a script; return whether there were any.
 
-    Some servers mark each column with an option of their own (`pg_attver` in 17.12), which the pg_dump of another
-    version writes down, and other servers refuse.
+    Some servers give each column an option of their own (`pg_attver` in 17.12). Another version's pg_dump dumps it, and
+    other servers refuse it.
     """
     before = script.read_bytes()
     after = _COLUMN_OPTIONS.sub(_known_options_only, before)
@@ -297,15 +298,15 @@ def _known_options_only(statement: re.Match[bytes]) -> bytes:
     return b"%s%s);" % (statement["head"], b", ".join(options)) if options else b""
 
 
-def _takes_archives(fresh: Mapping[str, str]) -> bool:
+def _accepts_archives(fresh: Mapping[str, str]) -> bool:
     if not fresh.get("host", "").startswith("/"):
         return False
     with cursor_at(fresh) as cursor:
-        return bool(cursor.connection.server_version >= _KNOWS_ALL_SETTINGS)
+        return bool(cursor.connection.server_version >= _KNOWS_ALL_PARAMETERS)
 
 
-def _for_older_servers(script: Path) -> None:
-    """Blank what pg_restore sets at the head of a script and servers before 17 don't know; the length stays."""
+def _blank_unknown_settings(script: Path) -> None:
+    """Overwrite with blanks the parameter that pg_restore sets in a script and that servers before 17 don't know."""
     with script.open("r+b") as file:
         head = file.read(_HEAD)
         found = _UNKNOWN_BEFORE.search(head)
@@ -314,8 +315,8 @@ def _for_older_servers(script: Path) -> None:
             file.write(b" " * (len(found[0].rstrip())))
 
 
-def _rights_in(file: Path) -> list[tuple[str, str]]:
-    """The statements that give and take rights in a dump, each with the role that it is about."""
+def _privileges_in(file: Path) -> list[tuple[str, str]]:
+    """The GRANT and REVOKE statements in a dump, each with its role."""
     said = output("pg_restore", ["--file=-", "--schema-only", "--no-owner", str(file.absolute())])
     return [(found[0], _unquoted(found[1])) for found in _RIGHT.finditer(said)]
 
@@ -324,10 +325,10 @@ def _unquoted(role: str) -> str:
     return role[1:-1].replace('""', '"') if role.startswith('"') else role
 
 
-def _roles_missing(fresh: Mapping[str, str], rights: list[tuple[str, str]]) -> list[str]:
-    """The roles with rights that this server doesn't know, after the application's own were made where that is allowed.
+def _missing_roles(fresh: Mapping[str, str], rights: list[tuple[str, str]]) -> list[str]:
+    """The roles named in these privileges that the server lacks, after creating the application's own where allowed.
 
-    Roles belong to a whole server: no dump of a database holds them.
+    Roles belong to the whole cluster, so no dump of a database contains them.
     """
     import psycopg2
 
@@ -335,14 +336,14 @@ def _roles_missing(fresh: Mapping[str, str], rights: list[tuple[str, str]]) -> l
     with cursor_at(fresh) as cursor:
         for role in _ROLES:
             if role in wanted:
-                with suppress(psycopg2.Error):  # it is there, or an administrator has to make it
+                with suppress(psycopg2.Error):  # it exists, or an administrator has to create it
                     cursor.execute(f"CREATE ROLE {role} NOLOGIN")
         cursor.execute("SELECT rolname FROM pg_roles")
         return sorted(wanted - {row[0] for row in cursor})
 
 
-def _give_to_those_there(fresh: Mapping[str, str], rights: list[tuple[str, str]], missing: list[str]) -> None:
-    """What was left out because some roles are missing is done for the others, and for everybody."""
+def _grant_to_existing_roles(fresh: Mapping[str, str], rights: list[tuple[str, str]], missing: list[str]) -> None:
+    """Run the GRANTs and REVOKEs, left out because some roles are missing, for the other roles and PUBLIC."""
     import psycopg2
 
     statements = [statement for statement, role in rights if role not in missing]
@@ -351,10 +352,10 @@ def _give_to_those_there(fresh: Mapping[str, str], rights: list[tuple[str, str]]
             cursor.execute("".join(statements) or "SELECT")
         except psycopg2.Error as error:
             reason = error.diag.message_primary
-            raise PostgresError(f"The rights in the backup could not be granted: {reason}.", str(error)) from error
+            raise PostgresError(f"The privileges in the backup could not be granted: {reason}.", str(error)) from error
 
 
-# What belongs to a database and is in no dump of it: who may connect, how often, and its settings.
+# What belongs to a database but isn't in a dump of it: who may connect, the connection limit, its parameters.
 
 _RIGHTS = """
     SELECT format('REVOKE ALL ON DATABASE %%I FROM PUBLIC', %(fresh)s) FROM pg_database
@@ -375,7 +376,7 @@ _SETTINGS = """
     FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase, unnest(setconfig) AS setting
     WHERE datname = %(name)s
 """
-# Those that the server keeps as a list of quoted names, as pg_dump knows them too.
+# Parameters whose value is a list of quoted names (GUC_LIST_QUOTE): pg_dump has the same list.
 _LISTS = (
     "local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries",
     "temp_tablespaces", "unix_socket_directories",
@@ -384,9 +385,9 @@ _NAME_IN_LIST = re.compile(r'"((?:[^"]|"")*)"|([^",\s]+)')
 
 
 def carry_over(maintenance: Mapping[str, str], name: str, fresh: str) -> None:
-    """Give a database the rights, the connection limit and the settings of another one on this server.
+    """Give the database `fresh` the privileges, the connection limit and the parameters of the database `name`.
 
-    Raises PostgresError for what this login may not do.
+    Raises PostgresError if this login may not do one of these.
     """
     import psycopg2
     from psycopg2 import sql
@@ -425,14 +426,15 @@ _TABLES_THERE = """
     )
     ORDER BY 1
 """
-# The same text of a row whatever the server's settings are; and all rows or an error, never a selection by policy.
+# So that the text of a row doesn't depend on parameters, and that all rows are read: with row_security off, a policy
+# that would hide some is an error.
 _SAME_TEXT = (
     "SET LOCAL quote_all_identifiers = off;"
     " SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL timezone = 'UTC';"
     " SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL row_security = off;"
     " SET LOCAL statement_timeout = 0; SET LOCAL search_path = pg_catalog"
 )
-# Whatever the order of the rows: the sum of the two halves of each row's SHA-256.
+# A digest that doesn't depend on the order of the rows: sums of the two halves of each row's SHA-256.
 _CONTENTS = """
     SELECT count(*), encode(sha256(convert_to(coalesce(concat(sum(high), ' ', sum(low)), ''), 'UTF8')), 'hex')
     FROM (
@@ -452,7 +454,7 @@ _AT_ONCE = 2000
 
 
 class Contents(NamedTuple):
-    """How many rows a table has, and a digest of all of them whatever their order."""
+    """How many rows a table has, and a digest of them all that doesn't depend on their order."""
 
     rows: int
     digest: str
@@ -460,9 +462,9 @@ class Contents(NamedTuple):
 
 @contextmanager
 def snapshot(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> Iterator[Connection]:
-    """A connection whose statements all see one state of the database. Raises PostgresError.
+    """A connection whose statements all see one snapshot (REPEATABLE READ). Raises PostgresError.
 
-    `name` is what `pg_stat_activity` shows.
+    `name` is its application_name.
     """
     import psycopg2
 
@@ -479,31 +481,31 @@ def snapshot(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> Itera
 
 
 def tables_of(connection: Connection) -> dict[str, int]:
-    """The names of all tables that a dump holds, with their schema and quoted, and their sizes in bytes."""
+    """The sizes in bytes of all tables that a dump contains, by name (quoted, with the schema)."""
     with connection.cursor() as cursor:
         cursor.execute(_TABLES_THERE)
         return {str(name): int(size) for name, size in cursor.fetchall()}
 
 
-def contents_of(connection: Connection, watching: Watching = UNWATCHED) -> dict[str, Contents]:
-    """Rows and digest of every table, as a `snapshot` sees them. Raises Cancelled."""
+def contents_of(connection: Connection, monitor: ProgressMonitor = UNMONITORED) -> dict[str, Contents]:
+    """Rows and digest of every table, by name, over a connection of `snapshot`. Raises Cancelled."""
     found: dict[str, Contents] = {}
     sizes = tables_of(connection)
     done, total = 0, sum(sizes.values())
-    with cancellable(connection, watching), connection.cursor() as cursor:
+    with cancellable(connection, monitor), connection.cursor() as cursor:
         for table, size in sizes.items():
-            refuse_cancelled(watching)
+            raise_if_cancelled(monitor)
             cursor.execute(_CONTENTS.format(table=table))
             ((rows, digest),) = cursor.fetchall()
             found[table] = Contents(int(rows), str(digest))
             done += size
-            watching.report(done, total)
+            monitor.report(done, total)
     return found
 
 
 def difference(expected: Mapping[str, Contents], found: Mapping[str, Contents]) -> str:
-    """The first difference as the end of a sentence; empty when there is none."""
-    # The audit differs wherever something else does, which says more.
+    """The first difference, as the end of a sentence; empty when there is none."""
+    # The audit comes last: it differs whenever another table does, and that one says more.
     for table, one in sorted(expected.items(), key=lambda each: "audit" in each[0]):
         other = found.get(table)
         if other is None:
@@ -516,14 +518,14 @@ def difference(expected: Mapping[str, Contents], found: Mapping[str, Contents]) 
     return f"there is an additional table {more[0]}" if more else ""
 
 
-def differing_row(one: Connection, other: Connection, table: str, watching: Watching = UNWATCHED) -> str:
-    """Compare a table row by row; the beginning of the first row that only one of the two has, empty if none."""
+def differing_row(one: Connection, other: Connection, table: str, monitor: ProgressMonitor = UNMONITORED) -> str:
+    """Compare a table row by row; return the beginning of the first row that only one of both has, or ''."""
     with one.cursor() as ours, other.cursor() as theirs:
         for cursor in (ours, theirs):
-            # The server's own cursor: a table may be larger than our memory.
+            # A server-side cursor: the table may not fit into memory.
             cursor.execute(f"DECLARE digests NO SCROLL CURSOR FOR {_DIGESTS.format(table=table)}")
         while True:
-            refuse_cancelled(watching)
+            raise_if_cancelled(monitor)
             left, right = _next(ours), _next(theirs)
             if left != right:
                 return str(min(set(left) ^ set(right))[1])

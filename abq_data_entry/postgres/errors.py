@@ -1,4 +1,4 @@
-"""What can go wrong in this package, in words; and who looks on while something takes long."""
+"""The errors of this package, in words; progress and cancellation of work that takes long."""
 
 import errno
 import re
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 
-# The one error of this package, and what the operating system's and PostgreSQL's refusals mean in words.
+# The errors of this package, and what errors of the operating system and of PostgreSQL mean in words.
 
 _DENIED = "permission was denied. Make it yours, or name another folder with ABQ_DATA_DIR"
 _REASONS = {
@@ -28,7 +28,7 @@ _COMPLAINT = re.compile(r"\b(?:FATAL|PANIC|ERROR|error):\s+(.+)")
 
 
 class PostgresError(Exception):
-    """The database is not available. The text is for people; `detail` holds what the programs said, if anything."""
+    """The database is not available. The text is for users; `detail` is what the programs printed, if anything."""
 
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
@@ -36,15 +36,15 @@ class PostgresError(Exception):
 
 
 class Damaged(PostgresError):
-    """The embedded database's files are damaged. Nothing was changed: a backup has to be restored."""
+    """The files of the embedded database are damaged. Nothing was changed: a backup has to be restored."""
 
 
 class Cancelled(PostgresError):
-    """Somebody cancelled it, and nothing was changed."""
+    """The user has cancelled the work; nothing was changed."""
 
 
 class NoAnswer(PostgresError):
-    """The server accepts connections, or did, but no longer answers."""
+    """The server no longer answers, though it may still accept connections."""
 
     def __init__(self, host: str, detail: str = "") -> None:
         where = f" at {host}" if host and not host.startswith("/") else ""
@@ -58,7 +58,7 @@ class NoAnswer(PostgresError):
 def translate_system_errors(what: str, path: Path, named_by: str = "ABQ_DATA_DIR") -> Iterator[None]:
     """Turn an `OSError` into a `PostgresError`: "The database folder … can't be used: the disk is full …".
 
-    `named_by` is what names another place.
+    `named_by` is the variable or setting that names another place.
     """
     try:
         yield
@@ -69,7 +69,7 @@ def translate_system_errors(what: str, path: Path, named_by: str = "ABQ_DATA_DIR
 
 
 def reason_in(said: str) -> str:
-    """The sentence of a program's output (or of the server's log) that says why it gave up."""
+    """The sentence in a program's output (or in the server's log) that says why it failed."""
     if "No space left on device" in said:
         return "the disk is full. Free some space and try again."
     if "Read-only file system" in said:
@@ -79,13 +79,13 @@ def reason_in(said: str) -> str:
     return lines[-1].rstrip(".") + "." if lines else "it gave no reason."
 
 
-# Who looks on while something takes long: is told how far it is, and may cancel it.
+# What takes long reports its progress to a monitor, which may cancel it.
 
 _LOOK_AGAIN = 0.1  # seconds
 
 
-class Watching(Protocol):
-    """Such as a job of the window: `cancel` is set to end the work, `report` is told (done, total)."""
+class ProgressMonitor(Protocol):
+    """Such as a job of the window. The work calls `report(done, total)`, and ends soon after `cancel` is set."""
 
     @property
     def cancel(self) -> threading.Event: ...
@@ -93,47 +93,47 @@ class Watching(Protocol):
     def report(self, done: int, total: int) -> None: ...
 
 
-class _Nobody:
+class _NoMonitor:
     cancel = threading.Event()
 
     def report(self, done: int, total: int) -> None:
-        """Nobody is told."""
+        """Do nothing."""
 
 
-UNWATCHED: Watching = _Nobody()
+UNMONITORED: ProgressMonitor = _NoMonitor()
 
 
-class Part:
-    """A part of a longer piece of work: its own 0 to 100 % are `begin` to `end` percent of the whole."""
+class SubMonitor:
+    """The monitor for a part of the work: its 0 to 100 % are `begin` to `end` percent of the whole."""
 
-    def __init__(self, whole: Watching, begin: int, end: int) -> None:
+    def __init__(self, whole: ProgressMonitor, begin: int, end: int) -> None:
         self._whole, self._begin, self._end = whole, begin, end
 
     @property
     def cancel(self) -> threading.Event:
-        """The event of the whole."""
+        """The event of the whole work."""
         return self._whole.cancel
 
     def report(self, done: int, total: int) -> None:
-        """Pass it on as percent of the whole."""
+        """Report the progress as percent of the whole work."""
         share = min(done, total) / total if total else 0
         self._whole.report(round(self._begin + share * (self._end - self._begin)), 100)
 
 
-def refuse_cancelled(watching: Watching) -> None:
-    """Raise Cancelled once somebody has cancelled it."""
-    if watching.cancel.is_set():
+def raise_if_cancelled(monitor: ProgressMonitor) -> None:
+    """Raise Cancelled if the user has cancelled the work."""
+    if monitor.cancel.is_set():
         raise Cancelled("It was cancelled. Nothing was changed.")
 
 
 @contextmanager
-def cancellable(connection: "Connection", watching: Watching) -> Iterator[None]:
-    """Cancel what the connection does in the block when the work is cancelled, however long a statement takes."""
+def cancellable(connection: "Connection", monitor: ProgressMonitor) -> Iterator[None]:
+    """Cancel the connection's running statement in the block as soon as the user cancels the work."""
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(_LOOK_AGAIN):
-            if watching.cancel.is_set():
+            if monitor.cancel.is_set():
                 connection.cancel()
 
     watcher = threading.Thread(target=watch, name="cancel of a query", daemon=True)
@@ -141,7 +141,7 @@ def cancellable(connection: "Connection", watching: Watching) -> Iterator[None]:
     try:
         yield
     except Exception:
-        refuse_cancelled(watching)
+        raise_if_cancelled(monitor)
         raise
     finally:
         over.set()

@@ -1,4 +1,4 @@
-"""Everything in one database moves to another place: a new cluster, a new version of PostgreSQL, a server."""
+"""Move a database: into a new cluster, to a new major version of PostgreSQL, to a server."""
 
 import datetime
 import os
@@ -15,7 +15,7 @@ from . import dumps
 from .cluster import PUT_ASIDE, Home, home_in, locked, version_of
 from .connections import connect, cursor_at, in_use
 from .dumps import Contents, contents_of, difference, differing_row, fill, snapshot, tables_of
-from .errors import UNWATCHED, Part, PostgresError, Watching, translate_system_errors
+from .errors import UNMONITORED, PostgresError, ProgressMonitor, SubMonitor, translate_system_errors
 from .programs import binaries, major_version, with_version
 from .server import EmbeddedServer, start, stop_server
 
@@ -23,86 +23,86 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 
-# Another cluster in the place of the embedded one: made whole beside it first; the old one is kept.
+# Replace the embedded cluster: the new one is completed beside it first, and the old one is kept.
 
-_WORKSHOP = "new-database"
+_STAGING = "new-database"
 _REMOVING = 5.0  # seconds
 
 
 def replace_cluster(data_folder: Path, fill: Callable[[EmbeddedServer], None]) -> Path:
-    """Put a new cluster, which `fill` fills, in the place of the present one; where that is kept.
+    """Replace the present cluster by a new one, which `fill` fills; return the folder where the old one is kept.
 
-    Until the new one is whole the present one stays as it is, running or not. Whatever interrupts this, it can be
-    repeated; the old one is never lost. Raises PostgresError, and what `fill` raises.
+    Until the new one is complete, the present one stays as it is, running or not. Whatever interrupts this, it can be
+    repeated, and the old one is never lost. Raises PostgresError, and what `fill` raises.
     """
     home = home_in(data_folder)
-    workshop = data_folder.absolute() / _WORKSHOP
+    staging = data_folder.absolute() / _STAGING
     with locked(home.folder / "replacing.lock"):
-        _clear(workshop)
-        new = _workshop(workshop, home)
+        _clear(staging)
+        new = _staging_folder(staging, home)
         try:
-            server = start(workshop, idle_seconds=600.0, over_tcp=home.passfile.exists())
+            server = start(staging, idle_seconds=600.0, over_tcp=home.passfile.exists())
             try:
                 fill(server)
             finally:
                 server.stop()
-            return _exchange(home, new)
+            return _swap_clusters(home, new)
         finally:
-            _clear(workshop)
+            _clear(staging)
 
 
-def _workshop(workshop: Path, home: Home) -> Path:
-    """The folder of the new server, which belongs to the user that the present one does."""
-    folder = workshop / home.folder.name
-    with translate_system_errors("The folder for the new database", workshop):
+def _staging_folder(staging: Path, home: Home) -> Path:
+    """Create the folder of the new server, with the same owner as the present one."""
+    folder = staging / home.folder.name
+    with translate_system_errors("The folder for the new database", staging):
         folder.mkdir(mode=0o700, parents=True)
         home.account.own(folder)
     return folder
 
 
-def _exchange(home: Home, new: Path) -> Path:
+def _swap_clusters(home: Home, new: Path) -> Path:
     moment = datetime.datetime.now().strftime("%Y-%m-%dT%H%M%S")
     aside = home.folder / f"{PUT_ASIDE}{moment}"
     with locked(home.lock), translate_system_errors("The database folder", home.folder):
         stop_server(home)
         if os.path.lexists(home.cluster):
             home.cluster.rename(aside)
-        # From here to the last line there is no cluster: a start in between is refused as long as one is kept aside.
+        # From here to the last line there is no cluster. A start in between is refused, since one has been put aside.
         if (new / home.passfile.name).exists():
             (new / home.passfile.name).replace(home.passfile)
         (new / home.cluster.name).rename(home.cluster)
     return aside
 
 
-def _clear(workshop: Path) -> None:
-    """Remove what was left of an earlier attempt, after its server has ended."""
-    if not workshop.exists():
+def _clear(staging: Path) -> None:
+    """Stop the server of an earlier attempt, and remove its folder."""
+    if not staging.exists():
         return
-    left = home_in(workshop)
+    left = home_in(staging)
     with locked(left.lock):
         stop_server(left)
-    with locked(left.watcher_lock):  # nothing of it comes back once it is removed
+    with locked(left.watcher_lock):  # its watcher has ended, so nothing writes into the folder again
         pass
     until = time.monotonic() + _REMOVING
     retries = Retries(BUSY)
-    shutil.rmtree(workshop, ignore_errors=True)
-    while workshop.exists() and time.monotonic() < until:  # a process of its server wrote a last file
+    shutil.rmtree(staging, ignore_errors=True)
+    while staging.exists() and time.monotonic() < until:  # a process of its server wrote a last file
         time.sleep(retries.failed())
-        shutil.rmtree(workshop, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
-# A new major version of PostgreSQL: everything in the old cluster goes into a new one, and the old one is kept.
+# A new major version of PostgreSQL: the content of the old cluster goes into a new one, and the old one is kept.
 
 _DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND datname NOT IN ('template1', 'postgres')"
 _IDLE_SECONDS = 600.0
 
 
 def upgrade(data_folder: Path, old_programs: Path | None = None) -> Path | None:
-    """Bring the embedded database to the major version of the present programs; where the old one is kept.
+    """Upgrade the embedded database to the major version of the present programs; return where the old one is kept.
 
-    `None`: it is of that version already. The old cluster is only read, by programs of its own version: those in the
-    folder `old_programs`, else the machine's. All rows are compared before the new cluster takes its place. Raises
-    PostgresError when these programs are missing, and when anything fails; then nothing was changed.
+    `None`: it has that version already. The old cluster is only read, by programs of its own version: those in the
+    folder `old_programs`, else the system's. All rows are compared before the new cluster takes its place. Raises
+    PostgresError when these programs are missing, or anything else fails; then nothing was changed.
     """
     home = home_in(data_folder)
     if not home.cluster.exists():
@@ -126,26 +126,26 @@ def _carry_over(data_folder: Path, programs: Path, new: EmbeddedServer) -> None:
         if in_use(old.endpoint("postgres"), besides=1):
             raise PostgresError("Others use the database on this computer. Close every window and try again.")
         with tempfile.TemporaryDirectory(prefix="abq-upgrade-") as folder:  # 0700
-            _carry_roles(old, new, Path(folder, "roles.sql"))
+            _copy_roles(old, new, Path(folder, "roles.sql"))
             with cursor_at(old.endpoint("postgres")) as cursor:
                 cursor.execute(_DATABASES)
                 names = [str(name) for (name,) in cursor.fetchall()]
             for number, name in enumerate(names):
                 new.create_database(name)
-                _carry_database(old.endpoint(name), new.endpoint(name), Path(folder, f"{number}.dump"))
+                _copy_database(old.endpoint(name), new.endpoint(name), Path(folder, f"{number}.dump"))
     finally:
         old.stop()
 
 
-def _carry_roles(old: EmbeddedServer, new: EmbeddedServer, file: Path) -> None:
+def _copy_roles(old: EmbeddedServer, new: EmbeddedServer, file: Path) -> None:
     failure = "The roles were not carried over, and nothing was changed"
     dumps.run("pg_dumpall", old.endpoint("postgres"), ["--roles-only", f"--file={file}"], failure)
-    # Without an end at the first error: the role that owns everything is there already.
+    # No ON_ERROR_STOP: creating the role that owns everything fails, since the new cluster has it already.
     arguments = ["--no-psqlrc", "--quiet", f"--file={file}"]
     dumps.run("psql", new.endpoint("postgres"), arguments, failure)
 
 
-def _carry_database(old: dict[str, str], new: dict[str, str], file: Path) -> None:
+def _copy_database(old: dict[str, str], new: dict[str, str], file: Path) -> None:
     failure = "The old database could not be read, and nothing was changed"
     dumps.run("pg_dump", old, ["--format=custom", f"--file={file}"], failure)
     fill(new, file)
@@ -157,7 +157,7 @@ def _carry_database(old: dict[str, str], new: dict[str, str], file: Path) -> Non
         cursor.execute("VACUUM (ANALYZE)")  # a dump holds no statistics
 
 
-# Growing up: everything in one database goes to an empty one on a server, checked row by row.
+# From the embedded database to a server: copied into an empty database there, and compared row by row.
 
 _Tables = dict[str, Contents]
 _OTHERS = (
@@ -166,7 +166,7 @@ _OTHERS = (
 )
 _IN_USE = "Others use the database on this computer. Close every window of the application and try again."
 _OURS = "ABQ Data Entry: moving"
-_CLOSING = 2.0  # seconds that a connection which was just closed may still be seen
+_CLOSING = 2.0  # seconds for which pg_stat_activity may still show a closed connection
 _ANYTHING = """
     SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
@@ -174,7 +174,7 @@ _ANYTHING = """
 
 
 class Moved(NamedTuple):
-    """What is in both databases now, by table; and the roles that have rights in the old one only."""
+    """The contents of both databases, by table; and the roles with privileges that the target's server lacks."""
 
     tables: _Tables
     missing_roles: list[str]
@@ -184,27 +184,27 @@ def move(
     source: Mapping[str, str],
     target: Mapping[str, str],
     then: Callable[[Moved], None],
-    watching: Watching = UNWATCHED,
+    monitor: ProgressMonitor = UNMONITORED,
 ) -> None:
-    """Copy everything in the database `source` into the empty database `target`, and compare every row of both.
+    """Copy the database `source` into the empty database `target`, and compare every row of both.
 
-    The source isn't changed, and meanwhile nobody can change it; `then` is called when all is there, before anybody can
-    again: to make the target the database that is used from now on. The target is filled in one transaction:
-    interrupted at any point, it is empty or whole, and this can be repeated; a target that holds the very same already
-    is only compared. Raises PostgresError when somebody else uses the source, when the target holds anything else, or
-    when the two differ in the end.
+    The source is locked, and not changed. `then` is called when all rows are there, before the lock is released: it
+    makes the target the database that is used from now on. The target is filled in one transaction, so that an
+    interruption leaves it empty or complete, and this can be repeated: a target that already has the same content is
+    only compared. Raises PostgresError when somebody else uses the source, the target has other content, or both differ
+    in the end.
     """
-    with _held(source), snapshot(source, _OURS) as ours:
-        missing = [] if _holds_anything(target) else _copy(source, target, watching)
+    with _source_locked(source), snapshot(source, _OURS) as ours:
+        missing = [] if _is_not_empty(target) else _copy(source, target, monitor)
         with snapshot(target, _OURS) as theirs:
-            found = _compared(ours, theirs, target, watching)
+            found = _compared(ours, theirs, target, monitor)
         _refuse_others(source)
         then(Moved(found, missing))
 
 
 @contextmanager
-def _held(source: Mapping[str, str]) -> Iterator[None]:
-    """Nobody else uses the database, and nobody can change it until the end of the block."""
+def _source_locked(source: Mapping[str, str]) -> Iterator[None]:
+    """Lock the database until the end of the block: nobody else uses it, and nobody can change it."""
     import psycopg2
 
     _refuse_others(source)
@@ -235,27 +235,27 @@ def _refuse_others(source: Mapping[str, str]) -> None:
             time.sleep(0.01)
 
 
-def _holds_anything(target: Mapping[str, str]) -> bool:
+def _is_not_empty(target: Mapping[str, str]) -> bool:
     with cursor_at(target, _OURS) as cursor:
         cursor.execute(_ANYTHING)
         return bool(cursor.fetchall() != [(0,)])
 
 
-def _copy(source: Mapping[str, str], target: Mapping[str, str], watching: Watching) -> list[str]:
+def _copy(source: Mapping[str, str], target: Mapping[str, str], monitor: ProgressMonitor) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="abq-move-") as folder:  # 0700
         file = Path(folder, "everything.dump")
         arguments = ["--format=custom", dumps.NO_LARGE_OBJECTS, f"--file={file}"]
-        dumps.run("pg_dump", source, arguments, "Nothing was moved", watching)
-        watching.report(20, 100)
-        return fill(target, file, watching)
+        dumps.run("pg_dump", source, arguments, "Nothing was moved", monitor)
+        monitor.report(20, 100)
+        return fill(target, file, monitor)
 
 
-def _compared(ours: "Connection", theirs: "Connection", target: Mapping[str, str], watching: Watching) -> _Tables:
-    expected = contents_of(ours, Part(watching, 40, 60))
-    wrong = difference(expected, contents_of(theirs, Part(watching, 60, 80)))
+def _compared(ours: "Connection", theirs: "Connection", target: Mapping[str, str], monitor: ProgressMonitor) -> _Tables:
+    expected = contents_of(ours, SubMonitor(monitor, 40, 60))
+    wrong = difference(expected, contents_of(theirs, SubMonitor(monitor, 60, 80)))
     if not wrong:
         for table in expected:
-            row = differing_row(ours, theirs, table, watching)
+            row = differing_row(ours, theirs, table, monitor)
             if row:
                 wrong = f"the table {table} differs in the row {row}"
                 break
@@ -265,5 +265,5 @@ def _compared(ours: "Connection", theirs: "Connection", target: Mapping[str, str
             f"The database {where} holds other data than the one on this computer: {wrong}. Nothing was changed. "
             "Name an empty database, or create this one again (dropdb and createdb)."
         )
-    watching.report(100, 100)
+    monitor.report(100, 100)
     return expected

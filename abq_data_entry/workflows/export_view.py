@@ -18,7 +18,7 @@ from ..models.view_rows import RECORDS, UnknownView, ViewRows, Wanted
 
 if TYPE_CHECKING:
     from ..models import SQLModel
-    from ..postgres.errors import Watching
+    from ..postgres.errors import ProgressMonitor
 
 _LOOK_AGAIN = 0.2  # seconds
 _LOCK = "in-use"
@@ -55,28 +55,33 @@ def usual_name(wanted: Wanted, format_name: str) -> str:
 
 
 def export_view(
-    model: SQLModel, wanted: Wanted, format_name: str, target: Path, watching: Watching, style: CsvStyle | None = None
+    model: SQLModel,
+    wanted: Wanted,
+    format_name: str,
+    target: Path,
+    monitor: ProgressMonitor,
+    style: CsvStyle | None = None,
 ) -> Exported:
     """Write the rows of a view to `target`, in the format of that name; what stood there is replaced at the end.
 
-    `watching` is told the rows (of 0 where their number isn't known), and its `cancel` ends it. Raises
+    `monitor` is told the rows (of 0 where their number isn't known), and its `cancel` ends it. Raises
     `ExportCancelled`, `FormatMissing`, `UnknownView`, `DatabaseError`, `OSError`; then nothing is left or changed.
     """
 
     def take(found: ViewRows) -> Exported:
-        return _write(found, wanted, format_name, target, watching, style or CsvStyle())
+        return _write(found, wanted, format_name, target, monitor, style or CsvStyle())
 
     try:
-        with _cancelling(model, watching):
+        with _cancelling(model, monitor):
             return model.read_view(wanted, take)
     except Exception as error:
-        if watching.cancel.is_set() and not isinstance(error, ExportCancelled):
+        if monitor.cancel.is_set() and not isinstance(error, ExportCancelled):
             raise ExportCancelled from error
         raise
 
 
 def _write(
-    found: ViewRows, wanted: Wanted, format_name: str, target: Path, watching: Watching, style: CsvStyle
+    found: ViewRows, wanted: Wanted, format_name: str, target: Path, monitor: ProgressMonitor, style: CsvStyle
 ) -> Exported:
     told = Told(wanted.view, found.columns, found.time_zone, target)
     with _room_beside(target) as folder:
@@ -85,14 +90,14 @@ def _write(
             writer = make_writer(format_name, sink, told, style)
             try:
                 rows = 0
-                watching.report(0, found.total or 0)
+                monitor.report(0, found.total or 0)
                 for batch in found.batches:
-                    _go_on(watching)
+                    _go_on(monitor)
                     writer.write(batch)
                     rows += len(batch)
-                    watching.report(rows, found.total or 0)
+                    monitor.report(rows, found.total or 0)
                 remarks = writer.finish()
-                _go_on(watching)
+                _go_on(monitor)
             finally:
                 writer.close()
             sink.file.replace(file)
@@ -120,20 +125,20 @@ def _room_beside(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _go_on(watching: Watching) -> None:
-    if watching.cancel.is_set():
+def _go_on(monitor: ProgressMonitor) -> None:
+    if monitor.cancel.is_set():
         raise ExportCancelled
 
 
 @contextmanager
-def _cancelling(model: SQLModel, watching: Watching) -> Iterator[None]:
+def _cancelling(model: SQLModel, monitor: ProgressMonitor) -> Iterator[None]:
     """Within the block `cancel` also ends what this thread waits for in the database."""
     reader, reading = threading.get_ident(), threading.Lock()
     over = threading.Event()
 
     def follow() -> None:
         while not over.is_set():
-            if watching.cancel.wait(_LOOK_AGAIN):
+            if monitor.cancel.wait(_LOOK_AGAIN):
                 with reading:  # what the thread reads after the block is somebody else's
                     if not over.is_set():
                         model.cancel_query(reader)

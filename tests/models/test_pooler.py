@@ -221,7 +221,7 @@ def test_a_backup_comes_back_through_it_or_past_it(
     """pg_dump and psql leave an empty search path behind, for whoever is lent that session next."""
     backup = tmp_path / "pooled.dump"
     model.save_record(record(), "insert")
-    way = postgres.past_pooler(through, settings_of)
+    way = postgres.bypassing_pooler(through, settings_of)
     assert (way["port"] == through["port"]) == (mode == "session")
     held = postgres.dump(way, backup, verify=True)
     assert held["public.plot_checks"].rows == 1
@@ -241,14 +241,14 @@ def test_who_has_no_way_past_it_is_told_which_setting_names_one(
     nowhere: Settings = {"db_notify_host": "", "db_notify_port": ""}
     with cursor_at(through):  # somebody else uses the pool too
         if mode == "session":
-            assert postgres.past_pooler(through, nowhere) == through
+            assert postgres.bypassing_pooler(through, nowhere) == through
             return
         with pytest.raises(postgres.PostgresError, match=r"pooler.*db_notify_host and db_notify_port"):
-            postgres.past_pooler(through, nowhere)
+            postgres.bypassing_pooler(through, nowhere)
         itself: Settings = {"db_notify_host": "127.0.0.1", "db_notify_port": through["port"]}
-        with pytest.raises(postgres.PostgresError, match="is a pooler too"):
-            postgres.past_pooler(through, itself)
-    assert postgres.past_pooler(node.endpoint(), nowhere) == node.endpoint()
+        with pytest.raises(postgres.PostgresError, match="is such a pooler, too"):
+            postgres.bypassing_pooler(through, itself)
+    assert postgres.bypassing_pooler(node.endpoint(), nowhere) == node.endpoint()
 
 
 def test_the_commands_go_past_it(

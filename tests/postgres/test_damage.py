@@ -173,7 +173,7 @@ def test_no_empty_database_is_made_beside_one_that_was_put_aside(data_folder: Pa
     """As after a crash between putting the old one aside and giving the new one its name."""
     cluster = data_folder / "postgres/cluster"
     cluster.rename(cluster.with_name("cluster.put-aside-2026-11-25T120000"))
-    with pytest.raises(postgres.PostgresError, match=r"only one that was put aside .*Run that again"):
+    with pytest.raises(postgres.PostgresError, match=r"only one that was put aside .*Run the command again"):
         postgres.start(data_folder)
     assert not cluster.exists()
     postgres.replace_cluster(data_folder, filled("brought back"))

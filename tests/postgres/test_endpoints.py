@@ -13,7 +13,7 @@ from abq_data_entry.postgres import EmbeddedServer
 
 
 def test_one_server() -> None:
-    endpoint = postgres.configured({"db_host": "db.example", "db_port": "", "db_name": "abq", "font size": 9})
+    endpoint = postgres.server_endpoint({"db_host": "db.example", "db_port": "", "db_name": "abq", "font size": 9})
     assert endpoint["host"] == "db.example"
     assert endpoint["dbname"] == "abq"
     assert not {"port", "sslmode", "sslrootcert", "target_session_attrs", "user", "password"} & endpoint.keys()
@@ -28,26 +28,26 @@ def test_one_server() -> None:
 
 def test_histories_may_be_read_from_a_standby() -> None:
     settings = {"db_host": "a,b", "db_port": "1,2", "db_name": "lab", "db_sslmode": "require"}
-    assert postgres.reading(settings) == {}
-    one = postgres.reading({**settings, "db_read_host": "c", "db_read_port": "3"})
+    assert postgres.read_endpoint(settings) == {}
+    one = postgres.read_endpoint({**settings, "db_read_host": "c", "db_read_port": "3"})
     assert (one["host"], one["port"], one["dbname"], one["sslmode"]) == ("c", "3", "lab", "require")
     assert "target_session_attrs" not in one
-    several = postgres.reading({**settings, "db_read_host": "c,d"})
+    several = postgres.read_endpoint({**settings, "db_read_host": "c,d"})
     assert (several["port"], several["target_session_attrs"]) == ("1,2", "prefer-standby")
     with pytest.raises(postgres.PostgresError, match="db_port"):
-        postgres.reading({**settings, "db_read_host": "c"})
+        postgres.read_endpoint({**settings, "db_read_host": "c"})
 
 
 def test_cluster_of_servers() -> None:
     settings = {"db_host": " a, b ,c", "db_port": "5433", "db_sslmode": "verify-full", "db_sslrootcert": "/ca.pem"}
-    endpoint = postgres.configured(settings)
+    endpoint = postgres.server_endpoint(settings)
     assert endpoint["host"] == "a,b,c"
     assert endpoint["port"] == "5433"
     assert endpoint["target_session_attrs"] == "read-write"
     assert endpoint["sslmode"] == "verify-full"
     assert endpoint["sslrootcert"] == "/ca.pem"
-    assert postgres.configured({**settings, "db_port": "1,2,3"})["port"] == "1,2,3"
-    assert postgres.configured({**settings, "db_port": 5434})["port"] == "5434"
+    assert postgres.server_endpoint({**settings, "db_port": "1,2,3"})["port"] == "1,2,3"
+    assert postgres.server_endpoint({**settings, "db_port": 5434})["port"] == "5434"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_cluster_of_servers() -> None:
 )
 def test_settings_without_sense(wrong: dict[str, str], named: str) -> None:
     with pytest.raises(postgres.PostgresError, match=named):
-        postgres.configured({"db_host": "db.example", **wrong})
+        postgres.server_endpoint({"db_host": "db.example", **wrong})
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))

@@ -13,7 +13,7 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.postgres import EmbeddedServer, KeptBackups, backup
-from abq_data_entry.postgres.backup import Rotation, moment_of, superfluous
+from abq_data_entry.postgres.backup import Rotation, expired, moment_of
 from abq_data_entry.postgres.connections import cursor_at
 from abq_data_entry.postgres.errors import Cancelled
 from tests.postgres.tables import OURS
@@ -83,7 +83,7 @@ def test_rotation_day_by_day(rotation: Rotation) -> None:
     kept: set[datetime.date] = set()
     for ago in range(400, -1, -1):
         kept.add(TODAY - datetime.timedelta(ago))
-        kept -= set(superfluous(kept, rotation, TODAY - datetime.timedelta(ago)))
+        kept -= set(expired(kept, rotation, TODAY - datetime.timedelta(ago)))
     days = max(rotation.days, 1)
     assert {TODAY - datetime.timedelta(ago) for ago in range(days)} <= kept
     assert len(kept) == days + rotation.weeks
@@ -148,7 +148,7 @@ def test_cancelled(backups: KeptBackups, endpoint: dict[str, str]) -> None:
             self.cancel.set()
 
     with pytest.raises(Cancelled):
-        backups.make_daily(endpoint, TODAY, watching=Cancelling())
+        backups.make_daily(endpoint, TODAY, monitor=Cancelling())
     assert backups.newest() is None
     assert [path.name for path in backups.folder.iterdir()] in ([], [".lock"])
 
@@ -160,12 +160,12 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path, endpoint: dict[str, str]) 
 
 
 def test_the_way_back_names_the_newest_backup(backups: KeptBackups, endpoint: dict[str, str]) -> None:
-    assert f"There is no backup in {backups.folder}" in postgres.way_back(backups)
+    assert f"There is no backup in {backups.folder}" in postgres.recovery_advice(backups)
     made = backups.make_daily(endpoint, TODAY)
     assert made is not None
     os.utime(made, (0, datetime.datetime(2026, 11, 25, 18, 2).timestamp()))
     assert moment_of(made) == "25 November 2026, 18:02"
-    told = postgres.way_back(backups)
+    told = postgres.recovery_advice(backups)
     assert f'of 25 November 2026, 18:02. To go back to it: abq-data-entry db restore --put-aside "{made}".' in told
 
 

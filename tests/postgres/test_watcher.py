@@ -78,10 +78,10 @@ def test_short_visits_count(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_visits_are_counted(data_folder: Path) -> None:
     server = postgres.start(data_folder)
     with cursor_at(server.endpoint("postgres")) as cursor:
-        before = connections.sessions(cursor)
+        before = connections.count_sessions(cursor)
         with cursor_at(server.endpoint("postgres")):
             pass
-        wait_until(lambda: connections.sessions(cursor) > before, "the visit is counted")
+        wait_until(lambda: connections.count_sessions(cursor) > before, "the visit is counted")
 
 
 def test_ends_with_the_server(data_folder: Path) -> None:
