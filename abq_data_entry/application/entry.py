@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import fields, folders
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
-from ..jobs import Job, Jobs
+from ..jobs import Jobs
 from ..store.drafts import Content, Draft, DraftFile, DraftId, id_of
 from ..views import DataRecordForm
 from . import outage
@@ -78,9 +78,7 @@ class Saver:
         window = self._form.winfo_toplevel()  # only who sets a timer may end it: `jobs` does it by the window
         is_kept = saved_late = False
 
-        def soon(job: Job) -> Job:
-            job.timers.append(window.after(SLOW_MS, lambda: self._say(f"Saving… {place(save.record)}")))
-            return job
+        say_slow = partial(self._say, f"Saving… {place(save.record)}")
 
         def written(outcome: Saved | Conflict) -> None:
             nonlocal saved_late
@@ -123,7 +121,7 @@ class Saver:
                     self._waiting.settle((save.identifier,), "saved")
                 done(None)
 
-            soon(self._waiting.keep(save, cause, kept, failed))
+            self._waiting.keep(save, cause, kept, failed).timers.append(window.after(SLOW_MS, say_slow))
 
         if state.away or model is None:
             keep(str(state.away_error or ""))
@@ -134,7 +132,7 @@ class Saver:
         else:
             work = partial(save_record, model, save)
             job = self._jobs.submit("database", self._retry_after_restart, work, done=written, failed=not_written)
-            soon(job).timers.append(window.after(outage.PATIENCE_MS, overdue))
+            job.timers += [window.after(SLOW_MS, say_slow), window.after(outage.PATIENCE_MS, overdue)]
 
 
 class RecordEntry:

@@ -109,22 +109,20 @@ class Messages:
     # -- inside -----------------------------------------------------------------------------------------
 
     def _say(self, message: Message, make: Callable[[], Dialog]) -> None:
+        """Open the dialog, now or when the one that is open is closed: two at once would share the keyboard badly. The
+        bar has the message instead where it is no command, or once somebody has typed since the command was chosen."""
         chosen = _CHOSEN.get()
         if chosen is None:
             self.bar.tell(message)
-        else:
-            self._show(message, make, chosen)
-
-    def _show(self, message: Message, make: Callable[[], Dialog], chosen: int) -> None:
-        """Open the dialog, now or when the one that is open is closed: two at once would share the keyboard badly. Once
-        somebody has typed since the command was ``chosen``, the bar has the message instead."""
+            return
         self.settled(message.key)  # what was said about the subject before
         other = next((each for each in self._window.winfo_children() if isinstance(each, Dialog)), None)
         if other is not None:
+            again = partial(contextvars.copy_context().run, self._say, message, make)
 
             def closed(event: tk.Event) -> None:
                 if event.widget is other:
-                    self._window.after_idle(self._show, message, make, chosen)
+                    self._window.after_idle(again)
 
             other.bind("<Destroy>", closed, add=True)
         elif typed_keys(self._window) != chosen:

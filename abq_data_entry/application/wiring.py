@@ -601,7 +601,7 @@ class Wiring(MainWindow):
 
     def _day_began(self, today: datetime.date) -> None:
         self.filename.set(EXTRACT_NAME.format(date=today))
-        self.form.dates.asked_of = None  # how far it is from today is another matter now
+        self.form.dates.begin_day()
         self.extract_days.look_soon()
         self.record_list.begin_day(self.form.date)
 

@@ -16,7 +16,7 @@ from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames
 from abq_data_entry.fields import FIELDS, RECORD_KEY, Field
 from abq_data_entry.models import administration
-from abq_data_entry.models.connections import Connections, confirm, rows_as_dicts
+from abq_data_entry.models.connections import Connections, confirm
 from abq_data_entry.models.errors import (
     CheckChanged,
     DatabaseError,
@@ -369,18 +369,12 @@ def _explained(cursor: Cursor, values: Record, error: psycopg2.Error) -> RecordI
 def read_version(cursor: Cursor, key: Mapping[str, object]) -> VersionedRecord:
     """Return the record of that key with its version; version 0 when there is none."""
     cursor.execute(GET_VERSIONED, key)
-    found = rows_as_dicts(cursor)
-    if not found:
+    found = cursor.fetchone()
+    if found is None:
         return VersionedRecord()
-    row = found[0]
-    moment = row["moment"]
-    return VersionedRecord(
-        record={name: row[name] for name in fields.CSV_HEADER},
-        version=int(str(row["version"])),
-        check_version=int(str(row["check_version"] or 0)),
-        changed_by=str(row["changed_by"]),
-        changed_at=moment,  # type: ignore[arg-type]
-    )
+    *values, version, check_version, moment, by = found
+    record = {each.name: value for each, value in zip(FIELDS, values, strict=True)}
+    return VersionedRecord(record, version, check_version or 0, by, moment)
 
 
 def read_history(cursor: Cursor, key: Mapping[str, object]) -> list[Change]:

@@ -623,20 +623,24 @@ class DateAsking:
         self.asked_of: object = None
         """What :meth:`concerns` was when it was asked last."""
 
-    def concerns(self) -> tuple[object, ...]:
-        """What decides whether something is to be asked; the same again asks nothing new."""
-        date, opened = self._form.inputs[F.DATE], self._form.opened_record
-        return date.text, date.filled_by_itself, self._form.inputs.read_only, opened and opened.key
+    def concerns(self) -> datetime.date | None:
+        """The day that is to be asked about if it is far away; the same again asks nothing new. None for today, that of
+        the record that is corrected, or where nothing can be saved."""
+        form, date, opened = self._form, self._form.date, self._form.opened_record
+        filled = form.inputs[F.DATE].filled_by_itself or form.inputs.read_only
+        if date is None or filled or (opened is not None and opened.key[0] == date) or date == form.today():
+            return None
+        return date
+
+    def begin_day(self) -> None:
+        """Midnight has passed: how far the day is from today is another matter."""
+        self.asked_of = "the day before"
 
     def show(self) -> bool:
         """Ask about the date that stands there, or say what was asked; returns whether that is new."""
-        self.asked_of = self.concerns()
-        inputs, opened = self._form.inputs, self._form.opened_record
-        date, found = inputs.value(F.DATE), None
-        # Today, of the record that is corrected, or where nothing can be saved: there is nothing to ask.
-        filled = inputs[F.DATE].filled_by_itself or inputs.read_only
-        if isinstance(date, datetime.date) and not filled and (opened is None or opened.key[0] != date):
-            found = date_question(date, self._form.today(), int(self._form.settings["old_date_days"].get()))
+        self.asked_of = date = self.concerns()
+        old_days = int(self._form.settings["old_date_days"].get())
+        found = None if date is None else date_question(date, self._form.today(), old_days)
         is_new = found != self._panel.date_line.question
         if is_new:
             self._panel.ask_date(found)

@@ -58,7 +58,9 @@ class FieldInput(ttk.Frame):
         self.note = NoteLine(self, self._note_place(), self.editor)
         self._when = ""
         self._place(label, label_width)
-        self.editor.bind("<FocusOut>", self._leave, add=True)
+        # A script: where the focus goes is known once all of its events are there.
+        left = f"after idle {{if {{[winfo exists {self.editor}]}} {self.register(self._left)}}}"
+        self.editor.bind("<FocusOut>", f"+{left}")
         self.editor.bind("<<Edited>>", self._edited, add=True)
         self.editor.bind("<<Refused>>", self._refused, add=True)
         # The same by key and by mouse: what the sentence offers is taken.
@@ -220,9 +222,6 @@ class FieldInput(ttk.Frame):
         alone = bool(text) and text == self._previous
         style = "Error.TLabel" if self.error else "Warning.TLabel" if question else "Note.TLabel"
         self.note.show(text, style, self._when, alone)
-
-    def _leave(self, _event: object) -> None:
-        self.after_idle(self._left)
 
     def _left(self) -> None:
         # Another window, a dialog or an open list has the focus: the user hasn't left the field for good.
