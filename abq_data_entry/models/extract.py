@@ -71,6 +71,8 @@ _COPY = f"""
     ) TO STDOUT WITH (FORMAT csv, HEADER, ENCODING 'UTF8')
 """
 _JOIN = "LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id"
+_TECHNICIANS = f"SELECT id, {_neutral('name')} FROM lab_techs LIMIT %s"
+_JOINED = _neutral("t.name")
 _FEW_TECHNICIANS = 30
 
 
@@ -97,13 +99,13 @@ def _statement(cursor: Cursor, first_date: datetime.date, last_date: datetime.da
 
     A few technicians are looked up by a CASE, which takes a third of a join's time for a row; many by the join.
     """
-    cursor.execute(f"SELECT id, {_neutral('name')} FROM lab_techs LIMIT %s", (_FEW_TECHNICIANS + 1,))
+    cursor.execute(_TECHNICIANS, (_FEW_TECHNICIANS + 1,))
     technicians = cursor.fetchall()
     few = 0 < len(technicians) <= _FEW_TECHNICIANS
     cases = " ".join(["WHEN %s THEN %s"] * len(technicians))
     named = [value for pair in technicians for value in pair] if few else []
     copy = _COPY.format(
-        technician=f"CASE p.lab_tech_id {cases} END" if few else _neutral("t.name"), join="" if few else _JOIN
+        technician=f"CASE p.lab_tech_id {cases} END" if few else _JOINED, join="" if few else _JOIN
     )
     return str(cursor.mogrify(copy, [*named, first_date, last_date]), "utf-8")
 

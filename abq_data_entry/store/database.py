@@ -286,9 +286,8 @@ _REFUSALS = ("locked", "full", "I/O", "unable to open", "readonly", "memory")
 Clock = Callable[[], datetime.datetime]
 
 
-def now() -> datetime.datetime:
-    """The present moment, in UTC."""
-    return datetime.datetime.now(datetime.timezone.utc)
+now: Clock = partial(datetime.datetime.now, datetime.timezone.utc)
+"""The present moment, in UTC."""
 
 
 class Database:
