@@ -1,11 +1,11 @@
-"""What has to stand before the application can run: a Python with Tk, system packages and ``.venv``.
+"""Prepares what the application needs to run: a Python with Tk, system packages and ``.venv``.
 
-Standard library only, and no import here: the launcher passes through this package at every start.
+Standard library only, and no import in this file, because every start loads it.
 """
 
 HELP = ("--help", "-h", "--version")
-"""Words that only ask: no package is needed for an answer, and nothing is logged."""
+"""Options that only print a text: they need no package, and nothing is logged."""
 
 
 class EnvironmentProblem(Exception):
-    """Something is missing that this command can't provide; the text is one line that says what to do."""
+    """Something is missing that the launcher can't provide; the text is one line that says what to do."""

@@ -1,6 +1,6 @@
 """Where a window can be shown: the display of this session, or a virtual one of our own (Xvfb with openbox).
 
-Imports little: the launcher asks here at every start.
+Imports little, because the launcher loads this file at every start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NO_DISPLAY = (
 START_SECONDS = 30
 TOOLS = ("Xvfb", "openbox", "xdotool")
 
-# Run between us and the program: asks Linux to end it when we die, however that happens, then becomes the program.
+# A small process that asks Linux to end it if our process dies in any way, and then replaces itself with the program.
 _TIED_TO_PARENT = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
@@ -30,7 +30,7 @@ if sys.platform == "linux":
         sys.exit(1)
 os.execvp(sys.argv[2], sys.argv[2:])
 """
-# Keys belong to the application under test: no key bindings, and new windows get the focus.
+# No key bindings, so that all keys reach the application; new windows get the focus.
 _OPENBOX = """<?xml version="1.0" encoding="UTF-8"?>
 <openbox_config xmlns="http://openbox.org/3.4/rc">
   <focus><focusNew>yes</focusNew><followMouse>no</followMouse></focus>
@@ -47,13 +47,13 @@ _OPENBOX = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 class DisplayError(Exception):
-    """A virtual display could not be started; the text is for people and says what to do."""
+    """A virtual display could not be started; the text tells the user why and what to do."""
 
 
 def available() -> bool:
     """Whether a window can be opened here: always on Windows and macOS, elsewhere when there is an X display.
 
-    Tk has no Wayland of its own: such a session serves it by its X display, so that is what is looked for.
+    Tk can't use Wayland itself. A Wayland session has an X display for such programs, so only that is looked for.
     """
     return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY"))
 
@@ -61,9 +61,9 @@ def available() -> bool:
 class VirtualDisplay:
     """An X display of our own, with a small window manager where openbox is installed.
 
-    A context manager; it changes nothing in this process, ``environment()`` is for the programs that are to show
-    their windows here. Both servers are ended on leaving, and by Linux itself should this process die. Linux counts
-    the thread that started them: enter it on a thread that lives as long as the display is needed.
+    A context manager. This process stays as it is; programs whose windows are to be shown here are started with
+    ``environment()``. Both processes end on leaving, and Linux ends them if this process dies. Linux does so already
+    when the thread that started them ends: enter on a thread that lives as long as the display is needed.
     """
 
     def __init__(self, width: int = 1280, height: int = 900, depth: int = 24, dpi: int = 96) -> None:
@@ -93,7 +93,7 @@ class VirtualDisplay:
         return {**own, "DISPLAY": self.name}
 
     def close(self) -> None:
-        """End the window manager and the server; nothing happens the second time."""
+        """End the window manager and the server; calling it again does nothing."""
         while self._running:
             end_process(self._running.pop())
         self._remove_configuration()
@@ -102,7 +102,7 @@ class VirtualDisplay:
         import subprocess
 
         tied = [sys.executable, "-I", "-S", "-c", _TIED_TO_PARENT, str(os.getpid()), *command]
-        # A session of its own: Ctrl-C in the terminal ends us, and we end it.
+        # In a session of its own, so that Ctrl-C in the terminal reaches only us; we then end it.
         process = subprocess.Popen(
             tied, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, **options
         )  # type: ignore[call-overload]
@@ -116,7 +116,7 @@ class VirtualDisplay:
         if shutil.which("Xvfb") is None:
             raise DisplayError(_not_installed())
         reading, writing = os.pipe()
-        # The server looks for a free number by itself, past the locks of others and of dead ones, and writes it down.
+        # The server finds a free display number by itself (also past leftover lock files) and writes it to the pipe.
         command = [
             "Xvfb",
             "-displayfd",
@@ -157,20 +157,20 @@ class VirtualDisplay:
             file.write(_OPENBOX)
             self._configuration = file.name
         command = ["openbox", "--sm-disable", "--config-file", self._configuration]
-        # It keeps a log in the cache folder, and fontconfig, where that can't be written, one in the home folder: ours
-        # is none of the user's business.
+        # openbox writes a log to the cache folder, and fontconfig a cache to the home folder: nothing of that is to
+        # remain with the user.
         surroundings = {**self.environment(), "XDG_CACHE_HOME": os.devnull, "HOME": os.devnull}
         manager = self._start(command, stderr=subprocess.DEVNULL, env=surroundings)
         if shutil.which("xdotool") is None:
             return
-        # Only a window manager answers this question: it is ready once there is an answer.
+        # Only a running window manager answers this: once there is an answer, openbox is ready.
         deadline = time.monotonic() + START_SECONDS
         question = ["xdotool", "get_desktop"]
         while subprocess.run(question, env=self.environment(), capture_output=True, check=False).returncode:
             if manager.poll() is not None or time.monotonic() > deadline:
                 raise DisplayError(f"The window manager openbox did not start on display {self.name}.")
             time.sleep(0.02)
-        self._remove_configuration()  # it has been read: nothing stays should we be killed
+        self._remove_configuration()  # openbox has read it; so nothing is left behind if we are killed
 
     def _remove_configuration(self) -> None:
         from pathlib import Path
@@ -181,7 +181,8 @@ class VirtualDisplay:
 
 
 def _read_line(descriptor: int, seconds: float) -> str:
-    """The first line that is written there, without its end; what there is when it is closed or time is up."""
+    """Return the first line written to the descriptor, without its end, or what came before it was closed or time ran
+    out."""
     import select
 
     deadline = time.monotonic() + seconds
@@ -202,7 +203,7 @@ def _not_installed() -> str:
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:
-    """End a process of ours, and wait until it has ended; one that doesn't within 10 seconds is killed."""
+    """Ask a process of ours to end, and wait for it; kill it if it still runs after 10 seconds."""
     import subprocess
 
     process.terminate()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from abq_data_entry.launcher.glance import this_python
 from abq_data_entry.launcher.old_python import NEWEST, OLDEST
+from abq_data_entry.launcher.quick_check import this_python
 
 _PROBE = """
 import os, sys
@@ -25,17 +25,17 @@ print(sys.implementation.cache_tag, os.path.realpath(sys.base_prefix))
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python on this machine and what it brings."""
+    """A Python on this machine and what it can do."""
 
-    path: str  # its own name for itself, whatever link or script led there
-    identity: str  # as `glance.this_python` says it
+    path: str  # its `sys.executable`, whatever link or script led there
+    identity: str  # as `quick_check.this_python` returns it
     version: tuple[int, int]
     has_tk: bool
     has_venv: bool
 
 
 def missing_parts(tk: bool) -> list[str]:
-    """What the running Python lacks: of "tkinter" (asked for with ``tk``) and "venv"."""
+    """Return which of "tkinter" (only if ``tk``) and "venv" the running Python lacks."""
     missing = []
     if tk and not (find_spec("tkinter") and find_spec("_tkinter")):
         missing.append("tkinter")
@@ -45,7 +45,7 @@ def missing_parts(tk: bool) -> list[str]:
 
 
 def find_other(tk: bool) -> Interpreter | None:
-    """Another Python of this machine, of a version we know, that can make an environment (and show a window)."""
+    """Return another Python of this machine, of a supported version, with venv (and Tk if ``tk``)."""
     seen = {os.path.realpath(sys.executable)}
     for path in _candidates():
         real = os.path.realpath(path)
@@ -61,7 +61,7 @@ def find_other(tk: bool) -> Interpreter | None:
 
 
 def probe(path: str) -> Interpreter | None:
-    """Ask the Python at ``path`` what it is; None when it doesn't answer like one."""
+    """Run the program at ``path`` and return what Python it is; None if it isn't one."""
     try:
         answer = subprocess.run(
             [path, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, check=True
@@ -74,7 +74,7 @@ def probe(path: str) -> Interpreter | None:
 
 
 def _candidates() -> Iterator[str]:
-    """Paths where a Python may be: PATH's own first, the usual folders, pyenv's; newest version first in each."""
+    """Yield paths where a Python may be: on PATH, in the usual folders, of pyenv; in each, the newest version first."""
     if os.name == "nt":
         yield from _from_windows_launcher()
         return

@@ -17,7 +17,7 @@ def is_too_old():
 
 
 def hand_over(program):
-    """Run ``program`` (a Python's arguments) under a newer Python, return its exit code; without one say so: 1."""
+    """Run ``program`` (arguments for Python) under a newer Python and return its exit code; 1 if there is none."""
     mine = "%d.%d" % sys.version_info[:2]
     path = _newer_python()
     if path is None:
@@ -40,6 +40,6 @@ def _newer_python():
 
 
 def _runs(path):
-    """Not everything called so is a Python: pyenv has scripts for versions that aren't switched on."""
+    """Whether this runs: pyenv has scripts named python3.x for versions that aren't enabled."""
     with open(os.devnull, "w") as nothing:
         return subprocess.call([path, "-c", "import venv"], stdout=nothing, stderr=nothing) == 0

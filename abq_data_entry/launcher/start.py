@@ -1,13 +1,13 @@
-"""The way from "whatever Python was typed" to the application (or the tests) running in ``.venv``."""
+"""From whatever Python was typed to the application (or the tests) running in ``.venv``."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from abq_data_entry.launcher import HELP, EnvironmentProblem, glance
+from abq_data_entry.launcher import HELP, EnvironmentProblem, quick_check
 
-TYPE_CHECKING = False  # as typing has it, which takes longer to import than the way to a window that fits
+TYPE_CHECKING = False  # like typing.TYPE_CHECKING; importing typing takes longer than this whole check
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def application(arguments: list[str], checkout: str) -> int:
-    """Run the application with these command line words; returns its exit code (1 when it can't be started)."""
+    """Run the application with these command line arguments; return its exit code, 1 if it can't be started."""
     from abq_data_entry.launcher import display
 
     if _asks_for_help(arguments):
@@ -27,16 +27,16 @@ def application(arguments: list[str], checkout: str) -> int:
         return 1
     tools = display.TOOLS if demo and not display.available() else ()
     launcher = os.path.join(checkout, "abq_data_entry.py")  # noqa: PTH118 - pathlib is not loaded yet
-    wishes = ["psql"] if demo else []
-    inside = glance.is_inside(checkout)
-    looks = not demo and (inside or sys.prefix == sys.base_prefix)
-    python = glance.fitting_python(checkout, opens_window) if looks else ""
+    optional_tools = ["psql"] if demo else []
+    inside = quick_check.is_inside(checkout)
+    may_be_ready = not demo and (inside or sys.prefix == sys.base_prefix)
+    python = quick_check.fitting_python(checkout, opens_window) if may_be_ready else ""
     if python:
         return _main(arguments) if inside else _enter(python, [launcher, *arguments])
     from abq_data_entry.launcher.virtualenv import VirtualEnvironment
 
     try:
-        code = enter(VirtualEnvironment(checkout), [launcher, *arguments], opens_window, tools, wishes)
+        code = enter(VirtualEnvironment(checkout), [launcher, *arguments], opens_window, tools, optional_tools)
     except EnvironmentProblem as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -53,7 +53,7 @@ def _main(arguments: list[str]) -> int:
 
 
 def _asks_for_help(arguments: list[str]) -> bool:
-    """Whether the words only want the help or the version, which take no package: any Python can answer."""
+    """Whether only the help or the version is wanted: that needs no package, so any Python can print it."""
     return any(each in HELP for each in arguments)
 
 
@@ -62,15 +62,15 @@ def enter(
     program: list[str],
     tk: bool,
     tools: Sequence[str] = (),
-    wishes: Sequence[str] = (),
+    optional_tools: Sequence[str] = (),
 ) -> int | None:
-    """Continue in the environment, made first if need be; ``program`` is this program's own file and arguments.
+    """Continue in the environment, which is made first if necessary; ``program`` is our own file and its arguments.
 
-    ``tk`` asks for a Python that can show a window, ``tools`` are programs that must be on PATH, and ``wishes`` are
-    installed along when something has to be installed anyway.
+    With ``tk``, the Python must be able to show a window. ``tools`` are programs that must be on PATH;
+    ``optional_tools`` are installed only together with something else.
 
-    Returns None when this process already runs in it: then go on. Otherwise the program is started again in it:
-    on POSIX this never returns, on Windows it returns the program's exit code.
+    Returns None if this process already runs in the environment: the caller goes on. Otherwise the program is started
+    again in it: on POSIX this never returns, on Windows it returns the program's exit code.
 
     Raises:
         EnvironmentProblem: something is missing that can't be provided here.
@@ -83,7 +83,7 @@ def enter(
             return None
         return _replace([base_executable(), *program])  # its own packages can't be replaced from inside
     if not fits or _missing(tools):
-        code = _provide(program, tk, tools, wishes)
+        code = _provide(program, tk, tools, optional_tools)
         if code is not None:
             return code
         environment.prepare(tk, has_tk=not _lacks_tk())
@@ -94,7 +94,7 @@ def enter(
 
 
 def _enter(python: str, program: list[str]) -> int:
-    os.environ.pop(glance.ASKED_PYTHON, None)
+    os.environ.pop(quick_check.ASKED_PYTHON, None)
     return _replace([python, *program])
 
 
@@ -112,8 +112,11 @@ def _lacks_tk() -> bool:
     return "tkinter" in missing_parts(tk=True)
 
 
-def _provide(program: list[str], tk: bool, tools: Sequence[str], wishes: Sequence[str]) -> int | None:
-    """See to a Python with all it takes and to the tools; hands over to another Python where that is the way."""
+def _provide(program: list[str], tk: bool, tools: Sequence[str], optional_tools: Sequence[str]) -> int | None:
+    """Make sure that Python has its parts and that the tools are installed, or hand over to another Python.
+
+    Returns the exit code of that Python; None if this one goes on.
+    """
     from abq_data_entry.launcher import interpreters, system_packages
 
     missing = interpreters.missing_parts(tk)
@@ -123,13 +126,13 @@ def _provide(program: list[str], tk: bool, tools: Sequence[str], wishes: Sequenc
             return _hand_over(other.path, other.version, missing, program)
     absent = [*missing, *_missing(tools)]
     if absent:
-        system_packages.provide([*absent, *_missing(wishes)])
+        system_packages.provide([*absent, *_missing(optional_tools)])
         import importlib
 
         importlib.invalidate_caches()
         missing = interpreters.missing_parts(tk)
         other = interpreters.find_other(tk) if missing else None
-        if other is not None:  # the packages are for the system's Python, and this is one of the user's own
+        if other is not None:  # the packages went to the system's Python, but this is one that the user installed
             return _hand_over(other.path, other.version, missing, program)
         still = [*missing, *_missing(tools)]
         if still:
@@ -146,12 +149,12 @@ def _hand_over(path: str, version: tuple[int, int], missing: list[str], program:
         f"using Python {version[0]}.{version[1]} ({path}).",
         file=sys.stderr,
     )
-    os.environ.setdefault(glance.ASKED_PYTHON, glance.this_python())
+    os.environ.setdefault(quick_check.ASKED_PYTHON, quick_check.this_python())
     return _replace([path, *program])
 
 
 def _replace(command: list[str]) -> int:
-    """Let the command take this process's place; where that can't be had (Windows), run it and return its code."""
+    """Replace this process with the command; on Windows, which can't, run it and return its exit code."""
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "posix":
@@ -163,4 +166,4 @@ def _replace(command: list[str]) -> int:
         try:
             return running.wait()
         except KeyboardInterrupt:
-            continue  # Ctrl-C reached the program too, which ends as it sees fit
+            continue  # Ctrl-C reached the program too: it decides how to end

@@ -1,7 +1,7 @@
-"""What the operating system has to bring: named with the exact line of its package manager, and run if we may.
+"""Missing packages of the operating system: shows the exact command that installs them, and runs it if it may.
 
-``tkinter`` and ``venv`` are parts of Python that distributions pack apart; the tests and a demo without a screen need
-``Xvfb``, ``openbox`` and ``xdotool``, and read the database with ``psql``.
+Distributions put ``tkinter`` and ``venv``, which are parts of Python, into packages of their own. The tests and a demo
+without a screen need ``Xvfb``, ``openbox`` and ``xdotool``, and read the database with ``psql``.
 """
 
 import os
@@ -21,8 +21,8 @@ Commands = tuple[tuple[str, ...], ...]
 class Manager:
     """A package manager: how it installs, and what its packages are called.
 
-    A part may take several packages, with blanks between. ``packages`` may hold ``{version}`` for the Python's "3.12";
-    what isn't in it comes with Python itself.
+    ``packages`` has, for each part, the names of its packages, separated by spaces; ``{version}`` stands for that of
+    Python, such as "3.12". A part that isn't listed comes with Python itself.
     """
 
     install: tuple[str, ...]
@@ -31,7 +31,7 @@ class Manager:
     needs_root: bool = True
 
     def commands(self, missing: Iterable[str], version: str) -> Commands:
-        """The commands that install ``missing`` for Python ``version``; none when it has no package for any of it."""
+        """Return the commands that install ``missing`` for Python ``version``; none if no package is known."""
         known = (self.packages[part].format(version=version) for part in missing if part in self.packages)
         names = [name for names in known for name in names.split()]
         if not names:
@@ -44,7 +44,7 @@ DEBIAN = Manager(
     install=("apt-get", "install", "--yes", "--no-install-recommends"),
     refresh=("apt-get", "update"),
     packages={
-        "tkinter": "python3-tk fonts-dejavu-core",  # Tk alone may bring a font without ✗ and ⏎
+        "tkinter": "python3-tk fonts-dejavu-core",  # the font that Tk brings may lack ✗ and ⏎
         "venv": "python3-venv",
         "Xvfb": "xvfb",
         "openbox": "openbox",
@@ -52,7 +52,7 @@ DEBIAN = Manager(
         "psql": "postgresql-client",
     },
 )
-# A Python that isn't the distribution's own, but packed for it (such as Ubuntu's "deadsnakes").
+# Another Python than the distribution's default, from packages made for it (such as Ubuntu's "deadsnakes").
 DEBIAN_OTHER_PYTHON = Manager(
     install=DEBIAN.install,
     refresh=DEBIAN.refresh,
@@ -88,7 +88,7 @@ HOMEBREW = Manager(
 
 
 def manager_for(platform: str, os_release: str, distributions_python: bool = True) -> Manager | None:
-    """The package manager of a ``sys.platform`` and the text of its ``/etc/os-release``; None if we don't know it."""
+    """Return the package manager for a ``sys.platform`` and the text of ``/etc/os-release``; None if it is unknown."""
     if platform == "darwin":
         return HOMEBREW
     if platform != "linux":
@@ -106,27 +106,27 @@ def manager_for(platform: str, os_release: str, distributions_python: bool = Tru
 
 
 def missing_tools(tools: Iterable[str]) -> list[str]:
-    """Those of ``tools`` that no folder of PATH holds."""
+    """Return those of ``tools`` that are not on PATH."""
     return [tool for tool in tools if shutil.which(tool) is None]
 
 
 def line(commands: Commands) -> str:
-    """The commands as one line for a shell."""
+    """Return the commands as one line for a shell."""
     return " && ".join(shlex.join(command) for command in commands)
 
 
 def advice(missing: list[str]) -> str:
-    """One sentence that says how to install what is missing on this system, the package manager's line in it."""
+    """Return a sentence that says how to install what is missing on this system, with the command to run."""
     commands, needs_root = _commands(missing)
     if not commands:
         return _without_manager()
     if needs_root and not _is_root() and shutil.which("sudo") is None:
         return f"Run this as root, then start again: {line(commands)}"
-    return f"Run this, then start again: {line(_for_us(commands, needs_root))}"
+    return f"Run this, then start again: {line(_with_sudo(commands, needs_root))}"
 
 
 def _ask(question: str) -> str:
-    """The answer typed; empty at the end of input. Standard output may be what somebody's script reads."""
+    """Return the typed answer; empty at the end of input. Asks on standard error: a script may read the output."""
     print(question, end="", file=sys.stderr, flush=True)
     try:
         return input()
@@ -137,15 +137,14 @@ def _ask(question: str) -> str:
 def provide(missing: list[str], ask: Callable[[str], str] = _ask) -> None:
     """Install what is missing if this process may, else say what to run.
 
-    As root without asking; with sudo, or where no root is needed, after a yes at the prompt, and there is a prompt
-    only when somebody sits at the terminal.
+    As root it installs without asking. With sudo, or where no root is needed, it asks first, but only at a terminal.
 
     Raises:
-        EnvironmentProblem: not installed; the text holds the exact line to run.
+        EnvironmentProblem: it was not installed; the text has the exact line to run.
     """
     what = " and ".join([", ".join(missing[:-1]), missing[-1]] if len(missing) > 1 else missing)
     commands, needs_root = _commands(missing)
-    commands = _for_us(commands, needs_root)
+    commands = _with_sudo(commands, needs_root)
     may_run = bool(commands) and needs_root and _is_root()
     if commands and not may_run and sys.stdin is not None and sys.stdin.isatty() and shutil.which(commands[0][0]):
         may_run = ask(f"This system lacks {what}. Run `{line(commands)}` now? [y/N] ").strip().lower() in ("y", "yes")
@@ -156,14 +155,14 @@ def provide(missing: list[str], ask: Callable[[str], str] = _ask) -> None:
 
 
 def _commands(missing: list[str]) -> tuple[Commands, bool]:
-    """The commands that install it on this system (none without a package manager), and whether they need root."""
+    """Return the commands that install it here (none without a package manager), and whether they need root."""
     manager = _this_manager()
     if manager is None or shutil.which(manager.install[0]) is None:
         return (), False
     return manager.commands(missing, "{}.{}".format(*sys.version_info)), manager.needs_root
 
 
-def _for_us(commands: Commands, needs_root: bool) -> Commands:
+def _with_sudo(commands: Commands, needs_root: bool) -> Commands:
     return tuple(("sudo", *command) for command in commands) if needs_root and not _is_root() else commands
 
 
@@ -172,7 +171,7 @@ def _is_root() -> bool:
 
 
 def _run(commands: Commands) -> None:
-    """Run the commands; their output goes to standard error, which is the terminal's or the log's."""
+    """Run the commands; their output goes to standard error, because a script may read standard output."""
     import subprocess
 
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}

@@ -1,7 +1,7 @@
-"""``.venv``: made once from the lock files, noticed when it no longer fits, never taken as done half way.
+"""``.venv``: made from the lock files, and made again when it no longer fits or is incomplete.
 
-Beside the packages the folder holds a stamp (which Python, which folder, which locks) that is written last, and while
-an installation runs a marker; a marker that is found means that an installation was interrupted.
+Beside the packages the folder has a stamp (which Python, which folder, which lock files), which is written last. During
+an installation it also has a marker; if a start finds one, an installation was interrupted.
 """
 
 import os
@@ -12,15 +12,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from abq_data_entry.launcher import EnvironmentProblem
-from abq_data_entry.launcher.glance import (
+from abq_data_entry.launcher.quick_check import (
     ASKED_PYTHON,
     BUILD_LOCK,
     LOCKS,
     MARKER,
     STAMP,
-    changed,
-    is_for_us,
+    change_key,
     is_inside,
+    is_usable,
     last_change,
     python_in,
     read_stamp,
@@ -35,16 +35,16 @@ DEVELOPMENT_LOCKS = (*LOCKS, "requirements-dev.lock")
 LOG = "abq-install.log"
 _INTERCEPTED = ("CERTIFICATE_VERIFY_FAILED", "SSLCertVerificationError", "certificate verify failed")
 _INTERCEPTION = (
-    "The packages could not be fetched: this network shows a certificate of its own in place of the package index's, "
-    "as a company's proxy does that reads encrypted connections. Name the file of its certificate authority (PEM; ask "
-    "your network's administrator), then start again: "
+    "The packages could not be fetched: this network replaces the certificate of the package index by its own, as a "
+    "company's proxy does that inspects encrypted connections. Ask your network's administrator for the file of its "
+    "certificate authority (PEM), name it, then start again: "
     + ("set PIP_CERT=C:\\path\\to\\ca.pem" if os.name == "nt" else "export PIP_CERT=/path/to/ca.pem")
     + " ({log})"
 )
 
 
 def base_executable() -> str:
-    """The Python that this one's environment, if it runs in one, was made from."""
+    """Return the path of the Python from which this one's environment was made; outside of one, of this Python."""
     base = str(getattr(sys, "_base_executable", "") or sys.executable)
     return os.path.realpath(base) if base == sys.executable and os.name == "posix" else base
 
@@ -60,7 +60,7 @@ class VirtualEnvironment:
 
     @property
     def _temporary(self) -> Path:
-        """Temporary files of the installation: what an interrupted one leaves goes with the next start."""
+        """The folder for temporary files of the installation; the next one removes what an interrupted one left."""
         return self.folder / "tmp"
 
     def is_running(self) -> bool:
@@ -68,24 +68,23 @@ class VirtualEnvironment:
         return is_inside(str(self.checkout))
 
     def fits(self, tk: bool = False) -> bool:
-        """Whether it is complete, here, from these locks, made by or for the running Python, and has Tk if asked."""
+        """Whether it is complete and made here from these lock files by or for this Python, and has Tk if `tk`."""
         stamp = self.stamp()
-        return is_for_us(str(self.folder), stamp, tk) and all(self._is_from(name, stamp) for name in self.locks)
+        return is_usable(str(self.folder), stamp, tk) and all(self._is_from(name, stamp) for name in self.locks)
 
     def _is_from(self, lock: str, stamp: dict[str, str]) -> bool:
-        untouched = stamp.get(changed(lock)) == last_change(str(self.checkout / lock)) != ""
+        untouched = stamp.get(change_key(lock)) == last_change(str(self.checkout / lock)) != ""
         return untouched or stamp.get(lock) == self._lock_digest(lock)
 
     def stamp(self) -> dict[str, str]:
-        """What the last complete installation wrote down; empty when there was none."""
+        """Return what the last complete installation noted; empty if there was none."""
         return read_stamp(str(self.folder))
 
     def prepare(self, tk: bool = False, has_tk: bool = False) -> bool:
-        """Make or refresh it unless it fits; True when something was installed.
+        """Make or update it unless it fits; return True if something was installed.
 
-        Two processes may call this at once: the second one waits and finds the work done.
-        ``has_tk`` (the running Python can show a window) is written down, so that later starts needn't look;
-        ``tk`` asks for one that can.
+        Two processes may call this at once: the second one waits and finds the work done. ``tk``: it must be able to
+        show a window. ``has_tk``: the running Python can; this is noted, so that later starts needn't test it.
 
         Raises:
             EnvironmentProblem: it could not be made; the text says why in one line.
@@ -98,7 +97,7 @@ class VirtualEnvironment:
         try:
             with _locked(self.folder.with_name(".venv.lock")) as lock:
                 if self.fits() and self.stamp().get("python") == this_python():
-                    self._write_stamp(has_tk)  # Tk may have been installed since
+                    self._write_stamp(has_tk)  # Tk may have been installed in the meantime
                     return False
                 if self.fits(tk):
                     return False
@@ -128,7 +127,7 @@ class VirtualEnvironment:
         if not reused:
             self._run([base_executable(), "-I", "-m", "venv", str(self.folder)], lock)
         for name in (BUILD_LOCK, self.locks[-1]):
-            # What has no wheel is built with the pinned setuptools, not with whatever is newest today.
+            # A package without a wheel is built with the pinned setuptools, not with today's newest.
             options = [
                 "--require-hashes",
                 "--no-build-isolation",
@@ -147,7 +146,7 @@ class VirtualEnvironment:
         self._remove_temporary()
 
     def _can_be_reused(self) -> bool:
-        """Whether packages may be installed over what is there: a whole environment of this Python, made here."""
+        """Whether packages can be installed into the existing one: it is complete and was made here by this Python."""
         if (self.folder / MARKER).exists() or not os.access(self.python, os.X_OK) or not self._pip_is_there():
             return False
         stamp = self.stamp()
@@ -156,7 +155,7 @@ class VirtualEnvironment:
         return self._was_made_by_hand_here()
 
     def _was_made_by_hand_here(self) -> bool:
-        """A developer's own environment without a stamp: kept if this Python made it, in this folder."""
+        """Whether a developer made this environment (it has no stamp) with this Python in this folder: it is kept."""
         try:
             lines = (self.folder / "pyvenv.cfg").read_text("utf-8").splitlines()
         except OSError:
@@ -185,9 +184,9 @@ class VirtualEnvironment:
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _run(self, command: list[str], lock: int, packages: int = 0) -> None:
-        """Run one step into the log, and say how far it is with its packages.
+        """Run one step, with its output in the log, and show how many of its packages are done.
 
-        It inherits the lock: should we be killed, nobody starts over while it lives.
+        The process inherits the lock: if we are killed, no other start begins while it still runs.
         """
         import subprocess
 
@@ -205,7 +204,7 @@ class VirtualEnvironment:
             ) as process:
                 try:
                     code = follow(process, self.folder / LOG, packages)
-                except BaseException:  # Ctrl-C reached it too, where there is a terminal
+                except BaseException:  # such as Ctrl-C, which reaches the process only from a terminal
                     process.terminate()
                     raise
         if code:
@@ -236,11 +235,11 @@ class VirtualEnvironment:
         return f"The packages could not be installed: {reasons[-1].strip()} (everything it said: {log})"
 
     def remember_locks(self) -> None:
-        """Note when the locks were last changed, so that the next start sees at a glance that all fits."""
+        """Note when the lock files were last changed, so that the next start's quick check is enough."""
         stamp = self.stamp()
-        noted = {**stamp, **self._last_changes()}  # before their content is looked at, should they change just now
+        noted = {**stamp, **self._last_changes()}  # taken before the contents are read: a change in between is noticed
         if noted != stamp and all(stamp.get(name) == self._lock_digest(name) for name in self.locks):
-            with suppress(OSError):  # somebody else's checkout: the next start looks closer again
+            with suppress(OSError):  # somebody else's checkout: the next start reads the lock files again
                 self._write(noted)
 
     def _write_stamp(self, has_tk: bool) -> None:
@@ -255,7 +254,7 @@ class VirtualEnvironment:
         self._write({**stamp, **changes})
 
     def _last_changes(self) -> dict[str, str]:
-        return {changed(name): last_change(str(self.checkout / name)) for name in self.locks}
+        return {change_key(name): last_change(str(self.checkout / name)) for name in self.locks}
 
     def _write(self, stamp: dict[str, str]) -> None:
         unfinished = self.folder / f"{STAMP}.new"
@@ -263,14 +262,14 @@ class VirtualEnvironment:
         unfinished.replace(self.folder / STAMP)
 
     def _lock_digest(self, name: str) -> str:
-        import hashlib  # not at the top: only an environment that is made, or whose locks were touched, needs it
+        import hashlib  # not at the top: needed only when the environment is made or its lock files were touched
 
         return hashlib.sha256((self.checkout / name).read_bytes()).hexdigest()
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """Hold the file's lock; says so once when another process has it. The operating system frees it with us."""
+    """Hold the lock of a file; print a line if another process has it. It is released when our process ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _take(descriptor, wait=False):
@@ -303,22 +302,22 @@ def _take(descriptor: int, wait: bool) -> bool:
     return True
 
 
-# How far the installation is, read from the log that pip writes: said while it runs, so that nobody waits blindly.
+# The progress of the installation is read from pip's output in the log, so that the user sees that it goes on.
 
-LOOK_AGAIN = 0.3
-SAY_AGAIN = 10.0
-"""Seconds between two lines where nobody sits at a terminal, such as in the log of continuous integration."""
+POLL_SECONDS = 0.3
+PROGRESS_SECONDS = 10.0
+"""Seconds between two lines if there is no terminal, as in the log of continuous integration."""
 
 _WIDTH = 60
 
 
 def packages_in(lock: Path) -> int:
-    """How many packages a lock file names, those for other systems too."""
+    """Return how many packages a lock file names, including those for other systems."""
     return len(re.findall(r"^[\w.-]+(?:\[[\w,-]+\])?==", lock.read_text("utf-8"), re.MULTILINE))
 
 
 def progress_in_words(log: str, packages: int) -> str:
-    """What pip is doing, by its log; `packages` are named in the lock. Empty: nothing to count yet."""
+    """Return what pip is doing, from its log; `packages` is the number in the lock file. Empty: nothing to show yet."""
     wanted = packages - len(re.findall(r"^Ignoring ", log, re.MULTILINE))
     if re.search(r"^Installing collected packages", log, re.MULTILINE):
         return f"Installing {wanted} packages"
@@ -327,7 +326,7 @@ def progress_in_words(log: str, packages: int) -> str:
 
 
 def follow(process: "subprocess.Popen[bytes]", log: Path, packages: int) -> int:
-    """Wait for the process and say meanwhile how far it is; return its exit code."""
+    """Wait for the process, showing its progress meanwhile; return its exit code."""
     import subprocess
     import time
 
@@ -336,7 +335,7 @@ def follow(process: "subprocess.Popen[bytes]", log: Path, packages: int) -> int:
     said, when = "", time.monotonic()
     while True:
         try:
-            code = process.wait(LOOK_AGAIN)
+            code = process.wait(POLL_SECONDS)
         except subprocess.TimeoutExpired:
             pass
         else:
@@ -350,7 +349,7 @@ def follow(process: "subprocess.Popen[bytes]", log: Path, packages: int) -> int:
             continue
         if terminal:
             print(f"\r{text:<{_WIDTH}}", end="", file=sys.stderr, flush=True)
-        elif time.monotonic() - when > SAY_AGAIN:
+        elif time.monotonic() - when > PROGRESS_SECONDS:
             print(text, file=sys.stderr, flush=True)
             when = time.monotonic()
         else:

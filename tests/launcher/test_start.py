@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.launcher import glance, interpreters, start, system_packages
+from abq_data_entry.launcher import interpreters, quick_check, start, system_packages
 from abq_data_entry.launcher.display import NO_DISPLAY
 from abq_data_entry.launcher.interpreters import Interpreter
 from abq_data_entry.launcher.virtualenv import base_executable
@@ -76,13 +76,13 @@ def test_a_python_without_tk_hands_over_to_another_one_with_it(
     other = Interpreter("/opt/python3.12", "cpython-312 /opt", (3, 12), has_tk=True, has_venv=True)
     commands: list[list[str]] = []
     installed: list[list[str]] = []
-    monkeypatch.setenv(glance.ASKED_PYTHON, "")
+    monkeypatch.setenv(quick_check.ASKED_PYTHON, "")
     monkeypatch.setattr(interpreters, "missing_parts", lambda tk: [] if installed else ["tkinter"])
     monkeypatch.setattr(interpreters, "find_other", lambda tk: other if other_is_there else None)
     monkeypatch.setattr(system_packages, "provide", installed.append)
     monkeypatch.setattr(start, "_replace", lambda command: commands.append(command) or 5)  # type: ignore[func-returns-value]
 
-    code = start._provide(["abq_data_entry.py", "demo"], tk=True, tools=[], wishes=["no such program"])
+    code = start._provide(["abq_data_entry.py", "demo"], tk=True, tools=[], optional_tools=["no such program"])
 
     if other_is_there:
         assert (code, commands, installed) == (5, [["/opt/python3.12", "abq_data_entry.py", "demo"]], [])
@@ -94,7 +94,7 @@ def test_a_python_without_tk_hands_over_to_another_one_with_it(
 def test_this_python_is_found_out_about() -> None:
     found = interpreters.probe(sys.executable)
     assert found is not None
-    assert (found.version, found.identity) == (sys.version_info[:2], glance.this_python())
+    assert (found.version, found.identity) == (sys.version_info[:2], quick_check.this_python())
     assert found.has_tk is not bool(interpreters.missing_parts(tk=True))
     assert interpreters.probe("/bin/true") is None
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.launcher import glance, virtualenv
-from abq_data_entry.launcher.glance import MARKER, STAMP
+from abq_data_entry.launcher import quick_check, virtualenv
+from abq_data_entry.launcher.quick_check import MARKER, STAMP
 from tests.network.certificates import authority
 
 from .conftest import ROOT, Checkout, answer, tls_listener
@@ -42,7 +42,8 @@ def test_the_first_start_prepares_and_later_ones_only_when_the_lock_changes(
     lock = checkout.folder / "requirements.lock"
     os.utime(lock)  # as git does that goes to another branch and back
     assert checkout.start("weather").stderr == ""
-    assert glance.fitting_python(os.path.realpath(checkout.folder), tk=False), "the touched lock isn't read every time"
+    fitting = quick_check.fitting_python(os.path.realpath(checkout.folder), tk=False)
+    assert fitting, "the touched lock isn't read every time"
 
     from_inside = checkout.start("weather", python=str(checkout.folder / ".venv/bin/python"))
     assert (from_inside.returncode, from_inside.stderr) == (0, "")
@@ -164,7 +165,7 @@ def test_a_network_that_shows_its_own_certificate_is_told_as_that(
 
     assert started.returncode == 1
     assert "PIP_CERT" in started.stderr.splitlines()[-1]
-    assert "certificate of its own" in started.stderr
+    assert "replaces the certificate" in started.stderr
 
 
 def test_a_folder_with_a_colon_in_its_name_is_told(checkout: Checkout) -> None:

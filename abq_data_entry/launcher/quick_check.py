@@ -1,7 +1,7 @@
-"""Whether ``.venv`` fits, at a glance: the launcher asks at every start, before anything costly is imported.
+"""A quick check at every start whether ``.venv`` fits, before anything slow is imported.
 
-Only `os` and `sys` here, which Python has imported already; `pathlib` would take longer than all of this. What can't be
-told at a glance, `virtualenv` looks at.
+Imports only `os` and `sys`, which Python has loaded already; `pathlib` would take longer than the whole check. If the
+check is not enough, `virtualenv` looks more closely.
 """
 # ruff: noqa: PTH110, PTH116, PTH118, PTH123
 
@@ -12,16 +12,16 @@ BUILD_LOCK = "requirements-build.lock"
 LOCKS = (BUILD_LOCK, "requirements.lock")
 STAMP = "abq-environment"
 MARKER = "abq-installing"
-ASKED_PYTHON = "ABQ_ASKED_PYTHON"  # set while one Python hands over to another one, so that the stamp knows both
+ASKED_PYTHON = "ABQ_ASKED_PYTHON"  # set when one Python hands over to another one, so that the stamp can name both
 
 
 def this_python() -> str:
-    """What tells the running Python from another one; the same inside and outside of its environments."""
+    """Return what identifies the running Python; the same inside and outside of its virtual environments."""
     return f"{sys.implementation.cache_tag} {os.path.realpath(sys.base_prefix)}"
 
 
 def read_stamp(folder: str) -> dict[str, str]:
-    """What the last complete installation wrote down in ``.venv``; empty when there was none."""
+    """Return what the last complete installation noted in ``.venv``; empty if there was none."""
     try:
         with open(os.path.join(folder, STAMP), encoding="utf-8") as file:
             lines = file.read().splitlines()
@@ -31,7 +31,7 @@ def read_stamp(folder: str) -> dict[str, str]:
 
 
 def last_change(path: str) -> str:
-    """Size and time of the last change of a file; empty when it is missing."""
+    """Return size and modification time of a file as one text; empty if it is missing."""
     try:
         found = os.stat(path)
     except OSError:
@@ -39,8 +39,8 @@ def last_change(path: str) -> str:
     return f"{found.st_size} {found.st_mtime_ns}"
 
 
-def is_for_us(folder: str, stamp: dict[str, str], tk: bool) -> bool:
-    """Whether the environment is complete, here, made by or for the running Python, and has Tk if asked."""
+def is_usable(folder: str, stamp: dict[str, str], tk: bool) -> bool:
+    """Whether the environment is complete, was made in this folder by or for the running Python, and has Tk if `tk`."""
     return (
         (stamp.get("tk") == "yes" or not tk)
         and this_python() in (stamp.get("python"), stamp.get("asked"))
@@ -57,18 +57,18 @@ def is_inside(checkout: str) -> bool:
 
 
 def fitting_python(checkout: str, tk: bool) -> str:
-    """The Python of a ``.venv`` that fits, its locks untouched since it was made; empty: look closer."""
+    """Return the path of the Python in ``.venv`` if that is usable and no lock file changed since; empty otherwise."""
     folder = os.path.join(checkout, ".venv")
     stamp = read_stamp(folder)
-    untouched = all(stamp.get(changed(name)) == last_change(os.path.join(checkout, name)) != "" for name in LOCKS)
-    return python_in(folder) if untouched and is_for_us(folder, stamp, tk) else ""
+    untouched = all(stamp.get(change_key(name)) == last_change(os.path.join(checkout, name)) != "" for name in LOCKS)
+    return python_in(folder) if untouched and is_usable(folder, stamp, tk) else ""
 
 
-def changed(lock: str) -> str:
-    """The name under which the stamp keeps the last change of a lock."""
+def change_key(lock: str) -> str:
+    """Return the name under which the stamp keeps the last change of a lock file."""
     return f"{lock} changed"
 
 
 def python_in(folder: str) -> str:
-    """The Python of an environment."""
+    """Return the path of the Python in an environment."""
     return os.path.join(folder, "Scripts", "python.exe") if os.name == "nt" else os.path.join(folder, "bin", "python")
