@@ -6,11 +6,12 @@ import tkinter as tk
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
+from tkinter.font import nametofont
 from typing import Any
 
 from .. import fields
 from ..constants import FieldNames as F
-from ..widgets import Flow
+from ..widgets import Flow, Scrolled
 from ..widgets.field_input import ERROR_MARK
 from ..widgets.focus import select_text
 from ..widgets.table import Table
@@ -20,6 +21,11 @@ TITLE = "Technicians, Labs and Plots"
 _PLOTS_OF_A_LAB = 20
 _LARGEST_NUMBER = 32767
 _LONGEST_NAME = 512
+_GAP = 24
+# In digits: what the two halves need beside each other; narrower, the second one stands below the first.
+_BESIDE = 64
+_NAME_WIDTH, _LEAST_NAME_WIDTH = 16, 8
+_LINES, _LEAST_LINES = 9, 3
 
 
 @dataclass(frozen=True)
@@ -55,18 +61,32 @@ class AdministrationWindow(SideWindow):
         self._callbacks = callbacks
         self._places = Places((), {})
         room = self.room
-        room.columnconfigure((0, 1), weight=1, uniform="half")
+        room.columnconfigure(0, weight=1)
         room.rowconfigure(0, weight=1)
+        self._scrolled = Scrolled(room)
+        self._scrolled.grid(row=0, column=0, sticky="nsew")
+        self._halves = ttk.Frame(self._scrolled.inside)
+        self._parts: list[ttk.Frame] = []
+        self._flows: list[Flow] = []
+        self._tables: list[Table] = []
+        self._room_of_half = 0
         self.entries: dict[str, ttk.Entry] = {}
         self.notes: dict[str, ttk.Label] = {}
         self.retire_buttons: dict[str, ttk.Button] = {}
-        self.technicians = self._make_technicians(room)
-        self.plots = self._make_plots(room)
+        self.technicians = self._make_technicians(self._halves)
+        self.plots = self._make_plots(self._halves)
+        self._arrange(beside=True)
+        self._scrolled.hold(self._halves, self._fit)
+        self._scrolled.arrange()
         close = ttk.Button(room, text="Close", command=self.destroy)
-        close.grid(row=1, column=1, sticky="e", pady=(16, 0))
+        close.grid(row=1, column=0, sticky="e", pady=(16, 0))
         close.bind("<Return>", lambda _event: self.destroy())
         self.bind("<F5>", lambda _event: callbacks.fetch())
         self.show(self.entries["number"])
+        # It has come up as large as that, if the screen has room; where it is smaller, these give way first.
+        self.entries["name"].configure(width=_LEAST_NAME_WIDTH)
+        for table in self._tables:
+            table.give_way(_LEAST_LINES)
         self._say("technician", "Looking up what is there…")
         callbacks.fetch()
 
@@ -98,14 +118,14 @@ class AdministrationWindow(SideWindow):
     # -- building ---------------------------------------------------------------------------------------
 
     def _make_technicians(self, room: ttk.Frame) -> ttk.Treeview:
-        part = self._make_part(room, 0, "Technicians")
+        part = self._make_part(room, "Technicians")
         part.rowconfigure(1, weight=1)
         tree = self._make_list(part, 1, (("Number", 9), ("Name", 14), ("", 8)), "Name")
         tree.bind("<<TreeviewSelect>>", lambda _event: self._technician_chosen())
         tree.bind("<Return>", lambda _event: self._go_to("name"))
         line = self._make_line(part, 2)
         self._add_entry(line, 0, "Number", "number", 7)
-        name = self._add_entry(line, 1, "Name", "name", 16, self._add_technician)
+        name = self._add_entry(line, 1, "Name", "name", _NAME_WIDTH, self._add_technician)
         name.grid_configure(sticky="ew")  # it gives way where the window is narrow
         line.columnconfigure(3, weight=1)
         calls = {
@@ -119,7 +139,7 @@ class AdministrationWindow(SideWindow):
         return tree
 
     def _make_plots(self, room: ttk.Frame) -> ttk.Treeview:
-        part = self._make_part(room, 1, "Labs and plots")
+        part = self._make_part(room, "Labs and plots")
         part.rowconfigure(2, weight=1)
         head = self._make_line(part, 1, top=0)
         ttk.Label(head, text="Lab").grid(row=0, column=0, sticky="w", padx=(0, 8))
@@ -151,9 +171,33 @@ class AdministrationWindow(SideWindow):
         self._add_note(part, 8, "lab")
         return tree
 
-    def _make_part(self, room: ttk.Frame, column: int, title: str) -> ttk.Frame:
+    def _fit(self, width: int) -> bool:
+        """Arrange all for that width; whether anything has changed."""
+        beside = width >= _BESIDE * nametofont("TkDefaultFont", self).measure("0") + _GAP
+        room = (width - _GAP) // 2 if beside else width
+        if room == self._room_of_half:
+            return False
+        self._room_of_half = room
+        self._arrange(beside)
+        for flow in self._flows:
+            flow.fit(room)
+        for note in self.notes.values():
+            note.configure(wraplength=room)
+        return True
+
+    def _arrange(self, beside: bool) -> None:
+        """Put the halves beside each other, or below."""
+        self._halves.columnconfigure(0, weight=1, uniform="half")
+        self._halves.columnconfigure(1, weight=int(beside), uniform="half" if beside else "")
+        self._halves.rowconfigure(0, weight=1)
+        self._halves.rowconfigure(1, weight=int(not beside))
+        first, second = self._parts
+        first.grid(row=0, column=0, sticky="nsew", padx=(0, _GAP if beside else 0), pady=(0, 0 if beside else _GAP))
+        second.grid(row=int(not beside), column=int(beside), sticky="nsew")
+
+    def _make_part(self, room: ttk.Frame, title: str) -> ttk.Frame:
         part = ttk.Frame(room)
-        part.grid(row=0, column=column, sticky="nsew", padx=(0, 24) if column == 0 else 0)
+        self._parts.append(part)
         part.columnconfigure(0, weight=1)
         ttk.Label(part, text=title, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(0, 8))
         return part
@@ -161,8 +205,9 @@ class AdministrationWindow(SideWindow):
     def _make_list(
         self, part: ttk.Frame, row: int, columns: Sequence[tuple[str, int]], roomy: str
     ) -> ttk.Treeview:
-        table = Table(part, columns, height=9, roomy=roomy)
+        table = Table(part, columns, height=_LINES, roomy=roomy)
         table.grid(row=row, column=0, sticky="nsew")
+        self._tables.append(table)
         return table.tree
 
     def _make_line(self, part: ttk.Frame, row: int, top: int = 8) -> ttk.Frame:
@@ -203,10 +248,10 @@ class AdministrationWindow(SideWindow):
             flow.add(button, 8, 4)
             if text.startswith("Retire"):
                 self.retire_buttons[kind] = button
-        part.bind("<Configure>", lambda event: flow.fit(event.width), add=True)
+        self._flows.append(flow)
 
     def _add_note(self, part: ttk.Frame, row: int, name: str) -> None:
-        note = ttk.Label(part, style="Note.TLabel", wraplength=360, justify="left")
+        note = ttk.Label(part, style="Note.TLabel", justify="left")
         note.grid(row=row, column=0, sticky="w", pady=(2, 4))
         self.notes[name] = note
 
@@ -321,6 +366,8 @@ class AdministrationWindow(SideWindow):
     def _say(self, part: str, text: str, error: bool = False) -> None:
         shown = f"{ERROR_MARK}{text}" if error else text
         self.notes[part].configure(text=shown, style="Error.TLabel" if error else "Note.TLabel")
+        if text and not text.endswith("…"):  # what was done, or why it wasn't
+            self._scrolled.show_part(self.notes[part])
 
     def _show_plots(self) -> None:
         lab = self.lab.get()

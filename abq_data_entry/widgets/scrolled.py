@@ -196,7 +196,8 @@ class AutoHideScrollbar(ttk.Scrollbar):
         self.lift()
 
 
-_FOCUSABLE = (ttk.Entry, ttk.Button, ttk.Checkbutton, tk.Text, tk.Canvas)
+_FOCUSABLE = (ttk.Entry, ttk.Button, ttk.Checkbutton, ttk.Treeview, tk.Text, tk.Canvas)
+_OWN_WHEEL = (tk.Text, ttk.Treeview)
 _MARGIN = 8
 
 
@@ -338,7 +339,7 @@ class Scrolled(ttk.Frame):
             self.show_part(_with_its_words(focused))
 
     def _wheel(self, event: tk.Event, steps: int) -> None:
-        if self.down.winfo_manager() and not isinstance(event.widget, tk.Text):
+        if self.down.winfo_manager() and not isinstance(event.widget, _OWN_WHEEL):
             self.inside.yview_scroll(steps, "units")
 
 

@@ -55,6 +55,12 @@ class Table(ttk.Frame):
         across.grid(row=1, column=0, sticky="ew")
         self.tree.bind("<Configure>", lambda event: self._fit(event.width))
 
+    def give_way(self, lines: int) -> None:
+        """Ask for no more than so many lines, and for no width: it has what it is given."""
+        self.tree.configure(height=lines)
+        self.grid_propagate(False)
+        self.configure(width=1, height=self.tree.winfo_reqheight())
+
     def _fit(self, width: int) -> None:
         digit = nametofont("TkDefaultFont", self).measure("0")
         width -= _FRAME

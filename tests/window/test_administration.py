@@ -11,6 +11,7 @@ import pytest
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.administration import AdministrationWindow
+from abq_data_entry.widgets import Scrolled
 from tests.fixtures.window import Window
 from tests.window.test_form import record
 
@@ -212,6 +213,44 @@ def test_with_a_large_font_fields_and_buttons_stay_usable(window: Window) -> Non
     across = [each for each in bars if isinstance(each, ttk.Scrollbar) and str(each.cget("orient")) == "horizontal"]
     assert len(across) == 2 and not any(each.winfo_manager() for each in across)
     assert found.entries["name"].winfo_width() >= 8 * nametofont("TkTextFont").measure("0")
+
+
+def test_on_a_small_screen_with_large_letters_tab_brings_each_part_into_sight(window: Window) -> None:
+    window.app.settings["font size"].set(20)
+    window.settle()
+    window.app.callbacks["show_administration"]()
+    found = next(each for each in window.app.winfo_children() if isinstance(each, AdministrationWindow))
+    found.geometry("768x504+0+0")
+    window.until(lambda: (found.winfo_width(), found.winfo_height()) == (768, 504), "the small window")
+    window.until(lambda: window.app.focus_get() is found.entries["number"], "the focus")
+    window.settle()
+    scrolled = next(each for each in everything(found) if isinstance(each, Scrolled))
+    assert scrolled.down.winfo_manager() and not scrolled.across.winfo_manager()
+    stops: list[tk.Misc] = [found.technicians, found.plots, found.lab, *found.entries.values(), *buttons(found)]
+    left = set(stops)
+    for _ in stops:
+        focused = window.app.focus_get()
+        assert focused is not None
+        window.until(lambda: is_in_sight(focused, scrolled, found), f"{focused} in sight")  # noqa: B023
+        left.discard(focused)
+        window.press("Tab")
+    assert not left
+    window.until(lambda: window.app.focus_get() is found.entries["number"], "the first field again")
+    window.type("4291\tA Newcomer\n")
+    note = found.notes["technician"]
+    window.until(lambda: "is 4291 already" in str(note.cget("text")), "the error")
+    window.until(lambda: is_in_sight(note, scrolled, found), "the error in sight")
+
+
+def is_in_sight(part: tk.Misc, scrolled: Scrolled, window: AdministrationWindow) -> bool:
+    room: tk.Misc = scrolled.inside if str(part).startswith(f"{scrolled.inside}.") else window
+    left, top = part.winfo_rootx() - room.winfo_rootx(), part.winfo_rooty() - room.winfo_rooty()
+    right, bottom = left + part.winfo_width(), top + part.winfo_height()
+    return min(left, top) >= 0 and right <= room.winfo_width() and bottom <= room.winfo_height()
+
+
+def everything(widget: tk.Misc) -> list[tk.Misc]:
+    return [widget, *(each for child in widget.winfo_children() for each in everything(child))]
 
 
 def test_a_lab_without_plots_is_told_and_nothing_is_saved_there(window: Window, stored: SQLModel) -> None:
