@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models import SchemaMissing, SQLModel, WindowOutdated, WritesRefused, schema
+from abq_data_entry.postgres import EmbeddedServer
 from tests.models.records import DATE, record
 from tests.models.test_schema import ORIGINAL, Endpoint, dump, psql, run
 
+pytestmark = pytest.mark.takes(1)  # together at one worker, which begins with them
 SCHEMAS = Path(__file__).parent / "schemas"
 VERSIONS = (1, 2, 3, 4, 5, 6, 7)
 
@@ -48,15 +51,37 @@ _VERSION_3_RIGHTS = f"""{_VERSION_2_RIGHTS}
 _VERSION_4_RIGHTS = "GRANT abq_technician TO {role};"
 
 
+@pytest.fixture(scope="module")
+def template_of(server: EmbeddedServer) -> Callable[[int], str]:
+    """The database to copy that this version made and a laboratory used; made once, because it takes a while."""
+
+    @functools.cache
+    def make(version: int) -> str:
+        name = f"abq_of_version_{version}"
+        server.create_database(name)
+        made = server.endpoint(name)
+        run(made, (SCHEMAS / f"version_{version}.sql").read_text("utf-8"))
+        run(made, _USED)
+        if version >= 2:
+            run(made, "INSERT INTO deliveries VALUES (gen_random_uuid(), now(), '2025-02-28', 'a.csv', 1, 'rest',"
+                      " 'https://x', 'u', 1, repeat('0', 64), 'failed', 3, now(), NULL, 'no way', 7)")  # fmt: skip
+        return name
+
+    return make
+
+
 @pytest.fixture(params=VERSIONS)
-def older(request: pytest.FixtureRequest, empty_database: Endpoint) -> Endpoint:
+def older(
+    request: pytest.FixtureRequest, make_database: Callable[[str], Endpoint], template_of: Callable[[int], str]
+) -> Endpoint:
     """A database that an earlier version made and a laboratory used."""
-    run(empty_database, (SCHEMAS / f"version_{request.param}.sql").read_text("utf-8"))
-    run(empty_database, _USED)
-    if request.param >= 2:
-        run(empty_database, "INSERT INTO deliveries VALUES (gen_random_uuid(), now(), '2025-02-28', 'a.csv', 1, 'rest',"
-                            " 'https://x', 'u', 1, repeat('0', 64), 'failed', 3, now(), NULL, 'no way', 7)")
-    return empty_database
+    return make_database(template_of(request.param))
+
+
+@pytest.fixture(scope="module")
+def tables_of_a_new_one(server: EmbeddedServer, database_template: str) -> str:
+    """How pg_dump writes them."""
+    return dump(server.endpoint(database_template), "--schema-only")
 
 
 @pytest.fixture
@@ -112,9 +137,9 @@ def test_nothing_is_lost(older: Endpoint) -> None:
     assert dump(older) == again
 
 
-def test_it_has_the_tables_of_a_new_one(older: Endpoint, database: Endpoint) -> None:
+def test_it_has_the_tables_of_a_new_one(older: Endpoint, tables_of_a_new_one: str) -> None:
     assert psql(older, "-q", "-f", str(bundled_file("create_db.sql"))).stderr == ""
-    assert dump(older, "--schema-only") == dump(database, "--schema-only")
+    assert dump(older, "--schema-only") == tables_of_a_new_one
 
 
 def test_old_records_are_reported_and_corrected_and_those_slipped_in_later_are_told(older: Endpoint) -> None:
@@ -165,18 +190,21 @@ def test_rows_of_the_first_schema_are_no_break(empty_database: Endpoint) -> None
         assert model.verify_audit().breaks == ()
 
 
-@pytest.mark.parametrize("version", [0, *VERSIONS])
-def test_an_error_on_the_way_leaves_it_as_it_was(empty_database: Endpoint, version: int) -> None:
-    script = ORIGINAL if version == 0 else (SCHEMAS / f"version_{version}.sql").read_text("utf-8")
-    run(empty_database, script)
-    if version == 0:  # something of that name is in the way; else what the script does last is refused
-        run(empty_database, "CREATE FUNCTION destination_kinds() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
-    else:
-        run(empty_database, f"ALTER TABLE schema_version ADD CHECK (version < {schema.VERSION})")
-    before = dump(empty_database)
+def test_an_error_on_the_way_leaves_it_as_it_was(older: Endpoint) -> None:
+    run(older, f"ALTER TABLE schema_version ADD CHECK (version < {schema.VERSION})")  # what the script does last
+    fails_and_changes_nothing(older)
+
+
+def test_an_error_on_the_way_leaves_the_first_schema_as_it_was(empty_database: Endpoint) -> None:
+    run(empty_database, f"{ORIGINAL}; CREATE FUNCTION destination_kinds() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    fails_and_changes_nothing(empty_database)
+
+
+def fails_and_changes_nothing(endpoint: Endpoint) -> None:
+    before = dump(endpoint)
     with pytest.raises(Exception, match="database"):
-        schema.prepare(empty_database)
-    assert dump(empty_database) == before
+        schema.prepare(endpoint)
+    assert dump(endpoint) == before
 
 
 @pytest.mark.parametrize("told", ["", "3"])

@@ -21,27 +21,33 @@ CHANGES = (
     "UPDATE plot_checks SET temperature = 39 WHERE NOT equipment_fault AND date = '2026-03-20' AND time = '12:00'"
     " AND lab_id = 'A' AND plot = 3",
     "UPDATE plot_checks SET humidity = 50, light = 99 WHERE NOT equipment_fault AND date = '2026-02-10'"
-    " AND time = '16:00' AND plot BETWEEN 2 AND 9",
+    " AND time = '16:00' AND plot BETWEEN 2 AND 5",
     "SELECT withdraw_record(date, time, lab_id, plot, 'typed twice') FROM plot_checks"
-    " WHERE date = '2026-04-11' AND time = '8:00' AND plot IN (1, 5, 12)",
+    " WHERE date = '2026-04-11' AND time = '8:00' AND plot IN (1, 5, 6)",
     "SELECT move_record(date, time, lab_id, plot, '2026-06-02', time, lab_id, plot, 'wrong day') FROM plot_checks"
     " WHERE date = '2026-03-29' AND time = '20:00' AND plot IN (4, 6)",
     "SELECT move_check(date, time, lab_id, '2026-06-09', time, lab_id, 'wrong day') FROM lab_checks"
     " WHERE date = '2026-04-02' AND time = '12:00' AND lab_id = 'B'",
     "UPDATE plot_checks SET equipment_fault = true, humidity = NULL, light = NULL, temperature = NULL"
-    " WHERE lab_id = 'B' AND plot = 7 AND date BETWEEN '2026-04-20' AND '2026-05-03'",
+    " WHERE lab_id = 'B' AND plot = 5 AND date BETWEEN '2026-04-20' AND '2026-05-03'",
     "INSERT INTO lab_checks SELECT '2025-11-05', time, lab_id, 4291 FROM lab_checks WHERE date = '2026-03-01';"
     " INSERT INTO plot_checks (date, time, lab_id, plot, seed_sample, humidity, light, temperature, blossoms, plants,"
     " fruit, min_height, median_height, max_height) SELECT '2025-11-05', time, lab_id, plot, seed_sample, humidity + 1,"
     " light, temperature, 1, 1, 1, 1, 2, 3 FROM plot_checks WHERE date = '2026-03-01' AND NOT equipment_fault",
 )
 """What happens to records, each on top of those before it."""
+HALF = (
+    "SET LOCAL session_replication_role = replica; DELETE FROM plot_checks WHERE plot > 6;"
+    " SET LOCAL session_replication_role = origin; SELECT qa_rebuild()"
+)
+"""Without triggers, which take a while; a sensor is judged by its own records and those beside it."""
 
 
 @pytest.fixture
 def cursor(data: Data) -> Iterator[Cursor]:
-    """In a transaction that is rolled back: other tests find the records as they were."""
+    """In a transaction that is rolled back: other tests find the records as they were. Half of the plots are enough."""
     with closing(psycopg2.connect(make_dsn(**data.endpoint))) as connection, connection.cursor() as found:
+        found.execute(HALF)
         yield found
         connection.rollback()
 
@@ -91,7 +97,7 @@ def test_it_never_shows_where_one_field_was_excluded_for_weeks(cursor: Cursor) -
     )
     cursor.execute(
         "UPDATE plot_checks SET temperature = temperature + 5, humidity = humidity + 5 WHERE lab_id = 'A'"
-        " AND date = '2026-02-19' AND plot < 7 AND NOT equipment_fault"
+        " AND date = '2026-02-19' AND plot < 4 AND NOT equipment_fault"
     )
     assert told(cursor) == reckoned(cursor)
 
