@@ -39,7 +39,9 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _run_plainly(*arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from tests.__main__ import run; sys.exit(run(sys.argv[1:]))"
+    # On one processor: the number of workers follows from it, and each takes a moment to start.
+    alone = "os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])" if sys.platform == "linux" else "pass"
+    code = f"import os, sys; {alone}; from tests.__main__ import run; sys.exit(run(sys.argv[1:]))"
     command = [sys.executable, "-c", code, *arguments]
     # It may be one of several workers that runs this test; the run of its own is none.
     own = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_ADDOPTS", "PYTEST_XDIST_"))}
