@@ -24,6 +24,9 @@ def data(server: postgres.EmbeddedServer, database_template: str) -> Iterator[Da
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {_NAME} TEMPLATE {database_template}")
             made = Data(server.endpoint(_NAME), make_records(_SEED), make_weather(_SEED))
-            fill(made.endpoint, made.records, made.weather)
+            # Who was late in March is read from the audit, which takes most of the time; the rest does without.
+            unaudited = {**made.endpoint, "options": "-c session_replication_role=replica"}
+            fill(made.endpoint, [each for each in made.records if each.date.month == 3], [])
+            fill(unaudited, [each for each in made.records if each.date.month != 3], made.weather)
             yield made
             cursor.execute(f"DROP DATABASE {_NAME} WITH (FORCE)")
