@@ -1,11 +1,11 @@
-"""Records that can't be saved at the moment: they stand in a file of this computer until the database has them.
+"""Records that can't be saved at the moment: a file of this computer keeps them until the database has them.
 
-- `Journal(folder)`: what waits, in order; survives a crash at any point, and several windows at once.
+- `Journal(folder)`: waiting records, in order; safe against a crash at any point, and for several windows at once.
 - `Known`, `KnownFile`: the last known copy of what the form needs to go on without the database.
-- `database_name(settings)`, `same_database(name, other)`: which database a record belongs to; what waits for one is
-  never saved into another.
+- `database_name(settings)`, `same_database(name, other)`: which database a record belongs to. A record that waits for
+  one database is never saved into another.
 
-The other names are imported with their first use.
+The other names are imported at their first use.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def database_name(settings: Mapping[str, object]) -> str:
 
 
 def same_database(name: str, other: str) -> bool:
-    """Tell whether both names mean one database: a cluster that lost or won a server is still the same."""
+    """Tell whether both names mean one database: a cluster stays the same when servers are added or removed."""
     (hosts, _, database), (others, _, other_database) = name.rpartition("/"), other.rpartition("/")
     return database == other_database and bool(set(hosts.split(",")) & set(others.split(",")))
 

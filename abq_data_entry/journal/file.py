@@ -1,13 +1,12 @@
-"""Records that wait, and the journal on disk that keeps them: a table of a SQLite file, in a folder that only its owner
-reads.
+"""The journal of waiting records: a table of a SQLite file, in a folder that only its owner can read.
 
-What was kept has reached the disk before anybody is told so. What is settled is no row any more.
+A record is on disk before anybody is told that it is kept. Once it is settled, its row is deleted.
 
-`journal.log` is the journal of versions before the database: what it holds goes over, and its name stays occupied.
-While records wait in the database, a line of a newer format stands there. An older program refuses it, and so says by
-name why it doesn't show them and keeps none; the line also says how many they are, so that a database that was removed
-or cut short is seen. When nothing waits the name is free, and an older window that is still open may keep records there
-again: they are taken over with the next look. All of it is done under the lock that those windows hold as well.
+`journal.log` was the journal of earlier versions. Its records are moved into the SQLite file. While records wait there,
+`journal.log` is one line in a newer format, so that an older program refuses it by name, instead of showing no records
+and keeping new ones. The line also has the number of waiting records, so that a SQLite file that was removed or
+truncated is noticed. When nothing waits, `journal.log` is removed. An older window that is still open may then keep
+records in it again: the next look moves them. All this is done under the lock that those windows hold, too.
 """
 
 from __future__ import annotations
@@ -39,23 +38,23 @@ if TYPE_CHECKING:
     from abq_data_entry.models.saving import Write
 
 Record = Mapping[str, Any]
-_NEWER = "this version of ABQ Data Entry doesn't know that. Install the newer version on this computer."
+_NEWER = "this version of ABQ Data Entry doesn't know it. Install the newer version on this computer."
 
 WAITING, UNDECIDED = "waiting", "undecided"
-"""An entry waits for the database, or for somebody's decision; what is settled is no entry any more."""
+"""The states of an entry: it waits for the database, or for somebody's decision. Settled entries are deleted."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """A record on its way into the database `database`.
 
-    `base` and `version` are what stood there when the record was opened (an update), as far as that was known;
-    `author` saves it, at `workstation`; `reason`: why it was corrected; `whole_check`: the technician is that of the
-    whole check; `cause`: why it couldn't be saved at once; `remark`: why somebody has to decide; `unknown`: texts of
-    fields that a newer version of the application wrote and this one doesn't know.
+    `base` and `version`: the record in the database when it was opened for an update, if known; `author` saves it, at
+    `workstation`; `reason`: why it was corrected; `whole_check`: the technician is that of the whole check; `cause`:
+    why it couldn't be saved at once; `remark`: why somebody has to decide; `unknown`: texts of fields that a newer
+    version of the application wrote and this one doesn't know.
 
-    `record` and `base` are `fields.Record`s. Where a value breaks today's limits, which may be tighter than those it
-    was typed under, it is a plain mapping in which that value is its text.
+    `record` and `base` are `fields.Record`s; if a value exceeds today's limits (they may have been wider when it was
+    typed), a plain mapping with that value as text.
     """
 
     identifier: str
@@ -99,10 +98,10 @@ def new_entry(
     cause: str = "",
     identifier: str = "",
 ) -> Entry:
-    """Return an entry of this moment and this computer; raises `fields.FieldErrors` for a record with errors.
+    """Return an entry with the present time and this workstation; raises `fields.FieldErrors` for an invalid record.
 
-    `record` and `base` hold texts or typed values; `identifier` (32 hexadecimal digits) is that of the save which may
-    have been done already.
+    `record` and `base` hold texts or typed values; `identifier` (32 hexadecimal digits) is that of the save, which may
+    have reached the database already.
     """
     import platform
 
@@ -123,7 +122,7 @@ def new_entry(
 
 
 def to_content(entry: Entry) -> dict[str, object]:
-    """Return what stands on disk of an entry: texts, numbers and yes or no; decimals as they were typed."""
+    """Return an entry as it is written to disk: texts, integers and booleans; decimals as they were typed."""
     return {
         "id": entry.identifier,
         "database": entry.database,
@@ -141,9 +140,10 @@ def to_content(entry: Entry) -> dict[str, object]:
 
 
 def from_content(content: Mapping[str, Any]) -> Entry:
-    """Return the entry that `to_content` described, also one of an earlier or a later version with other fields.
+    """Return the entry of a `to_content`, also of an earlier or later version's with other fields.
 
-    Fields that weren't there yet are empty. Raises `ValueError`, `KeyError` or `TypeError` for what is no entry.
+    Fields that an earlier version didn't have are empty. Raises `ValueError`, `KeyError` or `TypeError` if it isn't an
+    entry.
     """
     moment = datetime.datetime.fromisoformat(content["moment"])
     texts = {name: content[name] for name in ("database", "author", "workstation", "reason", "cause")}
@@ -156,7 +156,7 @@ def from_content(content: Mapping[str, Any]) -> Entry:
     record = from_texts(content["record"])
     if not has_key(record):
         raise ValueError("no date, time, lab or plot")
-    # Saved by this version it would lose the fields that only a newer one knows: so somebody has to decide.
+    # If this version saved it, fields that only a newer one knows would be lost: so somebody has to decide.
     unknown = {name: text for name, text in content["record"].items() if name not in fields.CSV_HEADER}
     return Entry(
         identifier=content["id"],
@@ -174,21 +174,21 @@ def from_content(content: Mapping[str, Any]) -> Entry:
 
 
 def has_key(record: Mapping[str, object]) -> bool:
-    """Tell whether date, time, lab and plot are values, and not texts that mean none."""
+    """Tell whether date, time, lab and plot are valid values, and not texts."""
     date, time, lab, plot = (record.get(name) for name in fields.RECORD_KEY)
     return isinstance(date, datetime.date) and bool(time) and bool(lab) and isinstance(plot, int)
 
 
 def as_texts(record: Mapping[str, object]) -> dict[str, str]:
-    """Return the texts of a record's values, exact, by field name."""
+    """Return the texts of a record's values, without rounding, by field name."""
     return {each.name: fields.format_value(each, record.get(each.name)) for each in fields.FIELDS}
 
 
 def from_texts(texts: Mapping[str, str]) -> Record:
-    """Return the record of those texts, a `fields.Record`; a value that breaks today's limits stays a text in a plain
-    mapping, a missing one is empty.
+    """Return the record of these texts as a `fields.Record`; missing fields are empty.
 
-    Raises `ValueError` where it isn't texts by the names of fields.
+    If a value exceeds today's limits, it stays a text, in a plain mapping. Raises `ValueError` for anything but texts
+    by field name.
     """
     if not all(isinstance(each, str) for pair in texts.items() for each in pair):
         raise ValueError("not the fields of a record")
@@ -208,7 +208,7 @@ def _value(field: fields.Field, text: str) -> object:
 
 
 FORMAT = 1
-"""The form of `journal.log`, in its first line; a higher number is of a newer version of the application."""
+"""The format of `journal.log`, in its first line; newer versions of the application have higher numbers."""
 
 LARGEST = 64 * 1024 * 1024
 _FORMAT = FORMAT + 1
@@ -219,7 +219,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds: its events in order, damaged lines, how many bytes are whole lines, and its first line."""
+    """The content of a `journal.log`: events in order, damaged lines, bytes of complete lines, and the first line."""
 
     events: tuple[Event, ...] = ()
     damaged: tuple[bytes, ...] = ()
@@ -228,19 +228,18 @@ class Content:
 
     @property
     def format(self) -> int:
-        """The form of the file."""
+        """The number of the file's format."""
         return number if type(number := self.head["journal"]) is int else FORMAT
 
 
 def to_line(event: Event) -> bytes:
-    """Return the event as a line of the file."""
+    """Return the event as a line of `journal.log`."""
     text = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     return hashlib.sha256(text).hexdigest().encode("ascii") + b" " + text + b"\n"
 
 
 def read_lines(data: bytes) -> Content:
-    """Read all that is whole. A last line without its end was being written when the computer failed: it is
-    ignored."""
+    """Read all complete lines. A last line without its line break is ignored: its write was interrupted."""
     length = data.rfind(b"\n") + 1
     events: list[Event] = []
     damaged: list[bytes] = []
@@ -257,7 +256,7 @@ def read_lines(data: bytes) -> Content:
 
 
 def open_events(events: Sequence[Event]) -> dict[str, Event]:
-    """The records that aren't settled, by identifier; `remark` where somebody has to decide."""
+    """The records that aren't settled, by identifier; with a `remark` if somebody has to decide."""
     found: dict[str, Event] = {}
     for event in events:
         identifier = str(event.get("id"))
@@ -283,34 +282,34 @@ def _read_line(line: bytes) -> Event | None:
 
 @dataclass(frozen=True)
 class Noted:
-    """How many records were ever kept in the database, and how many of them waited."""
+    """What is noted about the SQLite file: the number of the last record ever kept, and how many records waited."""
 
     last: int = 0
     waiting: int = 0
 
 
 class EarlierJournal:
-    """The file in the folder of the journal. Whoever calls its methods holds the lock; they raise OSError too."""
+    """`journal.log`, the file of earlier versions. The caller holds the lock. Raises JournalError and OSError."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "journal.log"
-        self._end = folder / "journal.end"  # how long that file was, and how many records waited in it
-        self._written: tuple[bytes, Noted] = b"", Noted()  # our own line, which isn't parsed again
+        self._end = folder / "journal.end"  # the length of that file, and how many records waited in it
+        self._written: tuple[bytes, Noted] = b"", Noted()  # the line that we wrote, so that it isn't parsed again
 
     @property
     def exists(self) -> bool:
-        """Whether anything may stand there."""
+        """Whether `journal.log` or `journal.end` exists."""
         return self.path.exists() or self._end.exists()
 
     def read(self) -> tuple[Content | None, Noted]:
-        """Return what an older version left (`None`: nothing), and what is noted about the database."""
+        """Return what an older version left (`None`: nothing), and what is noted about the SQLite file."""
         try:
             if self.path.stat().st_size > LARGEST:
                 raise JournalError(f"The journal of this computer is too large to be read: {self.path}.")
             data = self.path.read_bytes()
         except FileNotFoundError:
             data = b""
-        if not self._end.exists():  # as it is, once nothing of an older version is there
+        if not self._end.exists():  # it is our own line
             if data == self._written[0]:
                 return None, self._written[1]
             if not data:
@@ -329,29 +328,29 @@ class EarlierJournal:
         return Content() if self._end.exists() else None, _noted_in(content.head)
 
     def missing(self, content: Content) -> int:
-        """Return how many records are gone because the file of the older version was cut short."""
+        """Return how many records were lost because the file of the older version was truncated."""
         try:
-            # That version noted the length after each write: a shorter file has lost its end.
+            # That version noted the length after each write: a shorter file was truncated.
             length, waiting = map(int, self._end.read_bytes().split())
         except (OSError, ValueError):
             return 0
         return waiting - len(open_events(content.events)) if content.length < length else 0
 
     def put_away(self, moment: str) -> None:
-        """Give the file of the older version another name: what it holds is in the database."""
-        self._end.unlink(missing_ok=True)  # first: without it that version misses nothing
+        """Rename the file of the older version: its records are in the SQLite file now."""
+        self._end.unlink(missing_ok=True)  # first, so that the older version doesn't report missing records
         if self.path.exists():
             self.path.rename(self.path.with_name(f"journal-{moment}-{os.urandom(2).hex()}.taken-over"))
         synced(self.path.parent)
 
     def note(self, noted: Noted) -> None:
-        """Occupy the name while anything waits, and give it back when nothing does."""
-        with suppress(OSError):  # without it only a database that was removed or cut short goes unnoticed
+        """Write `journal.log` while records wait, and remove it when none do."""
+        with suppress(OSError):  # without it, only a removed or truncated SQLite file would go unnoticed
             self._written = b"", Noted()
             if not noted.waiting:
                 self.path.unlink(missing_ok=True)
                 return
-            # Always as long as before, and written at once: nobody ever reads half of it.
+            # Always of the same length, and written in one call: so nobody reads half of it.
             line = to_line({"journal": _FORMAT, "last": f"{noted.last:012}", "waiting": f"{noted.waiting:08}"})
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
             try:
@@ -365,8 +364,8 @@ class EarlierJournal:
 
 
 def put_aside(folder: Path, name: str, damaged: list[bytes]) -> Path:
-    """Keep what can't be read for somebody to look at; on disk when this returns where."""
-    # Two processes may find damage in the same second: neither overwrites what the other has put aside.
+    """Write what can't be read to a file for somebody to look at, synced to disk; return its path."""
+    # Random, so that two processes that find damage in the same second don't overwrite each other's file.
     place = folder / f"{name}-{os.urandom(2).hex()}.log"
     with replacement(place) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
@@ -393,9 +392,9 @@ _LEAVE_UNDECIDED = "UPDATE waiting SET remark = ? WHERE id = ?"
 
 
 class Journal:
-    """What one user's records wait for on one machine. Several processes may use the folder at once.
+    """The waiting records of one user on one computer. Several processes may use the folder at once.
 
-    Methods raise `JournalError`, also when the disk refuses.
+    Methods raise `JournalError`, also when the disk fails.
     """
 
     def __init__(self, folder: Path, clock: Clock = now) -> None:
@@ -404,9 +403,9 @@ class Journal:
         self._file = open_waiting_file(folder, clock)
         self.path = self._file.path
         self._earlier = EarlierJournal(folder)
-        self._known: dict[str, Entry] = {}  # by the digest of their rows, so that none is parsed twice
+        self._known: dict[str, Entry] = {}  # by their digests, so that none is parsed twice
         self.problems = self._file.problems
-        """A sentence for each part that couldn't be read and was put aside."""
+        """A sentence for each part that couldn't be read, and was put aside."""
         try:
             made_durable(folder)
         except OSError as error:
@@ -415,8 +414,8 @@ class Journal:
     # ------------------------------------------------------------------------------------------------ reading
 
     def entries(self) -> list[Entry]:
-        """Return what waits or needs a decision, in the order in which it was kept."""
-        # Looking must not make a file where nothing ever waited.
+        """Return the records that wait or need a decision, in the order in which they were kept."""
+        # Looking must not create a file if nothing has ever waited.
         if not self.path.exists() and not self._earlier.exists:
             return []
         found: list[Entry] = []
@@ -437,9 +436,9 @@ class Journal:
         return found
 
     def mark(self) -> tuple[int, ...]:
-        """Return numbers that change with the files, so that others need not read them again for nothing."""
+        """Return numbers that change whenever the files do, so that unchanged files needn't be read again."""
         found: list[int] = []
-        # While another process keeps the file open, its changes are in the log beside it.
+        # While another process keeps the file open, its changes are in the WAL.
         for path in (self.path, self.path.with_name(f"{self.path.name}-wal"), self._earlier.path):
             try:
                 status = path.stat()
@@ -452,13 +451,16 @@ class Journal:
     # ------------------------------------------------------------------------------------------------ writing
 
     def keep(self, entry: Entry) -> None:
-        """Keep a record, once; it is on disk when this returns."""
+        """Keep a record; it is on disk when this returns. Keeping it twice has no effect."""
         with self._opened() as connection:
             digest = _keep(connection, to_content(entry))
         self._known[digest] = entry
 
     def settle(self, identifier: str, how: str) -> None:
-        """Remove a record that the database has, or about which somebody has decided. May be called twice."""
+        """Remove a record that the database has, or about which somebody has decided; `how` is for the log.
+
+        May be called twice.
+        """
         with self._opened() as connection:
             connection.execute(_SETTLE, (identifier,))
         log.info("%s no longer waits: %s", identifier, how)
@@ -470,12 +472,12 @@ class Journal:
 
     @contextmanager
     def replaying(self) -> Iterator[None]:
-        """Hold the lock of the one process that saves what waits; raises `JournalBusy` at once if another does.
+        """Hold the lock of the one process that replays; raises `JournalBusy` at once if another process does.
 
-        The file is kept open meanwhile: each record that is saved waits for fewer syncs of the disk.
+        The file is kept open meanwhile, so that each saved record waits for fewer syncs of the disk.
         """
         try:
-            # No patience: whoever holds it saves the same records.
+            # No waiting: whoever holds it saves the same records.
             with locked(self.folder / "replaying.lock", 0.0, _IN_USE), self._file.kept_open():
                 yield
         except OSError as error:
@@ -498,13 +500,13 @@ class Journal:
             noted = _noted(connection)
 
     def _take_over(self, connection: sqlite3.Connection) -> bool:
-        """Take over what a version before has kept, and tell what is gone; return whether there was anything."""
+        """Move the records of an earlier version, and report lost ones; return whether there were any to move."""
         content, noted = self._earlier.read()
         present = _noted(connection)
-        # Numbers of rows only grow: a lower one than was noted is that of a file that was replaced or cut short.
-        if present.last < noted.last or self._file.was_mended:
+        # AUTOINCREMENT never reuses a number: if the last one is lower than noted, the file was replaced or truncated.
+        if present.last < noted.last or self._file.was_repaired:
             self._tell_missing(noted.waiting - present.waiting)
-            self._file.was_mended = False
+            self._file.was_repaired = False
         if content is None:
             return False
         self._tell_missing(self._earlier.missing(content))
@@ -527,7 +529,7 @@ class Journal:
         name = f"damaged-{self.clock():%Y%m%dT%H%M%S}"
         place = put_aside(self.folder, name, damaged)
         count = len(damaged)
-        self._tell(
+        self._report_problem(
             f"{count} {'parts' if count > 1 else 'part'} of the journal of this computer can't be read."
             f" What is there was put aside: {place}."
         )
@@ -535,37 +537,39 @@ class Journal:
     def _tell_missing(self, missing: int) -> None:
         if missing > 0:
             count = "1 record" if missing == 1 else f"{missing} records"
-            self._tell(
+            self._report_problem(
                 f"{_NAME} was cut short, and {count} that waited in it {'is' if missing == 1 else 'are'} gone:"
-                f" {self.path}. Look into the record list, and record again what is missing."
+                f" {self.path}. Look at the record list, and record again what is missing."
             )
 
     def _entry(self, content: str) -> Entry | None:
-        """The record of a row; one that makes no sense to this version stays where it is, and is told."""
+        """The entry of a row; one that this version can't read is left where it is, and reported."""
         try:
             return from_content(json.loads(content))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            self._tell(f"A record in the journal of this computer can't be read. It was left there: {self.path}.")
+            self._report_problem(
+                f"A record in the journal of this computer can't be read. It was left there: {self.path}."
+            )
             return None
 
-    def _tell(self, sentence: str) -> None:
+    def _report_problem(self, sentence: str) -> None:
         if sentence not in self.problems:
             self.problems.append(sentence)
             log.error("%s", sentence)
 
 
 def _keep(connection: sqlite3.Connection, content: Event) -> str:
-    """Keep it, once; return the digest of its row."""
-    # The identifier comes first: by that the rows of a damaged file are found.
+    """Insert the entry unless it is there; return the digest of its row."""
+    # The identifier comes first, since it is the anchor by which rows of a damaged file are found.
     text = json.dumps({"id": content["id"], **content}, ensure_ascii=False, separators=(",", ":"))
     digest = digest_of(text)
     row = (str(content["id"]), text, digest)
-    # The same save may be kept again when its first answer was lost: its number makes it one row.
+    # The same save may be kept again, when its first answer was lost: its identifier makes it one row.
     connection.execute("INSERT OR IGNORE INTO waiting (id, content, digest) VALUES (?, ?, ?)", row)
     return digest
 
 
 def _noted(connection: sqlite3.Connection) -> Noted:
-    # The highest number that was ever given, to rows that are gone as well.
+    # The highest number that was ever given, also to rows that are deleted.
     last = connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
     return Noted(int(last), int(connection.execute("SELECT count(*) FROM waiting").fetchone()[0]))

@@ -1,4 +1,4 @@
-"""The last known copy of what the form needs: its lists, how far checks are, the latest readings; and its file."""
+"""The last known copy of what the form needs: its lists, the progress of checks, the latest readings; and its file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.journal.file import as_texts, from_texts
 from abq_data_entry.models.records import CheckProgress, Choices
 from abq_data_entry.store.database import Database, StoreError, digest_of
-from abq_data_entry.store.drafts import opened_throwaway
+from abq_data_entry.store.drafts import throwaway_file
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ Record = Mapping[str, Any]
 CheckKey = tuple[datetime.date, str, str]
 PlotKey = tuple[str, int]
 
-READINGS_A_PLOT = 4  # the checks of a day
+READINGS_A_PLOT = 4  # as many as there are checks in a day
 MOST_CHECKS = 100
 FORMAT = 1
 LARGEST = 8 * 1024 * 1024
@@ -37,7 +37,7 @@ _NOT_OURS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 class Known:
     """What was known at the moment `taken`, in UTC.
 
-    `checks`: how far each check was; `readings`: the latest records of each plot, by lab and plot, the newest first.
+    `checks`: the progress of each check; `readings`: the latest records of each plot, by lab and plot, newest first.
     """
 
     taken: datetime.datetime
@@ -46,34 +46,34 @@ class Known:
     readings: Mapping[PlotKey, tuple[Record, ...]] = field(default_factory=dict)
 
     def with_choices(self, choices: Choices, taken: datetime.datetime) -> Known:
-        """The same with newer lists."""
+        """Return a copy with newer lists."""
         return replace(self, choices=choices, taken=taken)
 
     def with_check(self, key: CheckKey, progress: CheckProgress) -> Known:
-        """The same with a check as it is now; the oldest checks go when there are many."""
+        """Return a copy with the present progress of a check; when there are many checks, the oldest are dropped."""
         checks = {**self.checks, key: progress}
         newest = sorted(checks, key=lambda each: moment_of(*each[:2]), reverse=True)[:MOST_CHECKS]
         return replace(self, checks={each: checks[each] for each in newest})
 
     def with_records(self, records: Iterable[Record]) -> Known:
-        """The same with these records of plots; of each plot the latest are kept."""
+        """Return a copy with these records, too; only the latest of each plot are kept."""
         readings = dict(self.readings)
         for record in records:
             key = (str(record[F.LAB]), int(record[F.PLOT]))
-            # A record that is there already is replaced: it may have been corrected.
+            # A record that is already there is replaced, because it may have been corrected.
             others = [each for each in readings.get(key, ()) if _moment(each) != _moment(record)]
             readings[key] = tuple(sorted((*others, record), key=_moment, reverse=True)[:READINGS_A_PLOT])
         return replace(self, readings=readings)
 
     def as_of(self, taken: datetime.datetime) -> Known:
-        """The same, all of it looked up at that moment, in UTC."""
+        """Return a copy with `taken` set to that moment, in UTC: all of it was looked up then."""
         return replace(self, taken=taken)
 
     def progress(self, key: CheckKey) -> CheckProgress:
-        """Return how far that check was, from what is known of it and of its plots."""
+        """Return the progress of that check, by what is known of it and of its plots."""
         known = self.checks.get(key, CheckProgress())
         recorded = dict(known.recorded)
-        # The latest records may be newer than what was known of the check as a whole.
+        # The latest records may be newer than the known progress of the check.
         for plot in self.choices.plots.get(key[2], ()):
             record = self.record((*key, plot))
             if record:
@@ -82,7 +82,7 @@ class Known:
         return CheckProgress(technician, recorded)
 
     def record(self, key: tuple[Any, ...]) -> Record:
-        """Return the record of that date, time, lab and plot, an empty one if it isn't among the latest."""
+        """Return the record of that date, time, lab and plot; an empty one if it isn't among the latest."""
         _date, _time, lab, plot = key
         same = (each for each in self.readings.get((lab, plot), ()) if record_key(each) == tuple(key))
         return next(same, {})
@@ -99,8 +99,8 @@ class Known:
 
 
 def moment_of(date: datetime.date, time: str) -> tuple[datetime.date, int]:
-    """Return what orders checks: `8:00` comes before `12:00`."""
-    # A time that this version doesn't know comes last, rather than failing.
+    """Return a sort key for checks: `8:00` comes before `12:00`."""
+    # A time that this version doesn't know sorts last, instead of raising an error.
     return date, CHECK_TIMES.index(time) if time in CHECK_TIMES else len(CHECK_TIMES)
 
 
@@ -114,31 +114,31 @@ def _moment(record: Record) -> tuple[datetime.date, int]:
 
 
 class KnownFile:
-    """The copy of one database, in the file of the folder that may be thrown away.
+    """The copy of one database, in the file of that folder that may be deleted (`store.drafts`).
 
-    `earlier` is the folder where versions before had a file for each. Methods do file work; the copy is a help, so that
-    no failure of it is one of ours.
+    `earlier`: the folder where earlier versions had a file for each database. Methods read or write files. Their
+    failures are only logged, because the application works without the copy.
     """
 
     def __init__(
         self, folder: Path, database: str, earlier: Path | None = None, file: Database | None = None
     ) -> None:
-        """`file`: the one of that folder, where somebody has it already."""
-        # A database's name holds signs that a file's name can't.
+        """`file`: the `Database` of that folder's file, if somebody has one already."""
+        # A database's name has characters that aren't allowed in a file name.
         name = hashlib.sha256(database.encode("utf-8")).hexdigest()[:16]
         self._earlier = (earlier or folder) / f"known-{name}.json"
-        self._file = file or opened_throwaway(folder)
+        self._file = file or throwaway_file(folder)
         self._database = database
 
     def read(self) -> Known | None:
-        """Return the copy, `None` if there is none; one that is damaged or another's is removed."""
+        """Return the copy, `None` if there is none; one that is damaged, or of another database, is removed."""
         try:
             with self._file.opened() as connection:
                 rows = connection.execute("SELECT content, digest FROM known WHERE database = ?", (self._database,))
                 for content, digest in rows.fetchall():
                     try:
                         if digest_of(content) != digest:
-                            raise ValueError("it isn't whole")
+                            raise ValueError("its digest doesn't match")
                         return _from_text(content, self._database)
                     except _NOT_OURS as error:
                         log.warning("the last known copy can't be used: %s", error)
@@ -149,7 +149,7 @@ class KnownFile:
         return self._taken_over()
 
     def write(self, known: Known) -> None:
-        """Keep the copy; a disk that refuses is noted in the log only."""
+        """Write the copy; if the disk fails, that is only logged."""
         text = _to_text(known, self._database)
         if len(text) > LARGEST:
             log.warning("the last known copy is too large to be kept")
@@ -162,7 +162,7 @@ class KnownFile:
             log.warning("the last known copy can't be kept: %s", error)
 
     def _taken_over(self) -> Known | None:
-        """What a version before has left here; its file stays under another name."""
+        """The copy that an earlier version left, whose file is renamed; `None` if there is none."""
         try:
             with self._earlier.open("rb") as file:
                 digest, _, data = file.read(LARGEST).partition(b"\n")

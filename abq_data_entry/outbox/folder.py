@@ -447,7 +447,7 @@ class Outbox:
         if there_are:
             sign.touch(mode=0o600)
         elif sign.exists():
-            if not self._file.was_mended:  # that is told already, with how much of it could be read
+            if not self._file.was_repaired:  # that is told already, with how much of it could be read
                 self.tell(
                     f"What was known of deliveries is gone: {self._file.path} was removed or emptied. Those whose"
                     " extracts are still in the outbox are sent. The database has what arrived before."

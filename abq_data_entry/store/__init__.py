@@ -1,9 +1,9 @@
-"""What this computer keeps in SQLite files of the data folder: opened one at a time, checked, and mended.
+"""SQLite files of this computer, in the data folder: one user at a time, checked, and repaired if damaged.
 
-- `database.Database`: one file; each use of it is one transaction, on the disk when it has ended. `StoreError`.
-  What can still be read of a damaged file is found by its `Layout`.
-- `drafts.DraftFile`: what is half typed, of each open window, in the file that may be thrown away. The last known copy
-  of the databases (`journal.KnownFile`) stands there as well.
+- `database.Database`: one file. Each use of it is one transaction, which is on disk at its end. Raises `StoreError`.
+  Its `Layout` says how the rows of a damaged file are recovered.
+- `drafts.DraftFile`: the drafts (half-typed records) of all open windows, in a file that may be deleted. The last known
+  copy of the databases (`journal.KnownFile`) is in that file as well.
 
-SQLite is imported with the first use: no window pays for it before it stands.
+SQLite is imported at the first use, so that the start of the window doesn't wait for it.
 """

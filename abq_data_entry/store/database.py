@@ -1,15 +1,15 @@
-"""One SQLite file of this computer: a lock for each use, one transaction a use, what is damaged put aside and told.
+"""One SQLite file of this computer: each use takes a lock and is one transaction; a damaged file is put aside.
 
-Whoever uses the file holds its lock, opens it, and closes it before the lock is given back; its write-ahead log
-(sqlite.org/wal.html) goes with that, and a change waits for five syncs of the disk. After a kill the log is there, and
-the next one takes it over.
+A use takes the lock, opens the file, and closes it before it releases the lock. Closing removes the write-ahead log
+(WAL, sqlite.org/wal.html), so a change waits for five syncs of the disk. After a kill the WAL is still there, and the
+next use recovers it.
 
-Who has many changes to make one after the other keeps it open in between (`Database.kept_open`): a change then waits
-for one sync. Others go on using the file, which has a `-shm` beside it by then; SQLite leaves the log alone as long as
-anybody has the file open. If somebody puts another file in its place meanwhile, that is seen before anything is
-written. Nobody may read such a file but by SQLite: closing it would end the locks that the process has on it.
+For many changes in a row the file can be kept open in between (`Database.kept_open`): each change then waits for one
+sync. Others can still use the file; SQLite doesn't remove the WAL while anybody has the file open. If somebody replaces
+the file meanwhile, that is noticed before anything is written. An open file must be read through SQLite only: closing
+any other handle of it would release the POSIX locks that this process has on it (sqlite.org/howtocorrupt.html, 2.2).
 
-Of a damaged file is kept what can still be read: by SQLite from both ends, then from the bytes themselves.
+Of a damaged file, all rows that can still be read are kept: by SQLite from both ends, then from the raw bytes.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """What is in a file: `name` is what people call it, `version` its `user_version`, `tables` the statement of each.
+    """What is in a file: its `name` in messages, `version` (its `user_version`), `tables` (each one's CREATE TABLE).
 
-    `row` and `anchor` find what a damaged file holds where SQLite can't read it any more. Such a row is a JSON text
-    that begins with `anchor`, and its SHA-256 right behind it; `row` gives the table and the columns to insert. Then
-    all rows are put in the order of the key `moment` of their texts, where they have one.
+    `anchor` and `row` recover what SQLite can no longer read of a damaged file. There, a row is a JSON text that begins
+    with `anchor`, followed by its SHA-256; `row(content, digest)` returns the table and the columns to insert. All rows
+    are then sorted by the key `moment` of their texts, if they have one.
     """
 
     name: str
@@ -55,22 +55,22 @@ Row = Mapping[str, object]
 _DIGEST = 64
 _LONGEST = 256 * 1024  # a row
 _TEXT = partial(str, encoding="utf-8", errors="surrogateescape")
-"""How SQLite's texts are read: bytes that were damaged are no reason not to read the others."""
+"""How texts are decoded: invalid bytes in one of them must not keep the others from being read."""
 _BESIDE = ("-wal", "-shm", "-journal")
 
 
 def digest_of(content: object) -> str:
-    """Return the SHA-256 of a row's content, as it stands behind it."""
+    """Return the SHA-256 of a row's content in hexadecimal, as its column `digest` has it."""
     return hashlib.sha256(bytes_of(content)).hexdigest()
 
 
 def bytes_of(value: object) -> bytes:
-    """Return the bytes of what was read from a column, whatever they have become."""
+    """Return the bytes of a column's value, even if they are no longer a valid text."""
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
 
 
 def _version_in(path: Path) -> int:
-    """Return the `user_version` of a file, without a change to it or to what stands beside it; 0: there is none."""
+    """Return the `user_version` of a file, 0 if it has none. Neither it nor its WAL is changed."""
     import sqlite3
 
     with suppress(sqlite3.Error, UnicodeError):
@@ -81,17 +81,17 @@ def _version_in(path: Path) -> int:
 
 
 def _copy_aside(path: Path, aside: Path) -> None:
-    """Copy the file and what stands beside it to another name, on disk when this returns."""
+    """Copy the file and its WAL or rollback journal to another name; synced to disk."""
     for suffix in ("", *_BESIDE):
         source = path.with_name(path.name + suffix)
-        if source.exists() and suffix != "-shm":  # that one holds nothing of its own
+        if source.exists() and suffix != "-shm":  # the -shm is only an index of the WAL
             with replacement(aside.with_name(aside.name + suffix)) as temporary:
                 shutil.copyfile(source, temporary)
                 temporary.chmod(0o600)
 
 
-def _put_in_place(fresh: Path, path: Path) -> None:
-    """Let a new file take the place of a damaged one; what stands beside that belongs to it and goes first."""
+def _replace_damaged(fresh: Path, path: Path) -> None:
+    """Replace a damaged file by a new one. The damaged one's WAL goes first: SQLite would apply it to the new one."""
     for suffix in _BESIDE:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     fresh.replace(path)
@@ -99,44 +99,44 @@ def _put_in_place(fresh: Path, path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file and what stands beside it, where they are there."""
+    """Remove a file with its WAL, -shm and rollback journal, if they exist."""
     for suffix in ("", *_BESIDE):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _insert(connection: sqlite3.Connection, table: str, row: Row) -> None:
-    """Insert a row under the names of its columns; one that is there already, or that breaks a rule, is passed over."""
+    """Insert a row by the names of its columns; a row that is there already, or violates a constraint, is ignored."""
     values = [bytes_of(each) if isinstance(each, str) and not _is_text(each) else each for each in row.values()]
     names, marks = ", ".join(row), ", ".join("?" * len(row))
-    # The names are those of a layout.
+    # Table and columns are names of a layout, not input.
     connection.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", values)  # noqa: S608
 
 
 def _is_text(value: str) -> bool:
     try:
         value.encode("utf-8")
-    except UnicodeEncodeError:  # bytes that were damaged
+    except UnicodeEncodeError:  # it has damaged bytes (surrogates)
         return False
     return True
 
 
 def _rows_of(aside: Path, layout: Layout) -> list[tuple[str, Row]]:
-    """Return (table, row) of all that a damaged file still holds, in order; rows get new numbers."""
+    """Return (table, row) for all rows that can be recovered from a damaged file, in order, without their rowids."""
     work = aside.with_name(f".{aside.name}.{os.urandom(4).hex()}.part")
     try:
         _copy_aside(aside, work)  # SQLite changes what it opens
         found = [
-            (table, _put_right(table, row, layout))
+            (table, _restore_columns(table, row, layout))
             for table in layout.tables
-            for row in _by_sqlite(work, table, _columns(layout, table))
+            for row in _rows_by_sqlite(work, table, _columns(layout, table))
         ]
     finally:
         _remove(work)
     known = {row["content"] for _table, row in found if "content" in row}
     lost = []
-    for suffix in ("-wal", ""):  # the log has what is newer
+    for suffix in ("-wal", ""):  # the WAL first: what it has is newer
         source = aside.with_name(aside.name + suffix)
-        for content, digest in _in_bytes(source.read_bytes() if source.exists() else b"", layout.anchor):
+        for content, digest in _contents_in_bytes(source.read_bytes() if source.exists() else b"", layout.anchor):
             if content not in known:
                 known.add(content)
                 with suppress(ValueError, TypeError, KeyError):
@@ -144,8 +144,8 @@ def _rows_of(aside: Path, layout: Layout) -> list[tuple[str, Row]]:
     return sorted((*found, *lost), key=_moment) if lost else found
 
 
-def _put_right(table: str, row: Row, layout: Layout) -> Row:
-    """The row with what its content says, where that is whole: a column beside it may be damaged."""
+def _restore_columns(table: str, row: Row, layout: Layout) -> Row:
+    """Return the row with its columns taken from its content, if that is undamaged: another column may be damaged."""
     content, digest = row.get("content"), row.get("digest")
     with suppress(ValueError, TypeError, KeyError):
         if digest_of(content) == digest:
@@ -161,7 +161,7 @@ def _moment(entry: tuple[str, Row]) -> str:
 
 
 def _columns(layout: Layout, table: str) -> list[str]:
-    """The names that the table's columns should have: those in the file may be damaged as well."""
+    """The names of the table's columns by the layout, because those in the file may be damaged."""
     import sqlite3
 
     with closing(sqlite3.connect(":memory:")) as connection:
@@ -169,11 +169,11 @@ def _columns(layout: Layout, table: str) -> list[str]:
         return [name for _number, name, *_ in connection.execute(f"PRAGMA table_info({table})")]
 
 
-def _by_sqlite(path: Path, table: str, names: list[str]) -> list[Row]:
-    """The rows that SQLite reads from the beginning up to the damage, and from the end down to it."""
+def _rows_by_sqlite(path: Path, table: str, names: list[str]) -> list[Row]:
+    """The rows that SQLite can read forwards up to the damage, and backwards down to it."""
     import sqlite3
 
-    # In the order in which they stand there, whatever has become of their numbers.
+    # In the order of the table's B-tree, even if their rowids are damaged.
     ways: dict[str, dict[tuple[object, ...], Row]] = {"ASC": {}, "DESC": {}}
     for order, found in ways.items():
         # An error's text may be damaged, too.
@@ -187,8 +187,8 @@ def _by_sqlite(path: Path, table: str, names: list[str]) -> list[Row]:
     return [*ways["ASC"].values(), *rest]
 
 
-def _in_bytes(data: bytes, anchor: bytes) -> Iterator[tuple[str, str]]:
-    """The contents that stand whole in the bytes: JSON with its SHA-256 right behind it."""
+def _contents_in_bytes(data: bytes, anchor: bytes) -> Iterator[tuple[str, str]]:
+    """The undamaged (content, digest) pairs in raw bytes: JSON directly followed by its SHA-256."""
     decoder, place = json.JSONDecoder(), data.find(anchor)
     while place >= 0:
         with suppress(ValueError, RecursionError):
@@ -201,18 +201,18 @@ def _in_bytes(data: bytes, anchor: bytes) -> Iterator[tuple[str, str]]:
 
 
 class StoreError(Exception):
-    """What was asked of the file can't be done; nothing was changed."""
+    """The operation on the file failed; nothing was changed."""
 
 
 class StoreBusy(StoreError):
-    """Another process has had the file for too long."""
+    """Another process has held the file's lock for too long."""
 
 
 class StoreNewer(StoreError):
-    """A newer version of the application wrote the file: it isn't ours to touch."""
+    """A newer version of the application wrote the file, so this version must not change it."""
 
 
-# Those of which we know it. What isn't named, also one in user space, has the slower way that is safe anywhere.
+# File systems known to be local. On others, such as FUSE, a rollback journal is used: slower, but safe anywhere.
 _LOCAL = {
     "bcachefs", "btrfs", "ecryptfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "reiserfs", "tmpfs",
     "xfs", "zfs",
@@ -221,7 +221,7 @@ _DRIVE_REMOTE = 4
 
 
 def is_local(folder: Path) -> bool:
-    """Tell whether the folder is on a disk of this computer; False where that isn't known."""
+    """Tell whether the folder is on a local disk; False if that isn't known. A WAL isn't safe on a network share."""
     folder = folder.resolve()
     if os.name == "nt":
         return not _is_remote_drive(folder)
@@ -235,7 +235,7 @@ def is_local(folder: Path) -> bool:
 
 
 def kind_on_linux(folder: Path, mounts: str) -> str:
-    """Return the type of the folder's file system; `mounts` is what `/proc/self/mountinfo` says."""
+    """Return the type of the folder's file system; `mounts` is the content of `/proc/self/mountinfo`."""
     found, longest = "", -1
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
@@ -243,13 +243,13 @@ def kind_on_linux(folder: Path, mounts: str) -> str:
         if len(words) < 5 or not after:
             continue
         place = words[4].encode("latin-1", "replace").decode("unicode_escape")  # a blank is \040
-        if _is_below(folder, place) and len(place) >= longest:  # the later one lies over the earlier one
+        if _is_below(folder, place) and len(place) >= longest:  # of equal mount points the later one covers the earlier
             found, longest = after.split()[0], len(place)
     return found
 
 
 def is_local_on_bsd(folder: Path, mounts: str) -> bool:
-    """Tell whether the folder is on a local disk; `mounts` is what `mount` says on macOS and its relatives."""
+    """Tell whether the folder is on a local disk; `mounts` is the output of `mount` on macOS or a BSD."""
     local, longest = False, -1
     for line in mounts.splitlines():
         before, _, words = line.rpartition(" (")
@@ -280,7 +280,7 @@ PATIENCE = 20.0
 
 _APPLICATION_ID = 0x41425131  # "ABQ1", as `file` sees it
 
-# SQLite's words where the file isn't damaged: somebody has it, or the disk refuses.
+# Words in errors of SQLite that don't mean damage: another process has the file, or the disk fails.
 _REFUSALS = ("locked", "full", "I/O", "unable to open", "readonly", "memory")
 
 Clock = Callable[[], datetime.datetime]
@@ -291,13 +291,13 @@ now: Clock = partial(datetime.datetime.now, datetime.timezone.utc)
 
 
 class Database:
-    """A file of one user. Several processes and threads may use it; `opened` raises `StoreError`."""
+    """A file of one user, which several processes and threads may use. `opened` raises `StoreError`."""
 
     def __init__(self, path: Path, layout: Layout, lock: Path, clock: Clock = now) -> None:
         self.path = path
         self.problems: list[str] = []
         """A sentence for each damage that was found."""
-        self.was_mended = False
+        self.was_repaired = False
         self._layout = layout
         self._lock = lock
         self._in_use = f"Another window is using {_lowered(layout.name)} at the moment."
@@ -308,9 +308,9 @@ class Database:
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """Let what this thread does with the file until the end of the block be done over one connection.
+        """Use one connection for all uses of the file by this thread in the block.
 
-        Where a log isn't safe, or an open file can't be replaced (Windows), it is opened for each use all the same.
+        Where a WAL isn't safe, or an open file can't be replaced (Windows), each use opens the file all the same.
         """
         if hasattr(self._kept, "connection") or os.name != "posix":
             yield
@@ -323,20 +323,19 @@ class Database:
             del self._kept.connection
             if connection is not None:
                 with suppress(StoreError, OSError), self._locked():
-                    is_known = self._left == self._present()
-                    connection.close()  # writes what is in the log into the file
-                    self._left = self._present() if is_known else ()
-                connection.close()  # where the lock couldn't be had: SQLite has locks of its own
+                    is_known = self._left == self._fingerprint()
+                    connection.close()  # checkpoints the WAL
+                    self._left = self._fingerprint() if is_known else ()
+                connection.close()  # if our lock wasn't free; SQLite's own locks protect the file
 
     @contextmanager
     def opened(
         self, committed: Callable[[], object] | None = None, *, durable: bool = True
     ) -> Iterator[sqlite3.Connection]:
-        """Have the file alone, in one transaction: on disk when the block has ended, undone where it raises.
+        """Hold the lock for one transaction: committed to disk at the end of the block, rolled back if that raises.
 
-        `committed` is called afterwards, under the same lock. Without `durable` it waits for fewer syncs, and a power
-        cut may take the change back, but nothing else. On a disk that can only be read, what the file holds can still
-        be read.
+        `committed` is called after the commit, under the same lock. Without `durable` the commit waits for fewer syncs:
+        a power cut may undo it, but nothing else. On a read-only disk, the file can still be read.
         """
         try:
             import sqlite3
@@ -345,7 +344,7 @@ class Database:
         try:
             with self._locked() as is_writable:
                 with self._connection(is_writable) as connection:
-                    # EXTRA: the name of a rollback journal is gone from the disk as well.
+                    # EXTRA also syncs the folder after the rollback journal was deleted: else it might come back.
                     level = "EXTRA" if not self._is_local else "FULL" if durable else "NORMAL"
                     connection.execute(f"PRAGMA synchronous = {level}")
                     connection.execute("BEGIN IMMEDIATE" if is_writable else "BEGIN")
@@ -355,7 +354,7 @@ class Database:
                     finally:
                         if connection.in_transaction:
                             connection.execute("ROLLBACK")
-                self._left = self._present()
+                self._left = self._fingerprint()
                 if committed is not None and is_writable:
                     committed()
         except sqlite3.Error as error:
@@ -368,24 +367,24 @@ class Database:
 
     @contextmanager
     def _connection(self, is_writable: bool) -> Iterator[sqlite3.Connection]:
-        """The connection for one use. One that is kept open stays so, unless the use fails."""
+        """The connection for one use. One that is kept open stays open, unless the use fails."""
         kept = getattr(self._kept, "connection", None)
         left, self._left = self._left, ()
-        is_known = left == self._present() != ()
+        is_known = left == self._fingerprint() != ()
         if kept is not None:
             self._kept.connection = None
-            if not is_known or self._kept.log != self._present("-wal")[:1]:
-                kept.close()  # where the file is another one by now, SQLite leaves what stands beside it alone
+            if not is_known or self._kept.log != self._fingerprint("-wal")[:1]:
+                kept.close()  # if the file was replaced, SQLite leaves the new one's WAL alone
                 kept = None
-        connection = kept or (self._connect(is_writable) if is_known else self._checked_or_mended(is_writable))
+        connection = kept or (self._connect(is_writable) if is_known else self._checked_or_repaired(is_writable))
         with ExitStack() as stack:
             stack.enter_context(closing(connection))
             yield connection
             if hasattr(self._kept, "connection") and self._is_local and is_writable:
-                self._kept.connection, self._kept.log = connection, self._present("-wal")[:1]
+                self._kept.connection, self._kept.log = connection, self._fingerprint("-wal")[:1]
                 stack.pop_all()
 
-    def _checked_or_mended(self, is_writable: bool) -> sqlite3.Connection:
+    def _checked_or_repaired(self, is_writable: bool) -> sqlite3.Connection:
         import sqlite3
 
         if self.path.exists() and self.path.stat().st_size > LARGEST:
@@ -394,16 +393,16 @@ class Database:
         try:
             with ExitStack() as stack:
                 connection = stack.enter_context(closing(self._connect(is_writable)))
-                if not (damage := self._damage(connection)):
+                if not (damage := self._find_damage(connection)):
                     stack.pop_all()
                     return connection
-        except (sqlite3.DatabaseError, UnicodeError) as error:  # its text may be damaged, too
+        except (sqlite3.DatabaseError, UnicodeError) as error:  # the error's text may quote damaged bytes
             if isinstance(error, sqlite3.OperationalError) and any(each in str(error) for each in _REFUSALS):
                 raise
             damage = str(error)
         if not is_writable:
-            raise StoreError(f"{self._layout.name} is damaged, and can't be mended here: {self.path}.")
-        self._mend(damage)
+            raise StoreError(f"{self._layout.name} is damaged, and can't be repaired here: {self.path}.")
+        self._repair(damage)
         return self._connect(is_writable)
 
     def _connect(self, is_writable: bool) -> sqlite3.Connection:
@@ -418,13 +417,13 @@ class Database:
             connection.text_factory = _TEXT
             if self._is_local is None:
                 self._is_local = is_local(self.path.parent)
-            if not (self._is_local and (hasattr(self._kept, "connection") or self._present("-shm"))):
-                # Nobody keeps it open. So it needs no `-shm` file, for which a full disk has no room.
+            if not (self._is_local and (hasattr(self._kept, "connection") or self._fingerprint("-shm"))):
+                # Nobody else has it open: then no -shm file is needed, for which a full disk would have no room.
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             if not self.path.stat().st_size:
-                connection.execute("PRAGMA auto_vacuum = FULL")  # before anything is in it
+                connection.execute("PRAGMA auto_vacuum = FULL")  # has to be set before the first table is created
             connection.execute(f"PRAGMA journal_mode = {'WAL' if self._is_local else 'DELETE'}")
-            connection.execute("PRAGMA fullfsync = ON")  # macOS: to the disk, not into its memory
+            connection.execute("PRAGMA fullfsync = ON")  # macOS: flush the drive's cache, too
             connection.execute("PRAGMA checkpoint_fullfsync = ON")
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute(f"PRAGMA max_page_count = {LARGEST // PAGE}")
@@ -434,7 +433,7 @@ class Database:
         return connection
 
     def _copied(self) -> sqlite3.Connection:
-        """What the file holds, in memory, from a disk that can only be read: SQLite may need files beside it."""
+        """A copy of the file in memory, if its disk is read-only: SQLite might have to create files beside it."""
         import sqlite3
         import tempfile
 
@@ -448,31 +447,31 @@ class Database:
                 _copy_aside(self.path, copy)
                 with closing(sqlite3.connect(copy)) as connection:
                     connection.backup(memory)
-            self._damage(memory)  # gives it the tables that a version before didn't have
+            self._find_damage(memory)  # creates the tables that an earlier version didn't have
         memory.execute("PRAGMA query_only = ON")
         return memory
 
-    def _present(self, suffix: str = "") -> tuple[int, ...]:
-        """Numbers that change with the file, or one beside it; empty where there is none."""
+    def _fingerprint(self, suffix: str = "") -> tuple[int, ...]:
+        """Numbers that change with the file (or the file with `suffix`); empty if it doesn't exist."""
         try:
             status = self.path.with_name(self.path.name + suffix).stat()
         except OSError:
             return ()
         return status.st_ino, status.st_size, status.st_mtime_ns
 
-    def _damage(self, connection: sqlite3.Connection) -> str:
-        """Check the file, and give a new one its tables; return what is wrong with it, '' if nothing is."""
+    def _find_damage(self, connection: sqlite3.Connection) -> str:
+        """Check the file, after creating missing tables; return what is damaged, '' if nothing is."""
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         self._refuse_newer(version)
         if _is_writable(connection) and _says_readonly(connection):
             return "it says that it can only be read"
         there = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
         if version < self._layout.version and bool(version) == bool(there) and _is_writable(connection):
-            self._lay_out(connection, there)  # a new file, or one of a version that had fewer tables
-            return self._damage(connection)
+            self._lay_out(connection, there)  # a new file, or one of an earlier version with fewer tables
+            return self._find_damage(connection)
         if version != self._layout.version or not self._layout.tables.items() <= there.items():
             return "its tables aren't what they should be"
-        # Not `quick_check`: that one doesn't see an index that misses a row.
+        # Not `quick_check`: it doesn't notice that an index lacks a row.
         (said, *_more) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         return "" if said == "ok" else str(said)
 
@@ -491,26 +490,26 @@ class Database:
                 " Install the newer version here."
             )
 
-    def _mend(self, damage: str) -> None:
-        """Put the file aside as it is, and go on with all that can be read of it."""
+    def _repair(self, damage: str) -> None:
+        """Put the file aside as it is, and go on with a new one that has all rows that can be recovered."""
         name = f"damaged-{self._clock():%Y%m%dT%H%M%S}-{os.urandom(2).hex()}{self.path.suffix}"
         aside = self.path.with_name(name)
         try:
             _copy_aside(self.path, aside)
             rows = _rows_of(aside, self._layout)
-            self._begin_anew(rows)
+            self._start_over(rows)
         except BaseException:
-            _remove(aside)  # or each attempt would leave another copy
+            _remove(aside)  # otherwise each attempt would leave a copy
             raise
-        self.was_mended = True
+        self.was_repaired = True
         count = "1 entry of it was" if len(rows) == 1 else f"{len(rows)} entries of it were"
-        self._tell(
+        self._report_problem(
             f"{self._layout.name} was damaged ({' '.join(damage.split())}). {count} read; the file was put aside whole:"
             f" {aside}."
         )
 
-    def _begin_anew(self, rows: Iterable[tuple[str, Row]]) -> None:
-        """Let a new file with these rows take the place of the damaged one."""
+    def _start_over(self, rows: Iterable[tuple[str, Row]]) -> None:
+        """Replace the damaged file by a new one with these rows."""
         import sqlite3
 
         fresh = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}.part")
@@ -523,17 +522,17 @@ class Database:
                 for table, row in rows:
                     _insert(connection, table, row)
                 connection.execute("COMMIT")
-            _put_in_place(fresh, self.path)
+            _replace_damaged(fresh, self.path)
         finally:
             _remove(fresh)
 
-    def _tell(self, sentence: str) -> None:
+    def _report_problem(self, sentence: str) -> None:
         self.problems.append(sentence)
         log.error("%s", sentence)
 
     @contextmanager
     def _locked(self) -> Iterator[bool]:
-        """Have the file alone, and say whether it can be changed: where nobody can, no lock is needed."""
+        """Hold the lock; yield whether the file can be written. If nobody can write it, no lock is taken."""
         if not self.path.exists():
             made_durable(self.path.parent)
         is_writable = may_write(self.path)
@@ -543,8 +542,7 @@ class Database:
 
 @contextmanager
 def locked(path: Path, patience: float, in_use: str, kind: type[Exception] = StoreBusy) -> Iterator[None]:
-    """Hold a lock that one process holds at a time; after `patience` seconds raises that kind of error, which says
-    `in_use`."""
+    """Hold a lock file, which one process at a time can hold. Raises `kind(in_use)` after `patience` seconds."""
     import filelock
 
     lock = filelock.FileLock(path, timeout=patience, poll_interval=0.02)
@@ -573,7 +571,7 @@ def _is_writable(connection: sqlite3.Connection) -> bool:
 
 
 def _says_readonly(connection: sqlite3.Connection) -> bool:
-    """Tell whether SQLite may only read the file by what it says itself, which none of ours does."""
+    """Tell whether the file's header (bytes 18 and 19) lets SQLite only read it, which is damage in a file of ours."""
     import sqlite3
 
     try:

@@ -1,4 +1,4 @@
-"""The file that may be thrown away: what is half typed in open windows, and the last known copy of the databases."""
+"""The file that may be deleted: drafts (half-typed records) of open windows, and the last known copy of databases."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ log = logging.getLogger(__name__)
 SLOTS = 16
 NOBODYS = 0
 FORMAT = 2
-"""Of the files that version 1.0 wrote, one a window."""
+"""How many draft files version 1.0 wrote at most, one for each window."""
 
 RecordKey = tuple[datetime.date, str, str, int]
 Draft = dict[str, Any]
 
 
 class DraftId(NamedTuple):
-    """Which plot is half typed, and whether its saved record was being corrected."""
+    """The record that a draft is of, and whether the draft corrects a saved one."""
 
     key: RecordKey
     corrects: bool
 
 
 class Content(NamedTuple):
-    """The drafts that were left behind, what stood in the form, and what was typed ahead for other plots."""
+    """The drafts of one window: of plots that were left, of the record in the form, and typed ahead for later plots."""
 
     kept: tuple[Draft, ...] = ()
     in_form: Draft | None = None
@@ -44,7 +44,7 @@ class Content(NamedTuple):
 
 
 def id_of(draft: Mapping[str, Any]) -> DraftId | None:
-    """The plot of a draft; ``None`` while its date, time, lab or plot isn't a valid one."""
+    """The record that a draft is of; ``None`` while its date, time, lab or plot is missing or invalid."""
     opened = draft.get("opened")
     if opened is not None:
         date, time, lab, plot = opened
@@ -59,10 +59,10 @@ def id_of(draft: Mapping[str, Any]) -> DraftId | None:
 
 
 class DraftFile:
-    """Windows of one user each take a slot of their own, held by a file lock, so drafts whose lock is free belong to
-    a window that is gone. Windows of earlier versions hold the same locks.
+    """The drafts of this window. Each window of a user has a slot, and holds its file lock: if the lock of a slot with
+    drafts is free, its window is gone. Windows of earlier versions hold the same locks.
 
-    All methods do file work: call them on a worker thread, one at a time. They raise `StoreError`.
+    All methods read or write files: call them on a worker thread, one at a time. They raise `StoreError`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,9 +78,9 @@ class DraftFile:
         return self._file.problems if self._file is not None else []
 
     def take_over(self) -> Content:
-        """Take a slot; returns the drafts of all windows that are gone.
+        """Take a slot, and return the drafts of all windows that are gone.
 
-        What two of them have of the same plot stays where it is, for the next window.
+        If two of them have a draft of the same record, one of the two is left for the next window.
         """
         free: dict[int, Any] = {}
         found: Content | None = None
@@ -90,7 +90,7 @@ class DraftFile:
                 stored = self._stored(connection)
                 taken = list(self._free_slots(stored, free))
                 for source in (each for slot in taken for each in (*stored.get(slot, ()), *self._earlier(slot))):
-                    found, rest = (source, Content()) if found is None else _joined(found, source)
+                    found, rest = (source, Content()) if found is None else _merge_contents(found, source)
                     left.append(rest)
                 if taken:
                     connection.executemany("DELETE FROM drafts WHERE slot = ?", [(slot,) for slot in taken])
@@ -106,33 +106,33 @@ class DraftFile:
         return found or Content()
 
     def write(self, content: Content | None) -> None:
-        """Keep the drafts on disk; ``None``: there are none."""
+        """Write the drafts of this window to disk; ``None``: there are none."""
         rows = _rows(content or Content())
         if self._slot is None and self._looked:
-            return  # a window beyond the last slot
+            return  # there was no free slot for this window
         with self.database.opened() as connection:
             if self._slot is None:
-                self._begin_anew(connection)
+                self._start_over(connection)
             connection.execute("DELETE FROM drafts WHERE slot = ?", (self._slot,))
             _insert(connection, self._slot, rows)
 
     def release(self) -> None:
-        """Give the slot back."""
+        """Release the slot."""
         if self._lock is not None:
             self._lock.release()
 
     @property
     def database(self) -> Database:
-        """The file itself: the last known copy is written over the same one, or each would take what the other wrote
-        for another process's, and check all of it."""
+        """The file's `Database`, for the last known copy, too: two objects would take each other's changes for those of
+        another process, and check the whole file after each."""
         if self._file is None:
-            self._file = opened_throwaway(self._folder)
+            self._file = throwaway_file(self._folder)
         return self._file
 
     # -- inside -----------------------------------------------------------------------------------------
 
     def _free_slots(self, stored: Mapping[int, Any], free: dict[int, Any]) -> Iterator[int]:
-        """Lock the slots that no window has: first those with drafts, then an empty one; at last nobody's drafts."""
+        """Lock the slots that no window holds: first those with drafts, then an empty one; the last is 0, nobody's."""
         filled = [slot for slot in range(1, SLOTS + 1) if slot in stored or any(map(Path.exists, self._files(slot)))]
         for slot in (*filled, *(each for each in range(1, SLOTS + 1) if each not in filled)):
             if free and slot not in filled:
@@ -157,8 +157,8 @@ class DraftFile:
             return None
         return lock
 
-    def _begin_anew(self, connection: sqlite3.Connection) -> None:
-        """Take an empty slot: the disk refused when the others' drafts were looked for, and they are the next one's."""
+    def _start_over(self, connection: sqlite3.Connection) -> None:
+        """Take an empty slot after the disk failed while drafts were taken over: the next window takes them over."""
         stored = self._stored(connection)
         for slot in range(1, SLOTS + 1):
             if slot not in stored and not any(map(Path.exists, self._files(slot))):
@@ -168,14 +168,14 @@ class DraftFile:
                     return
 
     def _stored(self, connection: sqlite3.Connection) -> dict[int, list[Content]]:
-        """What each slot holds; a draft that makes no sense is put aside."""
+        """The drafts of each slot; one that can't be read is put aside."""
         from abq_data_entry.store.database import digest_of
 
         rows: dict[int, list[tuple[str, Draft]]] = {}
         for number, slot, text, digest in connection.execute("SELECT * FROM drafts ORDER BY number").fetchall():
             try:
                 if digest_of(text) != digest:
-                    raise ValueError("it isn't as it was written")
+                    raise ValueError("its digest doesn't match")
                 content = json.loads(text)
                 if content["place"] != "ahead":
                     _check(content["draft"])
@@ -188,7 +188,7 @@ class DraftFile:
         stored = {slot: [_content(each)] for slot, each in rows.items()}
         return {**stored, NOBODYS: nobodys} if nobodys else stored
 
-    # -- what versions before the database wrote: `drafts-N.json`, and before that `draft-N.json`
+    # -- files of versions that had no SQLite file: `drafts-N.json`, and before them `draft-N.json`
 
     def _files(self, slot: int) -> tuple[Path, ...]:
         return tuple(self._folder / f"{name}-{slot}.json" for name in ("drafts", "draft")) if slot else ()
@@ -208,12 +208,12 @@ class DraftFile:
             try:
                 if path.exists():
                     path.replace(path.with_suffix(".taken-over"))
-            except OSError as error:  # then it is taken over once more, and known as what is there
+            except OSError as error:  # it will be taken over again, and recognized as a duplicate
                 log.warning("%s can't be renamed: %s", path, error)
 
 
 def _rows(content: Content) -> list[tuple[str, str]]:
-    """Each draft as a text, with its SHA-256."""
+    """Each draft as (JSON, SHA-256)."""
     from abq_data_entry.store.database import digest_of
 
     drafts = [("kept", each) for each in content.kept]
@@ -234,8 +234,8 @@ def _insert(connection: sqlite3.Connection, slot: int | None, rows: Iterable[tup
     connection.executemany(statement, [(slot, *row) for row in rows])
 
 
-def _joined(mine: Content, other: Content) -> tuple[Content, Content]:
-    """Both together; and what of ``other`` has to wait for the next window."""
+def _merge_contents(mine: Content, other: Content) -> tuple[Content, Content]:
+    """Return both together, and what of ``other`` is left for the next window."""
     in_form = mine.in_form
     kept = {id_of(each): each for each in mine.kept}
     taken = {**kept, id_of(in_form): in_form} if in_form is not None else dict(kept)
@@ -256,7 +256,7 @@ def _joined(mine: Content, other: Content) -> tuple[Content, Content]:
 
 
 def _put_aside(path: Path, text: str | None = None) -> None:
-    """Keep what makes no sense for a person to look at: it isn't ours to throw away."""
+    """Keep what can't be read in a file, for somebody to look at, because a user has typed it."""
     import secrets  # not at the top: every start would pay for OpenSSL
 
     aside = path.with_suffix(f".damaged-{secrets.token_hex(4)}")
@@ -287,7 +287,7 @@ def _earlier_content_in(draft: Any) -> Content:
 
 
 def _check(draft: Any) -> None:
-    """Raise an error if it isn't what the form gave: texts by field, the key of an opened record, its texts."""
+    """Raise an error unless it is a draft: texts by field, the key of an opened record, its texts."""
     texts = (*draft["texts"].items(), *(draft.get("baseline") or {}).items())
     if not all(isinstance(text, str) for pair in texts for text in pair):
         raise ValueError("a text is expected")
@@ -312,10 +312,10 @@ _TABLES = {
 }
 
 
-def opened_throwaway(folder: Path) -> Database:
-    """The file of that folder, which may be thrown away; nothing is done with it yet."""
+def throwaway_file(folder: Path) -> Database:
+    """The file of that folder; it isn't opened yet."""
     from abq_data_entry.store.database import (
-        Database,  # not at the top: no start pays for it
+        Database,  # not at the top, where it would slow down the start
         Layout,
     )
 

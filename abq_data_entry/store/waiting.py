@@ -1,6 +1,6 @@
-"""The file of all that waits on this computer: records that the database doesn't have yet, and deliveries.
+"""The file of what waits on this computer: records that the database doesn't have yet, and deliveries.
 
-`journal` and `outbox` each use their own tables of it. It isn't to be thrown away.
+`journal` and `outbox` each use their own tables in it. It must not be deleted.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _TABLES = {
 
 
 def open_waiting_file(folder: Path, clock: Clock) -> Database:
-    """The file in that folder; nothing is done with it yet."""
+    """The file in that folder; it isn't opened yet."""
     layout = Layout("The journal of this computer", 2, _TABLES, b'{"id":"', _row)
-    # Windows of versions before hold the same lock when they write into `journal.log`.
+    # Windows of earlier versions hold the same lock when they write `journal.log`.
     return Database(folder / "waiting.sqlite", layout, folder / "writing.lock", clock)
 
 

@@ -12,7 +12,7 @@ import pytest
 from abq_data_entry import fields
 from abq_data_entry.journal import Journal, new_entry
 from abq_data_entry.network.brapi_records import Known
-from abq_data_entry.store.drafts import opened_throwaway
+from abq_data_entry.store.drafts import throwaway_file
 from tests.models.records import record
 from tests.test_documents import ADMINISTRATORS, ARCHITECTURE, ROOT, rows, text_of
 from tests.test_imports import modules, packages_of
@@ -59,7 +59,7 @@ def test_the_tables_of_sqlite_are_those_that_are_made(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     journal.keep(new_entry("this computer/abq", fields.parse_record(record()), "insert"))
     (tmp_path / "drafts").mkdir()
-    with opened_throwaway(tmp_path / "drafts").opened():
+    with throwaway_file(tmp_path / "drafts").opened():
         pass
     Known("https://breedbase.example/brapi/v2", tmp_path / "brapi.sqlite").note({})
     told = {(row[0], row[1]): row[2] for row in rows(ARCHITECTURE) if row[0].endswith(".sqlite`") and len(row) == 4}

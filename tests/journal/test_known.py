@@ -18,7 +18,7 @@ from abq_data_entry.journal import Known, KnownFile
 from abq_data_entry.journal import known as known_room
 from abq_data_entry.models import CheckProgress, Choices
 from abq_data_entry.store.database import digest_of
-from abq_data_entry.store.drafts import DraftFile, opened_throwaway
+from abq_data_entry.store.drafts import DraftFile, throwaway_file
 from tests.models.records import DATE, faulty, record, typed
 
 NOW = datetime.datetime(2026, 11, 20, 9, tzinfo=datetime.timezone.utc)
@@ -81,11 +81,11 @@ def test_it_comes_back_from_its_file(known: Known, tmp_path: Path) -> None:
 def test_a_copy_that_cannot_be_used_is_none(known: Known, tmp_path: Path, change: str) -> None:
     name = "db2" if change.startswith("database") else "db1:5432/abq"
     KnownFile(tmp_path, name).write(known)
-    with opened_throwaway(tmp_path).opened() as connection:
+    with throwaway_file(tmp_path).opened() as connection:
         connection.execute(f"UPDATE known SET {change}")
     file = KnownFile(tmp_path, "db1:5432/abq")
     assert file.read() is None
-    with opened_throwaway(tmp_path).opened() as connection:
+    with throwaway_file(tmp_path).opened() as connection:
         assert not connection.execute("SELECT * FROM known").fetchall()
     file.write(known)
     assert file.read() == known
@@ -93,7 +93,7 @@ def test_a_copy_that_cannot_be_used_is_none(known: Known, tmp_path: Path, change
 
 def test_a_copy_of_impossible_size_is_not_kept(known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     KnownFile(tmp_path / "measured", "db1:5432/abq").write(known)
-    with opened_throwaway(tmp_path / "measured").opened() as connection:
+    with throwaway_file(tmp_path / "measured").opened() as connection:
         (row,) = connection.execute("SELECT * FROM known")
     length = max(len(each) for each in row if isinstance(each, str))
     for largest, kept in ((length, known), (length - 1, None)):
@@ -161,7 +161,7 @@ def test_a_copy_of_another_version_with_other_fields_is_read(known: Known, tmp_p
         texts["Plants"] = "25"  # which may have been allowed
     text = json.dumps(content)
     file.write(known)
-    with opened_throwaway(tmp_path).opened() as connection:
+    with throwaway_file(tmp_path).opened() as connection:
         connection.execute("UPDATE known SET content = ?, digest = ?", (text, digest_of(text)))
     found = file.read()
     assert found is not None

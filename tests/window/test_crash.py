@@ -13,7 +13,7 @@ from pathlib import Path
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.store.drafts import opened_throwaway
+from abq_data_entry.store.drafts import throwaway_file
 from tests.fixtures.window import Window, close, write_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +63,7 @@ def asked(stored: SQLModel, *words: str) -> bool:
 
 
 def drafts() -> str:
-    with opened_throwaway(Path(os.environ["ABQ_DATA_DIR"]) / "drafts").opened() as connection:
+    with throwaway_file(Path(os.environ["ABQ_DATA_DIR"]) / "drafts").opened() as connection:
         return "".join(text for (text,) in connection.execute("SELECT content FROM drafts"))
 
 

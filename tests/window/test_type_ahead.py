@@ -18,7 +18,7 @@ import pytest
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.store.drafts import opened_throwaway
+from abq_data_entry.store.drafts import throwaway_file
 from abq_data_entry.views.conflict import ConflictDialog
 from abq_data_entry.views.typed_keys import QUIET_SECONDS, AheadLine
 from tests.fixtures.cluster import OWNER, Node, frozen
@@ -324,7 +324,7 @@ def test_what_was_typed_ahead_survives_the_program(open_window: Callable[[], Win
 
 def drafts_ahead() -> list[Any]:
     """What is typed ahead, as it stands on the disk."""
-    with opened_throwaway(Path(os.environ["ABQ_DATA_DIR"]) / "drafts").opened() as connection:
+    with throwaway_file(Path(os.environ["ABQ_DATA_DIR"]) / "drafts").opened() as connection:
         rows = [json.loads(content) for (content,) in connection.execute("SELECT content FROM drafts")]
     return [each["draft"] for each in rows if each["place"] == "ahead"]
 
