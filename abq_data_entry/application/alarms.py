@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..models.alarms import Alarm
     from ..views.action_list import ActionRow
     from ..views.alarms import AlarmsWindow
-    from ..workflows.alarms import Looked
+    from ..workflows.alarms import AlarmsChecked
     from .preferences import Settings
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
 
             return look_up(key, username, place, silent).login
 
-        def work(job: Job) -> Looked:
+        def work(job: Job) -> AlarmsChecked:
             from ..workflows.alarms import look, verified  # no start waits for it
 
             return look(model, values, known, by, job.cancel, verified(model, values) if is_own else ())
@@ -89,7 +89,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
             ANY, work, name="alarms", done=self._looked, failed=self._not_looked, with_job=True
         )
 
-    def _looked(self, looked: Looked) -> None:
+    def _looked(self, looked: AlarmsChecked) -> None:
         for problem in looked.problems:
             log.warning("%s", problem)
         self.look()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import fields
 from ..jobs import Jobs
 from ..views import DataRecordForm
-from ..workflows.save_record import Conflict, Save, Saved, bring_together
+from ..workflows.save_record import Conflict, Save, Saved, merge_versions
 from .entry import question_of, resolve
 from .messages import Messages, place, reason_of
 from .state import State
@@ -109,7 +109,7 @@ class Deciding:
         last = same[-1]
         save = Save(last.record, "update", author=last.author, reason=last.reason, whole_check=last.whole_check,
                     typed=last.moment)  # fmt: skip
-        self._ask(same, save, bring_together(last.record, base, found))
+        self._ask(same, save, merge_versions(last.record, base, found))
 
     def _ask(self, same: list[Entry], save: Save, found: Conflict, former: ConflictDialog | None = None) -> None:
         question = question_of(found, save.author, same[-1].moment)

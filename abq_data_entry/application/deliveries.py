@@ -13,11 +13,11 @@ from ..jobs import ANY, Job, Jobs
 from ..network.destinations import destination
 from ..workflows.deliver_day import (
     PATIENCE,
+    AttemptMonitor,
     Login,
-    NotNow,
+    NotAttempted,
     Outcome,
     Values,
-    Watching,
     deliver,
     deliver_day,
     open_outbox,
@@ -79,10 +79,10 @@ class Attempts:
         return False
 
     @contextmanager
-    def watch(self, delivery: Delivery) -> Iterator[Watching]:
+    def watch(self, delivery: Delivery) -> Iterator[AttemptMonitor]:
         """Show how far the attempt is, and let it be cancelled; after a cancel of the command there is no other."""
         if self.job.cancel.is_set():
-            raise NotNow("The command was cancelled.")
+            raise NotAttempted("The command was cancelled.")
         identifier, self.job.latest = delivery.identifier, None
 
         def stop() -> None:
@@ -91,7 +91,7 @@ class Attempts:
 
         self.running[identifier] = Running(stop, self.job)
         try:
-            yield Watching(self.job.report, self.job.cancel)
+            yield AttemptMonitor(self.job.report, self.job.cancel)
         finally:
             self.running.pop(identifier, None)
 
@@ -101,7 +101,7 @@ class Attempts:
 
         def told(outcome: Outcome) -> None:
             nonlocal unrecorded
-            if not isinstance(outcome.error, NotNow):
+            if not isinstance(outcome.error, NotAttempted):
                 outcomes.append(outcome)
                 # Where the database can't be told now it is asked again only at the end.
                 unrecorded = unrecorded or outbox.record(box, model, outcome.delivery)

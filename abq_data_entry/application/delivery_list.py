@@ -288,7 +288,7 @@ def _other_name(delivery: Delivery) -> str:
 def _receipt(delivery: Delivery, following: str) -> str:
     login = f", as {delivery.username}" if delivery.username else ""
     lines = [
-        f"{delivery.name}, version {delivery.version}, {delivery.size:,} bytes, number {delivery.short}",
+        f"{delivery.name}, version {delivery.version}, {delivery.size:,} bytes, number {delivery.short_id}",
         f"to {delivery.address} by {destination(delivery.kind).name}{login}{_other_name(delivery)}",
         f"SHA-256 {delivery.sha256}",
         _once(f"{delivery.state.capitalize()}.", following),

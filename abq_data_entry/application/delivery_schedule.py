@@ -15,7 +15,7 @@ from ..workflows.deliver_day import open_outbox
 if TYPE_CHECKING:
     import tkinter as tk
 
-    from ..workflows.scheduled import Looked
+    from ..workflows.scheduled import Scheduled
     from .deliveries import Deliveries
     from .logins import Login
     from .messages import Messages, Say
@@ -78,14 +78,14 @@ class DeliverySchedule:
         known = self._deliveries.logins
         logins, silent = known.known(scheduled, values), known.keyring_silent
 
-        def work(job: Job) -> Looked:
+        def work(job: Job) -> Scheduled:
             from ..workflows.scheduled import put_in_due  # no start waits for it
 
             return put_in_due(open_outbox(), model, values, partial(_login, logins, silent))
 
         self._job = self._jobs.submit(ANY, work, name=SUBJECT, done=self._looked, failed=self._failed, with_job=True)
 
-    def _looked(self, looked: Looked) -> None:
+    def _looked(self, looked: Scheduled) -> None:
         for delivery, login in looked.waiting:
             self._deliveries.send(delivery.kind, [delivery], looked.values, login)
         for problem in looked.problems:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from ..models.destinations import Receipt
     from ..outbox import Delivery
-    from ..workflows.receipts import Read
+    from ..workflows.receipts import MailboxRead
     from .logins import Login, Logins
     from .messages import Messages, Say
     from .preferences import Settings
@@ -43,7 +43,7 @@ class Looked(NamedTuple):
 
     reopened: Sequence[Delivery]
     damage: Sequence[str]
-    read: Read | None = None
+    read: MailboxRead | None = None
     login: Login | None = None
     problem: str = ""
     passes: bool = False
@@ -275,7 +275,7 @@ def _read(model: SQLModel, values: Values | None, login: Login | None, cancel: t
     deliveries of this computer's outbox."""
     from .. import outbox
     from ..network.failures import Cancelled, UserFacingError, describe_failure
-    from ..workflows.receipts import read_mailbox, take_in
+    from ..workflows.receipts import apply_answers, read_mailbox
 
     box, found = open_outbox(), Looked((), ())
     login = login or (None if values is None else _login(values))
@@ -290,7 +290,7 @@ def _read(model: SQLModel, values: Values | None, login: Login | None, cancel: t
             passes = isinstance(error, UserFacingError) and error.transient
             refused = outbox.login_refused(error)
             found = Looked((), (), None, login, describe_failure(error), passes, refused)
-    return found._replace(reopened=take_in(box, model), damage=box.problems)
+    return found._replace(reopened=apply_answers(box, model), damage=box.problems)
 
 
 def _watched(model: SQLModel, values: Values, login: Login, news: threading.Event, end: threading.Event) -> None:

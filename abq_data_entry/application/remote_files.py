@@ -364,10 +364,10 @@ class RemoteFilesView:
         self._run(f"Fetching {entry.shown}…", get, done)
 
     def _take_in(self, model: SQLModel, found: Any) -> None:
-        from ..workflows.import_lists import take_in
+        from ..workflows.import_lists import import_list
 
         self._jobs.submit(
-            "database", take_in, model, found, done=self.window.say,
+            "database", import_list, model, found, done=self.window.say,
             failed=lambda error: self.window.say(reason_of(error)),
         )  # fmt: skip
 

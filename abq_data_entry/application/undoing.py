@@ -13,7 +13,7 @@ from ..constants import FieldNames as F
 from ..views.conflict import ConflictDialog, ConflictText
 from ..views.reasoned import Asked, ReasonedDialog
 from ..widgets.focus import focused_widget
-from ..workflows.save_record import bring_together
+from ..workflows.save_record import merge_versions
 from .entry import Question, moment, question_of, resolve, shown
 from .messages import reason_of
 from .taking_back import LastAction
@@ -40,7 +40,7 @@ _BACK = ("It was right", "Withdrawn by mistake")
 
 def place_taken(mine: Mapping[str, Any], theirs: VersionedRecord, doing: str, then: str) -> Question:
     """A record was to come to where another one stands: ``doing`` says what wasn't done, ``then`` what Save does."""
-    question, when = question_of(bring_together(mine, None, theirs)), moment(theirs.changed_at)
+    question, when = question_of(merge_versions(mine, None, theirs)), moment(theirs.changed_at)
     words = ConflictText(
         f"There is a record of {named(key_of(mine))} already. {doing}",
         f"{question.by} saved it {when}. Choose for each field which value is right. {then}",

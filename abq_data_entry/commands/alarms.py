@@ -160,7 +160,7 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
     from ..models.alarms import receiver_named
     from ..network.failures import describe_failure
     from ..stored_destination import STORED
-    from ..workflows.alarm_notices import CannotTell, teller, test_message
+    from ..workflows.alarm_notices import CannotSend, message_sender, test_message
     from .database import opened_model, read_settings
 
     settings = read_settings()
@@ -174,9 +174,9 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
     with interrupt_sets() as cancel:
         for row in chosen:
             try:
-                with teller(row, values, _known) as tell:
+                with message_sender(row, values, _known) as tell:
                     said = tell(test_message(row.name, datetime.datetime.now()), lambda: None, cancel)
-            except CannotTell as error:
+            except CannotSend as error:
                 failed.append(f"{row.name}: {error}")
             except OSError as error:
                 failed.append(f"{row.name}: {describe_failure(error)}")
@@ -188,11 +188,11 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
 
 def _known(key: str, username: str, place: str) -> tuple[str, str] | None:
     """The login that is kept on this computer: in the keyring, else in a file of secrets."""
-    from ..workflows.alarm_notices import CannotTell
+    from ..workflows.alarm_notices import CannotSend
     try:
         return login_kept_as(key, username, place)
     except NotDone as error:
-        raise CannotTell(str(error)) from None
+        raise CannotSend(str(error)) from None
 
 
 def _line(alarm: Alarm) -> str:

@@ -141,7 +141,7 @@ def cancel(options: argparse.Namespace, secrets: Secrets) -> None:
 
     outbox = opened_outbox()
     delivery = delivering.cancel(outbox, outbox.find(options.id))
-    print(f"{delivery.short} is cancelled: {delivery.name} is not sent by {delivery.kind}.")
+    print(f"{delivery.short_id} is cancelled: {delivery.name} is not sent by {delivery.kind}.")
     record_later(outbox, read_settings(), secrets)
 
 
@@ -151,7 +151,7 @@ def arrived(options: argparse.Namespace, secrets: Secrets) -> None:
 
     outbox = opened_outbox()
     delivery = delivering.arrived(outbox, outbox.find(options.id))
-    print(f"{delivery.short} has arrived: {delivery.name} is not sent again.")
+    print(f"{delivery.short_id} has arrived: {delivery.name} is not sent again.")
     record_later(outbox, read_settings(), secrets)
 
 
@@ -248,7 +248,7 @@ def _changed_since(found: Sequence[Delivery], secrets: Secrets) -> dict[str, dat
 def _row(delivery: Delivery, changed: datetime.datetime | None = None, said: str = "") -> tuple[str, ...]:
     outdated = "" if changed is None else f"upload {delivery.kind} --date {delivery.date} (changed {local(changed)})"
     return (
-        delivery.short,
+        delivery.short_id,
         f"{delivery.date}",
         f"{delivery.version}",
         delivery.kind,

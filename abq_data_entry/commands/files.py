@@ -329,7 +329,7 @@ def _require(question: str, otherwise: str) -> None:
 
 
 def _offer_import(path: Path, options: argparse.Namespace, secrets: Secrets) -> None:
-    from ..workflows.import_lists import list_in, take_in
+    from ..workflows.import_lists import import_list, list_in
     from .database import opened_model, read_settings
 
     try:
@@ -349,7 +349,7 @@ def _offer_import(path: Path, options: argparse.Namespace, secrets: Secrets) -> 
     if not (options.takes_in and options.yes):
         _require(f"Import {found.what} from {path.name}?", "Nothing was imported.")
     with opened_model(read_settings(), secrets) as model:
-        print(take_in(model, found))
+        print(import_list(model, found))
 
 
 def _size(size: int | None) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .. import outbox as delivering
 from ..network.destinations import KINDS, destination
 from ..stored_destination import STORED
-from ..workflows.deliver_day import Login, LoginWanted, NotNow, Outcome, Watching, open_outbox
+from ..workflows.deliver_day import AttemptMonitor, Login, LoginMissing, NotAttempted, Outcome, open_outbox
 from .outcome import NotDone, interrupt_sets, reason, told_if_long
 from .passwords import Secrets, ask, can_ask
 
@@ -96,9 +96,9 @@ class AtTheTerminal:
         try:
             login = self._login(service)
         except NotDone as error:
-            raise NotNow(str(error)) from None
+            raise NotAttempted(str(error)) from None
         if login is None:
-            raise LoginWanted(f"waits for the password of {service.username}.")
+            raise LoginMissing(f"waits for the password of {service.username}.")
         return login
 
     def trusts(self, host: str, fingerprint: str) -> bool:
@@ -117,10 +117,10 @@ def sending_told(delivery: Delivery) -> Iterator[Callable[[int, int], object]]:
 
 
 @contextmanager
-def watched(delivery: Delivery, waits: bool = False) -> Iterator[Watching]:
+def watched(delivery: Delivery, waits: bool = False) -> Iterator[AttemptMonitor]:
     """An attempt that Ctrl-C cancels, or with `waits` breaks off, and that is announced if it takes long."""
     with interrupt_sets() as event, sending_told(delivery) as report:
-        yield Watching(report, event, waits)
+        yield AttemptMonitor(report, event, waits)
 
 
 def told_of(outcome: Outcome) -> str:
@@ -130,7 +130,7 @@ def told_of(outcome: Outcome) -> str:
     delivery, error = outcome.delivery, outcome.error
     if outcome.arrived:
         return "\n".join([destination(delivery.kind).success.format(file=delivery.name), *outcome.remark])
-    if isinstance(error, NotNow):
+    if isinstance(error, NotAttempted):
         raise NotDone(str(error))
     if isinstance(error, delivering.OutboxError):  # the file itself: another attempt wouldn't help
         raise error
@@ -143,7 +143,7 @@ def told_of(outcome: Outcome) -> str:
             f"{local(delivery.planned)} on."
         )
     else:
-        following = f"It is kept in the outbox: `deliveries retry {delivery.short}` tries again."
+        following = f"It is kept in the outbox: `deliveries retry {delivery.short_id}` tries again."
     raise NotDone(with_sentence(why, following))
 
 
@@ -156,15 +156,16 @@ class Summary:
     def note(self, outcome: Outcome) -> None:
         """Print what arrived or waits for somebody, or is with another process, and remember the others."""
         delivery = outcome.delivery
-        if isinstance(outcome.error, (LoginWanted, delivering.Busy)):
-            print(f"{delivery.short}, {delivery.name} by {delivery.kind}: {outcome.error}")
+        if isinstance(outcome.error, (LoginMissing, delivering.Busy)):
+            print(f"{delivery.short_id}, {delivery.name} by {delivery.kind}: {outcome.error}")
             return
         try:
             print(told_of(outcome), flush=True)
         except (NotDone, delivering.OutboxError) as problem:
             why = str(problem)
             # A hundred files that wait for one server are one line, not a hundred mails of cron.
-            together = isinstance(outcome.error, NotNow) and self._told and self._told[-1][:2] == (delivery.kind, why)
+            is_same = self._told and self._told[-1][:2] == (delivery.kind, why)
+            together = isinstance(outcome.error, NotAttempted) and is_same
             if together:
                 self._told[-1][2].append(delivery)
             else:
@@ -178,7 +179,7 @@ class Summary:
         problems = list[str]()
         for kind, why, (first, *others) in self._told:
             several = f" and {len(others)} more" if others else ""
-            problems.append(f"{first.short}, {first.name}{several} by {kind}: {why}")
+            problems.append(f"{first.short_id}, {first.name}{several} by {kind}: {why}")
         if count == 1:
             raise NotDone(problems[0])
         more = len(problems) - MOST_TOLD

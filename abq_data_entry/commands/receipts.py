@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..models import SettingsModel
     from ..models.destinations import Receipt
     from ..outbox import Delivery, Outbox
-    from ..workflows.receipts import Read
+    from ..workflows.receipts import MailboxRead
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +71,14 @@ def read_after_a_run(outbox: Outbox, settings: SettingsModel, secrets: Secrets) 
 
 def _read(
     outbox: Outbox, settings: SettingsModel, login: tuple[str, str], secrets: Secrets, asks: bool
-) -> Read:  # fmt: skip
+) -> MailboxRead:  # fmt: skip
     """Read the mailbox, and tell what is open again. Raises NotDone where the mailbox can't be read."""
     from ..network.failures import Cancelled, InvalidInput, describe_failure
     from ..outbox import record
-    from ..workflows.receipts import Read, read_mailbox, refused_lately, take_in
+    from ..workflows.receipts import MailboxRead, apply_answers, read_mailbox, refused_lately
     from .database import opened_model
 
-    found, problem = Read(), ""
+    found, problem = MailboxRead(), ""
     with opened_model(settings, secrets, asks=asks) as model, interrupt_sets() as cancel:
         record(outbox, model)  # an answer is compared with what the database knows
         try:
@@ -88,9 +88,9 @@ def _read(
                 found = read_mailbox(model, settings.values(), login, cancel)
         except (OSError, InvalidInput, Cancelled) as error:
             problem = describe_failure(error)
-        reopened = take_in(outbox, model)
+        reopened = apply_answers(outbox, model)
     for each in reopened:
-        print(f"{each.short} is open again: {each.name} to {each.kind}. {each.reason}")
+        print(f"{each.short_id} is open again: {each.name} to {each.kind}. {each.reason}")
     if problem:
         raise NotDone(problem)
     return found

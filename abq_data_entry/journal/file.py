@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from abq_data_entry.models.saving import Write
 
 Record = Mapping[str, Any]
-_NEWER = "this version of ABQ Data Entry doesn't know it. Install the newer version on this computer."
+_NEWER = "this version of ABQ Data Entry doesn't know that. Install the newer version on this computer."
 
 WAITING, UNDECIDED = "waiting", "undecided"
 """The states of an entry: it waits for the database, or for somebody's decision. Settled entries are deleted."""

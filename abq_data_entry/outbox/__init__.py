@@ -1,15 +1,14 @@
-"""Deliveries that arrive: an extract stands in a folder, with its schedule and its attempts, until it is delivered.
+"""The outbox: an extract is kept in a folder, with the plan and the attempts of its delivery, until it is delivered.
 
-- `Outbox(folder)`: what is to be delivered and what became of it; survives a crash at any point.
-- `deliver(outbox, delivery, send)`: one attempt, and when the next one is due; `is_transient(error)` tells failures
-  that may pass by themselves from others.
-- `record(outbox, ledger)`: write into the database what it doesn't know yet.
-- `sender(kind, settings, username, password)`: what brings files to a destination, within a `with` and over one
-  login for all of them.
-- `due`, `by_service`, `go_through`: what to send now, by login, and when to leave the rest for another time.
-- `retry`, `cancel`: another round, never.
+- `Outbox(folder)`: the deliveries and their states; safe against a crash at any point.
+- `deliver(outbox, delivery, send)`: one attempt, and when the next one is due. `is_transient(error)` tells temporary
+  failures from others.
+- `record(outbox, ledger)`: write to the database what it doesn't know yet.
+- `sender(kind, settings, username, password)`: a context manager that sends files to a destination, over one login.
+- `due`, `by_service`, `go_through`: what to send now, grouped by login, and when to postpone the rest.
+- `retry`, `cancel`: begin another round of attempts; never send it.
 
-Everything is imported with its first use.
+Everything is imported at its first use.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""One delivery: which file goes where, what became of it so far, and when it is tried again.
+"""One delivery: which file goes where, its attempts so far, and when it is tried again.
 
-And the extract that it brings: its name here and at its destination, and what goes with it. Where the audit stood when
-it was made does, so that nobody can alter the past unseen. Whoever receives extracts keeps the heads: the chains of the
-database must still hold them later (`db verify --head`).
+And the extract that it sends: its name here and at its destination, and the files that go with it. One of these has the
+audit's head at the time of the export, so that nobody can alter the past unnoticed: the receivers keep the heads, and
+the database's audit chains must still contain them later (`db verify --head`).
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _MOST_EXPORTS = 3
 
 
 class OutboxError(Exception):
-    """What was asked of the outbox can't be done; nothing was changed."""
+    """The operation on the outbox failed; nothing was changed."""
 
 
 class UnknownDelivery(OutboxError):
-    """There is no such delivery, or more than one."""
+    """No delivery has that identifier, or several begin with it."""
 
 
 class SettingsUnusable(OutboxError):
-    """A setting makes no sense, so nothing can be sent with it; deliveries wait until it is corrected."""
+    """A setting is invalid, so nothing can be sent; deliveries wait until it is corrected."""
 
 
 class Busy(OutboxError):
@@ -51,7 +51,7 @@ class NoRecords(Exception):
 
 
 class Records(Protocol):
-    """What a delivery needs of the database."""
+    """The part of `SQLModel` that writes extracts."""
 
     def export_records(self, path: Path, first_date: datetime.date) -> int: ...
 
@@ -62,7 +62,7 @@ def extract_name(date: datetime.date) -> str:
 
 
 def name_to_send_as(path: Path, date: datetime.date, pattern: str) -> str:
-    """Return what an extract is called at its destination; raises `OutboxError` if the pattern gives no usable name."""
+    """Return the extract's name at its destination; raises `OutboxError` if the pattern gives no valid file name."""
     try:
         return name_at_destination(pattern, date, _labs_in(path) if "{lab}" in pattern else ())
     except ValueError as error:
@@ -71,26 +71,26 @@ def name_to_send_as(path: Path, date: datetime.date, pattern: str) -> str:
 
 
 def _labs_in(path: Path) -> set[str]:
-    """Return the labs of which an extract has records. Raises `OSError`."""
-    import csv  # only names with {lab} need it, and the start doesn't wait for it
+    """Return the labs that an extract has records of. Raises `OSError`."""
+    import csv  # not at the top: only names with {lab} need it
 
     with path.open(encoding="utf-8-sig", newline="") as file:
         return {row[_LAB] for row in csv.DictReader(file) if row.get(_LAB)}
 
 
 class Audit(Protocol):
-    """What is needed of the database."""
+    """The part of `SQLModel` that reads the audit's head."""
 
     def audit_heads(self, date: datetime.date | None = None) -> str: ...
 
 
 def head_of(audit: Audit, date: datetime.date) -> str:
-    """Return where the audit stands for a day; '' to somebody who may not read it."""
+    """Return the audit's head for a day; '' if this login may not read it."""
     try:
         return audit.audit_heads(date)
     except RightsMissing as error:
         log.warning("the delivery goes without the audit's head: %s", error.detail)
-        return ""  # records may be delivered by somebody who may not see who changed them
+        return ""  # somebody who may not read the audit may still deliver records
 
 
 def companion(path: Path) -> Path:
@@ -99,8 +99,11 @@ def companion(path: Path) -> Path:
 
 
 def checksum_file(path: Path, name: str) -> Path:
-    """Write beside the file what `sha256sum --check` reads there, where it is called `name`; return its path."""
-    import hashlib  # costs a start some milliseconds
+    """Write the checksum file for `sha256sum --check` beside the file, which is called `name` at its destination.
+
+    Return its path.
+    """
+    import hashlib  # not at the top: it costs some milliseconds at the start
 
     beside = path.with_name(f"{path.name}.sha256")
     with path.open("rb") as file:
@@ -112,12 +115,12 @@ def checksum_file(path: Path, name: str) -> Path:
 
 
 def report_of(path: Path) -> Path:
-    """The day's report that goes with an extract where that is set: ``abq_data_record_2026-11-21.report.html``."""
+    """The day's report that goes with an extract, if that is set: ``abq_data_record_2026-11-21.report.html``."""
     return path.with_name(f"{path.name.removesuffix('.csv')}.report.html")
 
 
 def companions(name: str) -> tuple[str, ...]:
-    """The files that may be sent with a file of that name: its digest, where the audit stood, the day's report."""
+    """The files that may be sent with a file of that name: its checksum file, the audit's head, the day's report."""
     path = Path(name)
     return f"{name}.sha256", companion(path).name, report_of(path).name
 
@@ -128,7 +131,7 @@ def report_identifier(identifier: str) -> str:
 
 
 def head_in(path: Path) -> str:
-    """Return the audit's head that goes with the extract at this path, empty if none does. Raises `OSError`."""
+    """Return the audit's head in the companion of the extract at this path, '' if it has none. Raises `OSError`."""
     try:
         return companion(path).read_text(encoding="ascii").removesuffix("\n")
     except FileNotFoundError:
@@ -138,10 +141,10 @@ def head_in(path: Path) -> str:
 def export_with_head(
     records: Records, path: Path, date: datetime.date, audit_head: Callable[[datetime.date], str] | None
 ) -> tuple[int, str]:
-    """Write the extract of a day; return the number of its records, and where the audit stood when it was made.
+    """Write the extract of a day; return the number of its records, and the audit's head at that time.
 
-    If somebody saves meanwhile, both are made again, so that they belong together; in the busiest laboratory the head
-    may in the end be of the moment before.
+    If somebody saves meanwhile, both are made again, so that they belong together. After some attempts the head of just
+    before the export is taken.
     """
     head = audit_head(date) if audit_head is not None else ""
     for _ in range(_MOST_EXPORTS):
@@ -149,21 +152,22 @@ def export_with_head(
         head = audit_head(date) if audit_head is not None else ""
         if head == before:  # nobody saved while the records were read
             break
-    # In the characters that a header of HTTP may have (RFC 9110, 5.5); a lab may be named by any letter.
+    # Percent-encoded for an HTTP header field (RFC 9110, 5.5): the id of a lab may be any character.
     return count, "".join(letter if " " <= letter <= "~" else urllib.parse.quote(letter) for letter in before)
 
 
 FORMAT = 5
-"""The form in which deliveries are kept; a higher number is of a newer version of the application. Form 1 had no
-`audit_head`, form 2 no `sent_as`, form 3 was a file and not a row, form 4 had no `served`."""
+"""The format in which deliveries are kept; newer versions of the application have higher numbers. Format 1 had no
+`audit_head`, format 2 no `sent_as`, format 3 was a file instead of a row, format 4 had no `served`."""
 
 _FORMAT_FOR_ALL = 4
-"""Without `served` an older version may have it; with it, it would send it again to those who have it."""
+"""A delivery without `served` is written in this format, which older versions can read. They must not read one with
+`served`: they would send the mail again to receivers who have it."""
 FORMATS_OF_ROWS = (_FORMAT_FOR_ALL, FORMAT)
 
 WAITING, SENDING, DELIVERED, FAILED, CANCELLED = "waiting", "sending", "delivered", "failed", "cancelled"
 UNKNOWN = "unknown"
-"""It may have arrived, and would be there twice if it were sent again: a person decides."""
+"""It may have arrived, and sending it again would deliver it twice: so somebody has to decide."""
 
 BROKEN_OFF = "Broken off: the application ended while it was sending."
 PERHAPS_ARRIVED = (
@@ -171,19 +175,19 @@ PERHAPS_ARRIVED = (
 )
 STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED, UNKNOWN)
 ENDED = (DELIVERED, CANCELLED)
-"""States that nothing leads out of: the file is no longer needed."""
+"""The final states, in which the file is no longer needed."""
 UNFINISHED = (WAITING, SENDING, FAILED, UNKNOWN)
 
-_LARGEST, _LARGEST_COUNT = 2**63 - 1, 2**31 - 1  # of the columns that they are written into
+_LARGEST, _LARGEST_COUNT = 2**63 - 1, 2**31 - 1  # the limits of bigint and integer in the table `deliveries`
 _LONGEST_TEXT = 10_000
-_YEARS = range(1970, 2200)  # a clock may be wrong; years beyond have no local time everywhere
+_YEARS = range(1970, 2200)  # a clock may be wrong; some systems have no local time for other years
 _NAME = re.compile(r"[\w. -]{1,200}")
-_HEAD = re.compile(r"[ -~]{1,8000}")  # fits into a header of HTTP
+_HEAD = re.compile(r"[ -~]{1,8000}")  # fits into an HTTP header field
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try: when it began, how many seconds it took (None: it runs, or was broken off), bytes, how it ended."""
+    """One attempt: its start, its duration in seconds (None: running, or interrupted), the bytes sent, its outcome."""
 
     started: datetime.datetime
     seconds: float | None = None
@@ -193,14 +197,14 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file on its way. Moments are in UTC.
+    """A file to be delivered. Times are in UTC.
 
     `identifier`: 32 hexadecimal digits; `version` counts the deliveries of the same file to the same kind of
     destination; `since`: when the present round of attempts began; `planned`: when the next attempt is due (None: at
-    once); `revision` counts the changes of this very entry, so that an older state never replaces a newer one;
-    `audit_head`: where the audit stood when the extract was made (`A 12 <hash>; B 7 <hash>`), empty without an audit;
-    `sent_as`: what the file is called at the destination, whatever the settings say later; `served`: receivers of a
-    mail who have it while others don't yet.
+    once); `revision` counts the changes of this delivery, so that an older state never replaces a newer one;
+    `audit_head`: the audit's head when the extract was made (`A 12 <hash>; B 7 <hash>`), empty without an audit;
+    `sent_as`: the file's name at the destination, even if the settings change later; `served`: the receivers of a mail
+    who already have it, while others don't.
     """
 
     identifier: str
@@ -226,13 +230,13 @@ class Delivery:
     served: tuple[str, ...] = ()
 
     @property
-    def short(self) -> str:
-        """The beginning of the identifier, for people."""
+    def short_id(self) -> str:
+        """The first 8 digits of the identifier, for people."""
         return self.identifier[:8]
 
     @property
     def file_key(self) -> str:
-        """What all versions of a file to one kind of destination have in common."""
+        """The key that all versions of a file to one kind of destination share."""
         return f"{self.kind}/{self.name}"
 
     @property
@@ -247,7 +251,7 @@ class Delivery:
 
     @property
     def attempts_ended(self) -> tuple[Attempt, ...]:
-        """The attempts; one that runs no longer, since its process is gone, was broken off."""
+        """The attempts, when the process of the last one is gone: that one is marked as interrupted."""
         *before, last = self.attempts or (None,)
         if last is None or last.outcome:
             return self.attempts
@@ -255,23 +259,23 @@ class Delivery:
 
     @property
     def may_have_arrived(self) -> bool:
-        """Whether the attempt that was broken off had sent all of it, to where it would be twice if it came again."""
+        """Whether the interrupted attempt had sent the whole file, so that sending it again may deliver it twice."""
         *_before, last = self.attempts or (None,)
         return last is not None and not last.outcome and 0 < self.size <= last.sent
 
     @property
     def audit_chains(self) -> list[str]:
-        """The audit's head, a text for each lab: its letter, the number of the last entry, the hash of that."""
+        """The audit's head, a text for each lab: its letter, the number of its last entry, and that entry's hash."""
         return self.audit_head.split("; ") if self.audit_head else []
 
     @property
     def open(self) -> bool:
-        """Whether it waits, or should be under way."""
+        """Whether it waits or is being sent."""
         return self.state in (WAITING, SENDING)
 
     @property
     def next_step(self) -> str:
-        """What happens next, or why nothing does, in words and by the clock on the wall; empty once delivered."""
+        """What happens next, or why nothing does, in words and in local time; empty once it is delivered."""
         if self.state != WAITING:
             return self.reason
         when = "Waits." if self.planned is None else f"Next attempt {self.planned.astimezone():%Y-%m-%d %H:%M}."
@@ -279,7 +283,7 @@ class Delivery:
 
 
 def to_text(delivery: Delivery) -> str:
-    """Return the delivery as it is kept: JSON that begins with its identifier."""
+    """Return the delivery as JSON, as it is kept. It begins with the identifier, the anchor for recovering rows."""
     parts = dict(vars(delivery))
     if not delivery.served:
         del parts["served"]
@@ -288,13 +292,13 @@ def to_text(delivery: Delivery) -> str:
 
 
 def from_text(text: str) -> Delivery:
-    """Return the delivery that stands in the text; raises `ValueError` for anything else, also for a newer form."""
+    """Return the delivery in a text of `to_text`; raises `ValueError` for anything else, also for a newer format."""
     content = json.loads(text)
     form = content.pop("format", None) if isinstance(content, dict) else None
     is_row = form in FORMATS_OF_ROWS
     if form not in range(1, FORMAT + 1) or (content.pop("id", "") != content.get("identifier")) == is_row:
-        raise ValueError("not a delivery in a form that is known")
-    # What a version before left is read with what it meant: no audit, and the same name there as here.
+        raise ValueError("not a delivery in a known format")
+    # An earlier version had no audit, and gave the file the same name at its destination.
     if form == 1:
         content = {**content, "audit_head": ""}
     if form in (1, 2):
@@ -314,13 +318,13 @@ def from_text(text: str) -> Delivery:
 
 
 def storable(text: str) -> str:
-    """Return a text that can be kept, and read again: what a server said may be anything, and of any length."""
+    """Return a text that can be kept and read again: a server's words may have any characters, and any length."""
     clean = "".join("?" if each == "\0" or "\ud800" <= each <= "\udfff" else each for each in text[:_LONGEST_TEXT])
     return clean if len(text) <= _LONGEST_TEXT else f"{clean[:-1]}…"
 
 
 def is_of_newer_version(text: str) -> bool:
-    """Tell whether the text says of itself that a newer version wrote it: its form, or where it goes, isn't known."""
+    """Tell whether a newer version wrote the text: its format or its kind of destination isn't known."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
@@ -333,7 +337,7 @@ def is_of_newer_version(text: str) -> bool:
 
 
 def is_usable_name(name: str) -> bool:
-    """Tell whether a file of that name may lie beside the delivery's own: one part of a path, nothing hidden."""
+    """Tell whether the delivery's file may have that name: one component of a path, and not hidden."""
     return bool(_NAME.fullmatch(name)) and not name.startswith(".") and name.strip() == name
 
 
@@ -343,11 +347,11 @@ def _check(delivery: Delivery) -> None:
     if not all(isinstance(getattr(delivery, name), str) for name in texts):
         raise ValueError("a text is expected")
     if not all(_is_storable(getattr(delivery, name)) for name in texts):
-        raise ValueError("a text that the database couldn't hold")
+        raise ValueError("a text that the database couldn't store")
     if not all(type(getattr(delivery, name)) is int and getattr(delivery, name) >= 0 for name in numbers):
         raise ValueError("a number is expected")
     if delivery.size > _LARGEST or max(delivery.version, delivery.failures, delivery.revision) > _LARGEST_COUNT:
-        raise ValueError("a number that can't be")  # the database would refuse it, each time anew
+        raise ValueError("a number out of range")  # the database would refuse it every time
     if delivery.version < 1 or not is_known(delivery.kind):
         raise ValueError("no version, or an unknown kind of destination")
     if not re.fullmatch(r"[0-9a-f]{32}", delivery.identifier) or not re.fullmatch(r"[0-9a-f]{64}", delivery.sha256):
@@ -357,7 +361,7 @@ def _check(delivery: Delivery) -> None:
     if not is_usable_at_destination(delivery.sent_as) and delivery.sent_as != delivery.name:
         raise ValueError("a name that can't be used at the destination")
     if delivery.audit_head and not _HEAD.fullmatch(delivery.audit_head):
-        raise ValueError("not where an audit stands")
+        raise ValueError("not the head of an audit")
 
 
 def _attempt(content: Mapping[str, Any]) -> Attempt:
@@ -376,12 +380,12 @@ def _moment(value: object, optional: bool = False) -> datetime.datetime | None:
         return None
     moment = datetime.datetime.fromisoformat(_text(value))
     if moment.tzinfo is None or moment.year not in _YEARS:
-        raise ValueError("a moment without its zone, or one that can't be")
+        raise ValueError("a time without its zone, or out of range")
     return moment
 
 
 def _is_storable(text: str) -> bool:
-    """Tell whether the database could hold it: an entry that it refuses would keep others from being recorded."""
+    """Tell whether the database could store the text: one that it refuses would keep others from being recorded."""
     return "\0" not in text and len(text) <= _LONGEST_TEXT and not any("\ud800" <= each <= "\udfff" for each in text)
 
 

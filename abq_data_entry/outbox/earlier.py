@@ -1,10 +1,10 @@
-"""What lies in the folder of the outbox and is no row: what a version before has left is put in, once.
+"""Deliveries in the folder of the outbox that have no row: those that an earlier version left become rows, once.
 
-That version had a file for each delivery, and notes behind its content.
+The earlier version had a file `delivery.json` for each delivery, with notes after its content.
 
-It is taken over under the lock that a window holds while it sends; what one of that version still sends is taken over
-afterwards. On a disk that can only be read it is looked at, and stays. In the folder of what waits stays a description
-that the older version refuses by name; what it wrote itself is kept in `taken-over`.
+A delivery is taken over under the lock that a window holds while it sends; one that such a window is still sending is
+taken over afterwards. On a read-only disk it is only read. Its folder then has a `delivery.json` that the earlier
+version refuses by name; the one of that version is kept in `taken-over`.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     import sqlite3
 
 ENTRY = "delivery.json"
-_BETWEEN = b"\n\n"  # no entry holds it
-_LARGEST = 16 * 1024 * 1024  # bytes; an entry with all attempts of a week had 100 KB
+_BETWEEN = b"\n\n"  # no delivery's text contains it
+_LARGEST = 16 * 1024 * 1024  # bytes; a delivery with all attempts of a week had 100 KB
 _RECORDED = re.compile(r"recorded (\d{1,9})")
 PARTS = "left-there"
-_AT_ONCE = 20  # entries of the version before, four syncs of the disk each
+_AT_ONCE = 20  # deliveries of the earlier version in one go: each waits for four syncs of the disk
 
 
 class Box(Protocol):
-    """What is needed of the outbox."""
+    """The part of `Outbox` that is needed here."""
 
     folder: Path
 
@@ -49,31 +49,31 @@ class Box(Protocol):
 
 
 class TakenOver(NamedTuple):
-    """Whether that was all of it, and the notes of parts that are rows by now."""
+    """Whether everything was taken over, and the files about orphaned parts that have become rows."""
 
     is_all: bool = True
     parts: tuple[Path, ...] = ()
 
 
 def take_over(outbox: Box, connection: sqlite3.Connection, names: Iterable[str], held: str = "") -> TakenOver:
-    """Put in what lies in the folder under these names, or some of it; `held` is the file whose lane the caller has.
+    """Insert rows for the deliveries in the folders of these names, or for some of them.
 
-    What is being sent by another window is left for later.
+    `held`: the `file_key` whose lane the caller holds. What another window is sending is left for later.
     """
     if not connection.execute("PRAGMA query_only").fetchone()[0]:
-        return _take_some_over(outbox, connection, names, _AT_ONCE, held)
-    connection.execute("PRAGMA query_only = OFF")  # it is a copy in memory, and the folder stays as it is
+        return _take_over_some(outbox, connection, names, _AT_ONCE, held)
+    connection.execute("PRAGMA query_only = OFF")  # the connection is to a copy in memory; the folder isn't changed
     try:
-        _take_some_over(outbox, connection, names, None, held)
+        _take_over_some(outbox, connection, names, None, held)
         return TakenOver()
     finally:
         connection.execute("PRAGMA query_only = ON")
 
 
-def _take_some_over(
+def _take_over_some(
     outbox: Box, connection: sqlite3.Connection, names: Iterable[str], most: int | None, held: str
 ) -> TakenOver:
-    """Take over at most `most` of them; None where nothing can be written."""
+    """Take over at most `most` of them; None: all, and the folder isn't changed, since it can't be written."""
     before = connection.total_changes
     for name in sorted(names):
         if most is not None and connection.total_changes - before >= most:
@@ -85,7 +85,7 @@ def _take_some_over(
         except FileNotFoundError:
             if path.is_dir():
                 outbox.put_aside(name, "its description is missing")
-        except OSError as error:  # it may be whole: it stays where it is
+        except OSError as error:  # it may be undamaged: it isn't put aside
             outbox.tell(f"The delivery {name[:8]} in the outbox can't be read ({error.strerror}): {path / ENTRY}.")
         except (ValueError, TypeError, RecursionError) as error:
             why = str(error) if isinstance(error, _NotAnEntry) else "its description can't be read"
@@ -94,7 +94,7 @@ def _take_some_over(
 
 
 class _NotAnEntry(ValueError):
-    """What stands in the place of a description is none; the text says what it is."""
+    """The file `delivery.json` isn't a delivery; the text says what it is."""
 
 
 def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_write: bool, held: str) -> None:
@@ -105,7 +105,7 @@ def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_writ
     except (ValueError, TypeError, RecursionError):
         if not is_of_newer_version(text.decode("utf-8", "replace")):
             raise
-        outbox.tell(f"The delivery {path.name[:8]} was put in by a newer version of the application.")
+        outbox.tell(f"The delivery {path.name[:8]} was added by a newer version of the application.")
         return
     is_ours = json.loads(text).get("format") in FORMATS_OF_ROWS
     recorded = [int(said[1]) for each in notes if (said := _RECORDED.fullmatch(each.decode("utf-8", "replace")))]
@@ -117,16 +117,16 @@ def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_writ
             except Busy:
                 return
             for note in notes if found.state not in ENDED else ():
-                with suppress(ValueError, TypeError, RecursionError):  # one that was cut short is none
+                with suppress(ValueError, TypeError, RecursionError):  # a truncated note is ignored
                     noted = _delivery(path.name, note)
                     found = noted if noted.revision == found.revision + 1 else found
             if may_write:
-                _occupy(outbox, path, data, found)
+                _replace_entry(outbox, path, data, found)
         outbox.insert(connection, found, max(recorded, default=0))
 
 
-def _occupy(outbox: Box, path: Path, before: bytes, delivery: Delivery) -> None:
-    """Let an older version refuse it by name, and keep what that one wrote."""
+def _replace_entry(outbox: Box, path: Path, before: bytes, delivery: Delivery) -> None:
+    """Replace the delivery's file, so that the earlier version refuses it by name; keep the one of that version."""
     kept = outbox.folder / "taken-over"
     kept.mkdir(mode=0o700, exist_ok=True)
     with replacement(kept / f"{path.name}.json") as temporary:
@@ -152,7 +152,7 @@ def _delivery(name: str, text: bytes) -> Delivery:
 
 
 def _take_parts_over(outbox: Box, connection: sqlite3.Connection) -> Iterator[Path]:
-    """Put in what that version noted of parts; return the notes."""
+    """Insert rows for the orphaned parts that the earlier version noted; yield its files."""
     for path in (outbox.folder / PARTS).glob("*.json"):
         with suppress(OSError):
             text = path.read_text(encoding="utf-8", errors="replace")
@@ -164,7 +164,7 @@ def _take_parts_over(outbox: Box, connection: sqlite3.Connection) -> Iterator[Pa
 
 
 def put_away(outbox: Box, parts: Iterable[Path]) -> None:
-    """Move notes of parts away once they are rows on the disk; those that can't be are taken over once more."""
+    """Move the files about orphaned parts away after their rows are on disk; any that stay are taken over again."""
     with suppress(OSError):
         for path in parts:
             kept = outbox.folder / "taken-over" / PARTS

@@ -1,8 +1,8 @@
-"""The outbox: what is known of each delivery is a row of `journal/waiting.sqlite`, its extract a file in a folder.
+"""The outbox: each delivery is a row of `journal/waiting.sqlite`, and its extract a file in a folder of its own.
 
-The extract is made in a folder whose name begins with `.new-`, which is nobody's delivery; the folder gets its name in
-the same transaction as the row. Beside the extract lies `delivery.json`, the delivery as it was put in: an older
-version of this program refuses it by name, and where the row was lost it is put in again (`outbox.earlier`).
+The extract is made in a folder whose name begins with `.new-`, which is ignored; the folder is renamed in the same
+transaction that inserts the row. Beside the extract is `delivery.json`, the delivery as it was added: an older version
+of this program refuses it by name, and if the row is lost, it is inserted again from it (`outbox.earlier`).
 """
 
 from __future__ import annotations
@@ -67,17 +67,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT = datetime.timedelta(days=90)
-"""How long the receipt of a delivery stays in the outbox; the database keeps it for ever."""
+"""How long an ended delivery stays in the outbox; the database keeps it for ever."""
 
 LANES = 64
-"""How many lock files there are: deliveries share them, so that their number doesn't grow."""
+"""How many lock files there are for each destination: deliveries share them, so that their number doesn't grow."""
 
 ROOM = 128 * 1024
-"""Bytes that must be free before a delivery is begun: its outcome has to be written down, and the file of the states,
-kept open, has two beside it."""
+"""Bytes that must be free before an attempt begins: its outcome has to be written, and the SQLite file has a WAL and a
+-shm beside it while it is kept open."""
 
-_TICK = 1.0  # seconds; the clock of a file system may be that coarse
-_PAUSE = 0.05  # seconds, in which others get the file who ask for it every 0.02
+_TICK = 1.0  # seconds; the resolution of a file system's timestamps may be that coarse
+_PAUSE = 0.05  # seconds, in which others who try every 0.02 get the file's lock
 _NEW = ".new-"
 _SIGN = "deliveries.kept"
 _IN_USE = "Another process is busy with this delivery at the moment. Try again in a while."
@@ -87,22 +87,22 @@ _BY_SQLITE = {"full": errno.ENOSPC, "I/O": errno.EIO, "readonly": errno.EROFS, "
 
 
 class Outbox:
-    """The deliveries of one user on one machine. Several processes and threads may use it at once.
+    """The deliveries of one user on one computer. Several processes and threads may use it at once.
 
-    Methods raise `OSError` when the disk refuses, and `OutboxError`.
+    Methods raise `OSError` when the disk fails, and `OutboxError`.
     """
 
     def __init__(self, folder: Path, clock: Clock = now) -> None:
         self.folder = folder
         self.clock = clock
         self._file = open_waiting_file(folder.parent / "journal", clock)
-        self._parsed: dict[str, tuple[str, Delivery]] = {}  # what didn't change isn't parsed again
-        self._looked_at = 0.0  # when the folder had changed last
-        self._last_look = -_TICK  # by the clock that never goes back
+        self._parsed: dict[str, tuple[str, Delivery]] = {}  # unchanged rows aren't parsed again
+        self._looked_at = 0.0  # the folder's modification time at the last look
+        self._last_look = -_TICK  # by the monotonic clock
         self.problems = self._file.problems
-        """A sentence for each delivery that couldn't be read, and for a file that was damaged."""
+        """A sentence for each delivery that couldn't be read, and for damage of the SQLite file."""
         self.kept_open = self._file.kept_open
-        """A block in which this thread keeps the file of the states open: it then waits for fewer syncs."""
+        """A context manager: in its block this thread keeps the SQLite file open, and waits for fewer syncs."""
         made_durable(folder)
         self._locks = folder / "locks"
         self._locks.mkdir(mode=0o700, exist_ok=True)
@@ -110,17 +110,17 @@ class Outbox:
     # ------------------------------------------------------------------------------------------------ reading
 
     def deliveries(self) -> list[Delivery]:
-        """Return all of them, the oldest first; those that can't be read are put aside and told in `problems`."""
+        """Return all deliveries, oldest first; those that can't be read are put aside and reported in `problems`."""
         with self._opened_with_all() as connection:
             return [each for each, _recorded in self._read(connection)]
 
     def unrecorded(self) -> list[Delivery]:
-        """Return those whose present state the database isn't known to have."""
+        """Return the deliveries whose present state the database doesn't have yet, as far as is known."""
         with self._opened_with_all() as connection:
             return [each for each, recorded in self._read(connection) if recorded < each.revision]
 
     def find(self, beginning: str) -> Delivery:
-        """Return the delivery whose identifier begins so; raises `UnknownDelivery`."""
+        """Return the only delivery whose identifier begins with that text; raises `UnknownDelivery`."""
         wanted = beginning.strip().lower()
         found = [each for each in self.deliveries() if wanted and each.identifier.startswith(wanted)]
         if len(found) != 1:
@@ -136,20 +136,20 @@ class Outbox:
         raise UnknownDelivery(f"The delivery {identifier[:8]} is gone from the outbox.")
 
     def file_of(self, delivery: Delivery) -> Path:
-        """The file that is to be delivered; it is removed once that is done."""
+        """The file to deliver, which is removed once the delivery has ended."""
         return self.folder / delivery.identifier / delivery.name
 
     def files_of(self, delivery: Delivery) -> tuple[Path, Path, Path]:
-        """The file, and those that may go with it: where the audit stood, and the day's report."""
+        """The file, and the two that may go with it: the audit's head and the day's report."""
         path = self.file_of(delivery)
         return path, companion(path), report_of(path)
 
     def is_gone(self, delivery: Delivery) -> bool:
-        """Whether it has failed and has no file any more: it had arrived, and its receiver refused it."""
+        """Whether it has failed and its file was removed: it had arrived, and then its receiver refused it."""
         return delivery.state == FAILED and not self.file_of(delivery).exists()
 
     def is_whole(self, delivery: Delivery) -> bool:
-        """Tell whether the file is still the one that was put in, and says the same of the audit."""
+        """Tell whether the file and the audit's head beside it are still those that were added."""
         path = self.file_of(delivery)
         try:
             return _measured(path) == (delivery.size, delivery.sha256) and head_in(path) == delivery.audit_head
@@ -175,14 +175,14 @@ class Outbox:
         report: Callable[[Path], object] | None = None,
         name: str = "",
     ) -> Delivery:
-        """Write the extract of a day and put it in, to be delivered; older versions that wait are cancelled.
+        """Write the extract of a day and add its delivery; older versions that wait are cancelled.
 
-        `known_version`: the highest one that the database knows; `audit_head`: tells where the audit stands, for the
-        day's part of it to go with the extract; `upload_name`: the pattern of what it is called at the destination;
-        `report`: writes the day's report to the file that it is given, to go with the extract, or writes none; `name`:
-        of the file here, if it isn't an extract.
-        Raises `NoRecords`, `OutboxError` for a pattern that can't be used, and what export and report raise; then
-        nothing is put in.
+        `known_version`: the highest one that the database knows; `audit_head(date)`: returns the audit's head, which
+        goes with the extract; `upload_name`: the pattern of the file's name at the destination; `report(path)`: writes
+        the day's report, which goes with the extract, or writes nothing; `name`: the file's name here, if it isn't an
+        extract.
+        Raises `NoRecords`, `OutboxError` for an invalid pattern, and what export and report raise; then nothing is
+        added.
         """
         identifier = uuid.uuid4().hex
         building, final = self.folder / f"{_NEW}{identifier}", self.folder / identifier
@@ -221,7 +221,7 @@ class Outbox:
                 if isinstance(error, OSError) and error.filename is None and error.errno in _OF_THE_DISK:
                     raise OSError(error.errno, error.strerror, os.fspath(self.folder)) from error
                 raise
-            for each in older:  # one that is being sent is seen to by its sender
+            for each in older:  # one that is being sent is cancelled by its sender
                 if each.state not in ENDED:
                     with suppress(Busy, UnknownDelivery):
                         gone = {"state": CANCELLED, "planned": None, "reason": replaced_text(delivery)}
@@ -229,31 +229,31 @@ class Outbox:
         return delivery
 
     def begin(self, delivery: Delivery, is_whole: bool) -> tuple[Delivery, Delivery | None]:
-        """Let an attempt begin at a delivery whose lane the caller holds; return it as it is now, and what replaces it.
+        """Begin an attempt at a delivery whose lane the caller holds; return it as it is now, and its replacement.
 
-        It doesn't begin where its file isn't whole, the delivery has ended, or a later version replaces it. After a
-        power cut it may not have begun. Raises `UnknownDelivery`, and `OSError` where the outcome couldn't be written
-        down.
+        No attempt begins if the file isn't whole, the delivery has ended, or a later version replaces it. This write
+        isn't durable: after a power cut the attempt hasn't begun. Raises `UnknownDelivery`, and `OSError` if there is
+        no room to write the outcome.
         """
         self._require_room()
-        looked_now = time.monotonic() - self._last_look < _TICK  # a round of hundreds doesn't look before each
+        looked_now = time.monotonic() - self._last_look < _TICK  # in a round of hundreds, not before each
         with self._opened(False) if looked_now else self._opened_with_all(False, delivery.file_key) as connection:
             present, newer = self._with_newer(connection, delivery)
             if present is None:
-                raise UnknownDelivery(f"The delivery {delivery.short} is gone from the outbox.")
+                raise UnknownDelivery(f"The delivery {delivery.short_id} is gone from the outbox.")
             if present.state == SENDING and present.may_have_arrived:
-                present = self._put(connection, present, **_perhaps_arrived(present))
+                present = self._put(connection, present, **_may_have_arrived_changes(present))
             elif is_whole and newer is None and present.state not in (*ENDED, UNKNOWN):
                 attempts = (*present.attempts_ended, Attempt(self.clock()))
                 present = self._put(connection, present, state=SENDING, planned=None, attempts=attempts)
         return present, newer
 
     def write(self, delivery: Delivery, **changes: object) -> Delivery:
-        """Keep a changed delivery; whoever calls this holds its lane. Returns it with its new revision.
+        """Write a changed delivery, whose lane the caller holds; return it with its new revision.
 
-        Raises `UnknownDelivery` where somebody has removed it.
+        Raises `UnknownDelivery` if somebody has removed it.
         """
-        parts = list(self._parts_left(delivery)) if changes.get("state") == CANCELLED else []
+        parts = list(self._possible_parts(delivery)) if changes.get("state") == CANCELLED else []
         with self._opened() as connection:
             newer = self._put(connection, delivery, **changes)
             for identifier, part in parts:
@@ -263,17 +263,17 @@ class Outbox:
         return newer
 
     def note_recorded(self, deliveries: Iterable[Delivery]) -> None:
-        """Remember that the database has these revisions; where that can't be, the same rows are written once more."""
+        """Note that the database has these revisions; if that fails, the same rows are written to it again."""
         with suppress(OSError, OutboxError), self._opened(durable=False) as connection:
             rows = [(each.revision, each.file_key, each.identifier) for each in deliveries]
             connection.executemany("UPDATE deliveries SET recorded = ? WHERE file = ? AND id = ?", rows)
 
     def tidy(self) -> None:
-        """Let broken-off deliveries wait again, remove what was half made, files of ended deliveries and old receipts.
+        """Let interrupted deliveries wait again; remove half-made ones, files of ended ones, and old ended ones.
 
-        What another process is at is left alone.
+        Deliveries that another process is working on are skipped.
 
-        Raises `OSError` in the end if something of it couldn't be done.
+        Raises `OSError` at the end if something couldn't be done.
         """
         failure: OSError | None = None
         try:
@@ -293,7 +293,7 @@ class Outbox:
                 with suppress(Busy, UnknownDelivery), self.lane(each):
                     present = self.read(each.identifier)
                     if present.state == SENDING and present.may_have_arrived:
-                        self.write(present, **_perhaps_arrived(present))
+                        self.write(present, **_may_have_arrived_changes(present))
                     elif present.state == SENDING:
                         attempts = present.attempts_ended
                         self.write(present, state=WAITING, planned=None, attempts=attempts, reason=BROKEN_OFF)
@@ -301,35 +301,35 @@ class Outbox:
                         self.remove(each)
                     elif each.state in ENDED:
                         self._drop_folder(each)
-            except OSError as error:  # one of them mustn't keep the others
+            except OSError as error:  # one failure mustn't keep the others from being tidied
                 failure = failure or error
         if failure is not None:
             raise failure
 
     def remove(self, delivery: Delivery) -> None:
-        """Take the delivery away for good, unless its folder can't be removed; whoever calls this holds its lane."""
-        if self._drop_folder(delivery):  # one without its row would be put in again, and sent
+        """Remove the delivery for good, unless its folder can't be removed. The caller holds its lane."""
+        if self._drop_folder(delivery):  # a folder without a row would be added again, and sent
             with self._opened() as connection:
                 connection.execute("DELETE FROM deliveries WHERE id = ?", (delivery.identifier,))
-                self._forget_sign(connection)
+                self._remove_sign_if_empty(connection)
 
-    def _forget_sign(self, connection: sqlite3.Connection) -> None:
-        """If that was the last one: it went as it should, or was told."""
+    def _remove_sign_if_empty(self, connection: sqlite3.Connection) -> None:
+        """Remove the sign that there are deliveries if that was the last one, so that no loss is reported."""
         if connection.execute("SELECT 1 FROM deliveries LIMIT 1").fetchone() is None:
             self._file.path.with_name(_SIGN).unlink(missing_ok=True)
 
     def lane(self, delivery: Delivery, patience: float = 0.0) -> AbstractContextManager[None]:
         """Hold the lock under which this delivery, or another version of it, is sent or changed.
 
-        Raises `Busy` after `patience` seconds. The lock falls with the process that holds it.
+        Raises `Busy` after `patience` seconds. The system releases the lock when its process ends.
         """
-        # Two destinations never share one: a server that doesn't answer would hold up the other.
+        # Destinations don't share lock files: a server that doesn't answer would hold up the other.
         to, number = (hashlib.sha256(each.encode()).hexdigest() for each in (delivery.kind, delivery.name))
         lane = f"lane-{to[:12]}-{int(number, 16) % LANES:02}.lock"
         return locked(self._locks / lane, patience, _IN_USE, Busy)
 
     def change(self, delivery: Delivery, only: Collection[str], **changes: object) -> Delivery:
-        """Change a delivery under its lane if its state is one of `only`; return it as it is then.
+        """Change a delivery, under its lane, if its state is one of `only`; return it as it is afterwards.
 
         Raises `Busy` while another process has the lane, and `UnknownDelivery`.
         """
@@ -338,13 +338,13 @@ class Outbox:
             return self.write(present, **changes) if present.state in only else present
 
     def leftovers(self) -> list[Path]:
-        """Return the folders that were half made; they are nobody's unless one is being added."""
+        """Return the folders of half-made deliveries, which includes one that is being added."""
         return [path for path in self.folder.iterdir() if path.name.startswith(_NEW)]
 
     # ------------------------------------------------------------------------------------------------ orphaned parts
 
     def discard_parts(self, place: Place, uploads: Uploads) -> None:
-        """Remove what cancelled deliveries left at this place; what can't be reached now waits for the next one."""
+        """Remove the parts that cancelled deliveries left at this place; what fails is left for the next delivery."""
         with suppress(OSError, OutboxError):
             for identifier, name in self.orphaned_parts(place):
                 if not uploads.discard(name):
@@ -354,15 +354,15 @@ class Outbox:
                 log.info("a part of delivery %s was removed at its destination", identifier[:8])
 
     def orphaned_parts(self, place: Place) -> list[tuple[str, str]]:
-        """Return the parts that may lie at this place: of which delivery, and under which name."""
+        """Return the parts that may have been left at this place, as (identifier of the delivery, name)."""
         with self._opened_with_all() as connection:
             rows = connection.execute("SELECT content, digest FROM orphaned_parts").fetchall()
         contents = [json.loads(content) for content, digest in rows if digest_of(content) == digest]
         return [(each["id"], each["part"]) for each in contents if (each["kind"], each["address"]) == place]
 
-    def _parts_left(self, delivery: Delivery) -> Iterator[tuple[str, str]]:
-        """The parts that a delivery may have left which is given up, as (identifier of the file, name); its files must
-        still be there."""
+    def _possible_parts(self, delivery: Delivery) -> Iterator[tuple[str, str]]:
+        """The parts that a delivery, when it is cancelled, may have left: (identifier of the file, name). Its files
+        must still be here."""
         from ..network.uploads import KEPT_FROM, part_name
 
         if not destination(delivery.kind).keeps_parts or not delivery.attempts:
@@ -370,7 +370,7 @@ class Outbox:
         path, name, identifier = self.file_of(delivery), delivery.sent_as, delivery.identifier
         sent = (path, identifier, name), (report_of(path), report_identifier(identifier), report_of(Path(name)).name)
         for file, of_file, called in sent:
-            with suppress(OSError):  # then a part may stay there; nothing else depends on it
+            with suppress(OSError):  # then a part may be left there, which does no harm
                 if file.stat().st_size > KEPT_FROM:
                     yield of_file, part_name(file, of_file, called)
 
@@ -378,11 +378,10 @@ class Outbox:
 
     @contextmanager
     def _opened_with_all(self, durable: bool = True, held: str = "") -> Iterator[sqlite3.Connection]:
-        """The same as `_opened`, with what a version before has put into the folder.
+        """As `_opened`, after rows were inserted for deliveries that an earlier version put into the folder.
 
-        `held`: the file whose lane the caller has.
-
-        That is taken over in parts: who keeps a record meanwhile, in this window or another, waits for the same file.
+        `held`: the `file_key` whose lane the caller holds. That is done some at a time, since whoever keeps a record
+        meanwhile, in this window or another, waits for the same file.
         """
         while True:
             with self._opened(durable) as connection:
@@ -397,7 +396,7 @@ class Outbox:
 
     @contextmanager
     def _opened(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """Have the file alone, in one transaction; its errors are those of the outbox."""
+        """Use the SQLite file for one transaction; its errors become those of the outbox."""
         try:
             with self._file.opened(durable=durable) as connection:
                 yield connection
@@ -413,13 +412,13 @@ class Outbox:
             raise OutboxError(str(error)) from error
 
     def _take_over(self, connection: sqlite3.Connection, held: str) -> earlier.TakenOver:
-        """Look for what is no row, unless nothing came into the folder since the last look."""
+        """Look for deliveries without a row, unless the folder hasn't changed since the last look."""
         changed, self._last_look = self.folder.stat().st_mtime, time.monotonic()
         if changed == self._looked_at:
             return earlier.TakenOver()
         known = {row[0] for row in connection.execute("SELECT id FROM deliveries")}
         if may_write(self._file.path):
-            self._note_whether_any(bool(known))
+            self._report_lost_rows(bool(known))
         found = os.listdir(self.folder)  # noqa: PTH208 - faster
         names = {each for each in found if len(each) == 32} - known
         is_known = not names and abs(time.time() - changed) > _TICK
@@ -429,25 +428,25 @@ class Outbox:
         return earlier.TakenOver()
 
     def insert(self, connection: sqlite3.Connection, delivery: Delivery, recorded: int = 0) -> None:
-        """Put a delivery in, once."""
+        """Insert a delivery, unless it is there."""
         text = to_text(delivery)
         row = (delivery.file_key, delivery.identifier, recorded, text, digest_of(text))
         connection.execute("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?, ?, ?)", row)
         self._parsed[delivery.identifier] = text, delivery
 
     def insert_part(self, connection: sqlite3.Connection, identifier: str, place: Place, name: str) -> None:
-        """Note the name of a part that a delivery may have left at its destination."""
+        """Insert the name of a part that a delivery may have left at its destination."""
         content = {"id": identifier, "part": name, "kind": place.kind, "address": place.address}
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         connection.execute("INSERT OR IGNORE INTO orphaned_parts VALUES (?, ?, ?)", (identifier, text, digest_of(text)))
 
-    def _note_whether_any(self, there_are: bool) -> None:
-        """Report it if there were deliveries and none is left: the file was emptied or removed."""
+    def _report_lost_rows(self, there_are: bool) -> None:
+        """Report it if there were deliveries and there are none now: then the file was emptied or removed."""
         sign = self._file.path.with_name(_SIGN)
         if there_are:
             sign.touch(mode=0o600)
         elif sign.exists():
-            if not self._file.was_repaired:  # that is told already, with how much of it could be read
+            if not self._file.was_repaired:  # the repair was reported already
                 self.tell(
                     f"What was known of deliveries is gone: {self._file.path} was removed or emptied. Those whose"
                     " extracts are still in the outbox are sent. The database has what arrived before."
@@ -457,7 +456,7 @@ class Outbox:
     def _drop_folder(self, delivery: Delivery) -> bool:
         """Remove the folder of a delivery that has ended; return whether it is gone.
 
-        It goes as a whole: an older version would take one without its description for a damaged delivery.
+        It is renamed first: an older version would take a folder without `delivery.json` for a damaged delivery.
         """
         leaving = self.folder / f"{_NEW}{delivery.identifier}-leaving"
         try:
@@ -475,7 +474,7 @@ class Outbox:
     def _read(
         self, connection: sqlite3.Connection, column: str = "", value: str = ""
     ) -> list[tuple[Delivery, int]]:
-        """Return the deliveries (all, or those with this value in `id` or `file`), and what is recorded of them."""
+        """Return deliveries (all, or those with this `id` or `file`), each with its revision in the database."""
         found: list[tuple[tuple[object, ...], Delivery, int]] = []
         where = f" WHERE {column} = ?" if column else ""
         rows = connection.execute(
@@ -495,13 +494,13 @@ class Outbox:
     def _with_newer(
         self, connection: sqlite3.Connection, delivery: Delivery
     ) -> tuple[Delivery | None, Delivery | None]:
-        """The delivery as it is now, and a later version of its file that isn't cancelled."""
+        """The delivery as it is now, and the latest later version of its file that isn't cancelled."""
         same = {each.identifier: each for each, _ in self._read(connection, "file", delivery.file_key)}
         later = [each for each in same.values() if each.version > delivery.version and each.state != CANCELLED]
         return same.get(delivery.identifier), max(later, key=lambda each: each.version, default=None)
 
     def _put(self, connection: sqlite3.Connection, delivery: Delivery, **changes: object) -> Delivery:
-        """Put the changed delivery in the place of the one before, and return it."""
+        """Update the row of a delivery, and return the changed delivery."""
         changed = {"revision": delivery.revision + 1, "changed": self.clock(), **changes}
         newer: Delivery = replace(delivery, **changed)  # type: ignore[arg-type]
         newer = replace(newer, reason=storable(newer.reason))
@@ -509,35 +508,35 @@ class Outbox:
         row = (text, digest_of(text), newer.file_key, newer.identifier)
         change = "UPDATE deliveries SET content = ?, digest = ? WHERE file = ? AND id = ?"
         if not connection.execute(change, row).rowcount:
-            raise UnknownDelivery(f"The delivery {newer.short} is gone from the outbox.")
-        self._parsed[newer.identifier] = text, newer  # where this is undone, the row has another text
+            raise UnknownDelivery(f"The delivery {newer.short_id} is gone from the outbox.")
+        self._parsed[newer.identifier] = text, newer  # harmless if this is rolled back: then the text differs
         return newer
 
     def _delivery(
         self, connection: sqlite3.Connection, identifier: str, content: str, digest: str
     ) -> Delivery | None:
-        """The delivery of a row; one that makes no sense is put aside, one of a newer version stays as it is."""
+        """The delivery of a row; None if it can't be read (it is put aside) or is of a newer version (it stays)."""
         try:
             if digest_of(content) != digest:
-                raise ValueError("it isn't as it was written")
+                raise ValueError("its digest doesn't match")
             found = from_text(content)
             if found.identifier != identifier:
                 raise ValueError("of another delivery")
         except (ValueError, TypeError, RecursionError):
             if digest_of(content) == digest and is_of_newer_version(content):
-                self.tell(f"The delivery {identifier[:8]} was put in by a newer version of the application.")
+                self.tell(f"The delivery {identifier[:8]} was added by a newer version of the application.")
                 return None
             with suppress(OSError):
                 (self.folder / str(identifier) / earlier.ENTRY).write_bytes(bytes_of(content))
             is_away = self.put_aside(str(identifier), "its description can't be read")
             if is_away and not connection.execute("PRAGMA query_only").fetchone()[0]:
                 connection.execute("DELETE FROM deliveries WHERE id = ?", (identifier,))
-                self._forget_sign(connection)
+                self._remove_sign_if_empty(connection)
             return None
         return found
 
     def put_aside(self, name: str, why: str) -> bool:
-        """Move what can't be read to where somebody may look at it, and tell; return whether it is gone from here."""
+        """Move a delivery that can't be read to the folder `damaged`, and report it; return whether it was moved."""
         told = f"The delivery {name[:8]} in the outbox is damaged: {why}."
         place = self.folder / "damaged" / f"{name}-{self.clock():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
         if not re.fullmatch("[0-9a-f]{32}", name):
@@ -562,11 +561,11 @@ class Outbox:
             log.error("%s", sentence)
 
     def _require_room(self) -> None:
-        """Raise `OSError` where the disk has no room for an outcome: what is sent and can't be written down would be
+        """Raise `OSError` if the disk has no room for an outcome: a delivery whose outcome can't be written would be
         sent again and again."""
         try:
             free = min(shutil.disk_usage(each).free for each in (self.folder, self._file.path.parent))
-        except OSError:  # it can't be told: what is written next shows it
+        except OSError:  # unknown: the next write will show it
             return
         if free < ROOM:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(self.folder))
@@ -574,11 +573,11 @@ class Outbox:
 
 def replaced_text(newer: Delivery) -> str:
     """Say why a version isn't sent any more."""
-    return f"Replaced by version {newer.version} ({newer.short})."
+    return f"Replaced by version {newer.version} ({newer.short_id})."
 
 
-def _perhaps_arrived(delivery: Delivery) -> dict[str, object]:
-    """What changes of a delivery whose process ended while it waited for the server's last answer."""
+def _may_have_arrived_changes(delivery: Delivery) -> dict[str, object]:
+    """The changes of a delivery whose process ended while it waited for the server's last response."""
     return {"state": UNKNOWN, "planned": None, "attempts": delivery.attempts_ended, "reason": PERHAPS_ARRIVED}
 
 

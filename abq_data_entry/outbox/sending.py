@@ -1,7 +1,7 @@
-"""One attempt at a delivery: the outbox says before it that it runs, and after it what became of it.
+"""One attempt at a delivery: its begin and its outcome are written to the outbox.
 
-And several, one after the other: which are due, which share a login, and when to stop knocking. What sends them is
-made here by the settings, for the window and the command line; what becomes of them is written into the database.
+And several attempts in a row: which are due, which share a login, and when to stop. The sender is made here from the
+settings, for the window and the command line; the outcomes are written to the database.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ Progress = Callable[[int, int], object]
 
 
 class Send(Protocol):
-    """What brings a file to its destination under this name; raises what `network` raises.
+    """Send a file to its destination under that name; raises what `network` raises.
 
-    Returns what to know of it though it arrived, as a sentence, if there is anything.
+    Returns a remark about the delivered file, as a sentence, or nothing.
     """
 
     def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str | None: ...
@@ -91,44 +91,44 @@ def deliver(
     jitter: Callable[[], float] = random.random,
     patience: float = 0.0,
 ) -> tuple[Delivery, BaseException | None]:
-    """Make one attempt; return the delivery as it is then, and the error if it wasn't delivered by this.
+    """Make one attempt; return the delivery as it is afterwards, and the error if this attempt failed.
 
     A delivery that is delivered or cancelled already, or that a later version replaces, isn't sent. Raises `Busy` if
-    another process is at it for longer than `patience` seconds, `UnknownDelivery`, `OSError` of the outbox itself, and
-    what no program should catch (Ctrl-C), after which the delivery waits.
+    another process holds its lane for longer than `patience` seconds, `UnknownDelivery`, `OSError` if the outbox's disk
+    fails, and BaseExceptions such as KeyboardInterrupt, after which the delivery waits.
     """
     with outbox.lane(delivery, patience):
-        is_whole = outbox.is_whole(delivery)  # reads the file: others would wait for the states meanwhile
+        is_whole = outbox.is_whole(delivery)  # before the transaction, because reading the file takes time
         delivery, newer = outbox.begin(delivery, is_whole)
         if delivery.state in (*ENDED, UNKNOWN):
             return delivery, None
-        if newer is not None:  # all versions have one name there: this one would take the place of the newer one
+        if newer is not None:  # all versions have one name at the destination: this one would replace the newer one
             return outbox.write(delivery, state=CANCELLED, planned=None, reason=replaced_text(newer)), None
         if not is_whole:
             error = OutboxError(_DAMAGED)
             return outbox.write(delivery, state=FAILED, planned=None, reason=_DAMAGED), error
-        log.info("%s: attempt %d begins", _named(delivery), len(delivery.attempts))
+        log.info("%s: attempt %d begins", _description(delivery), len(delivery.attempts))
         return _attempted(outbox, delivery, send, progress, cancel or threading.Event(), jitter)
 
 
 def retry(outbox: Outbox, delivery: Delivery) -> Delivery:
-    """Begin another round: due at once, however often it failed. Raises `OutboxError` if it is delivered or cancelled.
+    """Begin another round of attempts, due at once, however often it has failed.
 
-    Raises `Busy` while it is being sent.
+    Raises `OutboxError` if it is delivered or cancelled, `Busy` while it is being sent.
     """
     present = outbox.change(delivery, UNFINISHED, state=WAITING, planned=None, since=outbox.clock(), failures=0)
     if present.state in ENDED:
         raise OutboxError(
-            f"The delivery {present.short} is {present.state}, and its file isn't kept. Upload the day again."
+            f"The delivery {present.short_id} is {present.state}, and its file isn't kept. Upload the day again."
         )
     return present
 
 
 def cancel(outbox: Outbox, delivery: Delivery, reason: str = "Cancelled.") -> Delivery:
-    """Never send it; its file is removed. Raises `Busy` while it is being sent, `OutboxError` if it is delivered."""
+    """Cancel it for good, and remove its file. Raises `Busy` while it is being sent, `OutboxError` if it arrived."""
     present = outbox.change(delivery, UNFINISHED, state=CANCELLED, planned=None, reason=reason)
     if present.state == DELIVERED:
-        raise OutboxError(f"The delivery {present.short} has arrived already.")
+        raise OutboxError(f"The delivery {present.short_id} has arrived already.")
     return present
 
 
@@ -138,18 +138,19 @@ def arrived(outbox: Outbox, delivery: Delivery) -> Delivery:
     present = outbox.change(delivery, (UNKNOWN,), state=DELIVERED, **changes)
     if present.state != DELIVERED:
         raise OutboxError(
-            f"The delivery {present.short} is {present.state}: only one in the state unknown can be marked as arrived."
+            f"The delivery {present.short_id} is {present.state}:"
+            " only one in the state unknown can be marked as arrived."
         )
     return present
 
 
 def reopen(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
-    """Mark it as failed although it has, or may have, arrived: the receiver has refused it. Raises `Busy`."""
+    """Mark a delivery that arrived, or may have, as failed, because the receiver has refused it. Raises `Busy`."""
     return outbox.change(delivery, (DELIVERED, UNKNOWN), state=FAILED, planned=None, reason=reason)
 
 
 def give_up(outbox: Outbox, delivery: Delivery, reason: str) -> Delivery:
-    """Mark it as failed without sending it; a person may retry. Raises `Busy` while it is being sent."""
+    """Mark a delivery as failed without sending it; a person may retry it. Raises `Busy` while it is being sent."""
     return outbox.change(delivery, UNFINISHED, state=FAILED, planned=None, reason=reason)
 
 
@@ -161,14 +162,14 @@ def _attempted(
     cancel: threading.Event,
     jitter: Callable[[], float],
 ) -> tuple[Delivery, BaseException | None]:
-    """Make the attempt that has begun, and write down how it ended."""
+    """Send the file of an attempt that has begun, and write its outcome."""
     began, sent = time.monotonic(), 0
 
     def noted(so_far: int, total: int) -> None:
         nonlocal sent, delivery
         sent = so_far
         if so_far == total and not destination(delivery.kind).repeatable and not delivery.may_have_arrived:
-            # Before the server gets the end of it: whatever happens to this computer now, it isn't sent again.
+            # Written before the last bytes are sent: even if this computer fails now, the file isn't sent twice.
             running = Attempt(delivery.attempts[-1].started, None, delivery.size)
             delivery = outbox.write(delivery, attempts=(*delivery.attempts[:-1], running))
         if progress is not None:
@@ -177,7 +178,7 @@ def _attempted(
     def ended(state: str, outcome: str, reason: str | None = None, **changes: object) -> Delivery:
         moved, outcome = delivery.size if state == DELIVERED else sent, storable(outcome)
         attempt = Attempt(delivery.attempts[-1].started, round(time.monotonic() - began, 3), moved, outcome)
-        log.info("%s: %s", _named(delivery), state)
+        log.info("%s: %s", _description(delivery), state)
         others = {"planned": None, "reason": outcome if reason is None else reason, **changes}
         return outbox.write(delivery, state=state, attempts=(*delivery.attempts[:-1], attempt), **others)
 
@@ -187,7 +188,7 @@ def _attempted(
         return ended(CANCELLED, "Cancelled."), error
     except Exception as error:
         return _failed(outbox, delivery, error, jitter, ended), error
-    except BaseException:  # somebody ended the program: that is no wish to cancel the delivery
+    except BaseException:  # ending the program doesn't cancel the delivery
         if delivery.may_have_arrived:
             ended(UNKNOWN, PERHAPS_ARRIVED)
         else:
@@ -199,11 +200,11 @@ def _attempted(
 def _failed(
     outbox: Outbox, delivery: Delivery, error: Exception, jitter: Callable[[], float], ended: Callable[..., Delivery]
 ) -> Delivery:
-    """Write down a failure, and when the next attempt is due if that may help."""
+    """Write a failure, and when the next attempt is due, if the failure is temporary."""
     reason, failures = describe_failure(error), delivery.failures + 1
     ended = partial(ended, served=(*delivery.served, *served_by(error)))
-    log.warning("%s: the attempt failed: %s", _named(delivery), type(error).__name__)
-    if newer := outbox.replaced_by(delivery):  # put in while this one was being sent
+    log.warning("%s: the attempt failed: %s", _description(delivery), type(error).__name__)
+    if newer := outbox.replaced_by(delivery):  # added while this one was being sent
         return ended(CANCELLED, reason, replaced_text(newer))
     if outcome_unknown(error):
         return ended(UNKNOWN, reason, failures=failures)
@@ -216,18 +217,18 @@ def _failed(
     return ended(WAITING, reason, failures=failures, planned=planned)
 
 
-def _named(delivery: Delivery) -> str:
+def _description(delivery: Delivery) -> str:
     """Which version of which file goes where, for the log."""
     where = f"to {delivery.address} by {delivery.kind}"
-    return f"delivery {delivery.short}, {delivery.name} version {delivery.version} {where}"
+    return f"delivery {delivery.short_id}, {delivery.name} version {delivery.version} {where}"
 
 
 ENOUGH = 3
-"""After this many temporary failures in a row, the rest waits for another time: the service isn't well."""
+"""After this many temporary failures in a row the service is taken for down, and the rest is postponed."""
 
 
 class Service(NamedTuple):
-    """What a login is for."""
+    """The service that a login is for."""
 
     kind: str
     address: str
@@ -235,7 +236,7 @@ class Service(NamedTuple):
 
 
 def due(outbox: Outbox) -> list[Delivery]:
-    """Return what waits and whose time has come, the oldest first."""
+    """Return the deliveries whose next attempt is due, oldest first."""
     now = outbox.clock()
     return [
         each for each in outbox.deliveries() if each.state == WAITING and is_due(now, each.planned, each.changed)
@@ -243,7 +244,7 @@ def due(outbox: Outbox) -> list[Delivery]:
 
 
 def by_service(deliveries: Iterable[Delivery]) -> dict[Service, list[Delivery]]:
-    """Return the deliveries that need the same login together, in their order."""
+    """Group deliveries by the login that they need, keeping their order."""
     found: dict[Service, list[Delivery]] = {}
     for each in deliveries:
         found.setdefault(Service(each.kind, each.address, each.username), []).append(each)
@@ -253,17 +254,17 @@ def by_service(deliveries: Iterable[Delivery]) -> dict[Service, list[Delivery]]:
 def go_through(
     outbox: Outbox, deliveries: Sequence[Delivery], attempt: Callable[[Delivery], BaseException | None]
 ) -> list[Delivery]:
-    """Make one attempt at each delivery to one service; return those that were left for another time.
+    """Make one attempt at each delivery to one service; return those that were postponed.
 
-    `attempt` returns the failure, if there was one. The rest is left after the server has said when it wants to be
-    asked again (and not before that), after `ENOUGH` failures in a row that may pass, and after a refused login (more
-    of the same might lock the account) or an unknown host key.
+    `attempt` returns the failure, if there was one. The rest is postponed after a response with Retry-After, after
+    `ENOUGH` temporary failures in a row, and after a refused login (more attempts might lock the account) or an
+    unknown host key.
     """
     in_a_row = 0
     with outbox.kept_open():
         for number, each in enumerate(deliveries, 1):
             error = attempt(each)
-            # A file that is refused says nothing about the service: the next one may be taken. Nor does one receiver.
+            # A refused file, or a refused receiver of a mail, doesn't mean that the service is down.
             is_unwell = error is not None and not served_by(error) and (is_transient(error) or outcome_unknown(error))
             in_a_row = in_a_row + 1 if is_unwell else 0
             if error is not None and in_a_row and retry_after(error, each.changed):
@@ -274,7 +275,7 @@ def go_through(
 
 
 def _postponed(outbox: Outbox, failed: Delivery, deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Plan what waits for the same moment as the one that failed; for a day later if that was given up."""
+    """Plan waiting deliveries for the same time as the failed one; if that one was given up, for a day later."""
     planned, moment = list[Delivery](), outbox.read(failed.identifier).planned
     moment = moment or outbox.clock() + datetime.timedelta(seconds=LIMIT)
     for each in deliveries:
@@ -283,13 +284,13 @@ def _postponed(outbox: Outbox, failed: Delivery, deliveries: Sequence[Delivery])
     return [each for each in planned if each.state == WAITING]
 
 
-# -- what the database is told: each state once, later if it can't be reached now
+# -- recording states in the database: each once, and later if it can't be reached now
 
 _AT_ONCE = 200
 
 
 class Ledger(Protocol):
-    """What is needed of the database; takes the same row twice, and an older one without effect."""
+    """The part of `SQLModel` that records deliveries. Writing the same row again, or an older one, has no effect."""
 
     def record_deliveries(self, rows: Sequence[Mapping[str, object]]) -> None: ...
 
@@ -297,9 +298,9 @@ class Ledger(Protocol):
 
 
 def record(outbox: Outbox, ledger: Ledger, only: Delivery | None = None) -> str:
-    """Write what the database doesn't know yet; return the reason if it can't be done now, '' if all is written.
+    """Write to the database what it doesn't know yet; return '', or the reason if that isn't possible now.
 
-    `only`: a delivery that has just changed; the others are not looked at.
+    `only`: a delivery that has just changed; the others are ignored.
     """
     unknown = outbox.unrecorded() if only is None else [only]
     for start in range(0, len(unknown), _AT_ONCE):
@@ -314,9 +315,9 @@ def record(outbox: Outbox, ledger: Ledger, only: Delivery | None = None) -> str:
 
 
 def known_version(ledger: Ledger, date: datetime.date, kind: str, name: str = "") -> int:
-    """Return the highest version of a day's file that the database knows of, from any machine; 0 if it can't say.
+    """Return the highest version of a day's file in the database, from any computer; 0 if it can't be asked.
 
-    `name`: of the file, if it isn't an extract.
+    `name`: the file's name, if it isn't an extract.
     """
     try:
         return ledger.latest_delivery(date, name or extract_name(date), kind)
@@ -326,7 +327,7 @@ def known_version(ledger: Ledger, date: datetime.date, kind: str, name: str = ""
 
 
 def as_row(delivery: Delivery) -> dict[str, object]:
-    """Return the columns of `deliveries` that this delivery has."""
+    """Return the delivery as a row of the table `deliveries`, by column."""
     return {
         "id": delivery.identifier,
         "file_name": delivery.name,
@@ -352,7 +353,7 @@ AUDIT_HEADER = "ABQ-Audit-Head"
 
 
 def require_usable(kind: str, settings: Settings) -> None:
-    """Raise `SettingsUnusable` if the settings give no name that a file could have, or can't be used to send it."""
+    """Raise `SettingsUnusable` if the settings give no valid file name, or aren't complete enough to send a file."""
     if problem := name_problem(str(settings["abq_upload_name"])):
         raise SettingsUnusable(f"The setting 'abq_upload_name' {problem}. Nothing was sent.")
     if problem := destination(kind).problem(settings):
@@ -360,9 +361,9 @@ def require_usable(kind: str, settings: Settings) -> None:
 
 
 def require_same(place: Place, settings: Settings) -> None:
-    """Raise `OutboxError` if the settings lead somewhere else by now: a login for here isn't sent there.
+    """Raise `OutboxError` if the settings name another place by now, or the destination was removed.
 
-    And if its destination was removed. Raises `SettingsUnusable` if they lead nowhere: it isn't known then.
+    Raises `SettingsUnusable` if they are incomplete, so that the place isn't known.
     """
     to = destination(place.kind)
     if to.is_removed(settings):
@@ -388,11 +389,11 @@ def sender(
     outbox: Outbox | None = None,
     trusts: Callable[[str, str], bool] | None = None,
 ) -> Sender:
-    """Return what brings files to their destination with this login; nothing else keeps the password.
+    """Return the sender of a destination for this login; nothing else keeps the password.
 
-    A context manager: it logs in for the first file, and keeps the connection for the others until the end. What
-    cancelled deliveries of `outbox` left there is removed with the first file that arrives. `trusts(host,
-    fingerprint)`: whether this is the key of a server that was never seen before; it is asked once.
+    It is a context manager: it logs in for the first file, and keeps the connection for the others until its end. With
+    the first file that arrives, parts that cancelled deliveries of `outbox` left there are removed. `trusts(host,
+    fingerprint)`: whether to trust an unknown host key; called at most once.
     """
     to = destination(kind)
 
@@ -400,24 +401,25 @@ def sender(
         trust = to.trust(settings, fingerprint)
         if trust is None or trusts is None or not trusts(trust.host, fingerprint):
             return None
-        # Written to the file of known hosts by the attempt that follows, which accepts no other.
+        # The next attempt accepts this key only, and writes it to the known_hosts file.
         return partial(to.uploads, trust.settings, username, password)
 
     opened = partial(to.uploads, settings, username, password)
     discard = partial(outbox.discard_parts, to.place(settings)) if outbox is not None and to.keeps_parts else None
     own = to.own(settings)
     companions = bool(own["abq_audit_companion"]), bool(own.get("abq_sha256_companion"))
-    # What may come twice replaces what came before: there everybody gets it at each attempt.
+    # At a repeatable destination a second file replaces the first: there every attempt sends to everybody.
     served = None if outbox is None or to.repeatable else lambda identifier: outbox.read(identifier).served
     return Sender(opened, discard, *companions, served, trusted)
 
 
 @dataclass(repr=False, eq=False)  # it holds the password
 class Sender(AbstractContextManager["Sender"]):
-    """What brings files to one destination over one login, one at a time (a `Send`). A context manager.
+    """Sends files to one destination over one login, one at a time (a `Send`). A context manager.
 
-    `discard`: removes what cancelled deliveries left there; `served`: who has a delivery from an attempt before;
-    `trusted`: what opens the way to a server whose key wasn't known, by its fingerprint, if it is to be trusted.
+    `opened()`: logs in; `discard`: removes parts that cancelled deliveries left there; `served`: the receivers who have
+    a delivery from an earlier attempt; `trusted(fingerprint)`: if that unknown host key is to be trusted, another
+    `opened`, else None.
     """
 
     opened: Callable[[], Uploads]
@@ -427,14 +429,14 @@ class Sender(AbstractContextManager["Sender"]):
     served: Callable[[str], Collection[str]] | None = None
     trusted: Callable[[str], Callable[[], Uploads] | None] | None = None
     uploads: Uploads | None = None
-    """What the files go through, once there was one."""
+    """The session, once the first file was sent."""
 
     def __call__(self, path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str:
-        """Send the file, with where the audit stood and the day's report if the outbox has them.
+        """Send the file, with the audit's head and the day's report if the outbox has them.
 
-        `name`: what it is called there. The report goes before it, so that all is there once the file is. The audit's
-        head goes in a header, or, where that is set, just before the file as a file of its own. Raises what `network`
-        raises; returns why the report wasn't taken, empty if nothing is wrong.
+        `name`: the file's name at the destination. The report is sent before it, so that everything is there once the
+        file is. The audit's head is sent in a header field or, if that is set, in a file of its own just before the
+        file. Raises what `network` raises; returns why the report was refused, or ''.
         """
         try:
             uploads = self.uploads = self.uploads or self.opened()
@@ -457,7 +459,7 @@ class Sender(AbstractContextManager["Sender"]):
             fingerprint = unknown_host_key(error)
             if not fingerprint or self.trusted is None:
                 raise
-            opened, self.trusted = self.trusted(fingerprint), None  # who is asked again and again learns to say yes
+            opened, self.trusted = self.trusted(fingerprint), None  # asked again and again, people learn to say yes
             if opened is None:
                 raise
         self.__exit__()
@@ -471,16 +473,16 @@ class Sender(AbstractContextManager["Sender"]):
 
 
 def _send_beside(uploads: Uploads, file: Path, name: str, identifier: str, cancel: threading.Event) -> None:
-    """Send a companion of an extract: attached to it if the kind can do that, otherwise as a file of its own."""
+    """Send a companion of an extract: attached to it if the protocol can do that, otherwise as a file of its own."""
     if not uploads.attach(file, name):
         uploads.upload(file, name=name, identifier=identifier, cancel=cancel)
 
 
 def _send_report(uploads: Uploads, report: Path, name: str, identifier: str, cancel: threading.Event) -> str:
-    """Send the day's report that goes with an extract of that name; return why it was refused.
+    """Send the day's report that goes with an extract of that name; return why it was refused, or ''.
 
-    A service that takes no report gets the extract all the same. What may pass by itself, or concerns the login, is
-    raised: the extract would fare no better.
+    If a service refuses reports, it still gets the extract. Temporary failures and refused logins are raised: the
+    extract would fail in the same way.
     """
     try:
         _send_beside(uploads, report, report_of(Path(name)).name, report_identifier(identifier), cancel)

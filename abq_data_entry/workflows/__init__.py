@@ -1,1 +1,1 @@
-"""What the window and the command line do alike, a module a use case. No window, and nothing is printed or asked."""
+"""The use cases that the window and the command line share, one module each. They don't print, ask, or use Tk."""

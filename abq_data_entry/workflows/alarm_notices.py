@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from ..network.webhook import Webhook
 
 Values = Mapping[str, object]
-Known = Callable[[str, str, str], "tuple[str, str] | None"]
-"""The login that is kept here for a key such as `email:reports`, a user name (or '') and a place; None if none is."""
+FindLogin = Callable[[str, str, str], "tuple[str, str] | None"]
+"""(key, username, place) → the stored login for a key such as `email:reports`; None if there is none."""
 
 _MAIL_KIND = "email"
-_USER = "webhook"  # under which the keyring has the secret of a webhook
+_USER = "webhook"  # the user name under which the keyring has a webhook's secret
 _LONGEST_SUBJECT = 150
 
 
 class Message(NamedTuple):
-    """What a receiver is told: one line, the whole text, and the same for programs, with the key of this notice.
-    `served`: the addresses that have got it already."""
+    """A message to a receiver: the subject, the text, the same as JSON `content`, and its idempotency key.
+    `served`: the addresses that already got it."""
 
     subject: str
     text: str
@@ -37,18 +37,18 @@ class Message(NamedTuple):
     served: Sequence[str] = ()
 
 
-Tell = Callable[[Message, Callable[[], None], "threading.Event | None"], str]
-"""Sends a message; returns the answer. The function is called just before the message may have arrived."""
+SendMessage = Callable[[Message, Callable[[], None], "threading.Event | None"], str]
+"""(message, sending, cancel) → the server's response. `sending()` is called just before the message may arrive."""
 
 
-class CannotTell(Exception):
-    """This workstation can't tell that receiver anything; the text says why. Another one may."""
+class CannotSend(Exception):
+    """This workstation can't send to that receiver, for the reason in the text. Another one may be able to."""
 
 
-# -- what is said
+# -- the text of a notice
 
 
-def message_of(due: DueNotice) -> Message:
+def alarm_message(due: DueNotice) -> Message:
     """Return the message about the beginning or the end of an alarm."""
     alarm = due.alarm
     is_begin = due.about == BEGIN
@@ -81,7 +81,7 @@ def test_message(name: str, now: datetime.datetime) -> Message:
 
 
 def key_of(alarm: Alarm, about: str) -> str:
-    """Return the idempotency key of a notice. It holds the moment, because a restore makes numbers start again."""
+    """Return the idempotency key of a notice. It contains the time, because ids may be reused after a restore."""
     return f"abq-{alarm.id}-{alarm.raised.timestamp():.0f}-{about}"
 
 
@@ -93,26 +93,28 @@ def _cut(line: str) -> str:
     return line if len(line) <= _LONGEST_SUBJECT else line[: _LONGEST_SUBJECT - 1] + "…"
 
 
-# -- how it is told
+# -- sending a notice
 
 
 @contextlib.contextmanager
-def teller(row: Receiver, values: Values, known: Known) -> Iterator[Tell]:
-    """Within the block messages can be sent to that receiver. Raises `CannotTell`."""
+def message_sender(row: Receiver, values: Values, find_login: FindLogin) -> Iterator[SendMessage]:
+    """Yield a function that sends messages to that receiver. Raises `CannotSend`."""
     from ..network.failures import InvalidInput
 
     try:
         if row.kind == MAIL:
-            with _mailer(row, values, known) as (mailer, own):
-                yield lambda message, sending, cancel: _by_mail(mailer, own, message, sending, cancel)
+            with _mailer(row, values, find_login) as (mailer, own):
+                yield lambda message, sending, cancel: _send_mail(mailer, own, message, sending, cancel)
         else:
-            webhook = _webhook(row, values, known)
+            webhook = _webhook(row, values, find_login)
             yield lambda message, sending, cancel: webhook.post(message.content, message.key, cancel)
     except InvalidInput as error:
-        raise CannotTell(str(error)) from None
+        raise CannotSend(str(error)) from None
 
 
-def _mailer(row: Receiver, values: Values, known: Known) -> contextlib.AbstractContextManager[tuple[Mailer, Values]]:
+def _mailer(
+    row: Receiver, values: Values, find_login: FindLogin
+) -> contextlib.AbstractContextManager[tuple[Mailer, Values]]:
     email = destination(_MAIL_KIND)
     key, username, through = _MAIL_KIND, row.username, None
     if "://" in row.server:
@@ -122,17 +124,17 @@ def _mailer(row: Receiver, values: Values, known: Known) -> contextlib.AbstractC
         stored = values[STORED]
         found = stored.get(f"{_MAIL_KIND}:{row.server}") if isinstance(stored, dict) else None
         if found is None:
-            raise CannotTell(f"there is no destination {row.server} of the kind email any more.")
+            raise CannotSend(f"there is no destination {row.server} of the kind email any more.")
         key, through = found.key, found
         username = username or found.username
     own = {**values, **(email.settings_of(through) if through is not None else {}), "abq_mail_to": row.address}
     if "@" in username and not own["abq_mail_from"]:
         own["abq_mail_from"] = username
     if problem := email.problem(own):
-        raise CannotTell(problem)
-    login = known(key, username, email.login_place(own))
+        raise CannotSend(problem)
+    login = find_login(key, username, email.login_place(own))
     if login is None and username:
-        raise CannotTell(f"neither the keyring nor a file of secrets has the password of {username} ({key}).")
+        raise CannotSend(f"neither the keyring nor a file of secrets has the password of {username} ({key}).")
     from ..network.destinations.email import DESTINATION
 
     @contextlib.contextmanager
@@ -143,7 +145,7 @@ def _mailer(row: Receiver, values: Values, known: Known) -> contextlib.AbstractC
     return opened()
 
 
-def _by_mail(
+def _send_mail(
     mailer: Mailer, own: Values, message: Message, sending: Callable[[], None], cancel: threading.Event | None
 ) -> str:
     from ..network.destinations.email import DESTINATION
@@ -152,30 +154,30 @@ def _by_mail(
 
     sender = DESTINATION.sender(own)
     headers = {}
-    if message.key.endswith("-end"):  # so that a mail program shows the two as one
+    if message.key.endswith("-end"):  # so that mail programs show both as one thread
         begun = message_id(message.key.removesuffix("-end") + f"-{BEGIN}", sender)
         headers = {"In-Reply-To": begun, "References": begun}
     receivers, served = people(str(own["abq_mail_to"])), frozenset(message.served)
     mail = Mail(sender, receivers, message.subject, message.text, message.key, headers=headers, served=served)
 
     def progress(part: float) -> None:
-        if part == 1:  # told just before the end is sent
+        if part == 1:  # reported just before the end of the data is sent
             sending()
 
     refused = mailer.send(mail, cancel, progress)
     return f"refused for {'; '.join(refused)}" if refused else ""
 
 
-def _webhook(row: Receiver, values: Values, known: Known) -> Webhook:
+def _webhook(row: Receiver, values: Values, find_login: FindLogin) -> Webhook:
     from ..network.webhook import Webhook
 
     secret = ""
     ca_file, timeout = str(values["abq_ca_file"]) or None, float(str(values["network_timeout"]))
     place = Webhook(row.address, timeout=timeout).place
     if row.login_method:
-        found = known(f"alarms:{row.name}", _USER, place)
+        found = find_login(f"alarms:{row.name}", _USER, place)
         if found is None:
-            raise CannotTell(f"neither the keyring nor a file of secrets has its secret (alarms:{row.name}).")
+            raise CannotSend(f"neither the keyring nor a file of secrets has its secret (alarms:{row.name}).")
         secret = found[1]
     return Webhook(
         row.address, row.login_method, secret, timeout=timeout, ca_file=ca_file, proxy=str(values["network_proxy"])

@@ -1,4 +1,4 @@
-"""Look for alarms once: which began, which ended; and send the notices that are due, each from one workstation."""
+"""Check once which alarms have begun or ended, and send the notices that are due, each from one workstation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..models.alarms import AUDIT, FAILED, SENDING, TOLD, UNKNOWN, DueNotice, Fi
 from ..models.errors import DatabaseError, ServerUnreachable
 from ..retrying import ALARM
 from ..stored_destination import STORED
-from .alarm_notices import CannotTell, Known, Tell, message_of, teller
+from .alarm_notices import CannotSend, FindLogin, SendMessage, alarm_message, message_sender
 from .back_up import database_file
 from .found_here import found_here
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Values = Mapping[str, object]
-_VERIFIED_FOR = 23.5 * 3600  # seconds: a timer that runs once a day does it each time
-_LONG_PAUSE = 3600.0  # seconds, after what is refused for good: somebody may put it right
+_VERIFIED_FOR = 23.5 * 3600  # seconds; less than a day, so that a daily timer always verifies
+_LONG_PAUSE = 3600.0  # seconds, after a permanent refusal: somebody may correct the cause
 
 
-class Looked(NamedTuple):
-    """The result of a look: how many alarms began or ended, what was sent to whom, and what couldn't be sent."""
+class AlarmsChecked(NamedTuple):
+    """How many alarms have begun or ended, what was sent to whom, and what couldn't be sent."""
 
     changed: int = 0
     told: tuple[str, ...] = ()
@@ -40,31 +40,31 @@ class Looked(NamedTuple):
 
 
 def look(
-    model: SQLModel, values: Values, known: Known, by: By, cancel: threading.Event | None = None,
+    model: SQLModel, values: Values, find_login: FindLogin, by: By, cancel: threading.Event | None = None,
     found: Sequence[Finding] = (),
-) -> Looked:  # fmt: skip
-    """Look for alarms and send the notices that are due; only the overdue ones while another workstation is sending.
+) -> AlarmsChecked:  # fmt: skip
+    """Check for alarms and send the notices that are due; while another workstation is sending, only the overdue ones.
 
-    `found`: what was found out besides, such as by `audit_finding`. Raises `DatabaseError`.
+    `found`: additional findings, such as that of `audit_finding`. Raises `DatabaseError`.
     """
     with model.alarms_alone() as is_ours:
         now = datetime.datetime.now(datetime.timezone.utc)
         here = [*found_here(values, now, _since(model)), *found]
         changed, held = 0, list[str]()
         try:
-            changed = model.look_for_alarms(here, by=by)  # of this computer nobody else can say anything
+            changed = model.look_for_alarms(here, by=by)  # always: only this workstation knows `here`
         except ServerUnreachable:
             raise
-        except DatabaseError as error:  # somebody keeps a transaction open; what is known is told all the same
+        except DatabaseError as error:  # somebody keeps a transaction open; notices of known alarms are still sent
             held.append(f"Not all of what began and ended is known: {error}")
-        # Who has the lock may be frozen, or mean no good: what has waited for long is told without it, still once.
+        # Whoever holds the lock may be frozen or malicious: overdue notices are sent without it, still only once each.
         due = [each for each in model.due_notices() if is_ours or each.overdue]
-        told, problems = _tell_all(model, due, values, known, by, cancel)
-    return Looked(changed, tuple(told), (*held, *problems))
+        told, problems = _send_due(model, due, values, find_login, by, cancel)
+    return AlarmsChecked(changed, tuple(told), (*held, *problems))
 
 
 def audit_finding(verdict: Verdict) -> Finding:
-    """Return what a verification of the audit has found, as an alarm's finding."""
+    """Return the result of a verification of the audit as a finding for alarms."""
     if verdict.breaks:
         where = "; ".join(f"lab {each.lab}: {each.reason}" for each in verdict.breaks[:3])
         return Finding(AUDIT, "", f"The audit is broken ({where}). `db verify` says more.")
@@ -74,7 +74,7 @@ def audit_finding(verdict: Verdict) -> Finding:
 
 
 def verified(model: SQLModel, values: Values, wanted: bool | None = None) -> list[Finding]:
-    """Walk through the audit, if that is wanted or (None) this computer hasn't for a day; return what it says."""
+    """Verify the audit, if `wanted` or (None) this computer hasn't for a day; return the finding."""
     if not (_verifies_now(values) if wanted is None else wanted):
         return []
     found = audit_finding(model.verify_audit())
@@ -96,14 +96,15 @@ def _verified_file(values: Values) -> Path:
 
 
 def _since(model: SQLModel) -> datetime.datetime | None:
-    """Since when the database is there."""
+    """When the database was created."""
     ((first,),) = (row.values() for row in model.query("SELECT min(applied) AS first FROM schema_version") or ())
     return first if isinstance(first, datetime.datetime) else None
 
 
-def _tell_all(
-    model: SQLModel, due: Sequence[DueNotice], values: Values, known: Known, by: By, cancel: threading.Event | None
-) -> tuple[list[str], list[str]]:
+def _send_due(
+    model: SQLModel, due: Sequence[DueNotice], values: Values, find_login: FindLogin, by: By,
+    cancel: threading.Event | None,
+) -> tuple[list[str], list[str]]:  # fmt: skip
     told, problems = list[str](), list[str]()
     if not due:
         return told, problems
@@ -111,25 +112,25 @@ def _tell_all(
     receivers = model.get_receivers()
     for name in dict.fromkeys(each.receiver for each in due):
         row = receivers.get(name)
-        if row is None:  # removed just now
+        if row is None:  # it has just been removed
             continue
         try:
-            with teller(row, values, known) as tell:
+            with message_sender(row, values, find_login) as tell:
                 for each in (each for each in due if each.receiver == name):
                     if cancel is not None and cancel.is_set():
                         return told, problems
-                    if not _tell(model, each, tell, by, cancel, told, problems):
-                        break  # the server doesn't answer: one wait for it is enough, the others are told next time
-        except CannotTell as error:
+                    if not _send_notice(model, each, tell, by, cancel, told, problems):
+                        break  # the server doesn't answer: the other notices wait for the next time
+        except CannotSend as error:
             problems.append(f"{name} can't be told from here: {error}")
     return told, problems
 
 
-def _tell(
-    model: SQLModel, due: DueNotice, tell: Tell, by: By, cancel: threading.Event | None, told: list[str],
+def _send_notice(
+    model: SQLModel, due: DueNotice, tell: SendMessage, by: By, cancel: threading.Event | None, told: list[str],
     problems: list[str],
 ) -> bool:  # fmt: skip
-    """Send one notice, unless somebody else does; return whether the next one is worth a try."""
+    """Send one notice, unless another workstation does; return whether the next one is worth trying."""
     from .. import outbox
     from ..network.failures import Cancelled, describe_failure
 
@@ -138,20 +139,20 @@ def _tell(
             return True
     except ServerUnreachable:
         raise
-    except DatabaseError as error:  # somebody is at it in a transaction that stays open: the others are told
+    except DatabaseError as error:  # an open transaction has locked its row: the other notices are sent
         problems.append(f"Alarm {due.alarm.id} to {due.receiver}: {error}")
         return True
-    message = message_of(due)
+    message = alarm_message(due)
 
     def sending() -> None:
         if not model.note_notice(due, SENDING, by=by):
-            raise CannotTell("another workstation sends it.")
+            raise CannotSend("another workstation sends it.")
 
     try:
         said = tell(message, sending, cancel)
-    except CannotTell:
+    except CannotSend:
         return True
-    except DatabaseError:  # nothing was sent: who sends first says so there
+    except DatabaseError:  # raised by `sending`, so nothing was sent
         raise
     except Exception as error:
         reason = describe_failure(error)

@@ -1,4 +1,4 @@
-"""Back the database up, once a day by itself too; bring a backup back, also beside a damaged database."""
+"""Back up the database, also automatically once a day; restore a backup, also beside a damaged database."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _LONGEST_REASON = 500  # characters
 
 
 class BackedUp(NamedTuple):
-    """How much a backup holds; nothing where it wasn't read back."""
+    """How many tables and rows a backup has; 0 if it wasn't verified."""
 
     tables: int
     rows: int
 
 
 class Daily(NamedTuple):
-    """The day's backup: `made` now (None: it was there), in which folder; `off`: none is wanted."""
+    """The day's backup: the file `made` now (None: it existed already), its folder; `off`: none is wanted."""
 
     made: Path | None
     folder: Path
@@ -38,23 +38,23 @@ class Daily(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """Where what was there before is kept (None: it isn't), and the roles of the backup that the server lacks."""
+    """The backup or folder of the previous database (None: it isn't kept), and the roles that the server lacks."""
 
     before: Path | None
     missing: list[str]
 
 
 def kept_backups(values: Values) -> KeptBackups:
-    """The backups that are made by themselves, in the folder that the settings name."""
+    """The automatic backups, in the folder that the settings name."""
     from .. import postgres
 
     return postgres.backups_of(values, folders.data_folder())
 
 
 def back_up(endpoint: Endpoint, values: Values, file: Path, monitor: ProgressMonitor, verify: bool = True) -> BackedUp:
-    """Dump the database to the file, which gets its name when it has been read back and compared.
+    """Dump the database to the file, which gets its name once it has been verified.
 
-    It goes past a pooler where that is needed. Raises `PostgresError`.
+    A pooler is bypassed if needed. Raises `PostgresError`.
     """
     from .. import postgres
 
@@ -65,7 +65,7 @@ def back_up(endpoint: Endpoint, values: Values, file: Path, monitor: ProgressMon
 def back_up_daily(
     opened: Callable[[], AbstractContextManager[tuple[Endpoint, ProgressMonitor]]], values: Values, today: datetime.date
 ) -> Daily:
-    """Make the day's backup unless there is one; the database is opened only for that. Raises `PostgresError`."""
+    """Make the day's backup unless there is one; the database is only opened if not. Raises `PostgresError`."""
     from .. import postgres
 
     kept, rotation = kept_backups(values), postgres.rotation_of(values)
@@ -75,7 +75,7 @@ def back_up_daily(
         try:
             if today in in_time(kept.folder, kept.daily):
                 return Daily(None, kept.folder)
-        except TimeoutError as error:  # a share: whoever waits for it hangs, and nobody hears of it
+        except TimeoutError as error:  # a network share that hangs: raised, so that somebody hears of it
             raise postgres.PostgresError(str(error)) from None
         with opened() as (endpoint, monitor):
             made = kept.make_daily(postgres.bypassing_pooler(endpoint, values), today, rotation, monitor)
@@ -90,14 +90,14 @@ def back_up_daily(
 
 
 class FailedDaily(NamedTuple):
-    """When the day's backup failed, and why."""
+    """When the last daily backup failed, and why."""
 
     moment: datetime.datetime
     reason: str
 
 
 def failed_daily(values: Values) -> FailedDaily | None:
-    """Return how the last attempt at a daily backup of this database failed; None if it didn't. Raises `OSError`."""
+    """Return the failure of the last daily backup of this database; None if it succeeded. Raises `OSError`."""
     file = _failure_file(values)
     try:
         with file.open(encoding="utf-8", errors="replace") as opened:
@@ -108,7 +108,7 @@ def failed_daily(values: Values) -> FailedDaily | None:
 
 
 def _note_failure(values: Values, error: Exception) -> None:
-    """Keep why for `alarms`, which whoever made the backup may not be running for."""
+    """Write the reason to a file for `alarms`, which may run as another process."""
     file = _failure_file(values)
     with suppress(OSError), folders.replacement(file) as temporary:
         temporary.write_text(one_line(str(error))[:_LONGEST_REASON], encoding="utf-8")
@@ -119,7 +119,7 @@ def _failure_file(values: Values) -> Path:
 
 
 def database_file(name: str, values: Values) -> Path:
-    """Where this computer keeps something about the database of the settings, and of no other."""
+    """The file in which this computer keeps something about the database that the settings name."""
     place = f"{values.get('db_host') or ''}/{values.get('db_name') or ''}"
     return folders.data_folder() / f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
@@ -131,10 +131,10 @@ def restore(
     watched: Callable[[str], AbstractContextManager[ProgressMonitor]],
     keeps_before: bool = True,
 ) -> Restored:
-    """Keep the present database in a backup, unless that isn't wanted, and put the one in the file in its place.
+    """Back up the present database, unless `keeps_before` is false, and replace it by the one in the file.
 
-    `watched` is asked for who watches the `backup`, and then the `restore`. Raises `PostgresError`; then the database
-    is as it was.
+    `watched("backup")` and `watched("restore")` return the monitors of these steps. Raises `PostgresError`; then the
+    database is as it was.
     """
     from .. import postgres
 
@@ -148,7 +148,7 @@ def restore(
 
 
 def restore_beside(values: Values, file: Path, monitor: ProgressMonitor) -> Restored:
-    """Put the backup into a new embedded database, and keep the present one, damaged or not, beside it.
+    """Restore the backup into a new embedded database, and keep the present one, damaged or not, beside it.
 
     Raises `PostgresError`; then nothing was changed.
     """

@@ -1,8 +1,7 @@
-"""Are the places reachable that this application works with? Step by step, each with how it went and what to do.
+"""Check the connections to the database, the weather sources and the destinations, step by step.
 
-The database, the weather feed, and the destinations of extracts. No record is ever sent, and no text of a step holds a
-password, a query string or a user's name of an address. The steps of each lie beside its protocol (`network`), those of
-the database in `diagnostics`.
+Each step has a verdict, its time and what to do. No record is sent, and the text of a step has no password, and no
+query string or user name of a URL. The steps of a protocol are in `network`, those of the database in `diagnostics`.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ CHECKS = ("database", "weather", *KINDS, MAILBOX, "notices")
 
 
 def checks(settings: Mapping[str, object]) -> tuple[str, ...]:
-    """Return what there is to be checked by these settings, in the same order, then the database's destinations."""
+    """Return what these settings make it possible to check, in that order; then the destinations of the database."""
     mailbox = (MAILBOX,) if settings.get("abq_answers_mailbox") else ()
     kinds = (each.kind for each in set_up(settings))
     notices = ("notices",) if settings.get("notices_url") else ()
@@ -54,16 +53,16 @@ _WIDEST = 14
 def check_connections(
     settings: Mapping[str, object], embedded: Embedded, wanted: Options, cancel: threading.Event
 ) -> Iterator[Step]:
-    """Check what is wanted and yield each step when it is done; a destination ends with a step that its next ones need.
+    """Check what is wanted, and yield each step when it is done; a failed step ends the check of that connection.
 
-    `embedded()`: our own database server, running within the block, as libpq's keywords. Raises `Cancelled` soon after
-    `cancel` is set, and nothing else.
+    `embedded()`: a context manager that runs our own database server and yields its endpoint. Raises `Cancelled` soon
+    after `cancel` is set, and nothing else.
     """
     for kind in wanted.only or checks(settings):
         is_embedded = kind == "database" and not settings["db_host"]
         with Guard(cancel, START_SECONDS if is_embedded else wanted.wait) as guard:
             context = Context(settings, wanted, guard, cancel)
-            with contextlib.suppress(Aborted):  # its last step says why
+            with contextlib.suppress(Aborted):  # the last step says why
                 yield from embedded_database(context, embedded) if is_embedded else _steps(kind, context)
 
 
@@ -86,7 +85,7 @@ def _notices(context: Context) -> Steps[None]:
 
 
 def _weather(context: Context) -> Steps[None]:
-    """Each source: an observation is fetched as the application does it, and not stored."""
+    """The steps for each weather source: fetch an observation as the application does, but don't store it."""
     from ..network.failures import InvalidInput
     from ..network.weather import sources_set_up
 
@@ -97,7 +96,7 @@ def _weather(context: Context) -> Steps[None]:
             yield from Inspection("Weather", context).fail("Sources", str(error))
         return
     for source in sources:
-        with contextlib.suppress(Aborted):  # its last step says why; the next source may work
+        with contextlib.suppress(Aborted):  # the last step says why; the next source may work
             yield from _weather_source(source, context)
 
 
@@ -125,14 +124,14 @@ def _weather_source(source: WeatherSource, context: Context) -> Steps[None]:
 
 
 def lines_of(step: Step) -> list[str]:
-    """Return the step as a line, and what to do about it as another where it isn't wrong."""
+    """Return the step as a line, followed by one with the advice if there is any."""
     mark = _MARKS.get(step.verdict, "!")
     told = f"  {mark} {step.verdict:7} {step.what:{_WIDEST}} {time_of(step):>8}  {step.text}"
     return [told.rstrip(), *([f"{'':{_WIDEST + 20}} → {step.advice}"] if step.advice else [])]
 
 
 def time_of(step: Step) -> str:
-    """Return how long it took, for people."""
+    """Return how long the step took, for people."""
     if step.seconds is None:
         return ""
     if step.seconds >= 1:
@@ -141,7 +140,7 @@ def time_of(step: Step) -> str:
 
 
 def report(steps: Iterable[Step], moment: datetime.datetime | None = None) -> str:
-    """Return all steps by destination, with the version, the system and the moment: what a help desk asks for first."""
+    """Return the steps as text, with the version, the system and the time: what a help desk asks for first."""
     moment = moment or datetime.datetime.now().astimezone()
     system = f"{platform.system()} {platform.release()}"
     lines = [f"Connections of ABQ Data Entry {version()}, {system}, {moment:%Y-%m-%d %H:%M %Z}"]

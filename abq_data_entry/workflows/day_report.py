@@ -1,4 +1,4 @@
-"""The report of a day: what was recorded, what stands out, what was corrected, and what is open, as one page."""
+"""The report of a day as one page: what was recorded, what stands out, what was corrected, and what is open."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 MOST_ROWS = 200
-"""How many rows a table of the report has at most; below it stands how many there are."""
+"""How many rows a table of the report has at most; a line below it says how many there are."""
 CHART_DAYS = 30
 DRIFT_DAYS = 90
 _CHART_SIZE = (640, 300)
-_FIGURES = 4  # significant ones of a number that was computed
+_FIGURES = 4  # significant digits of a computed number
 _WEATHER_UNITS = {"temperature": "°C", "rel_hum": "%", "humidity": "g/m³", "pressure": "hPa"}
 
 
 class Reported(NamedTuple):
-    """The file, and the parts that couldn't be made, in sentences."""
+    """The report's file, and sentences about parts that couldn't be made."""
 
     file: Path
     problems: list[str]
 
 
 def usual_name(date: datetime.date) -> str:
-    """Return the name of a day's report where nobody gives one."""
+    """Return the default name of a day's report."""
     return f"abq_report_{date}.html"
 
 
 def write_report(
     model: SQLModel, date: datetime.date, target: Path, now: datetime.datetime, with_charts: bool = True
 ) -> Reported:
-    """Write the report of a day to a file, whole or not at all. A part that can't be made says so in its place.
+    """Write the report of a day to a file, whole or not at all. In place of a part that can't be made it says why.
 
     Raises `DatabaseError` if the database can't be read at all, `OSError`.
     """
@@ -82,7 +82,7 @@ def _sections(parts: Sequence[tuple[str, Callable[[], Section]]], problems: list
 
 
 def _rows(model: SQLModel, wanted: Wanted, keep: Callable[[Row], bool] = lambda row: True) -> list[Row]:
-    """Return those rows of a view that are to be kept."""
+    """Return the rows of a view for which `keep(row)` is true."""
 
     def take(found: ViewRows) -> list[Row]:
         names = [each.name for each in found.columns]
@@ -95,8 +95,8 @@ def _rows(model: SQLModel, wanted: Wanted, keep: Callable[[Row], bool] = lambda 
 def _table(
     title: str, sentence: str, names: Sequence[str], rows: Sequence[Row], units: Mapping[str, str] | None = None
 ) -> Section:
-    """A section with these columns of the rows, as many as a report has room for. `units`: of columns, by name; a
-    column `field` says which field, with its unit, the values of its row are of."""
+    """A section with a table of these columns, of at most `MOST_ROWS` rows. `units`: by column. In a row with a column
+    `field`, that says which field the values are of; its unit is added there."""
     shown = [
         [_with_unit(row[name]) if name == "field" else _shown(row[name]) for name in names] for row in rows[:MOST_ROWS]
     ]
@@ -106,19 +106,19 @@ def _table(
 
 
 def _with_unit(column: str) -> str:
-    """The name of a field, and the unit of its values where it has one: `median height (cm)`."""
+    """The name of a field with its unit, if it has one: `median height (cm)`."""
     unit = QUANTITIES[column].unit if column in QUANTITIES else ""
     return column.replace("_", " ") + (f" ({unit})" if unit else "")
 
 
 def _shown(value: Any) -> Any:
-    """A value as people read it: times and moments to the minute, numbers that were computed by four figures."""
+    """A value for people: times to the minute, computed numbers with four significant digits."""
     if isinstance(value, datetime.datetime):
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, datetime.time):
         return short_time(value)
     if isinstance(value, float):
-        return float(f"{value:.{_FIGURES}g}") + 0.0  # a sum of rounding may be a zero below zero: -0.0
+        return float(f"{value:.{_FIGURES}g}") + 0.0  # + 0.0 turns -0.0 into 0.0
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, list):

@@ -1,9 +1,9 @@
-"""Deliver extracts: a day's, and what waits in the outbox; each attempt at a delivery from here is made by `deliver`.
+"""Deliver a day's extract, and what waits in the outbox; `deliver` makes all attempts.
 
-What a person has to decide is asked through `Decisions`: by dialogs in the window, by options and questions on the
-command line. What became of a delivery is an `Outcome`.
+What a person has to decide is asked through `Decisions`: by dialogs in the window, by options and prompts on the
+command line. The result for a delivery is an `Outcome`.
 
-What goes to a destination of the database is the day's extract, or a view of the day in another format.
+A destination of the database gets the day's extract, or a view of the day in another format.
 """
 
 from __future__ import annotations
@@ -28,46 +28,46 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 60.0
-"""Seconds that another process may take for the same file."""
+"""Seconds to wait for another process that is sending the same file."""
 
 LAST_DAYS = 7
-"""How many days before today are looked through for records that weren't sent."""
+"""How many days before today are searched for records that weren't sent."""
 
 Login = tuple[str, str]
 Values = Mapping[str, object]
 
 
-class NotNow(Exception):
-    """An attempt wasn't made; the text is for people and says why, or what it waits for."""
+class NotAttempted(Exception):
+    """No attempt was made; the text, for people, says why, or what the delivery waits for."""
 
 
-class LoginWanted(NotNow):
-    """Nobody is there to give the login: what goes there waits for somebody."""
+class LoginMissing(NotAttempted):
+    """There is no login, and nobody to ask for it: deliveries to that service wait."""
 
 
 class Decisions(Protocol):
-    """What only a person can decide. Asked on the thread that delivers."""
+    """What only a person can decide. Called on the thread that delivers."""
 
     def login(self, service: Service) -> Login:
-        """Return user name and password; raises `NotNow`, for `LoginWanted` see there."""
+        """Return user name and password; raises `NotAttempted` or its subclass `LoginMissing`."""
 
     def trusts(self, host: str, fingerprint: str) -> bool:
-        """Tell whether this is the key of a server that was never seen before."""
+        """Tell whether to trust the unknown host key with that fingerprint."""
 
 
-class Watching(NamedTuple):
-    """What hears of an attempt and cancels it. `waits`: a cancelled delivery waits, and the whole round ends."""
+class AttemptMonitor(NamedTuple):
+    """Gets the progress of an attempt, and can cancel it. `waits`: a cancelled delivery waits, and the round ends."""
 
     progress: Progress
     cancel: threading.Event
     waits: bool = False
 
 
-Watch = Callable[["Delivery"], AbstractContextManager[Watching]]
+Watch = Callable[["Delivery"], AbstractContextManager[AttemptMonitor]]
 
 
 class Outcome(NamedTuple):
-    """What became of a delivery: as it is now, and why it didn't arrive."""
+    """The result for a delivery: its present state, and the error if it didn't arrive."""
 
     delivery: Delivery
     error: BaseException | None = None
@@ -79,17 +79,17 @@ class Outcome(NamedTuple):
 
     @property
     def remark(self) -> list[str]:
-        """What to know about it though it arrived, as sentences: for example, that the day's report was refused."""
+        """Remarks about a delivery that arrived, as sentences, such as that the day's report was refused."""
         return [self.delivery.reason] if self.arrived and self.delivery.reason else []
 
     @property
     def reason(self) -> str:
         """Why it didn't arrive, for people."""
-        return str(self.error) if isinstance(self.error, outbox.OutboxError | NotNow) else self.delivery.reason
+        return str(self.error) if isinstance(self.error, outbox.OutboxError | NotAttempted) else self.delivery.reason
 
     @property
     def next_attempt(self) -> str:
-        """When it is tried again, as a sentence; empty if it isn't."""
+        """When it is tried again, as a sentence; '' if it isn't."""
         planned = self.delivery.planned
         return "" if planned is None else f"It is tried again at {planned.astimezone():%H:%M} if the window is open."
 
@@ -100,7 +100,7 @@ def open_outbox() -> Outbox:
 
 
 def last_days(today: datetime.date) -> tuple[datetime.date, ...]:
-    """Today and the days before it of which something may still have to go out, the earliest first."""
+    """The days whose records may still have to be delivered, up to today, earliest first."""
     return tuple(today - datetime.timedelta(days) for days in range(LAST_DAYS, -1, -1))
 
 
@@ -114,9 +114,9 @@ def deliver_day(
     decisions: Decisions,
     watch: Watch,
 ) -> Outcome:
-    """Put the extract of a day in, to go to that kind of destination, and make an attempt.
+    """Add the delivery of a day's extract to that destination, and make an attempt.
 
-    The table `deliveries` knows of both. Raises what `put_in` raises, and `Busy`.
+    Both are recorded in the table `deliveries`. Raises what `put_in` raises, and `Busy`.
     """
     with box.kept_open():
         delivery = put_in(box, model, kind, values, date, login[0])
@@ -130,7 +130,7 @@ def deliver_day(
 def put_in(
     box: Outbox, model: SQLModel, kind: str, values: Values, date: datetime.date, username: str
 ) -> Delivery:
-    """Put the extract of a day in, to go to that kind of destination; others see in `deliveries` that it is on its way.
+    """Add the delivery of a day's extract to that destination, also to the table `deliveries`, where others see it.
 
     Raises `SettingsUnusable`, `NoRecords`, what the export raises, and `OSError` of this computer's disk.
     """
@@ -156,18 +156,18 @@ def deliver(
     report: Callable[[Outcome], object],
     patience: float = 0.0,
 ) -> None:
-    """Make one attempt at each, service by service over one login, and tell what became of each.
+    """Make one attempt at each delivery, with one login for each service; `report` gets each outcome.
 
-    A failure of one doesn't keep the others, but for those at a service that isn't well, or refuses the login. Raises
-    only what no program should catch (Ctrl-C), after which the deliveries wait.
+    After a failure the others are still attempted, except at a service that is down or refuses the login. Raises only
+    BaseExceptions such as KeyboardInterrupt, after which the deliveries wait.
     """
     for service, these in outbox.by_service(deliveries).items():
         ready = [each for each in these if _leads_there(box, each, values, report)]
-        if not ready:  # nobody is asked for a login that isn't needed
+        if not ready:  # so that nobody is asked for a login that isn't needed
             continue
         try:
             login = decisions.login(service)
-        except NotNow as error:
+        except NotAttempted as error:
             for each in ready:
                 report(Outcome(each, error))
             continue
@@ -175,10 +175,10 @@ def deliver(
         def attempt(delivery: Delivery) -> BaseException | None:
             try:
                 outcome = _attempt(box, delivery, send, watch, patience)
-            except NotNow as error:
+            except NotAttempted as error:
                 report(Outcome(delivery, error))
                 return None
-            except (outbox.OutboxError, OSError) as error:  # somebody is at it, or this computer's disk refuses
+            except (outbox.OutboxError, OSError) as error:  # another process is sending it, or our disk fails
                 outcome = Outcome(delivery, _of_this_computer(delivery, error))
                 report(outcome)
                 return None
@@ -188,43 +188,43 @@ def deliver(
         with outbox.sender(service.kind, values, *login, box, decisions.trusts) as send:
             left = outbox.go_through(box, ready, attempt)
         for each in left:
-            report(Outcome(each, NotNow("waits for the next `deliveries run`, since the others failed.")))
+            report(Outcome(each, NotAttempted("waits for the next `deliveries run`, since the others failed.")))
 
 
 def _report_of(model: SQLModel, date: datetime.date) -> Callable[[Path], object]:
-    """Return what writes the day's report to a file."""
+    """Return a function that writes the day's report to a file."""
     from ..models.errors import DatabaseError
-    from .day_report import write_report  # the charts aren't for those who send none
+    from .day_report import write_report  # not at the top: only some send reports, which import the charts
 
     def write(path: Path) -> None:
         try:
             write_report(model, date, path, datetime.datetime.now())
         except (DatabaseError, OSError):
             raise
-        except Exception:  # a fault of the report must not keep the records from going out
+        except Exception:  # a failure of the report must not prevent the delivery of the records
             log.exception("the extract of %s goes without its report, which couldn't be made", date)
 
     return write
 
 
 def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
-    """Return these, and what else is due and needs the same login."""
+    """Return these deliveries, and others that are due and need the same login."""
     services, known = outbox.by_service(waiting), {each.identifier for each in waiting}
     others = outbox.by_service(each for each in outbox.due(box) if each.identifier not in known)
     return [*waiting, *(each for service in services for each in others.get(service, ()))]
 
 
 def _leads_there(box: Outbox, delivery: Delivery, values: Values, report: Callable[[Outcome], object]) -> bool:
-    """Tell whether the settings still lead where it is to go: a login is for there. Else it is given up.
+    """Tell whether the settings still name the delivery's place, which the login is for. If not, it is given up.
 
-    Nothing is given up if they lead nowhere, for a slip in a setting.
+    If they are incomplete, because of a mistake in a setting, nothing is given up.
     """
     try:
         outbox.require_same(delivery.place, values)
     except outbox.OutboxError as error:
         if not isinstance(error, outbox.SettingsUnusable):
-            # Nothing but a person puts that right, so it isn't tried again by itself.
-            with suppress(OSError, outbox.OutboxError):  # it stays refused as long as the settings lead elsewhere
+            # Only a person can correct that, so it isn't tried again automatically.
+            with suppress(OSError, outbox.OutboxError):  # if this fails, the next attempt is refused in the same way
                 delivery = outbox.give_up(box, delivery, str(error))
         report(Outcome(delivery, error))
         return False
@@ -245,25 +245,25 @@ def _of_this_computer(delivery: Delivery, error: OSError | outbox.OutboxError) -
 
     if isinstance(error, outbox.OutboxError):
         return error
-    log.error("delivery %s", delivery.short, exc_info=error)
+    log.error("delivery %s", delivery.short_id, exc_info=error)
     return outbox.OutboxError(describe_failure(error))
 
 
 def _waiting_when_cancelled(send: Send) -> Send:
-    """The same, but a cancel ends the round and lets the delivery wait, where it else would cancel it for good."""
+    """Wrap `send`: a cancel ends the round and lets the delivery wait, instead of cancelling it for good."""
     from ..network import Cancelled
 
     def stoppable(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str | None:
         try:
             return send(path, name=name, progress=progress, cancel=cancel)
         except Cancelled:
-            raise KeyboardInterrupt from None  # what the outbox takes for the end of the program
+            raise KeyboardInterrupt from None  # the outbox lets the delivery wait, as at the end of the program
 
     return stoppable
 
 
 def records_for(kind: str, values: Mapping[str, object], model: SQLModel) -> Records:
-    """Return what writes the file of a day for that destination."""
+    """Return the object that writes the file of a day for that destination."""
     stored = values.get(STORED)
     row = stored.get(kind) if isinstance(stored, dict) else None
     if isinstance(row, StoredDestination) and row.contents != RECORDS:
@@ -279,7 +279,7 @@ class _ViewOfDay:
         self.cancel = threading.Event()
 
     def export_records(self, path: Path, first_date: datetime.date) -> int:
-        """Write the rows of that day; return how many. Raises `SettingsUnusable` where the format isn't installed."""
+        """Write the rows of that day; return how many. Raises `SettingsUnusable` if the format isn't installed."""
         from ..outbox import SettingsUnusable
         from .export_view import FormatMissing, Wanted, export_view
 
@@ -290,4 +290,4 @@ class _ViewOfDay:
             raise SettingsUnusable(f"{error} Nothing was sent.") from error
 
     def report(self, done: int, total: int) -> None:
-        """Ignore the progress: nobody watches it."""
+        """Ignore the progress."""

@@ -1,4 +1,4 @@
-"""Draw a chart of what the database has: for the window, the subcommand and the day's report."""
+"""Draw a chart of the database's data, for the window, the subcommand and the day's report."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def chart_file(
     look: ChartLook = LIGHT_LOOK,
     size: tuple[int, int] | None = None,
 ) -> bytes:
-    """The chart as the bytes of a `png`, `svg` or `pdf`; `size` in pixels of 96 dots an inch.
+    """Return the chart as the bytes of a `png`, `svg` or `pdf`; `size` (width, height) in pixels at 96 dpi.
 
-    Without data the picture says so. Raises DatabaseError, and ChartsMissing where matplotlib isn't installed.
+    If there are no data, the chart says so. Raises DatabaseError, and ChartsMissing if matplotlib isn't installed.
     """
     from ..charts.drawing import FILE_SIZE, to_file
 

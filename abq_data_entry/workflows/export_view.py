@@ -1,4 +1,4 @@
-"""Export a view: its rows go from the database into a file that appears whole, or not at all."""
+"""Export a view to a file, which appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ __all__ = [
 
 
 class ExportCancelled(Exception):
-    """Somebody cancelled it; nothing was written."""
+    """The user has cancelled the export; nothing was written."""
 
 
 class Exported(NamedTuple):
-    """How many rows are in which file, and what somebody should know of it, in sentences."""
+    """How many rows were written to which file, and remarks about it, as sentences."""
 
     rows: int
     file: Path
@@ -42,7 +42,7 @@ class Exported(NamedTuple):
 
 
 def usual_name(wanted: Wanted, format_name: str) -> str:
-    """Return the name of the file where nobody gives one: `abq_growth_2026-03-01_2026-03-31_A.csv`."""
+    """Return the default name of the file: `abq_growth_2026-03-01_2026-03-31_A.csv`."""
     days: list[object] = [each for each in (wanted.first, wanted.last) if each is not None]
     if wanted.first is None and wanted.last is not None:
         days.insert(0, "to")
@@ -62,10 +62,10 @@ def export_view(
     monitor: ProgressMonitor,
     style: CsvStyle | None = None,
 ) -> Exported:
-    """Write the rows of a view to `target`, in the format of that name; what stood there is replaced at the end.
+    """Write the rows of a view to `target`, in the format of that name; an existing file is replaced at the end.
 
-    `monitor` is told the rows (of 0 where their number isn't known), and its `cancel` ends it. Raises
-    `ExportCancelled`, `FormatMissing`, `UnknownView`, `DatabaseError`, `OSError`; then nothing is left or changed.
+    `monitor` gets the number of rows (total 0: it isn't known), and its `cancel` ends the export. Raises
+    `ExportCancelled`, `FormatMissing`, `UnknownView`, `DatabaseError`, `OSError`; then nothing is written or changed.
     """
 
     def take(found: ViewRows) -> Exported:
@@ -109,13 +109,13 @@ def _write(
 
 @contextmanager
 def _room_beside(target: Path) -> Iterator[Path]:
-    """A folder beside the target for all that is half written; it goes at the end, and what exports to that name left
-    there that were killed."""
+    """A temporary folder beside the target for unfinished files. It is removed at the end, and so are those of killed
+    exports to the same name."""
     import filelock
 
     beginning = f".{target.name[:80]}."
     for left in target.parent.glob(f"{glob.escape(beginning)}*.part/{_LOCK}"):
-        with suppress(OSError, filelock.Timeout), filelock.FileLock(left, timeout=0):  # nobody writes there any more
+        with suppress(OSError, filelock.Timeout), filelock.FileLock(left, timeout=0):  # its export has ended
             shutil.rmtree(left.parent, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=beginning, suffix=".part", dir=target.parent))
     try:
@@ -132,14 +132,14 @@ def _go_on(monitor: ProgressMonitor) -> None:
 
 @contextmanager
 def _cancelling(model: SQLModel, monitor: ProgressMonitor) -> Iterator[None]:
-    """Within the block `cancel` also ends what this thread waits for in the database."""
+    """While the block runs, the monitor's `cancel` also cancels the statement that this thread waits for."""
     reader, reading = threading.get_ident(), threading.Lock()
     over = threading.Event()
 
     def follow() -> None:
         while not over.is_set():
             if monitor.cancel.wait(_LOOK_AGAIN):
-                with reading:  # what the thread reads after the block is somebody else's
+                with reading:  # so that a statement after the block isn't cancelled
                     if not over.is_set():
                         model.cancel_query(reader)
                 over.wait(_LOOK_AGAIN)

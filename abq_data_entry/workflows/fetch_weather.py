@@ -1,4 +1,4 @@
-"""Fetch a station's current observation, and store it: in two steps, for without the first no database is needed."""
+"""Fetch a station's current observation, and store it: two steps, since only the second needs a database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Document = Mapping[str, str | None]
 
 
 class Recorded(NamedTuple):
-    """What became of an observation: as a sentence, with its values, and what somebody should know about it."""
+    """A stored observation: a sentence about it, its values, and warnings."""
 
     text: str
     observation: Observation
@@ -33,14 +33,14 @@ def fetch(values: Mapping[str, object], cancel: threading.Event, station: str = 
 
 
 def pauses() -> network.Pauses:
-    """Until when which server wants no request, as all processes of this user know it."""
+    """Which server wants no request until when; shared by all processes of this user."""
     from .. import network
 
     return network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")
 
 
 def store(model: SQLModel, document: Document) -> Recorded:
-    """Store an observation that was fetched; one that is there already is no error. Raises `DatabaseError`."""
+    """Store a fetched observation; storing it twice isn't an error. Raises `DatabaseError`."""
     stored = model.store_weather(document)
     return Recorded(
         stored.in_words(str(document["observation_time_rfc822"])), stored.observation, tuple(stored.warnings)

@@ -1,4 +1,4 @@
-"""Fill the holes of the weather's history from the sources that reach back, one workstation at a time."""
+"""Fill gaps in the weather's history from the sources that have earlier observations, one workstation at a time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_BACK = datetime.timedelta(days=15)  # so far the source reaches that has the most of what was observed
-_FRESH = datetime.timedelta(minutes=40)  # a newest observation that is younger: another workstation was here
+LOOK_BACK = datetime.timedelta(days=15)  # as far back as the source with the most observations goes
+_FRESH = datetime.timedelta(minutes=40)  # if the newest observation is younger, another workstation has just fetched it
 
 
 class Filled(NamedTuple):
-    """What became of it: how many observations, the holes that are left, and why a source had nothing to give."""
+    """How many observations were stored, the gaps that are left, and why sources had nothing for them."""
 
     counts: Counts
     left: list[Gap]
@@ -31,7 +31,7 @@ class Filled(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What became of it: how many observations, the newest one, and why a source had nothing to give."""
+    """How many observations were stored, the time of the newest one, and why sources had none."""
 
     counts: Counts
     newest: datetime.datetime | None
@@ -46,10 +46,10 @@ def fill(
     cancel: threading.Event,
     station: str = "",
 ) -> Filled:
-    """Ask the sources, in their order, for what is missing between two moments, until nothing is; store what comes.
+    """Fetch the observations that are missing between two times, from one source after the other, and store them.
 
-    A model is asked last, and only for what nothing was observed in. Raises `DatabaseError`, `Cancelled`, and
-    `InvalidInput` where a setting of the sources can't be used.
+    A model is asked last, and only for times without any observation. Raises `DatabaseError`, `Cancelled`, and
+    `InvalidInput` if a setting of a source is invalid.
     """
     from .. import network
     from ..models.weather import Counts
@@ -93,7 +93,7 @@ def _fill_from(
 
 
 def _together(gaps: Sequence[Gap]) -> list[tuple[datetime.datetime, datetime.datetime]]:
-    """The times to ask for: holes that are less than half a day apart are asked for together."""
+    """The periods to ask for: gaps that are less than half a day apart make one period."""
     found: list[tuple[datetime.datetime, datetime.datetime]] = []
     for begin, end in gaps:
         if found and begin - found[-1][1] < datetime.timedelta(hours=12):
@@ -113,9 +113,9 @@ def _is_missing(observation: Mapping[str, str | None], gaps: Sequence[Gap]) -> b
 def keep_up(
     model: SQLModel, values: Mapping[str, object], since: datetime.datetime | None, cancel: threading.Event
 ) -> Filled | None:
-    """Fetch the current observation, and fill what is missing since a moment (`None`: since the newest one).
+    """Fetch the current observation, and fill the gaps since that time (`None`: since the newest observation).
 
-    None where another workstation does so just now. Raises what `fill` raises.
+    Return None if another workstation is doing so. Raises what `fill` raises.
     """
     from ..models.weather import Counts
 
@@ -136,10 +136,10 @@ def keep_up(
 def catch_up(
     model: SQLModel, values: Mapping[str, object], after_a_pause: bool, cancel: threading.Event
 ) -> Kept:
-    """Do as the window does every hour: fetch the current observation, and fill what is missing since the newest.
+    """Do what the window does every hour: fetch the current observation, and fill the gaps since the newest one.
 
-    `after_a_pause`: fill what is missing in the last 15 days. Nothing is asked for from before the first observation.
-    Raises what `fill` raises.
+    `after_a_pause`: fill the gaps of the last 15 days. Gaps before the first observation are not filled. Raises what
+    `fill` raises.
     """
     from ..models.weather import Counts
 
@@ -154,7 +154,7 @@ def catch_up(
 def _fetch_current(
     model: SQLModel, values: Mapping[str, object], cancel: threading.Event
 ) -> tuple[Counts, tuple[str, ...]]:
-    """What became of the current observation; or why there was none to be had."""
+    """Fetch and store the current observation; return the counts, and why a source had none."""
     from .. import network
     from ..models import ObservationElsewhere, ObservationInvalid
     from ..models.weather import Counts

@@ -1,4 +1,4 @@
-"""What only this computer knows of what somebody has to look after: its disks, its backups."""
+"""Findings for alarms that only this computer can make: about its disks and its backups."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .status import Limits, is_old, local, newest_made
 log = logging.getLogger(__name__)
 
 LIMITS = Limits()
-"""The limits of alarms; that of the disk ends when a tenth more is free, so that it doesn't come and go."""
+"""The limits of alarms. An alarm about a disk ends only when a tenth more is free, so that it doesn't flap."""
 
 Values = Mapping[str, object]
 
 
 def found_here(values: Values, now: datetime.datetime, database_since: datetime.datetime | None) -> list[Finding]:
-    """Look at the disks and the backups; what can't be looked at isn't in the list: nothing is known of it.
+    """Return the findings about disks and backups; those that can't be made (no answer, say) aren't in the list.
 
-    `now`: with its time zone; `database_since`: since when there is something to be backed up.
+    `now`: with its time zone; `database_since`: when the database was created.
     """
     data = folders.data_folder()
     backups = kept_backups(values).folder
@@ -42,12 +42,12 @@ def found_here(values: Values, now: datetime.datetime, database_since: datetime.
 
 
 def disk_finding(folder: Path) -> Finding | None:
-    """Whether the disk of the folder is nearly full; None if that can't be told, or it is just between the two."""
+    """Whether the disk of the folder is nearly full; None if unknown, or between the limits of begin and end."""
     try:
         usage = shutil.disk_usage(existing(folder))
     except OSError:
         return None
-    if not usage.total:  # as of shares that don't say how large they are
+    if not usage.total:  # some network shares don't report their size
         return None
     free = usage.free // 2**20
     if free < LIMITS.free_mib:
@@ -56,9 +56,9 @@ def disk_finding(folder: Path) -> Finding | None:
 
 
 def backup_disk_finding(data: Path, backups: Path) -> Finding | None:
-    """The same of the folder of backups; a disk that it shares with the data of this computer is one alarm, not two.
+    """As `disk_finding`, for the folder of backups; if it is on the same disk as the data, there is only one alarm.
 
-    None also where the folder isn't there: that of a disk which isn't connected would be on another one.
+    None also if the folder doesn't exist: without its disk connected, another disk would be measured.
     """
     try:
         if are_one(data, backups):
@@ -69,7 +69,7 @@ def backup_disk_finding(data: Path, backups: Path) -> Finding | None:
 
 
 def failed_finding(values: Values, folder: Path) -> Finding | None:
-    """Whether the last attempt at a daily backup failed, where the folder can't be looked at; None if it didn't."""
+    """Whether the last daily backup failed, if the folder can't be read; None if it succeeded."""
     try:
         failure = failed_daily(values)
     except OSError:
@@ -80,7 +80,7 @@ def failed_finding(values: Values, folder: Path) -> Finding | None:
 def backup_finding(
     values: Values, now: datetime.datetime, database_since: datetime.datetime | None
 ) -> Finding | None:
-    """Whether the newest backup is too old, or the last attempt at one failed; None if that can't be told."""
+    """Whether the newest backup is too old, or the last attempt at one failed; None if that isn't known."""
     from ..postgres import PostgresError, rotation_of
 
     try:
@@ -92,7 +92,7 @@ def backup_finding(
         return None
     folder = str(backups.folder)
     if not is_wanted or (values["db_host"] and made is None and failure is None):
-        # A server's backups are made where its administrator had `db backup --daily` run.
+        # Backups of a server are made on the computer where `db backup --daily` is scheduled.
         return Finding(BACKUP, folder, "", "backups aren't made here")
     if failure is not None and (made is None or failure.moment > made):
         return Finding(BACKUP, folder, _words_of(failure))

@@ -1,4 +1,4 @@
-"""A list of technicians, or of the seed samples in the plots, as CSV: read strictly, imported whole or not at all."""
+"""Import a list of technicians, or of the plots' seed samples, from CSV: strictly, and whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..models import SQLModel
 
 LARGEST = 1024 * 1024
-"""Bytes of a file that is looked at."""
+"""The largest file that is read, in bytes."""
 
 _TECHNICIAN = ("technician", "name")
 _NUMBER = ("number", "id")
@@ -26,22 +26,22 @@ Row = TypeVar("Row")
 
 
 class FoundList(NamedTuple):
-    """What a file holds: technicians with their numbers (None: the next free one), or seed samples by lab and plot."""
+    """The content of a list: technicians as (id, name), id None: the next free one; or seeds as (lab, plot, sample)."""
 
     technicians: tuple[tuple[int | None, str], ...] = ()
     seeds: tuple[tuple[str, int, str | None], ...] = ()
 
     @property
     def what(self) -> str:
-        """What it is, in words: `12 seed samples`."""
+        """The content in words: `12 seed samples`."""
         technicians = counted(len(self.technicians), "technician")
         return technicians if self.technicians else counted(len(self.seeds), "seed sample")
 
 
 def list_in(path: Path) -> FoundList | None:
-    """Return what list a file is by its heading line; None if it is another file.
+    """Return the list in a file, recognized by its header line; None if it isn't such a list.
 
-    Raises `ValueError` with what is wrong in a list: nothing of such a one is taken in.
+    Raises `ValueError`, with the mistake, for an invalid list.
     """
     try:
         if path.stat().st_size > LARGEST:
@@ -67,8 +67,8 @@ def list_in(path: Path) -> FoundList | None:
     return FoundList(_checked(rows, lambda row: _technician(row, heads.index(names[0]), number)))
 
 
-def take_in(model: SQLModel, found: FoundList) -> str:
-    """Import all of a list; return what that did. Raises `DatabaseError`: then nothing was changed."""
+def import_list(model: SQLModel, found: FoundList) -> str:
+    """Import a list; return what was changed, as a sentence. Raises `DatabaseError`; then nothing was changed."""
     changed = model.take_in_lists(found.technicians, found.seeds)
     same = len(found.technicians or found.seeds) - changed
     noun = "technician" if found.technicians else "seed sample"
@@ -77,7 +77,7 @@ def take_in(model: SQLModel, found: FoundList) -> str:
 
 
 def _checked(rows: list[list[str]], of: Callable[[list[str]], Row]) -> tuple[Row, ...]:
-    """Return the rows below the heading line; raises `ValueError` with the line that can't be used, and why."""
+    """Return the rows below the header line; raises `ValueError` with the invalid line, and why."""
     if len(rows) > _MOST:
         raise ValueError(f"The list has more than {_MOST:,} lines, and wasn't imported.")
     found = []

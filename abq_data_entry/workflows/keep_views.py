@@ -1,4 +1,4 @@
-"""Bring up to now what is kept for QA's views, while nobody waits for it."""
+"""Refresh the kept results of QA's views in the background."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ log = logging.getLogger(__name__)
 
 
 def keep_views(model: SQLModel, cancel: threading.Event) -> None:
-    """Do it where the login may, until `cancel` is set. What goes wrong is logged: the views only answer later then."""
+    """Refresh them, if the login may, until `cancel` is set. Failures are only logged: the views are slower then."""
     from ..models import DatabaseError, QueryCancelled
 
     try:
         model.refresh_kept(cancel)
     except QueryCancelled:
-        log.info("what QA's views found was not kept up to now: cancelled")
+        log.info("the kept results of QA's views weren't refreshed: cancelled")
     except DatabaseError as error:
-        log.warning("what QA's views found was not kept up to now: %s", error)
+        log.warning("the kept results of QA's views weren't refreshed: %s", error)

@@ -1,4 +1,4 @@
-"""The disks of this computer's data and backups, and a look at a folder that may be on a share which has frozen."""
+"""The disks of this computer's data and backups; and how to look at a folder on a network share that may hang."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from typing import TypeVar
 Answer = TypeVar("Answer")
 
 PATIENCE = 10.0
-"""Seconds that a folder which may be on a share has for an answer."""
+"""Seconds after which a folder counts as not answering: it may be on a network share that hangs."""
 
-_waiting: set[Path] = set()  # folders from which an answer is still to come
+_waiting: set[Path] = set()  # folders that haven't answered yet
 
 
 def existing(folder: Path) -> Path:
-    """Return the folder, or where it will be made. Raises `OSError`."""
+    """Return the folder, or the nearest parent that exists. Raises `OSError`."""
     return next(each for each in (folder, *folder.parents) if each.exists())
 
 
 def are_one(first: Path, second: Path) -> bool:
-    """Whether both folders are on one disk, the second of which has to be there. Raises `OSError`."""
+    """Whether both folders are on one disk; the second one has to exist. Raises `OSError`."""
     return existing(first).stat().st_dev == second.stat().st_dev
 
 
 def in_time(folder: Path, look: Callable[[], Answer]) -> Answer:
-    """Return what `look()` finds in that folder; raises `TimeoutError` where it doesn't answer, and what `look` raises.
-
-    The look that waits there is left behind, and no other one follows it before it has ended.
+    """Return the result of `look()`, called on another thread; raises what it raises, and `TimeoutError`.
+    A thread that hangs is abandoned. Until it ends, further calls for that folder wait for it, and time out.
     """
     from ..network.guard import POLL, call_abandonable
 

@@ -1,4 +1,4 @@
-"""The company's notices: fetched once an hour for all workstations of a database, by whichever is first."""
+"""The company's notices: fetched once an hour for all workstations of a database, by whichever comes first."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NOT_SET_UP = "No company notices are set up: the setting notices_url is empty."
 
 
 class Outcome(NamedTuple):
-    """What became of it, as a sentence; `failed`: nothing came though it was asked for; `new`: how many came;
-    `elsewhere`: another workstation is at it, and says so when something came."""
+    """The result as a sentence; `failed`: the request failed; `new`: how many notices were new; `elsewhere`: another
+    workstation is fetching them, and will report new ones."""
 
     text: str
     failed: bool = False
@@ -42,10 +42,10 @@ def fetch(
     login: Login | None = None,
     by: By = NOBODY_NAMED,
 ) -> Outcome:
-    """Fetch the notices and keep them, if nobody has within the hour (`forced`: if nobody is doing so).
+    """Fetch the notices and store them, unless somebody has within the hour (`forced`: unless somebody is doing so).
 
-    `login`: one that was given for this call; else one that is kept is used, where the setting `notices_username` names
-    somebody. Raises `DatabaseError`, `Cancelled`.
+    `login`: the login for this call; None: the stored one of the user in the setting `notices_username`, if any. Raises
+    `DatabaseError`, `Cancelled`.
     """
     from ..network import Cancelled, InvalidInput
     from ..network.notice_feed import NoticesError
@@ -81,7 +81,7 @@ def fetch(
 
 
 def _of_others(turn: Mapping[str, object], forced: bool) -> Outcome:
-    """Why it wasn't asked from here."""
+    """Why this workstation didn't send a request."""
     if turn["code"] == "wait":
         until = datetime.datetime.fromisoformat(str(turn["until"])).astimezone()
         text = f"The server wants no request before {until:%Y-%m-%d %H:%M}, so it wasn't asked."

@@ -1,12 +1,12 @@
-"""Receivers' answers: read from the mailbox, kept in the database, and taken in by the outbox that sent the file.
+"""Receivers' answers: read from the mailbox, stored in the database, and applied to the outbox that sent the file.
 
-Which delivery an answer is about, and what it may change:
+Which delivery an answer is about, and whether it may change it:
 
-- A Message-ID of ours in In-Reply-To, References or a mail that came back says it exactly. Nobody can guess one, but
-  whoever got the mail has it: so the answer counts from those who got it, from `abq_answers_from` and from mail servers
-  that tell what couldn't be delivered.
-- A file's name together with its SHA-256, or the file itself, from `abq_answers_from` or who got the mail.
-- What is from somebody else is shown with the delivery if it has a Message-ID of ours, and changes nothing.
+- One of our Message-IDs in In-Reply-To, in References or in a returned mail identifies the delivery. Nobody can guess
+  one, but all receivers of the mail know it: so the answer counts if it is from one of them, from an address in
+  `abq_answers_from`, or a delivery status notification of a mail server (RFC 3464).
+- A file's name together with its SHA-256, or the file itself, if the answer is from `abq_answers_from` or a receiver.
+- An answer from anybody else with one of our Message-IDs is shown with the delivery, and changes nothing.
 """
 
 from __future__ import annotations
@@ -42,19 +42,18 @@ Values = Mapping[str, object]
 
 
 LONGEST_REASON = 800
-"""Characters of a refusal that become the reason of a delivery; all of it stands with its answers."""
+"""How many characters of a refusal become the delivery's reason; the whole text is stored with its answers."""
 
 REFUSED_SECONDS = 3000.0
-"""How many seconds unattended runs leave a refused login alone."""
+"""How many seconds unattended runs wait before they use a refused login again."""
 _SALT = 16  # bytes
 
 OTHERS_SECONDS = 20.0
 """How many seconds to wait for another workstation that is reading the mailbox."""
 
 
-class Read(NamedTuple):
-    """What came of looking into the mailbox: how many mails were new, how many answers in them, and why some couldn't
-    be read."""
+class MailboxRead(NamedTuple):
+    """How many mails in the mailbox were new, how many answers they had, and why some couldn't be read."""
 
     mails: int = 0
     answers: int = 0
@@ -62,13 +61,13 @@ class Read(NamedTuple):
 
     @property
     def line(self) -> str:
-        """All of it in one line, for people."""
+        """The counts in one line, for people."""
         unreadable = f", {len(self.unreadable)} that can't be read" if self.unreadable else ""
         return f"New mails: {self.mails}, answers to deliveries: {self.answers}{unreadable}"
 
 
 def account(values: Values, login: tuple[str, str]) -> Account:
-    """The mailbox of the settings, with this login. Raises `InvalidInput` where none is set, or it can't be used."""
+    """The mailbox that the settings name, with this login. Raises `InvalidInput` if it is missing or invalid."""
     from ..network.failures import InvalidInput
     from ..network.mailbox import Account
 
@@ -82,12 +81,11 @@ def account(values: Values, login: tuple[str, str]) -> Account:
 
 def read_mailbox(
     model: SQLModel, values: Values, login: tuple[str, str], cancel: threading.Event | None = None
-) -> Read:
-    """Read what is new in the mailbox, and keep the answers in the database.
+) -> MailboxRead:
+    """Read new mails in the mailbox, and store the answers in the database.
 
-    Another workstation that reads it just now is waited for, though not for long: two who read it at once only do some
-    of the work twice, and nobody may keep all others from reading. Raises `InvalidInput`, `MailboxFailed` and what the
-    network raises, and `DatabaseError`.
+    If another workstation is reading it, wait for that one, but not for long: reading it twice does no harm, and nobody
+    may block all others. Raises `InvalidInput`, `MailboxFailed`, what the network raises, and `DatabaseError`.
     """
     box = account(values, login)
     values = {**values, STORED: model.get_destinations()}
@@ -105,9 +103,9 @@ def read_mailbox(
 
 
 def refused_lately(values: Values, login: tuple[str, str]) -> bool:
-    """Whether the mailbox refused this login within the hour: more of the same might lock the account.
+    """Whether the mailbox refused this login within the hour: more attempts might lock the account.
 
-    Raises `InvalidInput` where no mailbox is set.
+    Raises `InvalidInput` if no mailbox is set.
     """
     file, box = _refusal_file(), account(values, login)
     try:
@@ -123,7 +121,7 @@ def _note_refusal(box: Account) -> None:
 
 
 def _marked(box: Account, salt: bytes) -> bytes:
-    """Return a digest by which a login is recognised, but can't be found out."""
+    """Return a salted digest by which a login is recognized, but can't be recovered."""
     text = "\0".join((box.address.place, box.username, box.password))
     return salt + hashlib.scrypt(text.encode(), salt=salt, n=2**14, r=8, p=1)
 
@@ -132,7 +130,7 @@ def _refusal_file() -> Path:
     return folders.data_folder() / "mailbox-refused"
 
 
-def _read(model: SQLModel, values: Values, box: Account, cancel: threading.Event | None) -> Read:
+def _read(model: SQLModel, values: Values, box: Account, cancel: threading.Event | None) -> MailboxRead:
     from ..network.mailbox import new_mails
 
     mailbox = f"{box.address.name} {box.username}"
@@ -141,20 +139,20 @@ def _read(model: SQLModel, values: Values, box: Account, cancel: threading.Event
         mails += 1
         rows, problem = ([], "the server didn't give it") if content is None else _rows(model, values, content)
         try:
-            if content is not None:  # else it is asked for again with the next look
+            if content is not None:  # otherwise it is fetched again next time
                 answers += model.keep_answers(mailbox, name, rows)
         except DatabaseError as error:
-            if type(error) is not DatabaseError:  # no server, no rights: that isn't because of this mail
+            if type(error) is not DatabaseError:  # no server, no privileges: not because of this mail
                 raise
-            problem = "the database didn't take it yet"  # the others are read all the same
+            problem = "the database didn't take it yet"  # go on with the others
         if problem:
             log.warning("a mail of the mailbox of answers wasn't read: %s", problem)
             unreadable.append(problem)
-    return Read(mails, answers, tuple(unreadable))
+    return MailboxRead(mails, answers, tuple(unreadable))
 
 
 def _rows(model: SQLModel, values: Values, content: bytes) -> tuple[list[dict[str, object]], str]:
-    """The receipts that a mail makes, and why it can't be read, as the end of a sentence."""
+    """The receipts in a mail, and why it can't be read, as the end of a sentence ('' if it can)."""
     from ..network.mailbox_message import Unreadable, read_answer
 
     try:
@@ -171,23 +169,23 @@ def _rows(model: SQLModel, values: Values, content: bytes) -> tuple[list[dict[st
             "verdict": verdict,
             "words": answer.words,
         }
-        for identifier, verdict in meant(answer, found, values).items()
+        for identifier, verdict in verdicts_of(answer, found, values).items()
     ], ""
 
 
-def meant(answer: Answer, found: Sequence[Answered], values: Values) -> dict[str, str]:
-    """Which of these deliveries an answer is about, and what it says of each (`accepted`, `refused`, `answer`)."""
+def verdicts_of(answer: Answer, found: Sequence[Answered], values: Values) -> dict[str, str]:
+    """The deliveries that an answer is about, by identifier, and its verdict: `accepted`, `refused` or `answer`."""
     from ..network.mailbox_message import ANSWER
 
     ours = {each.identifier: each for each in found}
-    meant = dict[str, str]()
+    verdicts_of = dict[str, str]()
     for sent in answer.answers:
         delivery = ours.get(sent.identifier)
         if delivery is not None and delivery.sha256.startswith(sent.digest):
             counts = answer.is_report or _may_answer(answer, delivery, values)
-            meant[delivery.identifier] = answer.verdict if counts else ANSWER
-    if meant:
-        return meant
+            verdicts_of[delivery.identifier] = answer.verdict if counts else ANSWER
+    if verdicts_of:
+        return verdicts_of
     named = [
         each for each in found
         if each.sha256 in answer.digests and answer.mentions(_names(each, values)) and _may_answer(answer, each, values)
@@ -197,19 +195,19 @@ def meant(answer: Answer, found: Sequence[Answered], values: Values) -> dict[str
 
 
 def _may_answer(answer: Answer, delivery: Answered, values: Values) -> bool:
-    """Whether the sender is one whose answers count: named in the settings, or who got this mail."""
+    """Whether the sender's answers count: the settings name it, or it received this mail."""
     texts = [str(values["abq_answers_from"])]
     if delivery.destination.partition(":")[0] == "email":
         texts.append(delivery.address)
     senders = set[str]()
     for text in texts:
-        with suppress(ValueError):  # empty, or a slip in the setting: nobody more counts
+        with suppress(ValueError):  # the setting is empty or invalid: nobody else counts
             senders |= {each.address.lower() for each in people(text)}
     return answer.sender in senders
 
 
 def _names(delivery: Answered, values: Values) -> re.Pattern[str]:
-    """What the file is called here, or at its destination."""
+    """A pattern for the file's name here or at its destination."""
     pattern = EXTRACT_NAME
     if is_known(delivery.destination):
         pattern = str(destination(delivery.destination).own(values).get("abq_upload_name", pattern))
@@ -217,11 +215,11 @@ def _names(delivery: Answered, values: Values) -> re.Pattern[str]:
     return re.compile(f"(?<![\\w.-])(?:{re.escape(delivery.file_name)}|{there})(?![\\w-])")
 
 
-def take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
-    """Let this outbox hear what was answered to its deliveries; return those that are open again.
+def apply_answers(box: Outbox, model: SQLModel) -> list[Delivery]:
+    """Apply stored answers to the deliveries of this outbox; return those that are open again.
 
-    What was refused has failed, with the receiver's words, and a person decides what is sent; of what it wasn't known
-    whether it arrived, an acceptance says so. Raises `DatabaseError`, `OutboxError` and `OSError`.
+    A refused delivery is marked as failed, with the receiver's words; a person decides whether to send it again. One in
+    the state unknown that was accepted is marked as arrived. Raises `DatabaseError`, `OutboxError` and `OSError`.
     """
     known = {each.identifier: each for each in box.deliveries() if not _is_under_way(each)}
     reopened, heard = list["Delivery"](), list["Receipt"]()
@@ -231,7 +229,7 @@ def take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
             continue
         try:
             present = _heard(box, delivery, receipt)
-        except outbox.OutboxError as error:  # another process is at it, or it has changed: the next look finds it so
+        except outbox.OutboxError as error:  # another process is working on it, or has changed it: done next time
             log.info("an answer isn't taken in yet: %s", type(error).__name__)
             del known[receipt.delivery]
             continue
@@ -246,15 +244,15 @@ def take_in(box: Outbox, model: SQLModel) -> list[Delivery]:
 
 
 def _is_under_way(delivery: Delivery) -> bool:
-    """Whether an answer has to wait until it is known how it ends: it is being sent, or some receivers have it already.
+    """Whether an answer has to wait for the delivery's end: it is being sent, or only some receivers have it.
 
-    What failed, or waits for all of them, has been dealt with: an earlier refusal must not end a later attempt.
+    One that has failed, or waits for all receivers, isn't under way: an earlier refusal must not end a later attempt.
     """
     return delivery.state == "sending" or (delivery.state == "waiting" and bool(delivery.served))
 
 
 def _heard(box: Outbox, delivery: Delivery, receipt: Receipt) -> Delivery:
-    """Apply an answer to a delivery; return the delivery as it is then. Raises `OutboxError`."""
+    """Apply an answer to a delivery; return the delivery as it is afterwards. Raises `OutboxError`."""
     if receipt.verdict == "refused" and delivery.state in ("delivered", "unknown"):
         return outbox.reopen(box, delivery, _reason(receipt))
     if receipt.verdict == "accepted" and delivery.state == "unknown":
@@ -263,25 +261,25 @@ def _heard(box: Outbox, delivery: Delivery, receipt: Receipt) -> Delivery:
 
 
 def _reason(receipt: Receipt) -> str:
-    """What to do, then why: the words may be long, and a list or a dialog shows the beginning."""
+    """What to do, then why: the receiver's words may be long, and lists and dialogs show only the beginning."""
     said = receipt.line if len(receipt.line) <= LONGEST_REASON else f"{receipt.line[:LONGEST_REASON]}…"
     return f"Send the day again when it is corrected. {said}"
 
 
 ROUND = 120.0
-"""Seconds after which a wait for news begins anew: the connection to the database would else be taken for idle, and
-with it the lock would be lost."""
+"""Seconds after which a wait for new mail begins again. A longer one would let the database connection be closed as
+idle, which would release the lock."""
 
 PAUSE = 2.0
-"""Seconds between news and the next look at what is there."""
+"""Seconds between a notification of new mail and the next wait."""
 
 
 def watch_mailbox(
     model: SQLModel, values: Values, login: tuple[str, str], told: threading.Event, cancel: threading.Event
 ) -> bool:
-    """Wait for news of the mailbox until `cancel`, and set `told` each time; one workstation does that.
+    """Wait for new mail until `cancel` is set, and set `told` each time; only one workstation does that.
 
-    Returns False where another one does, or the server tells no news. Raises what `read_mailbox` raises.
+    Return False if another one does, or the server has no IDLE (RFC 2177). Raises what `read_mailbox` raises.
     """
     from ..network.mailbox import logged_in
 
@@ -298,5 +296,5 @@ def watch_mailbox(
                 if set(names) - model.known_mails(mailbox, names):
                     told.set()
                 if session.wait(ROUND):
-                    cancel.wait(PAUSE)  # a server may have news all the time
+                    cancel.wait(PAUSE)  # a server may send notifications all the time
     return True

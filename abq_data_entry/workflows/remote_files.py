@@ -1,4 +1,4 @@
-"""The folder of a destination in view: which one is remembered, and what there is the same as what was sent."""
+"""Files at a destination: the current folder, and a comparison of what is there with what was sent."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Values = Mapping[str, object]
 SAME, DIFFERS, MISSING, NOT_OURS, COMPANION = "same", "differs", "missing", "not ours", "companion"
 
 ANONYMOUS = ("anonymous", "abq-data-entry@")
-"""The login of those who have none (RFC 1635)."""
+"""The login for anonymous FTP (RFC 1635)."""
 
 _FILE = "remote-folders.json"
 _LARGEST = 1024 * 1024  # bytes
 _DEEPEST = 50  # folders
 _LARGEST_COMPARED = 64 * 1024 * 1024
-"""Bytes: what is larger isn't fetched only to be compared."""
+"""Bytes: larger files aren't fetched for a comparison."""
 
 
 class Compared(NamedTuple):
-    """The result for one name: its state, and the words for it. `entry`: None if it is missing there."""
+    """The result for one name: its state, and the same in words. `entry`: None if it is missing at the destination."""
 
     name: str
     state: str
@@ -42,7 +42,7 @@ class Compared(NamedTuple):
 
 
 def with_files(values: Values) -> dict[str, str]:
-    """Return the destinations that keep files in a folder: key and name, in the order of the menus."""
+    """Return the destinations that have a folder of files: name by key, in the order of the menus."""
     fixed = {each.kind: each.name for each in set_up(values) if each.has_files}
     stored = {each.key: each.name for each in stored_in(values) if destination(each.key).has_files}
     return {**fixed, **stored}
@@ -52,9 +52,9 @@ def with_files(values: Values) -> dict[str, str]:
 
 
 def remembered(kind: str, values: Values) -> Where:
-    """Return the folder below that of the destination which `cd` went to last; its own one where nobody did.
+    """Return the current folder, set by the last `cd`, relative to the destination's own; () if there was none.
 
-    What can't be read counts as nothing.
+    If the file with it can't be read, the result is () as well.
     """
     found = _kept().get(_place(kind, values))
     if not isinstance(found, list) or len(found) > _DEEPEST or not all(isinstance(each, str) for each in found):
@@ -63,7 +63,7 @@ def remembered(kind: str, values: Values) -> Where:
 
 
 def remember(kind: str, values: Values, where: Where) -> None:
-    """Remember a folder for the next command. Raises `OSError`."""
+    """Make a folder the current one for the next command. Raises `OSError`."""
     kept = {key: parts for key, parts in _kept().items() if key != _place(kind, values)}
     if where:
         kept[_place(kind, values)] = [*where]
@@ -85,7 +85,7 @@ def _place(kind: str, values: Values) -> str:
 
 
 def named(typed: str) -> Where:
-    """Return the folder that a text means, seen from that of the destination, without asking whether it is there.
+    """Return the folder that a path means, relative to the destination's own, without checking that it exists.
 
     Raises `FilesRefused`.
     """
@@ -111,9 +111,9 @@ def _above(where: Where) -> Where:
 
 
 def resolved(files: RemoteFiles[Any], where: Where, typed: str, cancel: threading.Event | None = None) -> Where:
-    """Return the folder that a text means, seen from another one: `seeds`, `..`, `a/b`; `/` is the destination's own.
+    """Return the folder that a path means, relative to `where`: `seeds`, `..`, `a/b`; `/` is the destination's own.
 
-    It is known to be there. Raises `FilesRefused`.
+    It exists. Raises `FilesRefused`.
     """
     from ..network.remote_files import FilesRefused
 
@@ -133,11 +133,11 @@ def resolved(files: RemoteFiles[Any], where: Where, typed: str, cancel: threadin
     return found
 
 
-# -- what is there of what we sent ----------------------------------------------------------------------
+# -- comparing what is there with what was sent ---------------------------------------------------------
 
 
 def sent(deliveries: Iterable[Delivery], kind: str, address: str) -> dict[str, Delivery]:
-    """Return what arrived at that address last under each name, by the name it has there."""
+    """Return the last delivery that arrived at that address under each name, by that name."""
     found: dict[str, Delivery] = {}
     for each in deliveries:
         if each.state != "delivered" or (each.kind, each.address) != (kind, address):
@@ -155,10 +155,10 @@ def compare(
     cancel: threading.Event | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[Compared]:
-    """Return for each name in the destination's own folder, and each that was sent, how it stands.
+    """Compare each name in the destination's own folder, and each that was sent.
 
-    Sizes are compared first; where they are the same, the content is: by a digest that the server tells, else by
-    fetching it. Raises what `files` raises.
+    If sizes are equal, the contents are compared: by a digest from the server, else by fetching the file. Raises what
+    `files` raises.
     """
     by_name = {each.name: each for each in listing.entries}
     found = []
@@ -177,7 +177,7 @@ def compare(
 
 
 def counts(found: Sequence[Compared]) -> str:
-    """Return how many there are of each, in one line."""
+    """Return how many names have each state, in one line."""
     numbers = {state: sum(each.state == state for each in found) for state in (SAME, DIFFERS, MISSING, NOT_OURS)}
     return ", ".join(f"{number} {state}" for state, number in numbers.items())
 
@@ -212,10 +212,10 @@ def _when(delivery: Delivery) -> str:
 
 
 def default_target(folder: Path, entry: RemoteEntry) -> Path:
-    """Return where a file goes in a folder of this computer: whatever a server calls it, not outside of that."""
+    """Return the path for a fetched file in a folder of this computer; never outside it, whatever the server's name."""
     return folder / local_name(entry.name)
 
 
 def place_in_words(kind: str, values: Values, where: Where) -> str:
-    """Return the folder as people write it: the address of the destination, then what lies below it."""
+    """Return the folder as people write it: the destination's address, then the path below it."""
     return "/".join([destination(kind).address(values).rstrip("/"), *map(shown, where)])

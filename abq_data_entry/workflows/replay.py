@@ -1,4 +1,4 @@
-"""Save what waits in the journal, in order, each record once; what two people want differently waits for a decision."""
+"""Save the records in the journal, in order, each once; conflicts between two people wait for a decision."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BEHIND = "An earlier record of this plot needs a decision first."
 
 @dataclass(frozen=True)
 class Replayed:
-    """What became of it: saved now, left for a decision now, still waiting; `problem` is what it stopped at."""
+    """The entries saved now, left for a decision now, and still waiting; `problem`: the error at which it stopped."""
 
     saved: tuple[Entry, ...] = ()
     undecided: tuple[Entry, ...] = ()
@@ -32,10 +32,10 @@ class Replayed:
 def replay(
     journal: Journal, database: str, model: SQLModel, progress: Callable[[int, int], object] | None = None
 ) -> Replayed:
-    """Save what waits for that database. May be killed and called again at any point: each record is saved once.
+    """Save the records that wait for that database. Killed at any point, it can be repeated: each is saved once.
 
-    It stops at the first failure that time may heal: later records may depend on earlier ones. Raises `JournalError`,
-    `JournalBusy` if another window is at it.
+    It stops at the first temporary failure, because later records may depend on earlier ones. Raises `JournalError`,
+    and `JournalBusy` if another process is replaying.
     """
     with journal.replaying():
         entries = [each for each in journal.entries() if same_database(each.database, database)]
@@ -62,7 +62,7 @@ def replay(
 
 
 def _save(entry: Entry, model: SQLModel) -> str:
-    """Save the record; return why somebody has to decide, '' if nobody has."""
+    """Save the record; return why somebody has to decide, '' if nobody has to."""
     save = Save(
         entry.record,
         entry.write,

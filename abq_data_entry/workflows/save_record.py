@@ -1,7 +1,7 @@
-"""Save a record: by whom, over which version, together with what somebody else changed meanwhile; and what comes next.
+"""Save a record over the version that it corrects, merge it with others' changes, and claim the next plot.
 
-A person has to decide only what two people want differently: that comes back as a `Conflict`, for a dialog, or for a
-remark in the journal.
+If two people have changed the same field, somebody has to decide: then the result is a `Conflict`, for a dialog, or for
+a remark in the journal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 6
-"""How often a record is tried that others keep changing; after that, whoever asked may ask again."""
+"""How often a save is tried while others keep changing the record; then a `Conflict` is returned."""
 
 Record = Mapping[str, Any]
 Side = Literal["mine", "theirs"]
@@ -34,13 +34,13 @@ Side = Literal["mine", "theirs"]
 
 @dataclass(frozen=True)
 class Save:
-    """What is to be saved.
+    """A record to be saved.
 
-    `record` is a `fields.Record`, or holds texts that the model still has to check. `base` and `version` are what stood
-    there when it was opened (an update), as far as that was known. `whole_check`: the technician is that of the whole
-    check, if that has `check_version` still (not given: whichever it has). `plots_after`: of which the first free one
-    is claimed for this window then. `identifier` (32 hexadecimal digits) makes a save that comes twice one. `typed`:
-    when it was kept in the journal (not given: it wasn't), for the audit.
+    `record` is a `fields.Record`, or has texts that the model still has to check. `base` and `version`: the record in
+    the database when it was opened for an update, if known. `whole_check`: save the technician for the whole check, if
+    its version still is `check_version` (None: any). `plots_after`: plots, of which the first free one is then claimed
+    for this window. `identifier` (32 hexadecimal digits): an idempotency key. `typed`: when the record was kept in the
+    journal (None: it wasn't), for the audit.
     """
 
     record: Record
@@ -62,16 +62,16 @@ class Save:
         return tuple(self.record[name] for name in fields.RECORD_KEY)
 
     def over(self, theirs: VersionedRecord, record: Record) -> Save:
-        """The same with another record, to be saved over the version that stands there."""
+        """Return a copy that saves `record` over `theirs`, the version in the database."""
         return replace(self, record=record, write="update", base=theirs.record, version=theirs.version)
 
 
 @dataclass(frozen=True)
 class Saved:
-    """The record as the database has it now, and its version (`None`: not known, it was saved before).
+    """The record in the database, and its version (`None`: not known, because an earlier attempt had saved it).
 
-    `merged`: what it was brought together with, if it was; `remark`: why the check stays as it is; `claimed`: the plot
-    that comes next, 0 if none is free, `None` if that isn't known.
+    `merged`: the conflict that was merged, if any; `remark`: why the check wasn't changed; `claimed`: the next plot, 0
+    if none is free, `None` if it isn't known.
     """
 
     record: Record
@@ -85,9 +85,9 @@ class Saved:
 class Conflict:
     """`mine` was to be saved over `base` (`None`: as a new record), but the database has `theirs`.
 
-    `merged` holds what each field is to be, mine where that is still to be chosen; `to_choose` names those fields, in
-    the order of the form, and `taken_over` those that only the other side changed. Where none is to be chosen, others
-    only changed the record again and again. `reason` is what the database said, for people.
+    `merged` has each field's merged value, or mine if both sides changed it. `to_choose` names these fields, in the
+    order of the form, and `taken_over` those that only the other side changed. If `to_choose` is empty, others have
+    changed the record again and again. `reason`: the database's message, for people.
     """
 
     mine: Record
@@ -101,11 +101,11 @@ class Conflict:
     def chosen(
         self, choices: Mapping[str, fields.Choices | None], sides: Mapping[str, Side]
     ) -> tuple[Record, dict[str, str]]:
-        """The record that these sides give, on top of what came together by itself, and what is wrong with it, by field
-        name: what the database would refuse is told before. `choices` are the present values of lists."""
+        """Return the merged record with these sides chosen, and its errors by field name, before the database would
+        refuse it. `choices`: the present values of lists."""
         records = {"mine": self.mine, "theirs": self.theirs.record}
         values = {**self.merged, **{name: records[side][name] for name, side in sides.items()}}
-        parsed = isinstance(self.mine, fields.Record)  # each value is right by itself; else it holds texts
+        parsed = isinstance(self.mine, fields.Record)  # each value is valid by itself; otherwise it has texts
         errors = fields.check_across(values) if parsed else fields.check_record(values)
         technicians = choices.get(F.TECHNICIAN)
         if technicians and values[F.TECHNICIAN] not in technicians:
@@ -113,31 +113,31 @@ class Conflict:
         return fields.Record(values) if parsed else values, errors
 
 
-def bring_together(mine: Record, base: Record | None, theirs: VersionedRecord, reason: str = "") -> Conflict:
-    """Merge both versions field by field; `to_choose` is empty where that needs nobody."""
+def merge_versions(mine: Record, base: Record | None, theirs: VersionedRecord, reason: str = "") -> Conflict:
+    """Merge both versions field by field; `to_choose` is empty if nobody has to decide."""
     merge = fields.merge(base, mine, theirs.record)
-    # What the database has is right, and so is mine if it was parsed: then both together are.
+    # The database's values are valid, and so are mine if they were parsed: then the merged ones are, too.
     whole = isinstance(mine, fields.Record) and not merge.conflicts
     merged = fields.Record(merge.merged) if whole else merge.merged
     return Conflict(mine, base, theirs, merged, merge.conflicts, merge.taken, reason)
 
 
 def save_record(model: SQLModel, save: Save) -> Saved | Conflict:
-    """Save it, and merge it with a later version as far as both come together by themselves.
+    """Save it; if the database has a later version, merge both, unless somebody has to decide.
 
-    May be done again after a lost answer: it is saved once. Raises `RecordMissing`, `RecordInvalid`, `DatabaseError`;
-    then nothing of the record is saved.
+    Idempotent: can be repeated after a lost answer. Raises `RecordMissing`, `RecordInvalid`, `DatabaseError`; then
+    nothing of the record is saved.
     """
-    # The correction of a record that waited itself can't say which version it corrects.
+    # A correction of a record that was itself waiting doesn't know which version it corrects.
     is_plain = save.write == "insert" or save.version is not None
     attempt, merged, reason = save, None, ""
     base = save.base if save.write == "update" else None
     theirs = None if is_plain else model.get_versioned_record(*save.key)
     for _ in range(_ATTEMPTS):
         if theirs is not None and theirs.version:
-            if theirs.record == save.record:  # our own, whose answer was lost; or somebody saved the same
+            if theirs.record == save.record:  # ours, if its answer was lost; or somebody else saved the same
                 return _finish(model, save, Saved(save.record, theirs.version))
-            merged = bring_together(save.record, base, theirs, reason)
+            merged = merge_versions(save.record, base, theirs, reason)
             if merged.to_choose:
                 return merged
             attempt = save.over(theirs, merged.merged)
@@ -159,11 +159,11 @@ def save_record(model: SQLModel, save: Save) -> Saved | Conflict:
             theirs, reason = error.theirs or model.get_versioned_record(*save.key), str(error)
         else:
             return _finish(model, save, Saved(attempt.record, model.saved_version, merged))
-    return bring_together(save.record, base, theirs or VersionedRecord(), reason)
+    return merge_versions(save.record, base, theirs or VersionedRecord(), reason)
 
 
 def _finish(model: SQLModel, save: Save, saved: Saved) -> Saved:
-    """The record is saved: so is its check, and the next plot is claimed before the form goes there."""
+    """After the record was saved: save its check, and claim the next plot before the form goes there."""
     date, time, lab, _plot = save.key
     if save.whole_check:
         who = {"reason": save.reason, "author": save.author}
@@ -176,13 +176,16 @@ def _finish(model: SQLModel, save: Save, saved: Saved) -> Saved:
         return saved
     try:
         return replace(saved, claimed=model.claim_next_plot(date, time, lab, save.plots_after) or 0)
-    except DatabaseError as error:  # it is saved; what comes next can be decided without
+    except DatabaseError as error:  # the record is saved; the next plot can be chosen without a claim
         log.info("the next plot couldn't be claimed: %s", type(error).__name__)
         return saved
 
 
 def keep(journal: Journal, database: str, save: Save, cause: str) -> Entry:
-    """Keep it in the journal for that database, as it can't be saved now (`cause`, for people); on disk then."""
+    """Keep it in the journal for that database, because it can't be saved now (`cause`, for people).
+
+    It is on disk when this returns.
+    """
     from ..journal.file import new_entry
 
     entry = new_entry(

@@ -1,5 +1,5 @@
-"""Deliveries to several destinations at once, for a run that nobody watches: a server that doesn't answer holds up none
-of the others, and the run ends.
+"""Deliveries to several destinations at once, for unattended runs: a server that doesn't answer delays no other, and
+the run has a time limit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from .deliver_day import Decisions, Login, NotNow, Outcome, Values, Watching, deliver
+from .deliver_day import AttemptMonitor, Decisions, Login, NotAttempted, Outcome, Values, deliver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Limits(NamedTuple):
-    """How many destinations are tried at once; seconds until no attempt begins any more, and until all are broken off.
+    """How many destinations are tried at once; the seconds after which no attempt begins, and all are interrupted.
 
-    A schedule begins a run every ten minutes, so the first is less; a large file on a slow line may go on after it.
+    A schedule begins a run every ten minutes, so `begin` is less; a large file on a slow line may take until `end`.
     """
 
     at_once: int = 8
@@ -35,8 +35,8 @@ class Limits(NamedTuple):
 LIMITS = Limits()
 
 
-def in_turn(deliveries: Sequence[Delivery]) -> list[list[Delivery]]:
-    """Return them by where they go; what failed before comes last, so that it is waited for last."""
+def group_by_place(deliveries: Sequence[Delivery]) -> list[list[Delivery]]:
+    """Group deliveries by place; places where something failed before come last, so that they delay no other."""
     found: dict[Place, list[Delivery]] = {}
     for each in deliveries:
         found.setdefault(each.place, []).append(each)
@@ -52,12 +52,12 @@ def deliver_side_by_side(
     report: Callable[[Outcome], object],
     limits: Limits = LIMITS,
 ) -> None:
-    """Make one attempt at each as `deliver` does, and tell what became of each, one at a time.
+    """Make one attempt at each delivery, as `deliver` does; `report` gets the outcomes, one at a time.
 
-    What isn't begun in time waits for the next run, and so does what is broken off. Ctrl-C breaks all of them off.
+    Deliveries that aren't begun in time, or are interrupted, wait for the next run. Ctrl-C interrupts all of them.
     """
     run = _Run(box, values, decisions, progress_of, report, limits)
-    queue = deque(in_turn(deliveries))
+    queue = deque(group_by_place(deliveries))
     ended = [threading.Event() for _ in range(min(limits.at_once, len(queue)))]
 
     def work(end: threading.Event) -> None:
@@ -65,14 +65,14 @@ def deliver_side_by_side(
             while queue and not run.stop.is_set():
                 try:
                     these = queue.popleft()
-                except IndexError:  # another one was quicker
+                except IndexError:  # another thread has taken the last
                     return
                 run.go(these)
         finally:
             end.set()
 
     for end in ended:
-        # Each with what the subcommand tells of long waits. A thread that is stuck mustn't keep the process.
+        # With a copy of the context, which has the subcommand's progress. A daemon, so that it can't block the exit.
         called = partial(contextvars.copy_context().run, work, end)
         threading.Thread(target=called, name="deliveries", daemon=True).start()
     try:
@@ -86,11 +86,12 @@ def deliver_side_by_side(
         raise run.failure
 
 
-_TIDYING = 30.0  # seconds in which what is broken off is written down
+_TOO_LONG = "waits for the next `deliveries run`, since this one took too long."
+_TIDYING = 30.0  # seconds in which the outcomes of interrupted attempts are written
 
 
 class _Run:
-    """What the threads share; `failure`: what nobody foresaw, the first of it."""
+    """The state that the threads share; `failure`: the first unexpected exception."""
 
     def __init__(
         self,
@@ -110,20 +111,20 @@ class _Run:
         self.failure: BaseException | None = None
 
     def go(self, these: Sequence[Delivery]) -> None:
-        """Make an attempt at each of these; all that is left of them waits."""
+        """Make an attempt at each of these; those that aren't attempted wait."""
         try:
             deliver(self._box, these, self._values, self._decisions, self._watch, self._tell)
-        except KeyboardInterrupt:  # it was broken off by `stop`
+        except KeyboardInterrupt:  # interrupted by `stop`
             pass
         except BaseException as error:
             self.failure = self.failure or error
         self.leave(these)
 
     def leave(self, these: Sequence[Delivery]) -> None:
-        """Report those that weren't reported yet."""
+        """Report those that weren't reported yet as not attempted."""
         for each in these:
             if each.identifier not in self._told:
-                self._tell(Outcome(each, NotNow("waits for the next `deliveries run`, since this one took too long.")))
+                self._tell(Outcome(each, NotAttempted(_TOO_LONG)))
 
     def _tell(self, outcome: Outcome) -> None:
         with self._lock:
@@ -131,15 +132,15 @@ class _Run:
             self._report(outcome)
 
     @contextmanager
-    def _watch(self, delivery: Delivery) -> Iterator[Watching]:
+    def _watch(self, delivery: Delivery) -> Iterator[AttemptMonitor]:
         if self.stop.is_set() or time.monotonic() - self._begun >= self._limits.begin:
-            raise NotNow("waits for the next `deliveries run`, since this one took too long.")
+            raise NotAttempted(_TOO_LONG)
         with self._progress_of(delivery) as progress:
-            yield Watching(progress, self.stop, True)
+            yield AttemptMonitor(progress, self.stop, True)
 
 
 class _OneAtATime:
-    """The same decisions, never two at once: a keyring may ask for its own password."""
+    """Asks for decisions one at a time, because a keyring may ask for its own password."""
 
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
@@ -157,7 +158,7 @@ class _OneAtATime:
 
 
 def _await(ended: Sequence[threading.Event], seconds: float) -> None:
-    # Not by joining the threads: once Ctrl-C interrupts that, Python before 3.13 takes a thread for ended (bpo-45274).
+    # Not by joining threads: if Ctrl-C interrupts a join, Python before 3.13 takes the thread for ended (bpo-45274).
     until = time.monotonic() + seconds
     for each in ended:
         each.wait(max(until - time.monotonic(), 0.0))

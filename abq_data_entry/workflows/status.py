@@ -1,6 +1,6 @@
-"""The state of this computer, for a monitoring system: database, what waits, deliveries, backups, disk, weather.
+"""The state of this computer, for a monitoring system: database, waiting records, deliveries, backups, disk, weather.
 
-Nothing is started, asked for or sent, and no reading, login or secret is in it.
+Getting it starts nothing, asks for nothing and sends nothing. It contains no reading, login or secret.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 Values = Mapping[str, object]
 Part = dict[str, object]
 OpenDatabase = Callable[[], AbstractContextManager["SQLModel | None"]]
-"""The database, ready to be read, in a `with`; None where it isn't running and needn't be."""
+"""A context manager with the database; None if the embedded one isn't running, which is no problem."""
 
 
 class Limits(NamedTuple):
-    """What is a problem: a backup older than `backup_days`, records waiting longer than `waiting_hours`, less than
-    `free_mib` MiB free on the disk, an observation older than `weather_hours` (None: no age is a problem)."""
+    """What counts as a problem: a backup older than `backup_days`, records waiting longer than `waiting_hours`, less
+    than `free_mib` MiB free on the disk, an observation older than `weather_hours` (None: its age is ignored)."""
 
     backup_days: float = 2.0
     waiting_hours: float = 1.0
@@ -41,14 +41,14 @@ class Limits(NamedTuple):
 
 
 class Status(NamedTuple):
-    """`content` is ready for JSON; `problems` are the sentences that also stand in it."""
+    """`content` can be written as JSON; `problems` are its sentences about problems."""
 
     content: Part
     problems: tuple[str, ...]
 
 
 def status(values: Values, opened: OpenDatabase, limits: Limits, now: datetime.datetime) -> Status:
-    """Look at everything; what can't be looked at is a problem, and the rest is told all the same.
+    """Collect the state; a part that can't be read is a problem, and the others are still reported.
 
     `now`: the moment, with its time zone.
     """
@@ -117,7 +117,7 @@ def _records(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Pa
     from ..journal import UNDECIDED, Journal, database_name, same_database
 
     folder = folders.data_folder() / "journal"
-    if not folder.is_dir():  # looking makes nothing
+    if not folder.is_dir():  # opening the journal would create it
         return {"waiting": 0, "to_decide": 0, "oldest": None, "for_other_databases": 0}, []
     journal = Journal(folder)
     entries = journal.entries()
@@ -176,13 +176,13 @@ def _backup(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Par
 
 
 def newest_made(backups: KeptBackups, now: datetime.datetime) -> datetime.datetime | None:
-    """When the newest backup was made, in the time zone of `now`; None if there is none. Raises `OSError`."""
+    """When the newest backup was made, in the time zone of `now`; None if there is no backup. Raises `OSError`."""
     newest = backups.newest()
     return None if newest is None else datetime.datetime.fromtimestamp(newest.stat().st_mtime, now.tzinfo)
 
 
 def is_old(made: datetime.datetime, now: datetime.datetime, limits: Limits) -> bool:
-    """Whether a backup is too old, or dated as far in the future, by a clock that was ahead."""
+    """Whether a backup is too old, or as far in the future (its clock was ahead)."""
     return abs(now - made) > datetime.timedelta(days=limits.backup_days)
 
 
@@ -195,7 +195,7 @@ def _room(folder: Path, limits: Limits) -> tuple[Part, list[str]]:
     part: Part = {"folder": str(folder), "free_bytes": usage.free, "total_bytes": usage.total}
     free = usage.free // 2**20
     few = f"Only {free:,} MiB are free on the disk of {folder}."
-    # A share that doesn't say how large it is has 0 bytes.
+    # Some network shares report a size of 0 bytes.
     return part, [few] if free < limits.free_mib and usage.total else []
 
 
@@ -204,5 +204,5 @@ def _moment(moment: datetime.datetime) -> str:
 
 
 def local(moment: datetime.datetime) -> str:
-    """A moment on the clock of this computer."""
+    """A time in the time zone of this computer, as text."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -145,11 +145,11 @@ def test_a_failure_that_stays_can_be_retried_with_another_password(
 ) -> None:
     configure(abq_ftp_host=ftp_server.host, abq_ftp_port=ftp_server.port)
     reason = upload(line, "ftp", "wrong").reason
-    assert "password" in reason and f"`deliveries retry {only().short}`" in reason
+    assert "password" in reason and f"`deliveries retry {only().short_id}`" in reason
     assert "Nothing waits" in line("deliveries", "run").output
-    assert line("deliveries", "retry", only().short, "--password-stdin", stdin="test").code == 0
+    assert line("deliveries", "retry", only().short_id, "--password-stdin", stdin="test").code == 0
     assert (ftp_server.folder / NAME).read_bytes().startswith(b"Date,Time,")
-    assert "Upload the day again" in line("deliveries", "retry", only().short).reason
+    assert "Upload the day again" in line("deliveries", "retry", only().short_id).reason
 
 
 def test_what_the_server_said_comes_last_and_breaks_no_list(
@@ -169,9 +169,9 @@ def test_cancel_and_show(line: Line, service: Service, stored: SQLModel) -> None
     for text in (only().identifier, only().sha256, *words):
         assert text in shown
     assert "Gr0undhog" not in shown
-    assert "cancelled" in line("deliveries", "cancel", only().short).output
+    assert "cancelled" in line("deliveries", "cancel", only().short_id).output
     assert not list((folders.data_folder() / "outbox").rglob("*.csv"))
-    assert "kept as:" not in line("deliveries", "show", only().short).output
+    assert "kept as:" not in line("deliveries", "show", only().short_id).output
     assert stored.query("SELECT state FROM deliveries") == [{"state": "cancelled"}]
     assert "no delivery" in line("deliveries", "cancel", "zzzz").reason
 
@@ -283,7 +283,7 @@ def test_all_that_is_due_goes_over_one_login(line: Line, service: Service, store
 def test_a_service_that_is_down_is_not_asked_for_each_delivery(line: Line, service: Service) -> None:
     first, *others = put_in(12)
     reason = line("deliveries", "run", "--password-stdin", stdin="test").reason
-    assert reason.startswith(f"12 of 12 not delivered. {first.short}, {first.name} by rest:") and "503" in reason
+    assert reason.startswith(f"12 of 12 not delivered. {first.short_id}, {first.name} by rest:") and "503" in reason
     assert f"{others[0].name} and 10 more by rest: waits" in reason
     assert [len(each.attempts) for each in outbox().deliveries()] == [1, *[0] * 11]
     service.answer = http("502 Bad Gateway")
@@ -296,7 +296,7 @@ def test_a_service_that_is_down_is_not_asked_for_each_delivery(line: Line, servi
 def test_without_a_password_nothing_is_tried_and_one_sentence_says_so(line: Line, service: Service) -> None:
     first, *_others = put_in(3)
     reason = line("deliveries", "run").reason
-    assert reason.startswith(f"3 of 3 not delivered. {first.short}, {first.name} and 2 more by rest: ")
+    assert reason.startswith(f"3 of 3 not delivered. {first.short_id}, {first.name} and 2 more by rest: ")
     assert reason.count("--password-stdin") == 1 and service.logins == 0
     assert {each.state for each in outbox().deliveries()} == {"waiting"}
 
@@ -320,7 +320,7 @@ def test_an_outbox_without_locks_is_listed_and_nothing_is_begun(line: Line, serv
         path.unlink()
         path.mkdir()
     listed = line("deliveries")
-    assert listed.code == 0 and waiting.short in listed.output
+    assert listed.code == 0 and waiting.short_id in listed.output
     assert listed.errors.startswith("Warning: The outbox can't be tidied.")
     assert line("deliveries", "run", "--password-stdin", stdin="test").code == 1
     assert service.received == [] and only() == waiting
@@ -335,7 +335,7 @@ def test_the_audit_goes_with_an_upload(line: Line, service: Service, stored: SQL
     head = stored.audit_heads(DATE)
     assert head and only().audit_head == head
     assert f"ABQ-Audit-Head: {head}\r\n".encode() in service.received[0]
-    shown = line("deliveries", "show", only().short).output
+    shown = line("deliveries", "show", only().short_id).output
     assert f"audit:     lab {head.split('; ')[0]}" in shown
     assert stored.query("SELECT audit_head FROM deliveries") == [{"audit_head": head}]
     assert line("db", "verify", "--head", head).code == 0
@@ -349,7 +349,7 @@ def test_the_log_says_which_version_was_sent_where(line: Line, service: Service,
     log = (folders.log_folder() / logfile.NAME).read_text(encoding="utf-8")
     where = f"to {first.address} by rest"
     for each, outcome in ((first, "waiting"), (second, "delivered")):
-        assert f"delivery {each.short}, {NAME} version {each.version} {where}: {outcome}" in log
+        assert f"delivery {each.short_id}, {NAME} version {each.version} {where}: {outcome}" in log
     assert "Gr0undhog" not in log
 
 
@@ -366,7 +366,7 @@ def test_unattended_goes_on_with_what_the_keyring_knows_and_names_the_rest(
     assert done.code == 0
     assert done.output.splitlines() == [
         *(f"{each.name} successfully uploaded to REST API." for each in waiting),
-        f"{other.short}, {other.name} by rest: waits for the password of somebody.",
+        f"{other.short_id}, {other.name} by rest: waits for the password of somebody.",
     ]
     assert outbox().read(other.identifier) == other and len(service.received) == 2
     assert line("deliveries", "run", "--unattended", "--password-stdin").code == 2

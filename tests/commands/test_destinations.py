@@ -26,7 +26,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.stored_destination import STORED
 from abq_data_entry.workflows.deliver_day import Outcome as Became
 from abq_data_entry.workflows.deliver_day import open_outbox
-from abq_data_entry.workflows.side_by_side import Limits, deliver_side_by_side, in_turn
+from abq_data_entry.workflows.side_by_side import Limits, deliver_side_by_side, group_by_place
 from tests.commands.conftest import DAY, Outcome
 from tests.fixtures.servers import BundledServer
 from tests.models.records import record
@@ -252,7 +252,7 @@ def test_servers_that_never_answer_hold_up_no_other_destination(
     box = open_outbox()
     waiting = [each for each in box.deliveries() if each.state == "waiting"]
     fresh = replace(waiting[-1], failures=0)
-    assert [each[0].identifier for each in in_turn([*waiting[:-1], fresh])] == [
+    assert [each[0].identifier for each in group_by_place([*waiting[:-1], fresh])] == [
         fresh.identifier, *(each.identifier for each in waiting[:-1])
     ]  # fmt: skip
     values = {**DEFAULTS, STORED: stored.get_destinations()}

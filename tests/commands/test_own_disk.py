@@ -62,9 +62,9 @@ def test_a_full_disk_keeps_what_waits_until_there_is_room(disk: Path, line: Line
     service.recover()
     with full(disk):
         told = line("deliveries", "run", "--password-stdin", stdin="test")
-        assert told.code == 1 and "The disk of this computer is full" in told.errors and waiting.short in told.errors
+        assert told.code == 1 and "The disk of this computer is full" in told.errors and waiting.short_id in told.errors
         assert (service.received, service.logins) == ([], logins), "what can't be written down isn't begun"
-        assert waiting.short in line("deliveries").output
+        assert waiting.short_id in line("deliveries").output
     assert line("deliveries", "run", "--password-stdin", stdin="test").code == 0
     assert only().state == "delivered" and len(service.received) == 1
 
@@ -99,7 +99,7 @@ def test_an_outbox_that_can_only_be_read_is_told_by_each_run(disk: Path, line: L
         told = upload(line)
         assert told.code == 1 and "can only be read" in told.errors
         listed = line("deliveries")
-        assert listed.code == 0 and only().short in listed.output
+        assert listed.code == 0 and only().short_id in listed.output
     assert service.received == []
     assert line("deliveries", "run", "--password-stdin", stdin="test").code == 0 and len(service.received) == 1
 
@@ -111,7 +111,7 @@ def test_a_damaged_entry_that_can_not_be_put_aside_is_told_each_time(disk: Path,
     with read_only(disk):
         for _ in range(2):
             listed = line("deliveries")
-            assert f"The delivery {bad.short} in the outbox is damaged" in listed.errors and "rest" in listed.output
+            assert f"The delivery {bad.short_id} in the outbox is damaged" in listed.errors and "rest" in listed.output
             assert line("deliveries", "run", "--unattended").code == 1
     assert len(outbox().deliveries()) == 1 and (disk / "damaged").exists()
 
@@ -126,7 +126,7 @@ def test_one_bad_entry_does_not_keep_the_others_and_the_run_is_not_done(
     bad = outbox().add(Extract(), DATE, FTP, "test")
     replace_content(outbox(), bad, damage)
     told = line("deliveries", "run", "--password-stdin", stdin="test")
-    assert told.code == 1 and bad.short in told.errors.splitlines()[-1]
+    assert told.code == 1 and bad.short_id in told.errors.splitlines()[-1]
     assert len(service.received) == 1 and {each.state for each in outbox().deliveries()} == {"delivered"}
     again = line("deliveries", "run")
     assert again.code == (0 if damage == "{" else 1), "what was put aside is told once"

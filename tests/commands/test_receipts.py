@@ -80,7 +80,7 @@ def test_a_refusal_opens_the_delivery_again(
     sent = str(letters.messages()[0]["Message-ID"])
     mailbox.put(answer("REFUSED: the humidity of plot 3 is missing.\n\n> SHA-256", to=sent))
     told = read(line)
-    number = outbox().deliveries()[0].short
+    number = outbox().deliveries()[0].short_id
     assert f"{number} is open again: {NAME} to email. Send the day again when it is corrected. " in told
     assert "corrected. Refused by qa@example.com: REFUSED: the humidity" in told
     assert told.endswith("New mails: 1, answers to deliveries: 1.\n")

@@ -75,7 +75,7 @@ def test_its_settings_and_commands_send_mail(
         letters.fault = lambda: "lost"
         assert type_line(f"abq-data-entry upload reports --date {LOST}") == 1
         assert outbox().deliveries()[-1].state == "unknown" and len(letters.kept) == 3
-        number = outbox().deliveries()[-1].short
+        number = outbox().deliveries()[-1].short_id
         assert type_line(retry.replace("1a2b3c4d", number)) == 1, "lost once more"
         assert outbox().deliveries()[-1].state == "unknown" and len(letters.kept) == 4
         done([arrived.replace("1a2b3c4d", number)])

@@ -14,7 +14,7 @@ from abq_data_entry.models.destinations import Answered
 from abq_data_entry.models.settings import SettingsModel
 from abq_data_entry.network.mailbox import LONGEST_MAIL
 from abq_data_entry.network.mailbox_message import LONGEST_WORDS, Unreadable, read_answer
-from abq_data_entry.workflows.receipts import meant
+from abq_data_entry.workflows.receipts import verdicts_of
 
 IDENTIFIER, DIGEST = "0123456789abcdef" * 2, "fedcba98" * 8
 OURS = f"<abq.{IDENTIFIER}.{DIGEST[:16]}@lab.example>"
@@ -143,7 +143,7 @@ def test_none_takes_long(name: str) -> None:
         pass
     else:
         assert len(found.words) <= LONGEST_WORDS and found.answers == ()
-        meant(found, [Answered(IDENTIFIER, NAME, datetime.date(2026, 11, 27), 1, "rest", "x", DIGEST)], VALUES)
+        verdicts_of(found, [Answered(IDENTIFIER, NAME, datetime.date(2026, 11, 27), 1, "rest", "x", DIGEST)], VALUES)
     assert time.process_time() - began < 5  # of the processor, whatever else it does
 
 
@@ -162,7 +162,7 @@ DELIVERY = Answered(
 
 
 def said(content: bytes, *others: Answered) -> dict[str, str]:
-    return meant(read_answer(content), [DELIVERY, *others], VALUES)
+    return verdicts_of(read_answer(content), [DELIVERY, *others], VALUES)
 
 
 def test_which_delivery_is_meant() -> None:

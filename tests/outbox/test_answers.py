@@ -14,7 +14,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.models.settings import SettingsModel
 from abq_data_entry.outbox import Delivery, Outbox, deliver, record
 from abq_data_entry.workflows import receipts
-from abq_data_entry.workflows.receipts import read_mailbox, take_in, watch_mailbox
+from abq_data_entry.workflows.receipts import apply_answers, read_mailbox, watch_mailbox
 from tests.models.test_receipts import said
 from tests.models.test_schema import Endpoint, run
 from tests.network.faults import Connection, serving
@@ -39,9 +39,9 @@ def put(box: Outbox, model: SQLModel, state: str, served: tuple[str, ...] = ()) 
 def test_a_refusal_of_who_has_it_outlasts_the_wait_for_others(box: Outbox, model: SQLModel) -> None:
     waiting = put(box, model, "waiting", ("qa@example.com",))
     model.keep_answers("m", "1", [said(waiting.identifier, words="why " * 400)])
-    assert take_in(box, model) == [] and box.read(waiting.identifier).state == "waiting"
+    assert apply_answers(box, model) == [] and box.read(waiting.identifier).state == "waiting"
     deliver(box, waiting, arriving)
-    (reopened,) = take_in(box, model)
+    (reopened,) = apply_answers(box, model)
     assert reopened.state == "failed" and len(reopened.reason) < 1000
     assert reopened.reason.startswith("Send the day again when it is corrected. Refused by qa@example.com: why")
     assert model.get_receipts([waiting.identifier], unsettled=True) == []
@@ -54,10 +54,10 @@ def test_a_refusal_stands_whatever_else_is_answered(
     unknown = put(box, model, "unknown")
     for number, verdict in enumerate(verdicts):
         model.keep_answers("m", f"{number}", [said(unknown.identifier, verdict, f"{number}")])
-    assert [each.identifier for each in take_in(box, model)] == [unknown.identifier]
+    assert [each.identifier for each in apply_answers(box, model)] == [unknown.identifier]
     assert box.read(unknown.identifier).state == "failed"
     assert run(database, "SELECT state FROM deliveries") == [("failed",)]
-    assert model.get_receipts([unknown.identifier], unsettled=True) == [] == take_in(box, model)
+    assert model.get_receipts([unknown.identifier], unsettled=True) == [] == apply_answers(box, model)
 
 
 def test_an_answer_that_comes_meanwhile_is_heard_next(box: Outbox, model: SQLModel) -> None:
@@ -70,8 +70,8 @@ def test_an_answer_that_comes_meanwhile_is_heard_next(box: Outbox, model: SQLMod
         settle(heard)  # type: ignore[arg-type]
 
     with patch.object(model, "settle_receipts", late):
-        assert take_in(box, model) == []
-    assert [each.state for each in take_in(box, model)] == ["failed"]
+        assert apply_answers(box, model) == []
+    assert [each.state for each in apply_answers(box, model)] == ["failed"]
 
 
 def test_one_that_another_process_has_is_heard_later(box: Outbox, model: SQLModel) -> None:
@@ -89,12 +89,12 @@ def test_one_that_another_process_has_is_heard_later(box: Outbox, model: SQLMode
     other.start()
     assert held.wait(30)
     try:
-        assert take_in(Outbox(box.folder), model) == []
+        assert apply_answers(Outbox(box.folder), model) == []
     finally:
         done.set()
         other.join()
     assert len(model.get_receipts([sent.identifier], unsettled=True)) == 2
-    assert [each.state for each in take_in(box, model)] == ["failed"]
+    assert [each.state for each in apply_answers(box, model)] == ["failed"]
 
 
 def values(port: int) -> dict[str, object]:
@@ -127,7 +127,7 @@ def test_nobody_keeps_all_others_from_reading(
             assert (found.mails, found.answers) == (2, 1) and "yet" in found.unreadable[0]
         found = read_mailbox(model, values(port), ("lab", PASSWORD))
         assert (found.mails, found.answers, found.unreadable) == (1, 1, ())
-    assert len(take_in(box, model)) == 2
+    assert len(apply_answers(box, model)) == 2
 
 
 @pytest.mark.needs("network")

@@ -38,7 +38,7 @@ def content(**changes: object) -> str:
 
 
 def test_its_short_forms() -> None:
-    assert (LEFT.short, LEFT.file_key, LEFT.place) == ("01234567", f"rest/{NAME}", REST)
+    assert (LEFT.short_id, LEFT.file_key, LEFT.place) == ("01234567", f"rest/{NAME}", REST)
     assert LEFT.audit_chains == ["A 12 abc", "B 7 def"] and replace(LEFT, audit_head="").audit_chains == []
     assert (LEFT.failures, LEFT.revision, LEFT.state, LEFT.served) == (0, 1, WAITING, ())
     assert (Attempt(START).sent, Attempt(START).seconds, Attempt(START).outcome) == (0, None, "")
@@ -104,17 +104,17 @@ def test_the_last_value_that_may_be(name: str, value: object) -> None:
     [
         *((name, value, "a number") for name in ("size", "version", "failures", "revision")
           for value in (-1, True, 1.0, "1", None)),
-        ("size", 2**63, "can't be"), ("version", 2**31, "can't be"), ("failures", 2**31, "can't be"),
-        ("revision", 2**31, "can't be"), ("version", 0, "no version"), ("kind", "pigeon", "unknown kind"),
+        ("size", 2**63, "out of range"), ("version", 2**31, "out of range"), ("failures", 2**31, "out of range"),
+        ("revision", 2**31, "out of range"), ("version", 0, "no version"), ("kind", "pigeon", "unknown kind"),
         *((name, 7, "text is expected") for name in ("name", "kind", "address", "username", "sha256", "state",
                                                      "reason", "audit_head", "sent_as", "date", "created")),
-        *((name, value, "couldn't hold") for name in ("address", "username", "reason")
+        *((name, value, "couldn't store") for name in ("address", "username", "reason")
           for value in ("x" * 10_001, "a\0b", "a\ud800", "\udfff")),
         ("sha256", "f" * 63, "not a digest"), ("sha256", "F" * 64, "not a digest"), ("state", "gone", "unknown state"),
         ("name", ".x", "name that can't"), ("name", " x", "name that can't"), ("name", "x ", "name that can't"),
         ("name", "x" * 201, "name that can't"), ("name", "", "name that can't"), ("name", "a/b", "name that can't"),
-        ("sent_as", "../x", "at the destination"), ("audit_head", "~" * 8001, "audit stands"),
-        ("audit_head", "Ä 1 x", "audit stands"), ("audit_head", "a\nb", "audit stands"),
+        ("sent_as", "../x", "at the destination"), ("audit_head", "~" * 8001, "head of an audit"),
+        ("audit_head", "Ä 1 x", "head of an audit"), ("audit_head", "a\nb", "head of an audit"),
         ("created", "2200-01-01T00:00:00+00:00", "without its zone"), ("changed", "1969-12-31T00:00:00+00:00", "zone"),
         ("since", "2026-11-21T08:00:00", "without its zone"), ("since", None, "text is expected"),
         ("planned", 7, "text is expected"), ("attempts", {}, "parts of a delivery"), ("attempts", [1], "an attempt"),
@@ -122,8 +122,8 @@ def test_the_last_value_that_may_be(name: str, value: object) -> None:
         ("attempts", [{**TRY, "seconds": "1"}], "a number"), ("attempts", [{**TRY, "seconds": True}], "a number"),
         ("attempts", [{**TRY, "sent": 1.0}], "a number"), ("attempts", [{**TRY, "sent": None}], "a number"),
         ("attempts", [{**TRY, "outcome": None}], "text is"), ("attempts", [{**TRY, "started": None}], "text is"),
-        ("more", 1, "parts of a delivery"), ("id", "f" * 32, "form that is known"), ("format", 6, "that is known"),
-        ("format", 0, "that is known"), ("format", None, "that is known"), ("format", 3, "that is known"),
+        ("more", 1, "parts of a delivery"), ("id", "f" * 32, "a known format"), ("format", 6, "a known format"),
+        ("format", 0, "a known format"), ("format", None, "a known format"), ("format", 3, "a known format"),
     ],
 )  # fmt: skip
 def test_the_first_value_that_may_not_be(name: str, value: object, words: str) -> None:
@@ -148,7 +148,7 @@ def test_who_has_it_is_a_list_of_texts(served: object, words: str) -> None:
 
 @pytest.mark.parametrize("text", ["[]", "null", "7", '"format"', "{}"])
 def test_other_texts_are_no_delivery(text: str) -> None:
-    with pytest.raises(ValueError, match="that is known"):
+    with pytest.raises(ValueError, match="a known format"):
         from_text(text)
     assert not is_of_newer_version(text)
 

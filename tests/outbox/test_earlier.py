@@ -288,7 +288,7 @@ def test_a_number_that_two_deliveries_begin_with_is_told(box: Outbox) -> None:
     [
         (b"{", "is damaged: its description can't be read. It was put aside"),
         (b"other", "is damaged: its description can't be read. It was put aside"),
-        (b'{"format": 9}', "was put in by a newer version of the application."),
+        (b'{"format": 9}', "was added by a newer version of the application."),
     ],
 )
 def test_a_description_of_that_version_that_makes_no_sense(box: Outbox, damage: bytes, words: str) -> None:
@@ -298,5 +298,5 @@ def test_a_description_of_that_version_that_makes_no_sense(box: Outbox, damage: 
     again = restarted(box)
     assert again.deliveries() == [other]
     (told,) = again.problems
-    assert told.startswith(f"The delivery {bad.short} ") and words in told
+    assert told.startswith(f"The delivery {bad.short_id} ") and words in told
     assert entry.exists() == ("newer" in words)

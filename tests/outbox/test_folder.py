@@ -91,7 +91,7 @@ def test_damage_is_seen(delivery: Delivery, data: st.DataObject) -> None:
 def test_an_extract_is_put_in_whole(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     (found,) = box.deliveries()
-    assert found == put == box.read(put.identifier) == box.find(put.short)
+    assert found == put == box.read(put.identifier) == box.find(put.short_id)
     content = box.file_of(found).read_bytes()
     assert (found.name, found.size, found.sha256) == (NAME, len(content), hashlib.sha256(content).hexdigest())
     assert (found.kind, found.address, found.username, found.created) == (REST.kind, REST.address, "lab-a", START)
@@ -128,7 +128,7 @@ def test_a_new_version_takes_the_place_of_one_that_waits(box: Outbox) -> None:
     second = box.add(Extract(b"corrected\r\n"), DATE, REST, "lab-b")
     assert second.version == 2
     given_up = box.read(first.identifier)
-    assert (given_up.state, given_up.reason) == ("cancelled", f"Replaced by version 2 ({second.short}).")
+    assert (given_up.state, given_up.reason) == ("cancelled", f"Replaced by version 2 ({second.short_id}).")
     assert not box.file_of(first).exists()
     assert [box.read(each.identifier) for each in others] == others
 
@@ -165,7 +165,7 @@ def test_an_absurd_entry_is_put_aside_and_the_others_go_on(box: Outbox, name: st
     box.tidy()
     assert box.deliveries() == [good] and due(box) == [good]
     (told,) = box.problems
-    assert bad.short in told and "damaged" in told and len([*(box.folder / "damaged").iterdir()]) == 1
+    assert bad.short_id in told and "damaged" in told and len([*(box.folder / "damaged").iterdir()]) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such things here")
@@ -193,7 +193,7 @@ def test_an_entry_that_is_no_file_to_read_is_told_and_the_others_go_on(box: Outb
         box.tidy()
         assert box.deliveries() == [good] and due(box) == [good] and box.replaced_by(bad) is None
         (told,) = box.problems
-        assert bad.short in told and (what in ("loop", "no right")) == entry.parent.exists()
+        assert bad.short_id in told and (what in ("loop", "no right")) == entry.parent.exists()
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"format": 1}', "null", "[" * 100_000, "\udcff"], ids=lambda _: "")
@@ -202,7 +202,7 @@ def test_a_damaged_entry_is_put_aside_and_told(box: Outbox, damage: str) -> None
     replace_content(box, bad, damage)
     assert box.deliveries() == box.deliveries() == [good]
     (told,) = box.problems
-    assert bad.short in told and "damaged" in told
+    assert bad.short_id in told and "damaged" in told
     (aside,) = (box.folder / "damaged").iterdir()
     assert (aside / NAME).read_bytes() == Extract().content
 
@@ -213,7 +213,7 @@ def test_a_row_that_is_not_as_it_was_written_is_put_aside(box: Outbox) -> None:
     assert box.deliveries() == Outbox(box.folder).deliveries() == [good]
     (told,) = box.problems
     (aside,) = (box.folder / "damaged").iterdir()
-    assert bad.short in told and str(aside) in told and b"lab-b" in (aside / "delivery.json").read_bytes()
+    assert bad.short_id in told and str(aside) in told and b"lab-b" in (aside / "delivery.json").read_bytes()
 
 
 def test_a_damaged_row_without_a_folder_is_told_and_gone(box: Outbox) -> None:
@@ -221,7 +221,7 @@ def test_a_damaged_row_without_a_folder_is_told_and_gone(box: Outbox) -> None:
     shutil.rmtree(box.file_of(put).parent)
     replace_content(box, put, "{")
     assert box.deliveries() == [] and not Outbox(box.folder).deliveries()
-    assert box.problems == [f"The delivery {put.short} in the outbox is damaged: its description can't be read."]
+    assert box.problems == [f"The delivery {put.short_id} in the outbox is damaged: its description can't be read."]
     again = Outbox(box.folder)
     assert again.deliveries() == [] and not again.problems
 

@@ -272,7 +272,7 @@ def test_other_destinations_do_not_wait_for_one_another(box: Outbox) -> None:
 
 def test_what_people_find_out_is_noted_where_it_may_be(box: Outbox) -> None:
     waiting = put(box)
-    with pytest.raises(OutboxError, match=f"{waiting.short} is waiting: only one in the state unknown"):
+    with pytest.raises(OutboxError, match=f"{waiting.short_id} is waiting: only one in the state unknown"):
         arrived(box, waiting)
     assert reopen(box, waiting, "Refused.") == waiting
     given_up = give_up(box, waiting, "No such folder.")

@@ -149,7 +149,7 @@ def test_a_delivery_that_was_damaged_is_told_with_where_it_is(
         window.message("An extract waits to be delivered.")
         rewrite(box(), "UPDATE deliveries SET digest = 'other' WHERE id = ?", delivery.identifier)
         shown = deliveries_window(window)
-    told = window.message(f"The delivery {delivery.short} in the outbox is damaged").text
+    told = window.message(f"The delivery {delivery.short_id} in the outbox is damaged").text
     (aside,) = (box().folder / "damaged").iterdir()
     assert str(aside) in told and (aside / EXTRACT).exists()
     if is_open:

@@ -11,7 +11,7 @@ from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.journal import Journal
 from abq_data_entry.models import RecordInvalid, RecordMissing, SQLModel
-from abq_data_entry.workflows.save_record import Conflict, Save, Saved, bring_together, keep, save_record
+from abq_data_entry.workflows.save_record import Conflict, Save, Saved, keep, merge_versions, save_record
 from tests.models.records import DATE, record
 
 BASE = fields.parse_record(record(Plot="1"))
@@ -132,5 +132,5 @@ def test_a_fault_and_its_readings_are_chosen_together() -> None:
 
     mine = fields.parse_record(record(Plot="1", Humidity="25"))
     fault = fields.parse_record(record(Plot="1", Humidity="", Light="", Temperature="", Equipment_Fault="yes"))
-    found = bring_together(mine, BASE, VersionedRecord(dict(fault), 2))
+    found = merge_versions(mine, BASE, VersionedRecord(dict(fault), 2))
     assert set(found.to_choose) == {F.EQUIPMENT_FAULT, F.HUMIDITY, F.LIGHT, F.TEMPERATURE}
