@@ -115,7 +115,8 @@ class Messages:
         if chosen is None:
             self.bar.tell(message)
             return
-        self.settled(message.key)  # what was said about the subject before
+        if self.bar.messages:
+            self.bar.settle(message.key)  # what was said about the subject before
         other = next((each for each in self._window.winfo_children() if isinstance(each, Dialog)), None)
         if other is not None:
             again = partial(contextvars.copy_context().run, self._say, message, make)

@@ -63,7 +63,6 @@ class Dialog(tk.Toplevel):
         # A window that comes up with a dialog never had the keyboard, but knows which field is to have it.
         self._parent = parent.winfo_toplevel()
         self._return_focus = focused_widget(parent) or self._parent.focus_lastfor()
-        self._timer = ""
         self.takes_keys = False
         self.give_way: Callable[[], object] | None = None
         self.as_command: Callable[[Callable[[], object]], Callable[[], object]] = lambda action: action
@@ -191,14 +190,9 @@ class Dialog(tk.Toplevel):
         # Bound before it is on the screen: some window managers give it the keyboard at once.
         self.bind("<FocusIn>", self._pass_on, add=True)
         self.deiconify()
-        self._timer = self.after(_LOOK_MS, self._look)
-
-    def destroy(self) -> None:
-        """Close it without an action."""
-        if self._timer:
-            self.after_cancel(self._timer)
-            self._timer = ""
-        super().destroy()
+        # A script: nobody has to end it with the dialog.
+        self._look_soon = ("after", _LOOK_MS, f"if {{[winfo exists {self}]}} {self.register(self._look)}")
+        self.tk.call(*self._look_soon)
 
     def _pass_on(self, _event: object) -> None:
         """A window manager gives a new window the keyboard: somebody may be typing, so it goes back at once."""
@@ -215,7 +209,6 @@ class Dialog(tk.Toplevel):
 
     def _look(self) -> None:
         """Take the keys once the dialog could be read and nobody has typed for as long."""
-        self._timer = ""
         typed = typed_keys(self)
         if typed != self._typed:
             self._typed, self._unread_until = typed, time.monotonic() + UNREAD_SECONDS
@@ -226,7 +219,7 @@ class Dialog(tk.Toplevel):
         self._return_focus = focused_widget(self) or self._return_focus
         in_list = focused_widget(self) is None and bool(self.tk.call("focus"))
         if time.monotonic() < self._unread_until or in_list or not self.winfo_viewable():
-            self._timer = self.after(_LOOK_MS, self._look)
+            self.tk.call(*self._look_soon)
             return
         self.takes_keys = True
         self.bind("<Configure>", self._grew, add=True)

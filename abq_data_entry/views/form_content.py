@@ -236,25 +236,24 @@ class RecordInputs(dict[str, FieldInput]):
 
 
 class MarkedFields:
-    """Shows beside the fields what QA says of the record in the form: what :meth:`know` was told, for the one that
-    :meth:`show` names."""
+    """Shows beside the fields what QA says of the record in the form: what :meth:`know` was told of ``key``."""
 
     def __init__(self, inputs: RecordInputs) -> None:
         self._inputs = inputs
-        self._known: Mapping[RecordKey, Said] = {}
+        self.known: Mapping[RecordKey, Said] = {}
+        """What QA says of records, by their keys."""
         self.key: RecordKey | None = None
-        """The saved record that the form is at."""
+        """The saved record that the form is at; None while it is at none."""
         self._shown: Said = {}
 
     def know(self, said: Mapping[RecordKey, Said]) -> None:
         """This is what QA says of records, by their keys."""
-        self._known = said
-        self.show(self.key)
+        self.known = said
+        self.show()
 
-    def show(self, key: RecordKey | None) -> None:
-        """The form is at that saved record, or at none."""
-        self.key = key
-        said = self._known.get(key, {}) if key is not None else {}
+    def show(self) -> None:
+        """The form may be at another record."""
+        said = self.known.get(self.key, {}) if self.key is not None else {}
         if said == self._shown:
             return
         for name in {*self._shown, *said}:

@@ -412,8 +412,10 @@ class DataRecordForm(FormContent):
         if previous != self._previous:
             self._show_previous(previous)
         is_taken = bool(self.drafts) and bool(self.half_typed.objection())
-        if (opened := self.opened_record) is not None or self.marked.key is not None:
-            self.marked.show(opened.key if opened is not None and corrects else None)
+        opened = self.opened_record
+        self.marked.key = opened.key if opened is not None and corrects else None
+        if self.marked.known:
+            self.marked.show()
         self.plot_panel.show(key, opened, check, is_taken)
         self.save_bar.show(self.changed, corrects, self.inputs.read_only)
         wants_reason = corrects and self._wants_reason()
