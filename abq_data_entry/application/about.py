@@ -87,6 +87,9 @@ def show_about(
         show()
 
 
+_AROUND = 128  # pixels: what frames, gaps and the scrollbar take
+
+
 class KeysDialog(Dialog):
     """All keys in two columns."""
 
@@ -95,9 +98,11 @@ class KeysDialog(Dialog):
         room = tk.Canvas(body)
         grid = ttk.Frame(room)
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
-        width = line_width(self) * 3 // 4
-        for row, (key, text) in enumerate(keys_text(mac)):
-            ttk.Label(grid, text=key, style="Section.TLabel").grid(row=row, column=0, sticky="w", padx=(0, 24))
+        keys = [ttk.Label(grid, text=key, style="Section.TLabel") for key, _text in keys_text(mac)]
+        beside = self.winfo_screenwidth() - max(each.winfo_reqwidth() for each in keys) - _AROUND
+        width = min(line_width(self) * 3 // 4, beside)
+        for row, (label, (_key, text)) in enumerate(zip(keys, keys_text(mac), strict=True)):
+            label.grid(row=row, column=0, sticky="w", padx=(0, 24))
             ttk.Label(grid, text=text, wraplength=width, justify="left").grid(row=row, column=1, sticky="w")
         self.place(room, grid, 12)
         for key, number, what in (("<Up>", -1, "units"), ("<Down>", 1, "units"), ("<Prior>", -1, "pages"),

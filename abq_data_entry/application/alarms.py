@@ -158,7 +158,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
             lines.append(f"{alarm.ended.astimezone():%Y-%m-%d %H:%M} ended: {state}.")
         lines += [f"Not told: {one_line(each)}." for each in alarm.untold]
         allowed = frozenset((END,)) if alarm.ended is None and not away else frozenset[str]()
-        return ActionRow(str(alarm.id), (alarm.kind, alarm.line, state, found), "\n".join(lines), allowed)
+        return ActionRow(str(alarm.id), (alarm.kind, state, found, alarm.line), "\n".join(lines), allowed)
 
     # -- what is done about them ----------------------------------------------------------------------------
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from tkinter import ttk
 from typing import NamedTuple
 
 from ..widgets.paged_list import RowMenu
 from ..widgets.table import LiveList
-from .side_window import Receipt, SideWindow
+from .side_window import Head, Receipt, SideWindow
 
 
 @dataclass(frozen=True)
@@ -77,22 +76,16 @@ class ActionList(SideWindow):
         room = self.room
         room.columnconfigure(0, weight=1)
         self.share_room(1, 2)
-        head = ttk.Frame(room)
+        head = Head(room, texts.everything, self.everything, self.refresh)
         head.grid(row=0, column=0, sticky="ew", pady=(0, 8))
-        head.columnconfigure(0, weight=1)
-        box = ttk.Checkbutton(head, text=texts.everything, variable=self.everything, command=self.refresh)
-        box.grid(row=0, column=0, sticky="w")
-        self.count_label = ttk.Label(head, style="Note.TLabel")
-        self.count_label.grid(row=0, column=1, sticky="e")
+        self.count_label = head.count
         self.live_list = LiveList(room, columns, spare=spare)
         self.live_list.grid(row=1, column=0, sticky="nsew")
         self.tree = self.live_list.tree
         self.detail = Receipt(room)
         self.detail.text.configure(height=5)
         self.detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
-        self.said = ttk.Label(room, style="Note.TLabel", justify="left")
-        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
-        self.said.grid(row=3, column=0, sticky="ew", pady=(8, 0))
+        self.place_said(3)
         calls: dict[str, Callable[[], object]] = {each.name: self._presser(each.name) for each in actions}
         self.buttons = self.add_buttons(4, {**calls, **(others or {}), "Refresh": self.refresh, "Close": self.destroy})
         self._bind_keys(others or {})
@@ -138,11 +131,6 @@ class ActionList(SideWindow):
             self.live_list.show({})
             self.count_label.configure(text="")
             self.show_chosen()
-
-    def say(self, text: str) -> None:
-        """Say what was done, or why it wasn't."""
-        if self.winfo_exists():
-            self.said.configure(text=text)
 
     def press(self, name: str) -> str:
         """Do what the button of that name does, unless it is closed."""

@@ -6,7 +6,7 @@ import tkinter as tk
 
 from .action_list import ActionList, ListTexts, RowAction, RowCallbacks
 
-_COLUMNS = (("Kind", 16), ("What", 50), ("State", 24), ("Found", 16))
+_COLUMNS = (("Kind", 16), ("State", 24), ("Found", 16), ("What", 50))
 _TEXTS = ListTexts(
     "Those that ended within 30 days too",
     "Looking up the alarms…",

@@ -65,20 +65,17 @@ class ChartsWindow(SideWindow):
         self._make_filters(lab)
         self.picture = ChartPicture(self.room, lambda _limits: self.draw(), self.say, self._open)
         self.picture.grid(row=1, column=0, sticky="nsew")
-        self.said = ttk.Label(self.room, style="Note.TLabel", justify="left")
-        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
-        self.said.grid(row=2, column=0, sticky="ew", pady=(4, 0))
+        self.place_said(2, above=4)
         self.buttons = self.add_buttons(3, {
             "Zoom In": lambda: self.picture.zoom(0.6), "Zoom Out": lambda: self.picture.zoom(1 / 0.6),
             "Show All": self.picture.show_all, "Save…": self.save, "Copy": self.copy, "Cancel": self._cancel,
             "Close": self.destroy,
         })  # fmt: skip
-        self.room.bind("<Configure>", lambda event: self._suit_height(event.height))
         self._bind_keys()
         self._suit_chart()
         self.picture.configure(width=self._letters(100), height=round(self._letters(100) * 0.52))
         self.show(self.boxes["chart"])
-        self.bind("<<ThemeChanged>>", self._theme_changed)
+        self.bind("<<ThemeChanged>>", self._theme_changed, add=True)
 
     # -- what is wanted ---------------------------------------------------------------------------------
 
@@ -140,11 +137,6 @@ class ChartsWindow(SideWindow):
             self.buttons["Cancel"].state(["disabled"])
             self.say(words)
             self._asked = None
-
-    def say(self, text: str) -> None:
-        """Say in the line below the picture what a point says, or what was done."""
-        if self.winfo_exists():
-            self.said.configure(text=text)
 
     def save(self) -> None:
         """Save it as a file."""
@@ -231,15 +223,6 @@ class ChartsWindow(SideWindow):
                 self._filters.add(piece, 12, 4)
         self._filters.fit(max(self._filters.winfo_width(), self._letters(40)))
 
-    def _suit_height(self, height: int) -> None:
-        """Where there is little room the picture has it: buttons are as low as their texts."""
-        style = "Quiet.TButton" if height < nametofont("TkDefaultFont", self).metrics("linespace") * 28 else "TButton"
-        bar = self.buttons["Close"].master
-        if str(self.buttons["Close"].cget("style")) != style and isinstance(bar, Flow):
-            for button in self.buttons.values():
-                button.configure(style=style)
-            self.after_idle(lambda: bar.winfo_exists() and bar.fit(bar.winfo_width()))
-
     def _date_left(self, entry: DateEntry) -> None:
         entry.settle()
         if self.winfo_exists() and self.variables:
@@ -288,7 +271,6 @@ class ChartsWindow(SideWindow):
 
     def _theme_changed(self, event: tk.Event) -> None:
         if event.widget is self and self._asked is not None:
-            self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
             self.picture.recolour()
             if self._look() != self._asked.look:
                 self.after_idle(self.draw)

@@ -63,6 +63,7 @@ class ConnectionsWindow(SideWindow):
             label.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
         self.bind("<F5>", lambda _event: self.begin())
         self.bind("<<ThemeChanged>>", lambda _event: self._colour(), add=True)
+        self.list.bind("<Configure>", lambda _event: self._colour())
         self._colour()
         self.show(self.list)
         self.begin()
@@ -234,14 +235,16 @@ class ConnectionsWindow(SideWindow):
             colour("TEntry", "bordercolor"),
             colour(".", "focuscolor"),
         )
-        self.configure(background=surface)
         self.list.configure(background=surface, foreground=colour("TLabel"))
         self.list.configure(highlightbackground=line or surface, highlightcolor=accent or colour("TLabel"))
         digit = nametofont("TkDefaultFont", self).measure("0")
         marks, what, end, text = (column * digit for column in _COLUMNS)
         tabs = (marks, "left", what, "left", end, "right", text, "left")
-        self.list.tag_configure("step", tabs=tabs, lmargin2=text, spacing1=2)
-        self.list.tag_configure("advice", lmargin1=text, lmargin2=text)
+        width = self.list.winfo_width()
+        # Where the column of the texts would be narrow, they go on below the step, in the whole width.
+        below = text if width <= 1 or width >= 2 * text else 2 * marks
+        self.list.tag_configure("step", tabs=tabs, lmargin2=below, spacing1=2)
+        self.list.tag_configure("advice", lmargin1=below, lmargin2=below)
         self.list.tag_configure("heading", font="AbqStrong", spacing1=digit, spacing3=2)
         self.list.tag_configure("failed", foreground=colour("Error.TLabel"))
         for verdict in ("slow", "warning"):

@@ -9,7 +9,7 @@ from tkinter import ttk
 
 from ..widgets.paged_list import RowMenu
 from ..widgets.table import LiveList
-from .side_window import Receipt, SideWindow
+from .side_window import Head, Receipt, SideWindow
 
 REFRESH_MS = 1000
 _COLUMNS = (("Day", 11), ("Version", 8), ("To", 11), ("State", 14), ("Since", 17), ("What next", 45))
@@ -80,24 +80,20 @@ class DeliveriesWindow(SideWindow):
             "Copy Receipt": ("<<Copy>>", "Cmd+C" if mac else "Ctrl+C"),
         }
         self.room.columnconfigure(0, weight=1)
-        self.room.rowconfigure(1, weight=3)
-        self.room.rowconfigure(2, weight=1)
-        self.count_label = self._make_head(self.room)
+        self.share_room(1, 2)
+        head = Head(self.room, "Unfinished only", self.unfinished_only, self._filter)
+        head.grid(row=0, column=0, sticky="ew", pady=(0, 8))
+        self.count_label = head.count
         self.live_list = LiveList(self.room, _COLUMNS, spare=("Since", "Version"))
         self.live_list.grid(row=1, column=0, sticky="nsew")
         self.tree = self.live_list.tree
         self.receipt = Receipt(self.room)
         self.receipt.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
-        self.buttons = self._make_buttons(self.room)
+        self.buttons = self._make_buttons()
         self._bind_keys()
         self.show(self.tree)
         self.minsize(self.buttons["Close"].winfo_reqwidth() + 48, 320)
         self.repeat(REFRESH_MS, self.refresh)
-
-    def say(self, text: str) -> None:
-        """Say what was done, or why it wasn't."""
-        if self.winfo_exists():
-            self.said.configure(text=text)
 
     def refresh(self) -> None:
         """Look now what has changed; while an answer is still under way nothing more is asked."""
@@ -121,20 +117,8 @@ class DeliveriesWindow(SideWindow):
 
     # -- building ---------------------------------------------------------------------------------------
 
-    def _make_head(self, room: ttk.Frame) -> ttk.Label:
-        head = ttk.Frame(room)
-        head.grid(row=0, column=0, sticky="ew", pady=(0, 8))
-        head.columnconfigure(0, weight=1)
-        box = ttk.Checkbutton(head, text="Unfinished only", variable=self.unfinished_only, command=self._filter)
-        box.grid(row=0, column=0, sticky="w")
-        count = ttk.Label(head, style="Note.TLabel")
-        count.grid(row=0, column=1, sticky="e")
-        return count
-
-    def _make_buttons(self, room: ttk.Frame) -> dict[str, ttk.Button]:
-        self.said = ttk.Label(room, style="Note.TLabel", justify="left")
-        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
-        self.said.grid(row=3, column=0, sticky="ew", pady=(8, 0))
+    def _make_buttons(self) -> dict[str, ttk.Button]:
+        self.place_said(3)
         calls: dict[str, Callable[[], object]] = {
             text: lambda text=text: self.run_command(text)  # type: ignore[misc]
             for text in _BUTTONS

@@ -35,6 +35,7 @@ _LOOK_MS = 50
 _ROOM = 0.7  # of the screen's height, at most, for what can be scrolled and what is around it
 _LINE = 62  # characters
 _MOST_LINES = 16  # of a reason; what is longer can be scrolled
+_LEAST_LINES = 2
 _LINES_AROUND = 11  # what a dialog needs besides, with a field and what is wrong with it
 _PADDING = 24
 
@@ -63,6 +64,7 @@ class Dialog(tk.Toplevel):
         # A window that comes up with a dialog never had the keyboard, but knows which field is to have it.
         self._parent = parent.winfo_toplevel()
         self._return_focus = focused_widget(parent) or self._parent.focus_lastfor()
+        self._detail_box: tk.Text | None = None
         self.takes_keys = False
         self.give_way: Callable[[], object] | None = None
         self.as_command: Callable[[Callable[[], object]], Callable[[], object]] = lambda action: action
@@ -93,6 +95,7 @@ class Dialog(tk.Toplevel):
         self.update_idletasks()
         place: dict[str, Any] = {"row": 2, "column": 0, "sticky": "nsew", "pady": (top, 0)}
         height = int(self.winfo_screenheight() * _ROOM) - self.body.winfo_reqheight()
+        height += self._give_way(content.winfo_reqheight() - height)
         width = self.winfo_screenwidth() - 2 * MARGIN - 2 * _PADDING
         if content.winfo_reqheight() <= height and content.winfo_reqwidth() <= width:
             room.grid(**place)
@@ -151,12 +154,30 @@ class Dialog(tk.Toplevel):
         text.insert("1.0", detail)
         text.configure(state="disabled", takefocus=0)
         text.grid(row=0, column=0, sticky="ew")
+        self._detail_box = text
         if lines > most - 4:  # how Tk breaks them is known only when they are drawn
-            bar = AutoHideScrollbar(room, orient="vertical", command=text.yview)
-            bar.take_width_only(room, row=0, column=1)
+            self._let_scroll(text)
+
+    def _let_scroll(self, text: tk.Text) -> None:
+        if not text.cget("yscrollcommand"):
+            bar = AutoHideScrollbar(text.master, orient="vertical", command=text.yview)
+            bar.take_width_only(text.master, row=0, column=1)
             text.configure(yscrollcommand=bar.set)
             self.bind("<Next>", lambda _event: text.yview_scroll(1, "pages"))
             self.bind("<Prior>", lambda _event: text.yview_scroll(-1, "pages"))
+
+    def _give_way(self, pixels: int) -> int:
+        """Show so much less of the detail, which can be scrolled then; return how much less it is."""
+        text = self._detail_box
+        if text is None or pixels <= 0:
+            return 0
+        line = nametofont("TkDefaultFont", self).metrics("linespace")
+        shown = int(text.cget("height"))
+        lines = max(min(shown, _LEAST_LINES), shown + -pixels // line)
+        if lines < shown:
+            text.configure(height=lines)
+            self._let_scroll(text)
+        return int(shown - lines) * int(line)
 
     def _add_buttons(self, buttons: Sequence[tuple[str, Callable[[], object] | None]]) -> list[ttk.Button]:
         bar = ttk.Frame(self.body)
@@ -171,6 +192,9 @@ class Dialog(tk.Toplevel):
             for key in ("<Return>", "<KP_Enter>"):
                 button.bind(key, lambda event: event.widget.invoke())
             made.append(button)
+        if sum(each.winfo_reqwidth() + 8 for each in made) > self.winfo_screenwidth() - 2 * MARGIN - 2 * _PADDING:
+            for position, button in enumerate(made):  # the default stands on top, as Tab begins with it
+                button.grid(row=position, column=0, sticky="ew", pady=(4, 0))
         self.bind("<Escape>", lambda _event: made[-1].invoke())
         self.protocol("WM_DELETE_WINDOW", made[-1].invoke)
         return made
@@ -180,6 +204,8 @@ class Dialog(tk.Toplevel):
         self.resizable(False, False)
         self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
         self.update_idletasks()
+        if self._give_way(self.winfo_reqheight() + FRAME_HEIGHT - self.winfo_screenheight()):
+            self.update_idletasks()
         width, height = self.winfo_reqwidth(), self.winfo_reqheight()
         x = top.winfo_rootx() + max(0, (top.winfo_width() - width) // 2)
         y = top.winfo_rooty() + max(0, (top.winfo_height() - height) // 3)
@@ -255,6 +281,9 @@ def letters_in(widget: tk.Misc, most: int, beside: int) -> int:
     return max(8, min(most, line_width(widget) // nametofont("TkDefaultFont", widget).measure("0") - beside))
 
 
+_BESIDE = 14  # letters: the longer label and the gap
+
+
 class Remember(NamedTuple):
     """The box about the keyring: whether it is ticked, or why there is nothing to tick."""
 
@@ -306,10 +335,13 @@ class LoginDialog(Dialog):
         grid.grid(row=3, column=0, sticky="ew", pady=(16, 0))
         grid.columnconfigure(1, weight=1)
         ttk.Label(grid, text="User name").grid(row=0, column=0, sticky="w", padx=(0, 16), pady=4)
-        self.user_entry = ttk.Entry(grid, textvariable=self.username, width=30, font="TkTextFont")
+        letters = letters_in(self, 30, _BESIDE)
+        self.user_entry = ttk.Entry(grid, textvariable=self.username, width=letters, font="TkTextFont")
         self.user_entry.grid(row=0, column=1, sticky="ew", pady=4)
         ttk.Label(grid, text="Password").grid(row=1, column=0, sticky="w", padx=(0, 16), pady=4)
-        self.password_entry = ttk.Entry(grid, textvariable=self.password, show="•", width=30, font="TkTextFont")
+        self.password_entry = ttk.Entry(
+            grid, textvariable=self.password, show="•", width=letters, font="TkTextFont"
+        )
         self.password_entry.grid(row=1, column=1, sticky="ew", pady=4)
         if self._remember is not None:
             self._add_box(grid, self._remember.why_not)
@@ -319,6 +351,8 @@ class LoginDialog(Dialog):
     def _add_box(self, grid: ttk.Frame, why_not: str) -> None:
         box = ttk.Checkbutton(grid, text="Remember in the keyring of this computer", variable=self.remember_box)
         box.grid(row=2, column=1, sticky="w", pady=(8, 0))
+        if box.winfo_reqwidth() > self.user_entry.winfo_reqwidth():  # it may begin below the labels
+            box.grid(column=0, columnspan=2)
         box.bind("<Return>", lambda _event: self.buttons[0].invoke())
         if why_not:
             box.state(["disabled"])

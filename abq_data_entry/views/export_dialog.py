@@ -17,6 +17,7 @@ from .dialogs import Dialog, line_width
 ALL_LABS = "all"
 _FROM, _TO = "From", "To"
 _BESIDE = 12  # letters that name and arrow of a list take
+_SHORT = 24  # letters: a longer list takes the width that is there
 
 
 class ChosenExport(NamedTuple):
@@ -56,6 +57,7 @@ class ExportDialog(Dialog):
         """A line for each thing that is asked, and one below each day for what is wrong with it."""
         grid = ttk.Frame(body)
         grid.grid(row=2, column=0, sticky="ew", pady=(16, 0))
+        grid.columnconfigure(1, weight=1)
         self._add_list(grid, 0, "View", self._views, 24)
         self._add_day(grid, 1, _FROM)
         self._add_day(grid, 3, _TO)
@@ -107,7 +109,7 @@ class ExportDialog(Dialog):
 
     def _place(self, grid: ttk.Frame, row: int, name: str, box: ttk.Combobox | ttk.Entry) -> None:
         ttk.Label(grid, text=name).grid(row=row, column=0, sticky="w", padx=(0, 16), pady=4)
-        box.grid(row=row, column=1, sticky="w", pady=4)
+        box.grid(row=row, column=1, sticky="ew" if int(box.cget("width")) > _SHORT else "w", pady=4)
         for key in ("<Return>", "<KP_Enter>"):
             box.bind(key, lambda _event: self.buttons[0].invoke())
         self.boxes[name] = box

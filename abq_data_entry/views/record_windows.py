@@ -62,11 +62,13 @@ class HistoryWindow(SideWindow):
         room.columnconfigure(0, weight=1)
         self.share_room(1, 2)
         ttk.Label(room, text=record, style="Section.TLabel").grid(row=0, column=0, sticky="w", pady=(0, 8))
-        table = Table(room, _HISTORY_COLUMNS, spare=("Workstation",), height=12, selectmode="extended")
+        self._table = table = Table(
+            room, _HISTORY_COLUMNS, spare=("Workstation",), height=12, selectmode="extended"
+        )
         table.grid(row=1, column=0, sticky="nsew")
         self.tree = table.tree
-        # Every other change is tinted: the lines of one belong together.
-        self.tree.tag_configure("odd", background=ttk.Style(self).lookup("Bar.TFrame", "background"))
+        self._tint()
+        self.tree.bind("<<ThemeChanged>>", lambda _event: self._tint())
         self.tree.bind("<<TreeviewSelect>>", lambda _event: self._show_detail())
         self.detail = Receipt(room)
         self.detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
@@ -99,6 +101,7 @@ class HistoryWindow(SideWindow):
         self.tree.delete(*self.tree.get_children())
         for number, change in enumerate(changes):
             self._add_change(number, change)
+        self._table.suit_texts()
         self.message_label.place_forget()
         self.message_label.configure(text="")
         if not changes:
@@ -135,12 +138,17 @@ class HistoryWindow(SideWindow):
         cells = (change.when, change.who, change.workstation, field.name or change.what, field.before, field.after)
         return tuple(" ".join(cell.split()) for cell in (*cells, change.why))
 
+    def _tint(self) -> None:
+        """Every other change is tinted: the lines of one belong together."""
+        self.tree.tag_configure("odd", background=ttk.Style(self).lookup("Bar.TFrame", "background"))
+
     def _add_change(self, number: int, change: RecordChange) -> None:
         for position in range(max(1, len(change.fields))):
             line = f"{number}-{position}"
             cells = list(self._cells_of(line))
             if position:  # who and when stand once, at the first field of a change
                 cells[0] = cells[1] = cells[2] = cells[6] = ""
+            self._table.note_widths(cells)
             self.tree.insert("", "end", iid=line, values=cells, tags=("odd",) if number % 2 else ())
 
     def _show_message(self, text: str) -> None:
@@ -230,7 +238,7 @@ class WaitingWindow(SideWindow):
         self.detail = ttk.Label(self.room, wraplength=640, justify="left", anchor="nw")
         self.detail.grid(row=2, column=0, columnspan=2, sticky="ew", pady=(12, 0))
         self.buttons = self._make_buttons()
-        self.room.bind("<Configure>", lambda event: self.detail.configure(wraplength=max(320, event.width - 40)))
+        self.detail.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
         self.show(self.tree)
 
     def show_rows(self, rows: Sequence[WaitingRow], following: str) -> None:

@@ -63,9 +63,7 @@ class RemoteFilesWindow(SideWindow):
         self.live_list = LiveList(room, _COLUMNS, spare=("Rights", "Kind", "Changed"))
         self.live_list.grid(row=1, column=0, sticky="nsew")
         self.tree = self.live_list.tree
-        self.said = ttk.Label(room, style="Note.TLabel", justify="left")
-        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
-        self.said.grid(row=2, column=0, sticky="ew", pady=(8, 0))
+        self.place_said(2)
         names = (*_NEED_A_ROW[1:], PUT, NEW_FOLDER, UP, WHAT_IS_THERE)
         calls: dict[str, Callable[[], object]] = {each: self._presser(each) for each in names}
         self.buttons = self.add_buttons(
@@ -172,7 +170,7 @@ class RemoteFilesWindow(SideWindow):
         """Below what was done, the rights of the chosen line: a list that is shown again mustn't hide what was done."""
         line = self.chosen_line
         detail = line.detail if line is not None and not self.running else ""
-        self.said.configure(text="\n".join(filter(None, (self._told, detail))))
+        super().say("\n".join(filter(None, (self._told, detail))))
 
 
 class NameDialog(Dialog):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from tkinter import ttk
+from tkinter.font import nametofont
 from typing import TypeVar
 
 from ..widgets.focus import select_text
@@ -28,6 +29,8 @@ class Receipt(ttk.Frame):
         self.text.configure(yscrollcommand=bar.set)
         self.text.grid(row=0, column=0, sticky="nsew")
         bar.grid(row=0, column=1, sticky="ns")
+        self.text.bind("<<ThemeChanged>>", lambda _event: self._colour())  # a text doesn't follow by itself
+        self._colour()
         # In a text Tab would write a tab; nothing can be written here, so it leads on.
         self.text.bind("<Tab>", lambda event: self._leave(event.widget.tk_focusNext()))
         for back in ("<Shift-Tab>", "<ISO_Left_Tab>"):
@@ -37,7 +40,13 @@ class Receipt(ttk.Frame):
 
     def show(self, text: str) -> None:
         """Show this; where it is what stands there, nothing moves."""
-        style = ttk.Style(self)  # the theme may have changed since: a text doesn't follow by itself
+        if self.text.get("1.0", "end-1c") != text:
+            self.text.configure(state="normal")
+            self.text.replace("1.0", "end", text)
+            self.text.configure(state="disabled")
+
+    def _colour(self) -> None:
+        style = ttk.Style(self)
         background, foreground = style.lookup("TFrame", "background"), style.lookup("TLabel", "foreground")
         self.text.configure(
             background=background,
@@ -45,10 +54,6 @@ class Receipt(ttk.Frame):
             highlightbackground=background,
             highlightcolor=style.lookup("TEntry", "bordercolor", ["focus"]) or foreground,
         )
-        if self.text.get("1.0", "end-1c") != text:
-            self.text.configure(state="normal")
-            self.text.replace("1.0", "end", text)
-            self.text.configure(state="disabled")
 
     def _leave(self, widget: tk.Misc | None) -> str:
         if widget is not None:
@@ -56,7 +61,28 @@ class Receipt(ttk.Frame):
         return "break"
 
 
+class Head(ttk.Frame):
+    """What stands above a list: a box, and how many lines there are, below it where both don't fit into one line."""
+
+    def __init__(self, parent: tk.Misc, text: str, variable: tk.Variable, call: Callable[[], object]) -> None:
+        super().__init__(parent)
+        self.columnconfigure(0, weight=1)
+        self._box = ttk.Checkbutton(self, text=text, variable=variable, command=call)
+        self._box.grid(row=0, column=0, sticky="w")
+        self.count = ttk.Label(self, style="Note.TLabel")
+        self.count.grid(row=0, column=1, sticky="e")
+        for each in (self, self.count):
+            each.bind("<Configure>", lambda _event: self._arrange())
+
+    def _arrange(self) -> None:
+        beside = self._box.winfo_reqwidth() + _GAP + self.count.winfo_reqwidth() <= self.winfo_width()
+        if beside != (int(self.count.grid_info()["row"]) == 0):
+            self.count.grid(row=int(not beside), column=int(beside), sticky="e" if beside else "w")
+
+
+_GAP = 16
 _OFFSET = 32
+_LITTLE_ROOM = 0.85  # of the height that the window asks for
 
 Window = TypeVar("Window", bound="SideWindow")
 
@@ -69,7 +95,8 @@ class SideWindow(tk.Toplevel):
         # Hidden until it has its size: nobody sees it grow.
         self.withdraw()
         self.title(title)
-        self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
+        self._colour_ground()
+        self.bind("<<ThemeChanged>>", lambda _event: self._colour_ground(), add=True)
         self.columnconfigure(0, weight=1)
         self.rowconfigure(0, weight=1)
         self.room = ttk.Frame(self, padding=16)
@@ -77,9 +104,19 @@ class SideWindow(tk.Toplevel):
         # The window that it stays above, and is placed over.
         self._over = parent.winfo_toplevel()
         self._timer = ""
+        self._bar: Flow | None = None
+        self._buttons: Sequence[ttk.Button] = ()
+        self._wanted_lines = 0.0
+        self._is_low = self._has_line = False
+        self.said = ttk.Label(self.room, style="Note.TLabel", justify="left")
+        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
+        self.room.bind("<Configure>", lambda event: self._suit_height(event.height))
         # No button of its own is needed for that; the form has the keyboard again.
         for key in ("<Escape>", "<Control-w>", "<Command-w>"):
             self.bind(key, lambda _event: self.destroy())
+
+    def _colour_ground(self) -> None:
+        self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
 
     def share_room(self, list_row: int, text_row: int) -> None:
         """Where the window is small, the list keeps some lines, and the text below it gives way."""
@@ -89,13 +126,48 @@ class SideWindow(tk.Toplevel):
 
     def add_buttons(self, row: int, calls: Mapping[str, Callable[[], object]]) -> dict[str, ttk.Button]:
         """Buttons by their texts, in as many lines as the width makes necessary."""
-        bar = Flow(self.room, len(calls))
+        self._bar = bar = Flow(self.room, len(calls))
         bar.grid(row=row, column=0, columnspan=2, sticky="ew", pady=(12, 0))
         made = {text: ttk.Button(bar, text=text, command=call) for text, call in calls.items()}
-        for button in made.values():
+        self._buttons = list(made.values())
+        for button in self._buttons:
             bar.add(button, 8, 4)
         bar.bind("<Configure>", lambda event: bar.fit(event.width))
         return made
+
+    def _suit_height(self, height: int) -> None:
+        """Where there is little room the list and the text have it: buttons are as low as their texts."""
+        is_low = height < _LITTLE_ROOM * self._wanted_lines * self._line_height
+        bar = self._bar
+        if bar is None or is_low == self._is_low:
+            return
+        self._is_low = is_low
+        for button in self._buttons:
+            button.configure(style="Quiet.TButton" if is_low else "TButton")
+        self._show_said()
+        self.after_idle(lambda: bar.winfo_exists() and bar.fit(bar.winfo_width()))
+
+    def place_said(self, row: int, above: int = 8) -> None:
+        """Keep a line for :meth:`say` there."""
+        self._has_line = True
+        self.said.grid(row=row, column=0, sticky="ew", pady=(above, 0))
+
+    def say(self, text: str) -> None:
+        """Say below the list what was done, or why it wasn't."""
+        if self.winfo_exists():
+            self.said.configure(text=text)
+            self._show_said()
+
+    def _show_said(self) -> None:
+        """Where there is little room an empty line takes none."""
+        if self._is_low and not self.said.cget("text"):
+            self.said.grid_remove()
+        elif self._has_line:
+            self.said.grid()
+
+    @property
+    def _line_height(self) -> int:
+        return int(nametofont("TkDefaultFont", self).metrics("linespace"))
 
     def give_way(self) -> None:
         """Let the window that it belongs to come before it: what was asked for is shown there. It stays open behind."""
@@ -123,6 +195,7 @@ class SideWindow(tk.Toplevel):
     def show(self, first_focus: tk.Misc) -> None:
         """Bring it up near the window it belongs to, within the screen."""
         self.update_idletasks()
+        self._wanted_lines = self.winfo_reqheight() / self._line_height
         width = min(self.winfo_reqwidth(), self.winfo_screenwidth() - 2 * MARGIN)
         height = min(self.winfo_reqheight(), self.winfo_screenheight() - FRAME_HEIGHT)
         x, y = self._over.winfo_rootx() + _OFFSET, self._over.winfo_rooty() + _OFFSET

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Sequence
-from tkinter import ttk
 from typing import NamedTuple
 
 from ..widgets.table import LiveList
@@ -32,10 +31,8 @@ class TodayWindow(SideWindow):
         self.room.rowconfigure(0, weight=1)
         self.rows = LiveList(self.room, _COLUMNS)
         self.rows.grid(row=0, column=0, sticky="nsew")
-        self.said = ttk.Label(self.room, style="Note.TLabel", justify="left")
-        self.said.configure(text=_HINT)
-        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
-        self.said.grid(row=1, column=0, sticky="ew", pady=(8, 0))
+        self.place_said(1)
+        self.say("")
         self.buttons = self.add_buttons(2, {"Go There": self._open, "Refresh": refresh, "Close": self.destroy})
         for key in ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
             self.rows.tree.bind(key, lambda _event: self._open())
@@ -46,9 +43,9 @@ class TodayWindow(SideWindow):
         """Show these; the chosen one stays chosen."""
         self.rows.show({each.name: (each.what, each.state) for each in rows})
 
-    def say(self, remark: str) -> None:
+    def say(self, text: str) -> None:
         """Say below the list how old it is; empty: it is as of now."""
-        self.said.configure(text=remark or _HINT)
+        super().say(text or _HINT)
 
     def _open(self) -> str:
         chosen = self.rows.chosen

@@ -11,10 +11,14 @@ DELAY_MS = 500
 
 
 class Tooltip:
-    """Shows ``text`` after the mouse rested on ``widget`` for half a second; an empty text shows nothing."""
+    """Shows ``text`` after the mouse rested on ``widget`` for half a second; an empty text shows nothing.
 
-    def __init__(self, widget: tk.Widget, text: str = "") -> None:
+    It stands below the widget; ``at_pointer``, for a large one: below the mouse.
+    """
+
+    def __init__(self, widget: tk.Widget, text: str = "", at_pointer: bool = False) -> None:
         self.text = text
+        self._at_pointer = at_pointer
         self._widget = widget
         self._timer: str | None = None
         self._window: tk.Toplevel | None = None
@@ -41,7 +45,12 @@ class Tooltip:
         window.update_idletasks()
         x = min(self._widget.winfo_pointerx() + 12, window.winfo_screenwidth() - window.winfo_reqwidth())
         y = self._widget.winfo_rooty() + self._widget.winfo_height() + 4
-        window.wm_geometry(f"+{x}+{y}")
+        if self._at_pointer:
+            pointer, height = self._widget.winfo_pointery(), window.winfo_reqheight()
+            y = pointer + 20
+            if y + height > window.winfo_screenheight():
+                y = max(0, pointer - 12 - height)
+        window.wm_geometry(f"+{max(0, x)}+{y}")
 
     def _hide(self, _event: object = None) -> None:
         if self._timer is not None:

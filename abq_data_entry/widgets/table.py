@@ -9,16 +9,23 @@ from tkinter import ttk
 from tkinter.font import nametofont
 
 from .focus import is_held, watch_enter
+from .note_line import Tooltip
 from .scrolled import AutoHideScrollbar
 
 _FRAME = 8  # the pixels of a list's frame, which no column has
+_BESIDE_CELL = 10  # those beside a cell's text
+_LEAST = 4  # digits: narrower, no column can be dragged
+_LONGEST_TIP = 600
 
 
 class Table(ttk.Frame):
-    """``columns`` are pairs of a heading and its width in digits; ``roomy``, or the last one, takes what room is left.
+    """``columns`` are pairs of a heading and its usual width in digits; ``roomy``, or the last one, takes what room is
+    left.
 
-    Where that is less than half of its width, the columns of ``spare`` are left out, the first of them first. ``tree``
-    is the list itself, for rows, events and the selection.
+    A column is as wide as its longest text, where there is room; where there isn't, it is no wider than that. Where
+    ``roomy`` would have less than half of its width, the columns of ``spare`` are left out, the first of them first.
+    What is cut off all the same is in a tooltip, and a column can be dragged. ``tree`` is the list itself, for rows,
+    events and the selection.
     """
 
     def __init__(
@@ -41,12 +48,13 @@ class Table(ttk.Frame):
             raise ValueError(f"{self._roomy} takes what room is left, so it is never left out")
         self.tree = ttk.Treeview(self, columns=names, show="headings", height=height)
         self.tree.configure(selectmode=selectmode)  # type: ignore[call-overload]
+        self._needs: dict[str, int] = {}  # the widest text of each column, in pixels
+        self._given: dict[str, int] = {}  # else somebody has dragged it
         digit = nametofont("TkDefaultFont", self).measure("0")
         for name, digits in columns:
-            grows = name == self._roomy
-            least = digits * digit // 2 if grows else 6 * digit
             self.tree.heading(name, text=name, anchor="w")
-            self.tree.column(name, width=digits * digit, minwidth=least, stretch=grows, anchor="w")
+            grows = name == self._roomy
+            self.tree.column(name, width=digits * digit, minwidth=_LEAST * digit, stretch=grows, anchor="w")
         down = ttk.Scrollbar(self, orient="vertical", command=self.tree.yview)
         across = AutoHideScrollbar(self, orient="horizontal", command=self.tree.xview)
         self.tree.configure(yscrollcommand=down.set, xscrollcommand=across.set)
@@ -54,6 +62,38 @@ class Table(ttk.Frame):
         down.grid(row=0, column=1, sticky="ns")
         across.grid(row=1, column=0, sticky="ew")
         self.tree.bind("<Configure>", lambda event: self._fit(event.width))
+        self._tooltip = Tooltip(self.tree, at_pointer=True)
+        self.tree.bind("<Motion>", self._pointed_at)
+
+    def note_widths(self, cells: Sequence[str]) -> None:
+        """Such a row is shown now: :meth:`suit_texts` makes room for it."""
+        font = nametofont("TkDefaultFont", self)
+        if not self._needs:
+            self._needs = {name: font.measure(name) + _BESIDE_CELL for name in self._widths}
+        widest = font.measure("W")
+        for name, cell in zip(self._widths, cells, strict=False):
+            if len(cell) * widest + _BESIDE_CELL > self._needs[name]:  # else it has room, whichever letters those are
+                self._needs[name] = max(self._needs[name], font.measure(cell[:_LONGEST_TIP]) + _BESIDE_CELL)
+
+    def suit_texts(self) -> None:
+        """Give the columns the widths that the rows noted need, as far as there is room."""
+        if self.tree.winfo_width() > 1:
+            self._fit(self.tree.winfo_width())
+
+    def _pointed_at(self, event: tk.Event) -> None:
+        """A cell that is cut off is whole in the tooltip."""
+        text, tree = "", self.tree
+        row, column = tree.identify_row(event.y), tree.identify_column(event.x)
+        if row and tree.identify_region(event.x, event.y) == "cell":
+            text = str(tree.set(row, column))
+            room = int(tree.column(column, "width")) - _BESIDE_CELL
+            if nametofont("TkDefaultFont", self).measure(text) <= room and self._is_in_sight(row, column):
+                text = ""
+        self._tooltip.point_at(text if len(text) <= _LONGEST_TIP else f"{text[:_LONGEST_TIP]}…")
+
+    def _is_in_sight(self, row: str, column: str) -> bool:
+        box = [int(each) for each in self.tree.bbox(row, column)]
+        return bool(box) and box[0] >= 0 and box[0] + box[2] <= self.tree.winfo_width()
 
     def give_way(self, lines: int) -> None:
         """Ask for no more than so many lines, and for no width: it has what it is given."""
@@ -63,18 +103,33 @@ class Table(ttk.Frame):
 
     def _fit(self, width: int) -> None:
         digit = nametofont("TkDefaultFont", self).measure("0")
-        width -= _FRAME
-        shown = [each for each in self._widths if each != self._roomy]
-        least = self._widths[self._roomy] * digit // 2
+        usual = {name: digits * digit for name, digits in self._widths.items()}
+        needs = self._needs or usual
+        widths = {name: min(usual[name], needs[name]) for name in self._widths if name != self._roomy}
+        least = min(usual[self._roomy] // 2, needs[self._roomy])
+        spare = width - _FRAME - least - sum(widths.values())
         for name in self._spare:
-            if sum(self._widths[each] for each in shown) * digit + least > width:
-                shown.remove(name)
+            if spare < 0:
+                spare += widths.pop(name)
+        shown = list(widths)
+        for wanted in (needs, usual):
+            for name in shown:
+                more = min(max(0, spare), max(0, wanted[name] - widths[name]))
+                widths[name] += more
+                spare -= more
         displayed = tuple(each for each in self._widths if each in (*shown, self._roomy))
         if tuple(self.tree.cget("displaycolumns")) != displayed:
             self.tree.configure(displaycolumns=displayed)
+        for name in shown:
+            self._give(name, widths[name])
         # Tk gives a column what room is left only where the list grows, not where another column goes.
-        room = width - sum(int(self.tree.column(each, "width")) for each in shown)
+        room = width - _FRAME - sum(int(self.tree.column(each, "width")) for each in shown)
         self.tree.column(self._roomy, width=max(least, room))
+
+    def _give(self, name: str, width: int) -> None:
+        if self._given.get(name) != width:
+            self._given[name] = width
+            self.tree.column(name, width=width)
 
 
 SLICE_SECONDS = 0.004
@@ -140,6 +195,7 @@ class LiveList(Table):
             if time.perf_counter() > until:
                 self._timer = self.after(_PAUSE_MS, self._go_on)
                 return
+        self.suit_texts()
         if self.chosen is None and self._shown:
             self.choose(self.tree.get_children()[0])
 
@@ -151,6 +207,8 @@ class LiveList(Table):
             del self._shown[gone]
             yield
         for position, (identifier, cells) in enumerate(rows.items()):
+            if self._shown.get(identifier) != cells:
+                self.note_widths(cells)
             if identifier not in self._shown:
                 self.tree.insert("", position, iid=identifier, values=tuple(cells))
                 self._shown[identifier] = cells

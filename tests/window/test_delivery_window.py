@@ -6,6 +6,8 @@ import datetime
 import tkinter as tk
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tkinter import ttk
+from tkinter.font import nametofont
 from types import SimpleNamespace
 from typing import Any
 
@@ -207,11 +209,54 @@ def test_a_narrow_window_leaves_out_what_matters_least(
 ) -> None:
     show(window, shown, calls, waiting(1))
     columns = list(shown.tree.cget("columns"))
-    shown.geometry("620x340")
+    shown.geometry("480x340")
     window.until(lambda: "Since" not in shown.tree.cget("displaycolumns"), "fewer columns")
     assert "What next" in shown.tree.cget("displaycolumns")
     shown.geometry("1100x500")
     window.until(lambda: list(shown.tree.cget("displaycolumns")) == columns, "all columns")
+
+
+def test_a_destination_with_a_long_name_is_whole_in_the_list(
+    window: Window, shown: DeliveriesWindow, calls: Calls
+) -> None:
+    name = "archive-of-the-company-in-north-building"
+    long = DeliveryRow("long", ("2026-11-21", "1", name, "waiting", "2026-11-21 08:00", REASON), REASON)
+    show(window, shown, calls, long, row(1))
+    needed = nametofont("TkDefaultFont", window.app).measure(name)
+    tree = shown.tree
+    assert tree.column("To", "width") > needed
+    assert tree.winfo_width() - sum(int(tree.column(each, "width")) for each in shown_columns(tree)) >= 0
+    # Where it has no room, the mouse has the whole name shown; a column that was dragged stays as it is.
+    shown.geometry("480x340")
+    window.until(lambda: int(tree.column("To", "width")) < needed, "less room")
+    window.settle()
+    point_at(tree, "long")
+    window.until(lambda: name in tooltips(shown), "the name in a tooltip")
+    point_at(tree, "id1")
+    window.until(lambda: not tooltips(shown), "no tooltip where nothing is cut off")
+    tree.column("To", width=321)
+    show(window, shown, calls, long, row(2))
+    assert tree.column("To", "width") == 321
+
+
+def point_at(tree: ttk.Treeview, row: str) -> None:
+    """Move the mouse to where that row says where it goes."""
+    x, y, _width, height = (int(each) for each in tree.bbox(row, "To"))
+    tree.event_generate("<Motion>", x=x + 5, y=y + height // 2, warp=True)
+
+
+def shown_columns(tree: ttk.Treeview) -> tuple[str, ...]:
+    return tuple(map(str, tree.cget("displaycolumns")))
+
+
+def tooltips(window: tk.Misc) -> list[str]:
+    """The texts of the tooltips that are shown in it."""
+    tops = [each for each in everything(window) if isinstance(each, tk.Toplevel) and each.winfo_viewable()]
+    return [str(label.cget("text")) for each in tops for label in each.winfo_children()]
+
+
+def everything(widget: tk.Misc) -> list[tk.Misc]:
+    return [found for child in widget.winfo_children() for found in (child, *everything(child))]
 
 
 def test_rows_that_cannot_be_had_leave_the_old_ones(window: Window, shown: DeliveriesWindow, calls: Calls) -> None:

@@ -6,6 +6,7 @@ import sys
 import tkinter as tk
 from collections.abc import Callable, Iterator
 from tkinter import ttk
+from tkinter.font import nametofont
 from typing import Any
 
 import pytest
@@ -14,10 +15,15 @@ from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.launcher.display import VirtualDisplay
 from abq_data_entry.models import SQLModel
+from abq_data_entry.models.alarms import Finding
+from abq_data_entry.models.marks import Subject
+from abq_data_entry.models.notices import TO_ALL
+from abq_data_entry.models.undoing import By
 from abq_data_entry.themes import TK_9, contrast
 from abq_data_entry.themes.desktop import DesktopPreference
 from abq_data_entry.views.check_panel import DateQuestion, TechnicianQuestion
 from abq_data_entry.views.form_content import Entering
+from abq_data_entry.views.side_window import SideWindow
 from abq_data_entry.widgets.note_line import fitted
 from abq_data_entry.widgets.scrolled import lines_of
 from abq_data_entry.widgets.status_bar import Message
@@ -169,6 +175,63 @@ def test_no_window_beside_the_form_is_cut_off(window: Window, stored: SQLModel, 
         assert (callback, cut_off(window)) == (callback, [])
         close_beside(window)
         window.until(lambda: not any(each.winfo_viewable() for each in tops()), f"the end of {callback}")
+
+
+@pytest.fixture(scope="session")
+def small_server(display: str) -> Iterator[str]:
+    """A screen of 800x600."""
+    if sys.platform != "linux":
+        pytest.skip("an X display of that size")
+    with VirtualDisplay(800, 600) as server:
+        yield server.name
+
+
+@pytest.fixture
+def small_screen(
+    small_server: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, open_window: Callable[[], Window]
+) -> Window:
+    """A window on that screen, with large letters."""
+    monkeypatch.setenv("DISPLAY", small_server)
+    settings["font size"] = 20
+    window = open_window()
+    window.until_open()
+    return window
+
+
+LISTS = ("show_questions", "show_handover", "show_shift_messages", "show_alarms", "show_history", "show_withdrawn")
+ASKING = ("write_note", "mark_value", "move_record", "withdraw_record", "move_check", "export_view", "show_keys")
+
+
+def test_on_a_small_screen_lists_and_texts_can_be_read_and_dialogs_are_whole(
+    small_screen: Window, stored: SQLModel
+) -> None:
+    window, long = small_screen, "The lamp flickered over the third bench from seven to nine. " * 16
+    day = window.text(F.DATE)
+    stored.add_technician(9001, LONG_NAME)
+    for plot in (1, 2, 3, 4):
+        stored.save_record(record(plot, day, Notes=long), author=LONG_NAME)
+        stored.mark_value((day, "8:00", "A", plot), "humidity", "queried", long)
+        stored.send_message(TO_ALL, f"{plot} {long[:200]}", by=By(LONG_NAME))
+        stored.write_note(Subject("A", plot), long, by=By(LONG_NAME))
+        if plot > 2:
+            stored.withdraw_record((day, "8:00", "A", plot), "Wrong lab", by=By(LONG_NAME))
+    stored.look_for_alarms([Finding("disk", f"/data/{number}", long) for number in range(4)], by=By("", "bench"))
+    window.begin_check()
+    open_plot(window, 1)
+    for callback in (*LISTS, *ASKING):
+        window.app.callbacks[callback]()
+        tops = window.app.winfo_children
+        window.until(lambda: any(isinstance(each, tk.Toplevel) and each.winfo_viewable() for each in tops()), callback)  # noqa: B023
+        window.settle()
+        assert (callback, cut_off(window)) == (callback, [])
+        if callback in LISTS:
+            found = next(each for each in tops() if isinstance(each, SideWindow))
+            window.until(lambda: found.tree.get_children(), "the rows")  # type: ignore[attr-defined]  # noqa: B023
+            window.settle()
+            tree, text = found.tree, found.detail.text  # type: ignore[attr-defined]
+            assert tree.bbox(tree.get_children()[1]), f"{callback}: the second row"
+            assert text.winfo_height() >= 1.5 * nametofont("TkDefaultFont", window.app).metrics("linespace"), callback
+        close_beside(window)
 
 
 def close_beside(window: Window) -> None:
