@@ -51,7 +51,7 @@ def _type_it(window: Window) -> None:
     window.app.callbacks["help_for_field"]()
     window.save()
     window.fill(Time="12:00", Plot="1")
-    note = form.inputs[NAME].note.label
+    note = form.inputs[NAME].line_below.label
     window.until(lambda: str(note.cget("text")) == "was 31.5", "the previous reading")
     form.inputs[F.TEMPERATURE].focus_set()
     window.app.update()

@@ -113,7 +113,7 @@ def test_each_beginning_of_a_valid_text_can_be_typed(case: tuple[fields.Field, o
 @example(fields.field("Date"), "2026-11-2 ", "1")
 def test_what_is_marked_at_once_could_never_become_valid(field: fields.Field, text: str, more: str) -> None:
     if text.strip() and not fields.could_become_valid(field, text, choices_of(field)):
-        assert fields.mark(field, text, choices_of(field))
+        assert fields.typing_error(field, text, choices_of(field))
         assert not is_valid(field, text)
         assert not is_valid(field, text + more)
 
@@ -279,7 +279,7 @@ def test_it_is_refused_with_a_sentence(name: str, text: str, sentence: str) -> N
 def test_typing_on_could_make_it_valid(name: str, text: str, allowed: bool) -> None:
     field = fields.field(name)
     assert fields.could_become_valid(field, text, choices_of(field)) is allowed
-    assert not (allowed and fields.mark(field, text, choices_of(field)))
+    assert not (allowed and fields.typing_error(field, text, choices_of(field)))
 
 
 @pytest.mark.parametrize(
@@ -339,8 +339,8 @@ def test_notes_that_cant_be_kept_are_refused_with_the_line(text: str) -> None:
 def test_notes_that_are_too_long_are_marked_not_cut() -> None:
     notes = fields.field("Notes")
     assert notes.length is not None
-    assert fields.mark(notes, "n" * notes.length) == ""
-    assert fields.mark(notes, "n" * (notes.length + 1)) == "100,001 characters; at most 100,000 are kept"
+    assert fields.typing_error(notes, "n" * notes.length) == ""
+    assert fields.typing_error(notes, "n" * (notes.length + 1)) == "100,001 characters; at most 100,000 are kept"
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ def test_huge_texts_are_answered_at_once(field: fields.Field) -> None:
         fields.could_become_valid(field, text, choices_of(field))
         is_valid(field, text)
         fields.complete(field, text, choices_of(field))
-        fields.mark(field, text, choices_of(field))
+        fields.typing_error(field, text, choices_of(field))
         fields.likely(field, text)
         fields.pasted(field, text)
     assert time.thread_time() - begin < 1
@@ -590,7 +590,7 @@ def test_what_is_no_list_is_not_completed(name: str, text: str, whole: str | Non
 
 def test_a_mark_says_what_is_wrong_only_where_typing_on_cant_help() -> None:
     plants = fields.field("Plants")
-    assert [fields.mark(plants, text) for text in ("", "  ", "2", "21")] == ["", "", "", "21 is above 20"]
+    assert [fields.typing_error(plants, text) for text in ("", "  ", "2", "21")] == ["", "", "", "21 is above 20"]
     assert [fields.could_become_valid(plants, text) for text in (" 2", "2 ", "2 1", "x ")] == [True, True, False, False]
     fault = fields.field("Equipment Fault")
     assert [fields.parse(fault, text) for text in ("", "TRUE", "y", "False", "0")] == [False, True, True, False, False]

@@ -234,8 +234,8 @@ class MainWindow(Root):
         self.status_bar = StatusBar(self, self.status, lambda: self.form.focus_first_empty())
         self.status_bar.grid(row=2, column=0, sticky="ew")
         ahead, messages = self.form.type_ahead.line, self.status_bar.messages
-        messages.lend_room(ahead)
-        ahead.host, ahead.comes_or_goes = messages, messages.guest_changed
+        messages.set_overlay(ahead)
+        ahead.host, ahead.comes_or_goes = messages, messages.overlay_changed
         self.field_help = FieldHelp(self)
         self.layout = Layout(self, self.own_size, pane, self.form, self._list_room)
         self.messages.bar = messages
@@ -256,7 +256,7 @@ class MainWindow(Root):
         from ..widgets import clipboard
         from ..widgets.focus import let_enter_press
 
-        clipboard.teach_tk(self)
+        clipboard.replace_tk_paste(self)
         let_enter_press(self)
         self._spread_look()
         self.deiconify()

@@ -29,10 +29,10 @@ from abq_data_entry.fields.values import (
     format_value,
     in_one_line,
     likely,
-    mark,
     merge,
     parse,
     parse_record,
+    typing_error,
 )
 
 __all__ = [
@@ -59,10 +59,10 @@ __all__ = [
     "in_one_line",
     "likely",
     "limits",
-    "mark",
     "merge",
     "parse",
     "parse_record",
     "pasted",
+    "typing_error",
     "with_implied_point",
 ]

@@ -245,7 +245,7 @@ _PARSERS: Mapping[FieldTypes, _Parser] = {
 
 
 def could_become_valid(field: Field, text: str, choices: Choices | None = None) -> bool:
-    """Tell whether typing on could still make `text` a valid value; where it couldn't, the field is marked at once.
+    """Tell whether more characters could still make `text` a valid value; if not, the field shows its error at once.
 
     `choices` are the present values of a list. Spaces around the value are ignored, but a space after it means that it
     is complete, unless a value of the list goes on with a space.
@@ -282,8 +282,8 @@ def parse(field: Field, text: str, choices: Choices | None = None) -> object:
     return None
 
 
-def mark(field: Field, text: str, choices: Choices | None = None) -> str:
-    """Return what is wrong with a text that is being typed, in words; empty while typing on could make it valid."""
+def typing_error(field: Field, text: str, choices: Choices | None = None) -> str:
+    """Return what is wrong with a text being typed, in words; empty while more characters could make it valid."""
     if text.strip() and not could_become_valid(field, text, choices):
         try:
             parse(field, text, choices)

@@ -17,7 +17,7 @@ from ..fields.dates import distance
 from ..themes import LIGHT, Look, Palette
 from ..widgets import FieldInput, Flow, OneLine, Tooltip, occupied_width
 from ..widgets.focus import give_focus
-from ..widgets.note_line import FONT, measure_in, shortened
+from ..widgets.text_lines import FONT, measure_in, shortened
 from .form_content import CheckKey, CheckView, Entering
 
 

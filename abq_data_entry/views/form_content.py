@@ -56,7 +56,7 @@ class RecordInputs(dict[str, FieldInput]):
         """Make the input of the field ``name``."""
         choices = partial(self.offered, name)
         each = FieldInput(parent, fields.field(name), label, choices, width, label_width, self._reader)
-        each.note.others = lambda: (other.note for other in self.values())
+        each.line_below.others = lambda: (other.line_below for other in self.values())
         self[name] = each
         return each
 
@@ -78,7 +78,7 @@ class RecordInputs(dict[str, FieldInput]):
 
     def reserve_notes(self, names: Collection[str], lines: int) -> bool:
         """Keep this number of lines for the words below these fields; whether that has changed."""
-        changed = [self[name].note.reserve(lines) for name in names]
+        changed = [self[name].line_below.reserve(lines) for name in names]
         return any(changed)
 
     def offered(self, name: str) -> fields.Choices | None:

@@ -14,7 +14,7 @@ from ..themes import Look
 from ..widgets import FieldNotes, Flow, Scrolled, Tooltip, occupied_width, widen_list
 from ..widgets.field_input import ERROR_MARK
 from ..widgets.focus import give_focus
-from ..widgets.note_line import measure_in
+from ..widgets.text_lines import measure_in
 from .check_panel import AddInput, CheckPanel
 from .form_content import CheckView, OpenedRecord, RecordInputs, RecordKey
 

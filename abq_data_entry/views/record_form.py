@@ -342,7 +342,7 @@ class DataRecordForm(FormContent):
             each.editor.bind(key, lambda event: self._enter.pressed(name, event))
         self._keys.add_field(name)
         each.editor.bind("<<Edited>>", partial(self._edited, name), add=True)
-        each.alarm = self.sound
+        each.on_error = self.sound
         if isinstance(each.editor, TypedField):
             each.editor.spread = partial(self._spread, name)
         if isinstance(each.editor, FieldEntry):

@@ -13,7 +13,7 @@ from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..fields.dates import DateReader
 from ..widgets.focus import focused_widget
-from ..widgets.paged_list import Column, PagedList, PageRequest, Row, RowMarks
+from ..widgets.paged_list import Column, PagedList, PageRequest, Row, RowSelection
 from .list_filters import ListFilters
 
 MARK = "Mark"
@@ -91,7 +91,7 @@ class RecordList(ttk.Frame):
             lambda name: self.sort_by(name),
         )
         self.page.grid(row=1, column=0, sticky="nsew")
-        self.marks = RowMarks(
+        self.marks = RowSelection(
             self.page,
             lambda count: self._callbacks.chosen(count),
             lambda: self._callbacks.choose_all(self.filter),

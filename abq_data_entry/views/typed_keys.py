@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..widgets import FieldChoice, FieldNotes, Tooltip
 from ..widgets.editors import TypedField
-from ..widgets.focus import focused_widget, give_focus, set_beside
+from ..widgets.focus import exempt_from_leaving, focused_widget, give_focus
 
 Place = tuple[datetime.date, str, str, int] | None
 """A plot of a check; ``None``: a form whose plot isn't chosen yet, as without autofill."""
@@ -364,7 +364,7 @@ class AheadLine(ttk.Frame):
         self.box.bindtags((tag, *self.box.bindtags()))
         self.bind_class(tag, "<Key>", self._typed)
         for widget in (self.box, *self.buttons.values()):
-            set_beside(widget)
+            exempt_from_leaving(widget)
 
     @property
     def is_shown(self) -> bool:

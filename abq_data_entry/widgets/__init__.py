@@ -1,10 +1,10 @@
-"""Input widgets that ask :mod:`abq_data_entry.fields`, and the parts the views are made of."""
+"""Input widgets, which validate with :mod:`abq_data_entry.fields`, and other parts from which views are built."""
 
 from .editors import FieldCheck, FieldChoice, FieldEntry, FieldNotes, widen_list
 from .field_input import FieldInput
-from .note_line import NoteLine, OneLine, Tooltip
 from .scrolled import Flow, Scrolled, occupied_width
 from .status_bar import StatusBar
+from .text_lines import LineBelow, OneLine, Tooltip
 
 __all__ = [
     "FieldCheck",
@@ -13,7 +13,7 @@ __all__ = [
     "FieldInput",
     "FieldNotes",
     "Flow",
-    "NoteLine",
+    "LineBelow",
     "OneLine",
     "Scrolled",
     "StatusBar",

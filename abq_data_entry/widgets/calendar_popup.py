@@ -1,4 +1,4 @@
-"""A month's days below an entry: chosen by the arrows or the mouse, taken with Enter, left with Escape."""
+"""A calendar of one month below an entry: arrows or the mouse move, Enter takes the day, Escape closes it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _HINT = "Enter takes it, Esc leaves; Page Up and Down: months"
 
 
 class CalendarPopup(ttk.Frame):
-    """Lies over the window, below its ``entry``, which keeps the focus: its keys go to the calendar while that is open.
+    """A calendar over the window, below its ``entry``. The entry keeps the focus; its keys go to the calendar first.
 
-    ``take(date)`` is called with the day that was chosen. Any other key closes the calendar and goes on to the entry.
+    ``take(date)`` is called with the chosen day. A key that the calendar doesn't know closes it and goes to the entry.
     """
 
     def __init__(
@@ -31,17 +31,17 @@ class CalendarPopup(ttk.Frame):
         self._build()
         self._show()
         self._place()
-        # In front of all that the entry does with keys, for as long as the calendar is open.
+        # First among the entry's bind tags while the calendar is open, so that keys come here before the entry.
         self._tag = f"Calendar{self}"
         entry.bindtags((self._tag, *entry.bindtags()))
         self._bind_keys()
 
     def close(self) -> None:
-        """Take it away."""
+        """Close the calendar."""
         self._entry.bindtags(tuple(each for each in self._entry.bindtags() if each != self._tag))
         for sequence in self._window.bind_class(self._tag):
             self._window.unbind_class(self._tag, sequence)
-        # tkinter's own unbind takes away, before Python 3.13, what others have bound there too.
+        # Before Python 3.13, tkinter's own unbind would also remove what others have bound there.
         others = [line for line in self._window.bind("<Button-1>").splitlines() if self._clicked_id not in line]
         self._window.bind("<Button-1>", "\n".join(others))
         self._window.deletecommand(self._clicked_id)
@@ -52,7 +52,7 @@ class CalendarPopup(ttk.Frame):
         self._go_to(self.date.toordinal() + days)
 
     def move_months(self, months: int) -> None:
-        """Go to the same day of another month, or to its last."""
+        """Go to the same day of another month, or to its last day if it is shorter."""
         number = self.date.year * 12 + self.date.month - 1 + months
         year, month = number // 12, number % 12 + 1
         if datetime.MINYEAR <= year <= datetime.MAXYEAR:
@@ -115,7 +115,7 @@ class CalendarPopup(ttk.Frame):
             colour = colours.on_accent
             self.canvas.create_rectangle(*box, fill=colours.accent, outline=colours.accent)
         if day == self._today:
-            # Not by colour alone: a frame, and its number is bold.
+            # Not marked by colour alone: also by a frame and a bold number.
             self.canvas.create_rectangle(*box, outline=colours.text, width=2)
         self._text(row, column, str(day.day), colour, "AbqStrong" if day == self._today else "TkDefaultFont")
 
@@ -125,7 +125,7 @@ class CalendarPopup(ttk.Frame):
         self.canvas.create_text(*place, text=text, fill=colour, font=font)
 
     def _place(self) -> None:
-        """Below the entry; above it, or beside, where the window has no room there."""
+        """Place it below the entry, or above or beside it if the window has no room there."""
         self.update_idletasks()
         window, entry = self._window, self._entry
         x = entry.winfo_rootx() - window.winfo_rootx()

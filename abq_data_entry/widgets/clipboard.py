@@ -1,4 +1,4 @@
-"""The clipboard, asked in the background: a program that holds it and hangs doesn't stop the window."""
+"""The clipboard, read in the background, so that a hanging program that owns it doesn't block the window."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tkinter as tk
 from collections.abc import Callable
 
 TIMEOUT = 1.0  # seconds
-AT_ONCE = 0.03  # seconds in which nearly every owner answers: the next key is then typed after what was pasted
+AT_ONCE = 0.03  # seconds to wait; nearly every owner answers in that time, and the next key comes after the paste
 _POLL_MS = 5
 NO_ANSWER = "The program that holds the clipboard doesn't answer"
 
@@ -17,26 +17,26 @@ _Found = tuple[str, str]
 
 
 def read(widget: tk.Misc, then: Then, timeout: float = TIMEOUT, selection: str = "CLIPBOARD") -> None:
-    """Call ``then(text, problem)`` on the Tk thread with what the clipboard holds, in ``timeout`` seconds at most.
+    """Call ``then(text, problem)`` on the Tk thread with the text of the clipboard, after ``timeout`` seconds at most.
 
-    ``text`` is empty where there is none; ``problem`` says why it couldn't be had, and is empty else. Nearly always
-    ``then`` is called before this returns; where the owner is slow, later, and not if ``widget`` is gone by then. A
-    caller that inserts the text looks whether the widget is still as it was: keys may have come meanwhile.
+    ``text`` is empty if there is none; ``problem`` says why it couldn't be read, else it is empty. Usually ``then`` is
+    called before this function returns. If the owner of the clipboard is slow, it is called later, but not once
+    ``widget`` is gone. A caller that inserts the text must check that the widget hasn't changed in the meantime.
     """
     if str(widget.tk.call("tk", "windowingsystem")) != "x11":
         then(*_ask_tk(widget, selection))
         return
     answers: queue.SimpleQueue[_Found | None] = queue.SimpleQueue()
-    widget.winfo_pointerx()  # the server answers to that: by then it knows what was copied here a moment ago
+    widget.winfo_pointerx()  # waits for the X server, which then knows what was copied here a moment ago
     asking = (selection, timeout, widget.winfo_screen(), widget.winfo_id(), answers)
     threading.Thread(target=_ask_x, args=asking, name="clipboard", daemon=True).start()
     _wait(widget, then, selection, answers, AT_ONCE)
 
 
-def teach_tk(window: tk.Misc) -> None:
-    """Let Tk's own pastes, in every entry and text of the program, and by the mouse too, ask with :func:`read`.
+def replace_tk_paste(window: tk.Misc) -> None:
+    """Make Tk's own paste (in every entry and text widget, by key or mouse) read the clipboard with :func:`read`.
 
-    An answer that comes late is inserted if the widget still is as it was when it was asked for.
+    A late answer is inserted only if the widget hasn't changed since the paste.
     """
     name = window.register(lambda path, selection: _for_tk(window.nametowidget(path), selection))
     window.tk.eval(
@@ -67,7 +67,7 @@ def _for_tk(widget: tk.Misc, selection: str) -> tuple[bool, str]:
 
 
 def _state(widget: tk.Misc) -> object:
-    """What a late answer looks at: the focus, the text and the place in it."""
+    """Return what must not have changed for a late answer: the focus, the text and the cursor in it."""
     text = widget.get("1.0", tk.END) if isinstance(widget, tk.Text) else widget.tk.call(widget, "get")
     return widget.tk.call("focus"), text, widget.tk.call(widget, "index", tk.INSERT)
 
@@ -105,7 +105,7 @@ def _wait_if_there(
 def _ask_x(
     selection: str, timeout: float, display: str, window: int, answers: queue.SimpleQueue[_Found | None]
 ) -> None:
-    """On a thread of its own; ``None`` where Tk is to be asked: for what is our own, and where X can't be asked."""
+    """Ask the X server, on a thread. Answers ``None`` if Tk has to be asked: we own the selection, or X is missing."""
     from .x_selection import NoAnswer, OwnedHere, Unavailable, text_of
 
     try:

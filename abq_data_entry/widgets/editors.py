@@ -1,5 +1,5 @@
-"""The editors of fields. Entries of one line, among them lists and dates, keep what was typed, undo and redo it, and
-take what is pasted; besides them a box to tick and a text of several lines."""
+"""The editors of fields: entries of one line (also for lists and dates), which keep what was typed, undo and redo, and
+take what is pasted; a check box; and a text of several lines."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ..constants import FieldTypes
 from ..fields.dates import DateReader, likely_date
 from ..themes import LIGHT, Look
 from . import clipboard
-from .note_line import measure_in
 from .scrolled import ignore_wheel
+from .text_lines import measure_in
 
 if TYPE_CHECKING:
     from .calendar_popup import CalendarPopup
 
 
 class EditHistory:
-    """Undo and redo of an entry's text; typing in one go counts as one step.
+    """Undo and redo of an entry's text; uninterrupted typing counts as one step.
 
-    :meth:`note` is to be told of each text; :meth:`restart` forgets all (the entry was filled by the program).
+    Call :meth:`note` with each new text, and :meth:`restart` when the program has filled the entry.
     """
 
     def __init__(self, entry: ttk.Entry, variable: tk.StringVar) -> None:
@@ -40,7 +40,7 @@ class EditHistory:
         entry.bind("<FocusIn>", self._new_step, add=True)
 
     def restart(self, text: str) -> None:
-        """Forget the steps: ``text``, which stands in the entry now, is the beginning."""
+        """Forget all steps and start from ``text``, which is in the entry now."""
         self._done.clear()
         self._undone.clear()
         self._last, self._kind = text, ""
@@ -49,11 +49,11 @@ class EditHistory:
         self._kind = ""
 
     def note(self, text: str) -> None:
-        """The text has changed: a step to undo, unless it goes on with the one before."""
+        """Note that the text has changed: a new step, unless it continues the last one."""
         if self._restoring or text == self._last:
             return
         kind = _kind_of_edit(self._last, text)
-        # A word typed in one go is one step; a paste is one each time.
+        # Uninterrupted typing is one step; each paste is a step of its own.
         if kind != self._kind or kind == "replace":
             self._done.append(self._last)
         self._kind, self._last = kind, text
@@ -90,7 +90,7 @@ def _kind_of_edit(before: str, after: str) -> str:
 
 
 def bind_after_class(widget: tk.Widget, sequence: str, function: Callable[[tk.Event], object]) -> None:
-    """Call ``function`` after the widget class handled the event, so that the text is already changed."""
+    """Call ``function`` after the widget class has handled the event, so that the text has already changed."""
     tag = f"after-{widget}"
     tags = list(widget.bindtags())
     if tag not in tags:
@@ -103,7 +103,7 @@ LATE = "the clipboard answered late: paste again"
 
 
 def bind_paste(entry: TypedField) -> None:
-    """Let ``entry`` take what is pasted by its method ``paste``."""
+    """Send what is pasted into ``entry`` to its method ``paste``."""
     entry.bind("<<Paste>>", lambda _event: _paste(entry, "CLIPBOARD"))
     entry.bind("<<PasteSelection>>", lambda event: _paste_selection(entry, event.x))
 
@@ -114,7 +114,7 @@ def _paste(entry: TypedField, selection: str) -> str:
     def take(text: str, problem: str) -> None:
         if problem:
             entry.refuse(problem)
-        elif _state(entry) != before:  # keys came meanwhile: it would go between them
+        elif _state(entry) != before:  # keys were typed in the meantime: the text would land between them
             entry.refuse(LATE)
         else:
             entry.paste(text)
@@ -124,7 +124,7 @@ def _paste(entry: TypedField, selection: str) -> str:
 
 
 def _paste_selection(entry: TypedField, x: int) -> str:
-    # Tk scrolls a long text so; what is selected elsewhere wasn't meant to come here.
+    # Dragging with the middle button scrolls a long text in Tk; it isn't meant to paste the selection.
     if _was_dragged(entry):
         return "break"
     entry.focus_set()
@@ -149,26 +149,26 @@ def _state(entry: TypedField) -> object:
 class TypedField(ttk.Entry):
     """Base of :class:`FieldEntry` and :class:`FieldChoice` (Tk's combobox is an entry too).
 
-    Every key and every paste is kept; :meth:`mark` says what is wrong with the text. Events: ``<<Edited>>`` after each
-    change by the user, ``<<Refused>>`` when a paste was refused, for the reason in ``refusal``. A
-    subclass sets ``field`` and ``variable`` before its Tk widget is made, and calls :meth:`listen` after.
+    Every key and every paste is kept; :meth:`typing_error` says what is wrong with the text. Events: ``<<Edited>>``
+    after each change by the user, ``<<Refused>>`` when a paste was refused, with the reason in ``refusal``. A subclass
+    sets ``field`` and ``variable`` before its Tk widget is made, and calls :meth:`listen` afterwards.
 
-    ``spread(cells)`` is called with a row of cells that was pasted here, for the fields from this one on; it returns
-    why they can't be taken, empty where they were.
+    ``spread(cells)`` is called with a pasted row of cells, to fill the fields from this one on. It returns why they
+    can't be taken; empty if they were.
     """
 
     field: fields.Field
     variable: tk.StringVar
     refusal = ""
-    _is_being_set = False  # by the program
+    _is_being_set = False  # while the program sets the text
     spread: Callable[[Sequence[str]], str]
 
     def choices(self) -> fields.Choices | None:
-        """The present values of a list; ``None``: any, or they are still being fetched."""
+        """Return the present values of a list; ``None`` if the field has no list, or it is still being fetched."""
         return None
 
     def listen(self) -> None:
-        """Keep the steps to undo, take pastes, report changes."""
+        """Start to record steps for undo, take pastes and report changes."""
         self.configure(font="TkTextFont")
         self.spread = lambda cells: f"{len(cells)} cells: only one fits here"
         self.history = EditHistory(self, self.variable)
@@ -176,22 +176,22 @@ class TypedField(ttk.Entry):
         bind_paste(self)
 
     def _written(self, *_names: str) -> None:
-        # What the program fills in is no step that somebody could want to undo.
+        # What the program fills in isn't a step for undo.
         if not self._is_being_set:
             self.history.note(self.variable.get())
             self.event_generate("<<Edited>>")
 
     @property
     def text(self) -> str:
-        """What stands in the field, without blanks around it."""
+        """The text in the field, without spaces around it."""
         return self.variable.get().strip()
 
-    def mark(self) -> str:
-        """What is wrong with the text, in words; empty while typing on could make it right."""
-        return fields.mark(self.field, self.text, self.choices())
+    def typing_error(self) -> str:
+        """Return what is wrong with the text, in words; empty while more characters could make it valid."""
+        return fields.typing_error(self.field, self.text, self.choices())
 
-    def wrong(self) -> str:
-        """What is wrong with the text as it is, in words."""
+    def error(self) -> str:
+        """Return what is wrong with the text as it is, in words; empty if it is valid."""
         try:
             fields.parse(self.field, self.text, self.choices())
         except ValueError as error:
@@ -199,11 +199,11 @@ class TypedField(ttk.Entry):
         return ""
 
     def likely(self) -> str | None:
-        """What a text that isn't valid was probably meant to be; ``None`` where there is no telling."""
+        """Return what an invalid text was probably meant to be; ``None`` if that is unclear."""
         return fields.likely(self.field, self.text)
 
     def set_text(self, text: str) -> None:
-        """Let the program fill the field: that is no step to undo, and nobody is notified."""
+        """Set the text by the program: this isn't a step for undo, and sends no event."""
         if text != self.variable.get():
             self._is_being_set = True
             self.variable.set(text)
@@ -211,7 +211,7 @@ class TypedField(ttk.Entry):
         self.history.restart(text)
 
     def edit_text(self, text: str) -> None:
-        """Replace the text for the user: a step to undo."""
+        """Replace the text on behalf of the user: this is a step for undo."""
         self.variable.set(text)
         self.icursor(tk.END)
 
@@ -220,7 +220,7 @@ class TypedField(ttk.Entry):
         if not text or self.instate(["disabled"]):
             return
         rows = fields.cells(text)
-        # A sheet of several plots, pasted into one, would leave all but one behind.
+        # Of several plots pasted into one record, all but one would be lost.
         if len(rows) > 1:
             self.refuse(f"{len(rows)} rows are a sheet; paste one plot's row")
         elif len(rows[0]) > 1:
@@ -231,16 +231,16 @@ class TypedField(ttk.Entry):
             self._insert_pasted(fields.pasted(self.field, text))
 
     def refuse(self, why: str) -> None:
-        """Tell that a paste was refused; the text stays as it is."""
+        """Report that a paste was refused, and why; the text stays as it is."""
         self.refusal = why
         self.event_generate("<<Refused>>")
 
     def set_enabled(self, enabled: bool) -> None:
-        """Let the user type here, or not."""
+        """Allow or prevent typing."""
         self.state(["!disabled" if enabled else "disabled"])
 
     def select_all(self) -> None:
-        """Select the text, so that typing replaces it. (Tab does so by itself; a click doesn't.)"""
+        """Select the text, so that typing replaces it, as after Tab."""
         self.selection_range(0, tk.END)
         self.icursor(tk.END)
 
@@ -262,9 +262,9 @@ _COMMAND_STATE = 0x4 | 0x8 | 0x40000
 class FieldEntry(TypedField):
     """An entry that keeps what was typed.
 
-    Where ``implies_point()`` says so, digits typed into a decimal field are hundredths: 2, 4, 0, 9 shows 0.02, 0.24,
-    2.40, 24.09. A typed point or comma ends that. ``<<Full>>`` tells that a key has made a decimal number valid which
-    takes no further digit.
+    If ``implies_point()`` is true, digits typed into a decimal field are hundredths: 2, 4, 0, 9 shows 0.02, 0.24,
+    2.40, 24.09. A typed point or comma ends this. ``<<Full>>`` is sent when a key has made a decimal number valid to
+    which no further digit can be added.
     """
 
     def __init__(self, parent: tk.Misc, field: fields.Field, width: int = 9) -> None:
@@ -279,15 +279,15 @@ class FieldEntry(TypedField):
             self.bind("<Key>", self._type_implied, add=True)
             bind_after_class(self, "<Key>", self._tell_full)
 
-    def mark(self) -> str:
-        """What is wrong with the text, in words; empty while typing on could make it right."""
+    def typing_error(self) -> str:
+        """Return what is wrong with the text, in words; empty while more characters could make it valid."""
         if self._implied and fields.could_become_implied(self.field, self._implied):
             return ""
-        return super().mark()
+        return super().typing_error()
 
     @property
     def _implied(self) -> str:
-        """The digits typed so far without a point, empty where the text came about in another way."""
+        """The digits typed so far without a point; empty if the text wasn't typed that way."""
         shown = bool(self._digits) and self.variable.get() == fields.with_implied_point(self.field, self._digits)
         return self._digits if shown else ""
 
@@ -306,7 +306,7 @@ class FieldEntry(TypedField):
         return "break"
 
     def _digits_after(self, event: tk.Event) -> str | None:
-        """The digits after this key, None where it is for the entry itself."""
+        """Return the digits after this key; None if the key is left to the entry itself."""
         if isinstance(event.state, int) and event.state & _COMMAND_STATE:
             return None
         text, implied = self.variable.get(), self._implied
@@ -343,13 +343,15 @@ class FieldEntry(TypedField):
         return True
 
 
-_BESIDE = 32  # border, padding and a scrollbar, on a screen of 96 dots an inch
+_BESIDE = 32  # pixels for border, padding and a scrollbar on a screen of 96 dpi
 _USUAL_SCALING = 96 / 72
 
 
 def widen_list(box: ttk.Combobox) -> None:
-    """To be called by the ``postcommand`` of ``box``, after it has set the values: the list opens as wide as the
-    longest of them needs, within the screen."""
+    """Make the list of ``box`` as wide as its longest value, within the screen.
+
+    Called by the ``postcommand`` of ``box``, after it has set the values.
+    """
     entries = [str(each) for each in box.cget("values")]
     measure = measure_in("TkTextFont", box)
     dots = max(1.0, float(box.tk.call("tk", "scaling")) / _USUAL_SCALING)
@@ -365,10 +367,11 @@ def widen_list(box: ttk.Combobox) -> None:
 
 
 class FieldCheck(ttk.Checkbutton):
-    """The field's value as text is ``"true"`` or ``"false"``.
+    """A check box; its value as text is ``"true"`` or ``"false"``.
 
-    Other keys than Space, and y and n or the words that they begin, are kept and marked: a number typed here was meant
-    for another field, and must not go on to the next one with the digits after it. Backspace takes a key back.
+    Space toggles it, and y or n (or yes or no) sets it. Any other key is kept and reported as an error, because a
+    number typed here was meant for another field: its next digits must not go to the next field. Backspace removes the
+    last key.
     """
 
     def __init__(self, parent: tk.Misc, field: fields.Field, label: str) -> None:
@@ -391,7 +394,7 @@ class FieldCheck(ttk.Checkbutton):
         return "true" if self.variable.get() else "false"
 
     def set_text(self, text: str) -> None:
-        """Tick or untick the box by the program."""
+        """Set the box by the program: this isn't a step for undo, and sends no event."""
         self._typed = ""
         ticked = text == "true" or (bool(text) and fields.parse(self.field, text) is True)
         if ticked != self.variable.get():
@@ -403,20 +406,20 @@ class FieldCheck(ttk.Checkbutton):
         self._undone.clear()
 
     def edit_text(self, text: str) -> None:
-        """Tick or untick the box for the user."""
+        """Set the box on behalf of the user: this is a step for undo."""
         self.set_text(text)
         self.event_generate("<<Edited>>")
 
-    def mark(self) -> str:
-        """What is wrong with the keys that were typed here, in words."""
-        return fields.mark(self.field, self._typed) if self._typed else ""
+    def typing_error(self) -> str:
+        """Return what is wrong with the keys that were typed here, in words."""
+        return fields.typing_error(self.field, self._typed) if self._typed else ""
 
     def set_enabled(self, enabled: bool) -> None:
-        """Let the user tick here, or not."""
+        """Allow or prevent changes by the user."""
         self.state(["!disabled" if enabled else "disabled"])
 
     def _begin(self, _event: object) -> None:
-        if not self.mark():
+        if not self.typing_error():
             self._typed = ""
 
     def _key(self, event: tk.Event) -> str | None:
@@ -432,9 +435,9 @@ class FieldCheck(ttk.Checkbutton):
         return "break"
 
     def _take(self, char: str) -> None:
-        # "ye" goes on to "yes"; y after n is another answer.
+        # "ye" may become "yes"; y after n is a new answer.
         begun = [text for text in (self._typed + char, char) if fields.could_become_valid(self.field, text)]
-        self._typed = begun[0] if begun and not self.mark() else self._typed + char
+        self._typed = begun[0] if begun and not self.typing_error() else self._typed + char
         try:
             value = fields.parse(self.field, self._typed) is True
         except ValueError:
@@ -455,7 +458,7 @@ class FieldCheck(ttk.Checkbutton):
         self.event_generate("<<Edited>>")
 
     def _move(self, source: list[bool], target: list[bool]) -> str:
-        """Undo, or redo: what was ticked before stands there again."""
+        """Undo or redo: go to the last state of ``source``."""
         if source and not self.instate(["disabled"]):
             self._typed = ""
             target.append(self._last)
@@ -480,16 +483,16 @@ class FieldChoice(ttk.Combobox, TypedField):
         ttk.Combobox.__init__(self, parent, textvariable=self.variable, width=width, postcommand=self._refresh)
         self.listen()
         self.bind("<Alt-Down>", self._open)
-        # Tk's combobox would choose another value when the wheel of the mouse is turned over it.
+        # Otherwise Tk's combobox would choose another value when the mouse wheel turns over it.
         ignore_wheel(self, "TCombobox")
         bind_after_class(self, "<Key>", self._complete_while_typing)
 
     def choices(self) -> fields.Choices | None:
-        """The values as they are now; ``None`` while they are still being fetched."""
+        """Return the present values; ``None`` while they are still being fetched."""
         return self._given()
 
     def settle(self) -> None:
-        """Complete what was typed, where that is unique."""
+        """Complete what was typed, if only one value begins with it."""
         completed = fields.complete(self.field, self.text, self.choices()) if self.text else None
         if completed is not None and completed != self.variable.get():
             self.variable.set(completed)
@@ -506,7 +509,7 @@ class FieldChoice(ttk.Combobox, TypedField):
         typed = self.variable.get()
         if not event.char or not event.char.isprintable() or self.index(tk.INSERT) != len(typed) or not typed:
             return
-        # The rest is selected: the next key types over it, so nothing is in the way of who types on.
+        # The completed part is selected, so that the next key replaces it.
         completed = fields.complete(self.field, typed, self.choices())
         if completed and completed != typed and completed.lower().startswith(typed.lower()):
             self.variable.set(completed)
@@ -514,15 +517,15 @@ class FieldChoice(ttk.Combobox, TypedField):
             self.selection_range(len(typed), tk.END)
 
 
-# Control, Alt or Command is held: those keys go somewhere else.
+# Control, Alt or Command is held: those keys are commands.
 _ELSEWHERE_STATE = 0x4 | 0x8 | 0x10
 _DAY = datetime.timedelta(days=1)
 
 
 class DateEntry(FieldEntry):
-    """Shows what was typed until it is left, and then the date that it means (``26``: 2026-11-26).
+    """An entry that, when it is left, replaces what was typed by the date that it means (``26``: 2026-11-26).
 
-    Up goes a day on, Down a day back, Alt-Down opens the calendar.
+    Up goes a day forward, Down a day back, and Alt-Down opens the calendar.
     """
 
     def __init__(self, parent: tk.Misc, field: fields.Field, width: int, reader: DateReader) -> None:
@@ -543,13 +546,13 @@ class DateEntry(FieldEntry):
         if date.isoformat() != self.variable.get():
             self.variable.set(date.isoformat())
 
-    def mark(self) -> str:
-        """What is wrong with the text, in words; empty while typing on could make it right."""
+    def typing_error(self) -> str:
+        """Return what is wrong with the text, in words; empty while more characters could make it valid."""
         text = self.text
-        return "" if not text or self.reader.may_become(text) else self.wrong()
+        return "" if not text or self.reader.may_become(text) else self.error()
 
-    def wrong(self) -> str:
-        """What is wrong with the text as it is, in words."""
+    def error(self) -> str:
+        """Return what is wrong with the text as it is, in words; empty if it is valid."""
         try:
             self.reader.read(self.text)
         except ValueError as error:
@@ -557,7 +560,7 @@ class DateEntry(FieldEntry):
         return ""
 
     def likely(self) -> str | None:
-        """The date that was probably meant by a text with a wrong sign in it."""
+        """Return the date that a text with a wrong character in it was probably meant to be."""
         return likely_date(self.text, self.reader.today())
 
     @property
@@ -566,8 +569,8 @@ class DateEntry(FieldEntry):
         return self._calendar
 
     def open_calendar(self) -> str:
-        """Open the calendar at the date that stands here, or at today; or close it."""
-        from .calendar_popup import CalendarPopup  # when it is wanted: no start has to pay for it
+        """Open the calendar at the date in the entry, or at today; close it if it is open."""
+        from .calendar_popup import CalendarPopup  # imported here, so that it doesn't slow the start
 
         if self._calendar is not None:
             self._calendar.close()
@@ -588,7 +591,7 @@ class DateEntry(FieldEntry):
     def _step(self, event: tk.Event, days: int) -> str | None:
         if isinstance(event.state, int) and event.state & _ELSEWHERE_STATE:
             return None
-        # From an empty field the first press gives today itself.
+        # In an empty field the first press gives today.
         date = self._date() if self.text else self.reader.today() - days * _DAY
         if date is not None and self.instate(["!disabled"]) and _has_day(date, days):
             self.edit_text((date + days * _DAY).isoformat())
@@ -628,37 +631,37 @@ class FieldNotes(tk.Text):
 
     @property
     def text(self) -> str:
-        """The notes without blanks and line breaks at their end."""
+        """The notes without spaces and line breaks at their end."""
         return self.get("1.0", "end-1c").rstrip()
 
     def set_text(self, text: str) -> None:
-        """Fill the notes by the program: not a step to undo."""
-        # A text that is closed takes nothing from the program either.
+        """Set the notes by the program: this isn't a step for undo."""
+        # A disabled text widget ignores what the program inserts, too.
         state = str(self.cget("state"))
         self.configure(state="normal")
         self.replace("1.0", "end-1c", text)
-        # Else undoing would bring back the notes of another plot.
+        # Otherwise undo would bring back the notes of another plot.
         self.edit_reset()
         self.edit_modified(False)
         self.configure(state=state)  # type: ignore[call-overload]
 
     def edit_text(self, text: str) -> None:
-        """Replace the notes for the user: a step to undo."""
+        """Replace the notes on behalf of the user: this is a step for undo."""
         self.edit_separator()
         self.replace("1.0", "end-1c", text)
         self.edit_separator()
 
-    def mark(self) -> str:
-        """What is wrong with the text, in words."""
-        return fields.mark(self.field, self.text)
+    def typing_error(self) -> str:
+        """Return what is wrong with the text, in words; empty if it is valid."""
+        return fields.typing_error(self.field, self.text)
 
     def show_wrong(self, wrong: bool) -> None:
-        """Tint the text that has an error."""
+        """Tint the text while it has an error."""
         self._wrong = wrong
         self._colour()
 
     def set_enabled(self, enabled: bool) -> None:
-        """Let the user write here, or not."""
+        """Allow or prevent writing."""
         self.configure(state="normal" if enabled else "disabled")
         self._colour()
 
@@ -689,7 +692,7 @@ class FieldNotes(tk.Text):
         self._was_left = left
 
     def _entered(self) -> None:
-        # A menu or another window had the focus meanwhile: the cursor stays where it was. A click has its own place.
+        # Only after the user came from another field: after a menu or another window, the cursor stays where it was.
         if self._was_left:
             self.mark_set(tk.INSERT, "end-1c")
         self._was_left = False

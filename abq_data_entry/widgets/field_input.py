@@ -1,4 +1,4 @@
-"""A field on the form: label, editor, unit, a line below for the previous reading or the error; and its help."""
+"""A field on the form: label, editor, unit, and a line below for the previous reading or the error; and its help."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from .. import fields
 from ..constants import FieldTypes
 from ..fields.dates import DateReader
 from .editors import NUMBERS, DateEntry, FieldCheck, FieldChoice, FieldEntry, FieldNotes, TypedField
-from .focus import focused_widget, give_focus, is_beside
-from .note_line import NoteLine
+from .focus import focused_widget, give_focus, is_exempt_from_leaving
 from .scrolled import AutoHideScrollbar, Flow
+from .text_lines import LineBelow
 
 ERROR_MARK = "✗ "
 
 
 def limits_text(field: fields.Field) -> str:
-    """What the field takes, in a few words ("0.5 to 52.0 g/m³"); empty where there is no number to say."""
+    """Return the limits of the field in a few words ("0.5 to 52.0 g/m³"); empty if it has none."""
     return f"{field.length} characters" if field.type is FieldTypes.STRING else fields.limits(field)
 
 
 class FieldInput(ttk.Frame):
-    """One field of the record. ``editor`` is the widget that has the focus.
+    """One field of the record. ``editor`` is the widget that gets the focus.
 
-    The line below the editor shows the previous reading of the same plot ("was 23.90"), and before it the error in
-    words with a mark, or a hint. A text that can't become right any more is marked at once, and the mark stays until
-    the text is right. ``alarm()`` is called with each new mark. ``objection()`` says why a text that is right in itself
-    can't be taken here, empty where it can.
+    The line below the editor shows the previous reading of the same plot ("was 23.90"), and before it the error (with
+    ✗) or a hint. A text that can't become valid any more gets its error at once, which stays until the text is valid.
+    ``on_error()`` is called for each new error. ``objection()`` returns why a text that is valid in itself can't be
+    taken here; empty if it can.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class FieldInput(ttk.Frame):
         self._reader = reader
         self.choices = choices
         self.error = ""
-        self.alarm: Callable[[], object] = lambda: None
+        self.on_error: Callable[[], object] = lambda: None
         self.objection: Callable[[], str] | None = None
         self.filled_by_itself = self.is_disabled = False
-        self._value: tuple[str, object] | None = None  # of which text, so that none is parsed twice
+        self._value: tuple[str, object] | None = None  # a text and what it means, so that no text is parsed twice
         self._is_settled = False
         self._previous = self._question = ""
         self._hint = ""
         self._touched = False
         self.editor = self._make_editor(label, width)
-        self.note = NoteLine(self, self._note_place(), self.editor)
+        self.line_below = LineBelow(self, self._note_place(), self.editor)
         self._when = ""
         self._place(label, label_width)
         # A script: where the focus goes is known once all of its events are there.
@@ -63,23 +63,25 @@ class FieldInput(ttk.Frame):
         self.editor.bind("<FocusOut>", f"+{left}")
         self.editor.bind("<<Edited>>", self._edited, add=True)
         self.editor.bind("<<Refused>>", self._refused, add=True)
-        # The same by key and by mouse: what the sentence offers is taken.
+        # By key as by mouse: takes the value that the error offers.
         self.editor.bind("<Alt-Return>", self._take_likely)
-        self.note.label.bind("<Button-1>", self._take_likely)
+        self.line_below.label.bind("<Button-1>", self._take_likely)
 
     @property
     def text(self) -> str:
-        """What stands in the editor."""
+        """The text in the editor."""
         return self.editor.text
 
     @property
     def may_be_filled(self) -> bool:
-        """Whether a value may fill itself in here: it is empty, or one that did so before stands here."""
+        """Whether autofill may set a value here: the field is empty, or was filled by autofill."""
         return self.filled_by_itself or not self.editor.text
 
     def fill(self, text: str, by_itself: bool = False, value: object = None) -> None:
-        """Let the program set the text: nobody is notified. ``by_itself`` marks an autofill, which Enter passes over.
-        ``value``: what the text means, where that is known."""
+        """Set the text by the program; sends no event.
+
+        ``by_itself``: this is an autofill, so Enter skips the field. ``value``: what the text means, if that is known.
+        """
         self.editor.set_text(text)
         self.filled_by_itself = by_itself and bool(text)
         self._touched = False
@@ -89,25 +91,25 @@ class FieldInput(ttk.Frame):
             self.show_error("")
 
     def value(self) -> object:
-        """The value that the text means; raises ``ValueError`` with a sentence for people."""
+        """Return the value that the text means; raises ``ValueError`` with a message for the user."""
         text = self.editor.text
         if self._value is None or self._value[0] != text:
             if not isinstance(self.editor, FieldCheck):
                 value = fields.parse(self.field, text, self.choices())
-            elif wrong := self.editor.mark():
+            elif wrong := self.editor.typing_error():
                 raise ValueError(wrong)
             else:
                 value = text == "true"
-            # Together with its text: one that changed without an event isn't taken for the old one.
+            # Kept with its text, so that a text that changed without an event gets a new value.
             self._value = text, value
         return self._value[1]
 
     def choices_changed(self) -> None:
-        """The list has other values now: what stands here may mean another one."""
+        """Note that the list has other values now: the text may mean another one."""
         self._value, self._is_settled = None, False
 
     def check(self) -> bool:
-        """Settle the text, and show or clear the error; whether the field is right."""
+        """Complete the text, show or clear the error, and return whether the field is valid."""
         if not self._is_settled and isinstance(self.editor, (DateEntry, FieldChoice)):
             self.editor.settle()  # numbers and texts stay as they were typed
         problem = ""
@@ -123,7 +125,7 @@ class FieldInput(ttk.Frame):
         return not problem
 
     def set_enabled(self, enabled: bool) -> None:
-        """Let the user type here, or not (a reading of broken equipment)."""
+        """Allow or prevent typing (a reading is disabled after an equipment fault)."""
         if enabled == self.is_disabled:
             self.is_disabled = not enabled
             self.editor.set_enabled(enabled)
@@ -137,33 +139,33 @@ class FieldInput(ttk.Frame):
             self.editor.show_wrong(bool(text))
         self._refresh()
         if appeared:
-            self.alarm()
+            self.on_error()
 
     def show_previous(self, text: str, when: str = "") -> None:
         """Show the previous reading of the same plot; ``when`` (date and time) is its tooltip."""
         previous = f"was {text}" if text else ""
-        # Called for every field after every change of the form.
+        # Only if it changed: this is called for every field after every change of the form.
         if (previous, when) != (self._previous, self._when):
             self._previous, self._when = previous, when
             self._refresh()
 
     @property
     def previous(self) -> str:
-        """The previous reading in a sentence, empty where there is none."""
+        """The previous reading in a sentence; empty if there is none."""
         return f"{self._when}: {self._previous.removeprefix('was ')}." if self._previous else ""
 
     @property
     def question(self) -> str:
-        """What QA says of the value, after a sign; empty where it says nothing."""
+        """What QA asks about the value, after a symbol; empty if nothing."""
         return self._question
 
     def show_question(self, text: str) -> None:
-        """Show what QA says of the value: its first character is a sign, which is seen even where the words are cut."""
+        """Show what QA asks about the value; the first character is a symbol, which shows even if the text is cut."""
         self._question = text
         self._refresh()
 
     def show_hint(self, text: str) -> None:
-        """Say what the field takes, until the next change."""
+        """Show a hint below the field until the next change."""
         self._hint = text
         self._refresh()
 
@@ -171,7 +173,7 @@ class FieldInput(ttk.Frame):
         """Put the focus into the editor, its text selected."""
         give_focus(self.editor)
         if isinstance(self.editor, TypedField):
-            # At once, not on FocusIn: that event comes later, and would select what is typed meanwhile.
+            # Not on FocusIn: that event comes later, and would select what has been typed by then.
             self.editor.select_all()
 
     def _make_editor(self, label: str, width: int) -> FieldEntry | FieldChoice | FieldCheck | FieldNotes:
@@ -195,11 +197,11 @@ class FieldInput(ttk.Frame):
         self.columnconfigure(2, weight=1)
         if isinstance(self.editor, FieldCheck):
             self.editor.grid(row=0, column=0, sticky="w", padx=(0, 12))
-            self.note.room.grid(row=0, column=1, columnspan=2, sticky="ew")
+            self.line_below.room.grid(row=0, column=1, columnspan=2, sticky="ew")
             return
         if isinstance(self.editor, FieldNotes):
             ttk.Label(self, text=label).grid(row=0, column=0, sticky="w", padx=(0, 12))
-            self.note.room.grid(row=0, column=1, columnspan=2, sticky="ew")
+            self.line_below.room.grid(row=0, column=1, columnspan=2, sticky="ew")
             self.editor.grid(row=1, column=0, columnspan=3, sticky="nsew", pady=(2, 0))
             bar = AutoHideScrollbar(self, orient="vertical", command=self.editor.yview)
             self.editor.configure(yscrollcommand=bar.set)
@@ -210,27 +212,27 @@ class FieldInput(ttk.Frame):
         self.editor.grid(row=0, column=1, sticky="w")
         if self.field.unit:
             ttk.Label(self, text=self.field.unit, style="Unit.TLabel").grid(row=0, column=2, sticky="w", padx=(6, 0))
-        self.note.room.grid(row=1, column=0, columnspan=3, sticky="ew")
+        self.line_below.room.grid(row=1, column=0, columnspan=3, sticky="ew")
 
     def _refresh(self) -> None:
         said = ERROR_MARK + self.error if self.error else self._hint
         question = self._question
-        if said and question:  # the sign comes first, but the error isn't pushed out of sight by the question
+        if said and question:  # the symbol first, then the error, so that a long question can't push it out of sight
             said, question = f"{question[:2]}{said}", question[2:]
         text = " · ".join(filter(None, (said, self._previous, question)))
-        # A reading stands below the one being typed, digit below digit; a sentence has the whole width.
+        # A previous reading alone is right-aligned, digit below digit; a sentence has the whole width.
         alone = bool(text) and text == self._previous
         style = "Error.TLabel" if self.error else "Warning.TLabel" if question else "Note.TLabel"
-        self.note.show(text, style, self._when, alone)
+        self.line_below.show(text, style, self._when, alone)
 
     def _left(self) -> None:
-        # Another window, a dialog or an open list has the focus: the user hasn't left the field for good.
+        # If another window, a dialog or an open list has the focus, the user will come back to this field.
         focused = focused_widget(self) if self.winfo_exists() else None
         if focused is None or focused is self.editor or focused.winfo_toplevel() is not self.winfo_toplevel():
             return
-        if not is_beside(focused):
+        if not is_exempt_from_leaving(focused):
             self._hint = ""
-            if self._touched:  # nothing is wrong with what nobody has typed in yet; a save looks at that
+            if self._touched:  # a field in which nobody has typed shows no error yet; a save checks it
                 self.check()
             self.editor.event_generate("<<Left>>")
 
@@ -238,23 +240,23 @@ class FieldInput(ttk.Frame):
         self._value, self._is_settled = None, False
         self.filled_by_itself, self._touched = False, True
         self._hint = ""
-        self.show_error(self._judged())
+        self.show_error(self._error_while_typing())
 
-    def _judged(self) -> str:
-        """What is wrong while somebody types: what can't become right, and after a mark all that isn't right yet."""
+    def _error_while_typing(self) -> str:
+        """Return what can't become valid; if an error is shown already, all that isn't valid yet."""
         try:
             self.value()
         except ValueError as error:
-            wrong = self.editor.mark()
-            if wrong or not self.error:
-                return wrong
-            return self.editor.wrong() if isinstance(self.editor, TypedField) else str(error)
+            found = self.editor.typing_error()
+            if found or not self.error:
+                return found
+            return self.editor.error() if isinstance(self.editor, TypedField) else str(error)
         return ""
 
     def _refused(self, _event: object) -> None:
         if isinstance(self.editor, TypedField):
             self.show_hint(f"{ERROR_MARK}Not pasted: {self.editor.refusal}")
-            self.alarm()
+            self.on_error()
 
     def _take_likely(self, _event: object) -> str | None:
         """Take the value that the error offers ("24;09": 24.09)."""
@@ -267,7 +269,7 @@ class FieldInput(ttk.Frame):
 
 
 class FieldHelp:
-    """One help card for the window; F1 again, Escape, or leaving the field closes it."""
+    """The help card of the window; F1 again, Escape, or leaving the field closes it."""
 
     def __init__(self, window: tk.Tk) -> None:
         self._window = window

@@ -1,4 +1,4 @@
-"""Which widget has the focus, giving it so that no key gets lost, and how many keys were typed."""
+"""The keyboard: which widget has the focus, moving it so that no key gets lost, and how many keys were typed."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ _BESIDE = "abq-beside"
 
 
 def focused_widget(window: tk.Misc) -> tk.Misc | None:
-    """The widget of this application that has the focus; ``None`` when it is elsewhere, or on an open list."""
+    """Return the widget of this application that has the focus; ``None`` if none has it, or an open list does."""
     try:
         return window.focus_get()
-    except KeyError:  # the list that a combobox opens is made by Tk, and unknown to tkinter
+    except KeyError:  # tkinter doesn't know the list of a combobox, which Tk makes itself
         return None
 
 
-def set_beside(widget: tk.Misc) -> None:
-    """Let the focus come to ``widget`` without leaving the field that had it: what is said of that field stays."""
+def exempt_from_leaving(widget: tk.Misc) -> None:
+    """Mark ``widget``: when it gets the focus, the field that had it doesn't count as left, and keeps its hint."""
     widget.bindtags((*widget.bindtags(), _BESIDE))
 
 
-def is_beside(widget: tk.Misc) -> bool:
-    """Whether :func:`set_beside` was told of it."""
+def is_exempt_from_leaving(widget: tk.Misc) -> bool:
+    """Whether ``widget`` was marked by :func:`exempt_from_leaving`."""
     return _BESIDE in widget.bindtags()
 
 
 def give_focus(widget: tk.Misc) -> None:
-    """Put the focus on ``widget`` so that the next key is its own.
+    """Put the focus on ``widget`` so that it gets the next key.
 
-    Tk gives the focus to a widget that isn't on the screen only once that has been drawn, and until then the keys go
-    to the one that had it before: what was arranged a moment ago is brought to the screen first. A widget that stays
-    hidden, as the form behind the list of a small window, gets no focus: it would take it later, from somebody else.
+    A widget that isn't drawn yet gets the focus from Tk only later, and until then keys go to the one that had it. So
+    pending layout is drawn first. A widget that stays hidden, like the form behind the list in a small window, gets no
+    focus, because it would take it from another widget later.
     """
     if not widget.winfo_viewable() and widget.winfo_toplevel().winfo_viewable():
         widget.update_idletasks()
@@ -41,12 +41,12 @@ def give_focus(widget: tk.Misc) -> None:
 
 
 def select_text(field: tk.Misc) -> None:
-    """Select the text of a field that has just got the focus, as Tab does: what is typed then replaces it."""
+    """Select the text of a field that has just got the focus, as Tab does, so that typing replaces it."""
     field.event_generate("<<TraverseIn>>")
 
 
 def let_enter_press(window: tk.Misc) -> None:
-    """For all buttons of the program; one with a meaning of its own for Enter keeps that."""
+    """Let Enter press the button that has the focus, in the whole program, unless it has its own binding for Enter."""
     window.bind_class("TButton", "<Return>", _press)
 
 
@@ -58,7 +58,7 @@ def _press(event: tk.Event) -> str | None:
     return "break"
 
 
-# X11 repeats a key that is held down as its end and its begin at one moment; elsewhere there is no sign of it.
+# X11 sends a held key as releases and presses with equal times; on other platforms a repeat can't be recognized.
 _WATCH = """
 namespace eval ::abq_enter {
     variable ended
@@ -72,23 +72,23 @@ namespace eval ::abq_enter {
 
 
 def watch_enter(window: tk.Misc) -> None:
-    """Notice from now on, in all windows, when an Enter ends, for :func:`is_held`."""
+    """From now on, note in all windows when Enter is released, for :func:`is_held`."""
     window.tk.eval(_WATCH)
 
 
 def is_held(event: tk.Event) -> bool:
-    """Whether this Enter is the same as before, held down."""
+    """Whether this Enter comes from a key that is held down."""
     return event.time != 0 and str(event.time) == str(event.widget.tk.eval("set ::abq_enter::ended"))
 
 
-# Counted by Tk itself, before any binding of a widget: no binding can hide a key, and no key gets slower.
+# Counted in Tcl, before the bindings of the widget: no binding can hide a key, and calling Python would slow each key.
 _COUNT_TAG = "AbqKeyCount"
 _START = """
 namespace eval ::abq_keys {
     variable count 0
     variable apart
     array set apart {}
-    # Keys that type nothing by themselves; with Ctrl or Command only those that edit count: others choose commands.
+    # Modifier keys don't count. With Ctrl or Command only keys that edit count: the others choose commands.
     proc typed {key state character} {
         variable count
         if {[string match {*_[LR]} $key] || $key in {Caps_Lock Num_Lock Scroll_Lock ISO_Level3_Shift Mode_switch}} {
@@ -114,7 +114,7 @@ namespace eval ::abq_keys {
     bind all <FocusIn> {+::abq_keys::watch %%W}
 }
 """
-# Until the window is gone: another one may get its name.
+# Forgotten when the window is destroyed, because another one may get its name.
 _APART = """
 namespace eval ::abq_keys {}
 set ::abq_keys::apart(%(window)s) 1
@@ -124,16 +124,16 @@ _CONTROL, _MOD1 = 4, 8
 
 
 def start_counting(window: tk.Tk) -> None:
-    """Count from now on the keys that are typed in any window of the program, but for those of :func:`leave_out`."""
+    """Count from now on the keys typed in all windows of the program, except those given to :func:`leave_out`."""
     mac = str(window.tk.call("tk", "windowingsystem")) == "aqua"
     window.tk.eval(_START % {"tag": _COUNT_TAG, "command": _CONTROL | _MOD1 if mac else _CONTROL})
 
 
 def typed_keys(widget: tk.Misc) -> int:
-    """How many keys were typed since the program began to count; 0 where it doesn't."""
+    """Return how many keys were typed since :func:`start_counting`; 0 if it wasn't called."""
     return int(widget.tk.eval("expr {[info exists ::abq_keys::count] ? $::abq_keys::count : 0}"))
 
 
 def leave_out(window: tk.Toplevel) -> None:
-    """Keys that are typed into ``window`` don't count: a dialog's own."""
+    """Don't count the keys that are typed into ``window``, a dialog."""
     window.tk.eval(_APART % {"window": window})

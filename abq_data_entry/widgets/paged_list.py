@@ -1,8 +1,7 @@
-"""A list that shows any number of rows by re-using the few that fit on the screen.
+"""A list of any number of rows that has widgets only for those that fit on the screen.
 
-A Treeview with a row for each record takes 1 s and 195 MiB for 100,000 of them; filling the 20 to 50
-visible ones again takes less than a millisecond. So the list keeps one page and asks for another
-whenever it moves.
+A Treeview with a row for each of 100,000 records takes 1 s and 195 MiB; refilling the 20 to 50 visible rows takes less
+than a millisecond. So the list keeps one page, and asks for another one whenever it moves.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from .focus import give_focus
 from .scrolled import AutoHideScrollbar, Wheel
 
 _KEYS = {"win32": "<App>", "x11": "<Menu>"}
-# The right button is the second one to Tk 8.6 on macOS, and the third one to Tk 9.
+# On macOS, Tk 8.6 numbers the right mouse button 2, and Tk 9 numbers it 3.
 _BUTTONS = {"aqua": ("<Button-3>" if TK_9 else "<Button-2>", "<Control-Button-1>")}
 
 
 class RowMenu:
-    """Offers ``commands``, pairs of a text and what it calls, for the row of ``tree`` that is selected.
+    """A context menu with ``commands``, pairs of a text and a function, for the selected row of ``tree``.
 
-    ``select(row)`` is called with the row below the mouse before the menu comes up. ``keys`` are shown beside the texts
-    they belong to; a command whose text ``allowed`` says no to is grey. By the keyboard the menu comes up when
-    ``once_there`` calls what it is given: the row may be on its way.
+    ``select(row)`` is called with the row below the mouse before the menu opens. ``keys`` has the key to show beside a
+    text. A command is grey if ``allowed(text)`` is false. The keyboard opens the menu through ``once_there``, which may
+    wait until the selected row has been fetched.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class RowMenu:
             self._post(self._tree.winfo_rootx() + x + 24, self._tree.winfo_rooty() + y + height)
 
     def _post(self, x: int, y: int) -> None:
-        # Made each time: a menu keeps the colours it was made with.
+        # Created each time, because a menu keeps the colours it was created with.
         if self._menu is not None:
             self._menu.destroy()
         self._menu = tk.Menu(self._tree, tearoff=False)
@@ -78,7 +77,7 @@ Row = Mapping[str, object]
 
 
 class Column(NamedTuple):
-    """A column: the record's key, its heading, its width in characters, whether it holds numbers."""
+    """A column: the name of its field, its heading, its width in characters, and whether it holds numbers."""
 
     name: str
     heading: str
@@ -88,9 +87,9 @@ class Column(NamedTuple):
 
 
 class PageRequest(NamedTuple):
-    """Ask for ``rows`` rows from the position ``start`` (0 is the first); ``start`` None: the last ones.
+    """A request for ``rows`` rows from position ``start`` (0 is the first); ``start`` None: the last ones.
 
-    ``serial`` tells an answer to this request from one to an earlier, equal one.
+    ``serial`` distinguishes this request from an earlier one with the same values.
     """
 
     rows: int
@@ -101,8 +100,8 @@ class PageRequest(NamedTuple):
 class PagedList(ttk.Frame):
     """The visible page of a long list, with an exact scrollbar, for the keyboard and the mouse.
 
-    ``fetch(request)`` is asked for pages, one at a time; the answer comes through :meth:`show_page` or
-    :meth:`show_message`. ``key_of(row)`` tells a row from all others, ``text_of(row, column)`` gives a cell.
+    ``fetch(request)`` is called for one page at a time; the answer comes through :meth:`show_page` or
+    :meth:`show_message`. ``key_of(row)`` identifies a row, ``text_of(row, column)`` returns the text of a cell.
     ``on_open(row)`` is called on Enter and double click, ``on_sort(column name)`` on a click on a heading.
     """
 
@@ -120,20 +119,20 @@ class PagedList(ttk.Frame):
         self._columns, self.key_of, self.fetch, self._text_of = columns, key_of, fetch, text_of
         self._on_open = on_open
         self.rows: list[Row] = []
-        """Those of the visible page."""
+        """The rows of the visible page."""
         self._top = 0
         self.total: int | None = None
         """How many rows there are in all, ``None`` while they are being counted."""
         self._asked: PageRequest | None = None
         self._wanted: tuple[PageRequest, int] | None = None
         self._select_after = 0
-        self._keep: object = None  # the key of the row that is to be selected
+        self._keep: object = None  # the key of the row to select again
         self._moving = False
         self._later: list[Callable[[], object]] = []
         self.capacity = 0
         self._serial = 0
         self.drawn: Callable[[], object] = lambda: None
-        """Called whenever a page was drawn."""
+        """Called whenever a page has been drawn."""
         self._build(on_sort)
 
     @property
@@ -143,20 +142,20 @@ class PagedList(ttk.Frame):
 
     @property
     def selected(self) -> Row | None:
-        """The row the keyboard is on."""
+        """The row that the keyboard has selected."""
         index = self._selected_index()
         return self.rows[index] if 0 <= index < len(self.rows) else None
 
     @property
     def waiting(self) -> bool:
-        """Whether a page has been asked for and isn't here yet."""
+        """Whether a page has been requested and hasn't arrived yet."""
         return self._asked is not None
 
     def once_there(self, action: Callable[[], object]) -> None:
-        """Call ``action()`` once the keyboard is on the row that the keys before have sent it to.
+        """Call ``action()`` once the row to which earlier keys have moved is selected.
 
-        That is at once, unless this row comes with another page; what is given meanwhile is called in its order. Where
-        the page can't be had, or the list begins anew, it isn't called.
+        That is at once, unless that row is on a page that is still being fetched. Several actions are called in order.
+        They are dropped if the page can't be fetched, or the list restarts.
         """
         if self._moving:
             self._later.append(action)
@@ -164,11 +163,11 @@ class PagedList(ttk.Frame):
             action()
 
     def expects(self, request: PageRequest) -> bool:
-        """Whether the answer to ``request`` is still waited for."""
+        """Whether the list still waits for the answer to ``request``."""
         return request == self._asked
 
     def restart(self) -> None:
-        """Other rows or another order: begin at the top, not knowing how many there are."""
+        """Begin again at the top, with other rows or another order; their number isn't known."""
         self.total = None
         self._asked = self._wanted = None
         self._stop_moving()
@@ -176,15 +175,15 @@ class PagedList(ttk.Frame):
         self.go_to(0, select=0)
 
     def refresh(self) -> None:
-        """Ask for the visible page again; the row that is selected stays so, wherever it comes to stand."""
+        """Fetch the visible page again; the selected row stays selected, even if its position changes."""
         start, selected = self._place
-        # Where somebody has moved, and their page isn't here yet, that one is asked for.
+        # If the user has moved to a page that hasn't arrived yet, that page is requested again.
         if self._asked is None and selected >= 0:
             self._keep = self.key_of(self.rows[selected])
         self.go_to(start, selected)
 
     def reveal(self, position: int, key: object) -> None:
-        """Bring the row of that position, whose key is ``key``, onto the page if it isn't, and select it."""
+        """Select the row at that position, whose key is ``key``; its page is fetched if it isn't the visible one."""
         self._keep = key
         top = max(0, self._top)
         if not top <= position < top + max(1, self.capacity):
@@ -194,9 +193,9 @@ class PagedList(ttk.Frame):
         self.go_to(top, position - top)
 
     def replace(self, find: Callable[[Row], Row | None]) -> None:
-        """Show other contents in the rows that are visible: ``find(row)`` gives the new row, None where it stays.
+        """Replace visible rows in place: ``find(row)`` returns the new row, None to keep the old one.
 
-        Nothing moves: the selection and the place of every row are those of before.
+        Neither the selection nor the position of any row changes.
         """
         for index, row in enumerate(self.rows):
             other = find(row)
@@ -205,7 +204,7 @@ class PagedList(ttk.Frame):
                 self.tree.item(str(index), values=self._cells(other))
 
     def show_total(self, total: int) -> None:
-        """The rows have been counted."""
+        """Take the number of all rows."""
         at_unknown_end = self._top < 0
         self.total = total
         if at_unknown_end:
@@ -214,13 +213,13 @@ class PagedList(ttk.Frame):
 
     @property
     def agrees(self) -> bool:
-        """Whether the page shows as many rows as the total says that there are from its place on."""
+        """Whether the page shows as many rows as the total leaves from its position on."""
         if self.total is None or self._top < 0:
             return True
         return self._top + len(self.rows) == min(self.total, self._top + max(1, self.capacity))
 
     def go_to(self, start: int | None, select: int = 0) -> None:
-        """Ask for the page from ``start`` (``None``: the end), then select its row number ``select``."""
+        """Request the page from ``start`` (``None``: the last one), then select its row number ``select``."""
         self._serial += 1
         request = PageRequest(max(1, self.capacity), None if start is None else self._full_page(start), self._serial)
         if self._asked is not None:
@@ -230,7 +229,7 @@ class PagedList(ttk.Frame):
         self.fetch(request)
 
     def show_page(self, request: PageRequest, rows: Sequence[Row]) -> None:
-        """The answer to ``request``; an answer to a request that isn't waited for any more is dropped."""
+        """Take the answer to ``request``; it is ignored if the list no longer waits for it."""
         if not self.expects(request):
             return
         self._asked = None
@@ -250,7 +249,7 @@ class PagedList(ttk.Frame):
             self._later.pop(0)()
 
     def show_message(self, text: str, button: str = "", command: Callable[[], object] | None = None) -> None:
-        """Show an empty, waiting or error state in place of rows, with one button for what can be done."""
+        """Show a message in place of rows (no rows, loading, an error), with a button if something can be done."""
         self._asked = self._wanted = None
         self._stop_moving()
         self.rows = []
@@ -270,38 +269,38 @@ class PagedList(ttk.Frame):
             self._select(0)
 
     def show_sorting(self, column: str, descending: bool) -> None:
-        """Mark the column the rows are sorted by."""
+        """Mark the column by which the rows are sorted."""
         for each in self._columns:
             mark = ("▼" if descending else "▲") if each.name == column else ""
             self.tree.heading(each.name, text=each.heading + mark)
 
     def step(self, rows: int, then: Callable[[], object] = lambda: None) -> None:
-        """Move the keyboard by a number of rows, to another page where it needs to be; ``then()`` when it is there."""
+        """Move the selection by a number of rows, to another page if necessary; call ``then()`` when it is there."""
         self._step(rows)
         if self._moving:
-            self._later.insert(0, then)  # before the keys that came after this one
+            self._later.insert(0, then)  # before the actions of later keys
         else:
             then()
 
     def in_turn(self, action: Callable[[], object]) -> None:
-        """Call ``action()``, after what waits for :meth:`once_there` if anything does."""
+        """Call ``action()`` after all actions that wait in :meth:`once_there`; at once if there are none."""
         if self._later:
             self._later.append(action)
         else:
             action()
 
     def select(self, index: int) -> None:
-        """Put the keyboard on a row of the visible page."""
+        """Select a row of the visible page."""
         if 0 <= index < len(self.rows):
             self._select(index)
 
     def adapt_to_look(self) -> None:
-        """The font or the density changed: columns and page size follow."""
+        """Adapt the columns and the page size to a new font or density."""
         self._set_widths()
         self.after_idle(self._resized)
 
     def offer(self, commands: Sequence[tuple[str, Callable[[Row], object]]]) -> None:
-        """What the menu beside a row offers, each called with that row."""
+        """Set the commands of the menu of a row; each function is called with the row."""
 
         def call(command: Callable[[Row], object]) -> None:
             if self.selected is not None:
@@ -345,14 +344,14 @@ class PagedList(ttk.Frame):
             "<End>": lambda: self._move_to(None, -1),
         }
         for key, action in keys.items():
-            # Not one page for each of a key that is held down: only behind other keys a move waits for its turn.
+            # `in_turn`, not `once_there`: a key that is held down must not wait for each page on the way.
             self.tree.bind(key, lambda _event, action=action: _done(lambda: self.in_turn(action)))  # type: ignore[misc]
         for key in ("<Return>", "<KP_Enter>"):
             self.tree.bind(key, lambda _event: _done(lambda: self.once_there(self._open)))
         for key in ("<Control-Prior>", "<Control-Next>"):
-            self.tree.bind(key, lambda _event: None)  # the window's: without this they would page here
+            self.tree.bind(key, lambda _event: None)  # these belong to the window; Treeview would page on them
         self.tree.bind("<Double-Button-1>", self._double_clicked)
-        for each in (self.tree, self.scrollbar):  # Tk 9 would send the bar fractions of a line
+        for each in (self.tree, self.scrollbar):  # for the bar too, because Tk 9 would scroll by fractions of a line
             Wheel(
                 each,
                 lambda _event, lines: self._wheel(lines),
@@ -379,14 +378,14 @@ class PagedList(ttk.Frame):
                 self.go_to(*self._place_with_room())
 
     def _heading_height(self) -> int:
-        # Tk doesn't tell the heading's height: the first row begins below it.
+        # Tk doesn't report the height of the heading, so this looks for the first row below it.
         for y in range(8, 80):
             if self.tree.identify_region(40, y) != "heading":
                 return y
         return 28
 
     def _fill(self) -> None:
-        # Rows are used again: filling them costs less than making new ones.
+        # Rows are reused, because that is faster than creating new ones.
         present = set(self.tree.get_children())
         for index, row in enumerate(self.rows):
             values = self._cells(row)
@@ -420,7 +419,7 @@ class PagedList(ttk.Frame):
 
     @property
     def _place(self) -> tuple[int | None, int]:
-        """The position (None: the end) and the selected row that the list is on its way to, or has."""
+        """The position (None: the end) and the selected row of the page requested last, or else of the visible one."""
         if self._wanted is not None:
             return self._wanted[0].start, self._wanted[1]
         if self._asked is not None:
@@ -428,7 +427,7 @@ class PagedList(ttk.Frame):
         return (self._top if self._top >= 0 else None), self._selected_index()
 
     def _place_with_room(self) -> tuple[int | None, int]:
-        """The place where the same row is selected, and in sight, with the rows that fit now."""
+        """The position and selected row that keep the same row selected and visible with the rows that fit now."""
         start, select = self._place
         if start is None or select < 0:
             return start, select
@@ -437,7 +436,7 @@ class PagedList(ttk.Frame):
         return top, position - top
 
     def _full_page(self, start: int) -> int:
-        """Where a page from there begins: the last one is a full one, as at the end nothing is left empty below."""
+        """Return where a page from ``start`` begins: the last page is moved up, so that it is full."""
         return max(0, start if self.total is None else min(start, self.total - max(1, self.capacity)))
 
     def _selected_index(self) -> int:
@@ -445,7 +444,7 @@ class PagedList(ttk.Frame):
         return int(selection[0]) if selection else -2
 
     def _step(self, rows: int) -> None:
-        """Move the keyboard by so many rows, from the row that it is on or, after other keys, on its way to."""
+        """Move by so many rows, from the selected row, or from the one to which earlier keys are moving."""
         if not self.rows:
             return
         start, index = self._place
@@ -456,7 +455,7 @@ class PagedList(ttk.Frame):
             index = there - 1
         if start is None and self.total is not None:
             start = max(0, self.total - there)
-        if start is None and self._moving:  # to the end of an uncounted list: where that is, nobody knows yet
+        if start is None and self._moving:  # on the way to the end of an uncounted list: its position isn't known yet
             self._later.append(lambda: self._step(rows))
         elif 0 <= index + rows < there:
             self._select_on_page(index + rows)
@@ -481,9 +480,9 @@ class PagedList(ttk.Frame):
             self._move_to(start, 0 if start <= 0 else max(0, index))
 
     def _move_to(self, start: int | None, select: int) -> None:
-        """The keyboard goes to a row of another page: what means the row under it waits until it is there."""
+        """Move to a row of another page; actions on the selected row wait until it has arrived."""
         self._moving = True
-        self._keep = None  # what a page before was to keep selected is being left
+        self._keep = None  # the user leaves the row that an earlier request was to keep selected
         self.go_to(start, select)
 
     def _stop_moving(self) -> None:
@@ -491,7 +490,7 @@ class PagedList(ttk.Frame):
         self._later.clear()
 
     def _stay_there(self, index: int) -> None:
-        """A page that was asked for before somebody moved leaves them where they are."""
+        """Let a page that was requested before this move select the row to which the user has moved."""
         if self._keep is not None:
             self._keep = self.key_of(self.rows[index])
         elif self._asked is not None:
@@ -504,7 +503,7 @@ class PagedList(ttk.Frame):
         return "break"
 
     def scroll(self, action: str, amount: str, unit: str = "") -> None:
-        """The scrollbar was moved: what Tk says of it."""
+        """Scroll as Tk's scrollbar asks, with the arguments of its command."""
         if self.total is None:
             return
         if action == "moveto":
@@ -538,21 +537,20 @@ def _done(action: Callable[[], object]) -> str:
 _TAG = "chosen"
 
 
-class RowMarks:
-    """The rows of ``page`` that are chosen, in the order in which they were; they stay chosen whatever
-    page they are on.
+class RowSelection:
+    """The chosen rows of a list, in the order in which they were chosen, on whatever page they are.
 
-    Shift with the arrows goes on choosing, Ctrl with the arrows moves without, Ctrl+Space chooses the row or not,
-    Escape none; with the mouse Shift and Ctrl as everywhere.
+    Shift with an arrow extends the choice, Ctrl with an arrow moves without choosing, Ctrl+Space chooses the row or
+    drops it, and Escape drops all. With the mouse, Shift and Ctrl work as usual.
 
-    ``changed(count)`` is called after each change, ``all_wanted()`` on Ctrl+A.
+    ``changed(count)`` is called after each change, ``choose_all()`` on Ctrl+A.
     """
 
     def __init__(
         self,
         page: PagedList,
         changed: Callable[[int], object],
-        all_wanted: Callable[[], object],
+        choose_all: Callable[[], object],
     ) -> None:
         self._page, self._key_of, self._changed = page, page.key_of, changed
         self._rows: dict[object, Row] = {}
@@ -560,7 +558,7 @@ class RowMarks:
         page.drawn = self._show_tags
         tree = page.tree
         own = f"Marks{tree}"
-        # In front of the list's own keys, which move and open.
+        # Before the list's own bindings, which move and open.
         tree.bindtags((own, *tree.bindtags()))
         mac = str(tree.tk.call("tk", "windowingsystem")) == "aqua"
         for sequence, action in (
@@ -569,8 +567,8 @@ class RowMarks:
             ("<Control-Up>", lambda: page.in_turn(lambda: page.step(-1))),
             ("<Control-Down>", lambda: page.in_turn(lambda: page.step(1))),
             ("<Control-space>", lambda: page.once_there(self._toggle)),
-            ("<Command-a>" if mac else "<Control-a>", all_wanted),
-            ("<<SelectAll>>", all_wanted),
+            ("<Command-a>" if mac else "<Control-a>", choose_all),
+            ("<<SelectAll>>", choose_all),
         ):
             tree.bind_class(own, sequence, lambda _event, action=action: _done(action))  # type: ignore[misc]
         tree.bind_class(own, "<Escape>", lambda _event: self._escape())
@@ -612,7 +610,7 @@ class RowMarks:
             self._page.step(steps, lambda: self._choose_next(left))
 
     def _choose_next(self, left: Row) -> None:
-        """The keyboard has gone to the next row: it is chosen too; back on one that is, the row ``left`` isn't."""
+        """Choose the row to which the keyboard has moved; if it was chosen already, drop the row ``left``."""
         row = self._page.selected
         if row is None:
             return

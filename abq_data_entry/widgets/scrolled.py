@@ -1,4 +1,4 @@
-"""Room for widgets that may need more than the window has: further lines, scrollbars where needed, the wheel."""
+"""Space for widgets that may need more than the window has: line wrapping, scrollbars that hide, the wheel."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..themes import TK_9, Look
 from .focus import focused_widget
 
 
-def lines_of(widths: Sequence[int], room: int) -> list[int]:
-    """How many pieces of these widths stand in each line: as many as fit, and one at least."""
+def pieces_per_line(widths: Sequence[int], room: int) -> list[int]:
+    """Return how many pieces of these widths go into each line of ``room`` pixels: as many as fit, at least one."""
     counts: list[int] = []
     left = 0
     for width in widths:
@@ -27,9 +27,10 @@ def lines_of(widths: Sequence[int], room: int) -> list[int]:
 
 
 class Flow(ttk.Frame):
-    """Make the pieces with it as their parent, then :meth:`add` them in their order.
+    """Arranges pieces in lines, as a paragraph arranges words.
 
-    ``overflow``: over which widget, itself or one around it, words of a piece may go on to the right.
+    Create the pieces with it as their parent, then :meth:`add` them in order. ``overflow`` is the widget (the flow or
+    one around it) over which the text of a piece may extend to the right.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Flow(ttk.Frame):
     ) -> None:
         super().__init__(parent, style=style)
         self.overflow: tk.Misc = self if overflow is None else overflow
-        # Made before the pieces, which lie over them.
+        # Created before the pieces, so that the pieces are drawn over them.
         self._lines = [ttk.Frame(self, style=style) for _ in range(most)]
         for row, line in enumerate(self._lines):
             line.grid(row=row, column=0, sticky="w")
@@ -45,19 +46,19 @@ class Flow(ttk.Frame):
         self._counts: list[int] = []
 
     def add(self, piece: tk.Widget, gap: int, above: int = 0) -> None:
-        """Put a piece at the end of the first line, with a gap behind it, and one above: lines of them don't touch."""
+        """Add a piece, with ``gap`` pixels after it and ``above`` pixels between it and the line above."""
         place = len(self._pieces)
         piece.grid(in_=self._lines[0], row=0, column=place, sticky="nw", padx=(0, gap), pady=(above, 0))
         self._pieces.append(piece)
         self._counts = [len(self._pieces)]
 
     def clear(self) -> None:
-        """Forget the pieces; whoever made them destroys them."""
+        """Forget the pieces; the caller destroys them."""
         self._pieces, self._counts = [], []
 
     def fit(self, room: int) -> bool:
-        """Arrange the pieces for this width; whether anything has changed."""
-        counts = lines_of([occupied_width(each) for each in self._pieces], room)
+        """Arrange the pieces for a width of ``room`` pixels; return whether anything has changed."""
+        counts = pieces_per_line([occupied_width(each) for each in self._pieces], room)
         if counts == self._counts:
             return False
         self._counts = counts
@@ -66,12 +67,12 @@ class Flow(ttk.Frame):
             for column in range(count):
                 next(pieces).grid(in_=line, row=0, column=column)
         for line in self._lines[len(counts) :]:
-            line.configure(height=1)  # an empty frame keeps its last size until it is told otherwise
+            line.configure(height=1)  # an empty frame would keep its last size
         return True
 
 
 def occupied_width(piece: tk.Widget) -> int:
-    """How wide a piece of a grid is together with the gaps beside it, as they are scaled now."""
+    """Return the width of a widget in a grid in pixels, with the gaps beside it, at the present scaling."""
     padding = piece.grid_info()["padx"]
     return piece.winfo_reqwidth() + (padding[0] + padding[1] if isinstance(padding, tuple) else 2 * int(padding))
 
@@ -85,15 +86,15 @@ _OF_A_WHEEL = re.compile(r"MouseWheel|TouchpadScroll|\bButton(Press)?-[4-7]\b")
 _SHIFT = 0x0001
 
 Scroll = Callable[[tk.Event, int], object]
-"""Called with the event and how many lines to go: below 0 up."""
+"""Called with the event and the number of lines to scroll; negative: up."""
 
 
 class Wheel:
-    """The one place for the wheel of a mouse and for two fingers on a touchpad. Bind it once for a widget or for a tag.
+    """Scrolls by mouse wheel and touchpad on all platforms. Create it once for a widget or for a bind tag.
 
-    Tk 8.6 sends Button-4 and Button-5 on X11, MouseWheel elsewhere (on macOS in small numbers). Tk 9 sends MouseWheel
-    everywhere, 120 a notch and less for fine wheels, and TouchpadScroll in dots for Apple's touchpads. All of it
-    becomes whole lines here; what is less than a line is kept for the next event.
+    Tk 8.6 sends Button-4 and Button-5 on X11, MouseWheel elsewhere (on macOS with small numbers). Tk 9 sends MouseWheel
+    everywhere, 120 for a notch and less for fine wheels, and TouchpadScroll in pixels for Apple's touchpads. All of
+    these become whole lines here; the rest is kept for the next event.
     """
 
     def __init__(
@@ -104,9 +105,9 @@ class Wheel:
         tag: str = "",
         across: Callable[[int], object] | None = None,
     ) -> None:
-        """Let the wheel over ``widget``, or over all that have the bind tag ``tag``, go ``lines`` lines a notch.
+        """Scroll ``lines`` lines for each notch over ``widget``, or over all widgets with the bind tag ``tag``.
 
-        ``across`` is called with dots to the right (below 0: left), for a wheel with Shift and for touchpads.
+        ``across`` is called with pixels to the right (negative: left), for a wheel with Shift and for touchpads.
         """
         self._scroll, self._across = scroll, across
         self._lines = lines
@@ -127,11 +128,11 @@ class Wheel:
             bind("<TouchpadScroll>", self.touched)
 
     def turned(self, event: tk.Event) -> object:
-        """A wheel was turned: ``event.delta`` is above 0 away from the user."""
+        """Handle a turn of the wheel; ``event.delta`` is positive if it was turned away from the user."""
         return self._turned(event, event.delta / (1 if self._aqua_units else NOTCH))
 
     def touched(self, event: tk.Event) -> object:
-        """Two fingers moved: ``event.delta`` holds dots across in its upper 16 bits, and down in its lower ones."""
+        """Handle two fingers; the upper 16 bits of ``event.delta`` are pixels across, the lower ones pixels down."""
         across, down = dots(event.delta)
         if across and self._across is not None:
             self._across(-across)
@@ -145,15 +146,15 @@ class Wheel:
 
     def _go(self, event: tk.Event, lines: float) -> object:
         if (lines < 0) is not (self._left < 0):
-            self._left = 0.0  # the other way: what was left of this way is forgotten
-        self._left = round(self._left + lines, 6)  # twelve twelfths are one
+            self._left = 0.0  # the direction has changed: the rest of the old one is dropped
+        self._left = round(self._left + lines, 6)  # rounded, so that twelve twelfths of a line are one
         whole = int(self._left)
         self._left -= whole
         return self._scroll(event, whole) if whole else "break"
 
 
 def dots(delta: int) -> tuple[int, int]:
-    """The dots across and down of what TouchpadScroll carries, as Tk's own ``tk::PreciseScrollDeltas`` reads them."""
+    """Return the pixels across and down of a TouchpadScroll event, as Tk's ``tk::PreciseScrollDeltas`` reads them."""
     high, low = (delta >> 16) & 0xFFFF, delta & 0xFFFF
     return _signed(high), _signed(low)
 
@@ -163,19 +164,19 @@ def _signed(word: int) -> int:
 
 
 def ignore_wheel(widget: tk.Misc, class_name: str) -> None:
-    """Take the wheel from all widgets of a class, such as the lists that would choose another value."""
+    """Remove the wheel bindings of a widget class, such as that of lists, where they would choose another value."""
     for sequence in widget.bind_class(class_name):
-        if _OF_A_WHEEL.search(sequence):  # with Shift, Option or Control held down too
+        if _OF_A_WHEEL.search(sequence):  # also those with Shift, Option or Control
             widget.unbind_class(class_name, sequence)
 
 
 class AutoHideScrollbar(ttk.Scrollbar):
-    """To be placed once, with ``grid`` or :meth:`take_width_only`; then it comes and goes by itself."""
+    """A scrollbar that hides while everything is visible. Place it once, with ``grid`` or :meth:`take_width_only`."""
 
     _room: ttk.Frame | None = None
 
     def set(self, first: float | str, last: float | str) -> None:
-        """What part is in sight, from 0 to 1, as Tk tells it."""
+        """Set the visible part, from 0 to 1, as Tk reports it."""
         super().set(first, last)
         parts = (self,) if self._room is None else (self._room, self)
         for each in parts:
@@ -187,7 +188,7 @@ class AutoHideScrollbar(ttk.Scrollbar):
             self._room.configure(width=self.winfo_reqwidth())
 
     def take_width_only(self, parent: tk.Misc, **place: Any) -> None:
-        """Place it with ``grid`` so that it asks for no height: one with arrows would be higher than two lines."""
+        """Place it with ``grid`` so that it needs no height: a bar with arrows would be higher than two lines."""
         self._room = ttk.Frame(parent, height=1)
         self._room.grid(sticky="ns", **place)
         self._room.grid_propagate(False)
@@ -202,9 +203,10 @@ _MARGIN = 8
 
 
 class Scrolled(ttk.Frame):
-    """Make a widget with ``inside`` as its parent, then hand it to :meth:`hold`. ``inside`` may be there before.
+    """Scrolls a widget that needs more space than there is.
 
-    It gets ``<<NeedsChanged>>`` when the content needs another size, also where it is given the same as before.
+    Create the widget with ``inside`` as its parent, then pass it to :meth:`hold`. ``inside`` may be an existing canvas.
+    The event ``<<NeedsChanged>>`` is sent when the content needs another size, even if it gets the same as before.
     """
 
     def __init__(self, parent: tk.Misc, inside: tk.Canvas | None = None) -> None:
@@ -222,24 +224,24 @@ class Scrolled(ttk.Frame):
         self._sizes: tuple[int, ...] = ()
         self._needs = (0, 0)
         self._follows: dict[str, str] = {}
-        """What is called for a key and for the focus, by event, while something can be scrolled."""
+        """The bindings for keys and the focus, by event, that apply while something can be scrolled."""
 
     def hold(self, content: tk.Widget, fit: Callable[[int], bool] | None = None) -> None:
-        """Show ``content``, as large as the room or as it needs, whichever is more.
+        """Show ``content`` as large as the space there is, or as it needs, whichever is more.
 
-        ``fit(width)`` arranges it for a width, if it can, and tells whether anything has changed.
+        ``fit(width)`` arranges it for a width in pixels, and returns whether anything has changed.
         """
         self._content = content
         self._fit = fit
         self._item = self.inside.create_window(0, 0, window=content, anchor="nw")
-        # By a script: Tk needn't put together an event, and tkinter its object, for each frame of a large form.
+        # A Tcl script, so that tkinter makes no event object for each of the many frames of a large form.
         arrange_soon = self.register(self._arrange_soon)
         self.bind("<Configure>", arrange_soon)
-        # Tk shows the content again only with the next expose: whoever wants the focus in it can't wait for that.
+        # Otherwise Tk would show the content only with the next expose event, too late for a widget that gets focus.
         self.inside.bind("<Map>", lambda _event: self.inside.itemconfigure(self._item, state="normal"))
-        # Whatever makes the content need more room (a font, an error in words) moves or sizes a part of it.
+        # Whatever makes the content need more space (a font, an error message) moves or resizes a part of it.
         tag = f"inside-{self}"
-        # By a tag of their own: Tk tells the size and the focus of each widget to that widget alone.
+        # Each part gets a bind tag, because Tk reports the size and the focus of a widget only to that widget.
         for each in with_all_inside(content):
             tags = (f"{tag}-frame",) if isinstance(each, ttk.Frame) else ()
             each.bindtags((*each.bindtags(), *tags, tag))
@@ -248,21 +250,21 @@ class Scrolled(ttk.Frame):
         for sequence, action in (("<FocusIn>", self._focused), ("<Key>", self._typed)):
             self.bind_class(tag, sequence, action)
             self._follows[sequence] = str(self.bind_class(tag, sequence))
-            self.bind_class(tag, sequence, "")  # until something is out of sight
+            self.bind_class(tag, sequence, "")  # nothing to do until something is out of sight
         self.wheel = Wheel(self, self._wheel, lines=1, tag=tag)
 
     def show_look(self, look: Look) -> None:
-        """The colours have changed."""
+        """Take the colours of the theme."""
         self.inside.configure(background=look.palette.surface)
 
     def arrange(self) -> None:
-        """Give the content its size, and show the scrollbars that this takes."""
+        """Give the content its size, and show the scrollbars that it needs."""
         self._arranging = False
         if not self.winfo_exists():
             return
         bar = self.down.winfo_reqwidth()
         if self._fit is not None and self.winfo_width() > 1 and self._fit(self.winfo_width() - bar):
-            self._content.update_idletasks()  # what it needs now is known only then
+            self._content.update_idletasks()  # the size that it needs is known only afterwards
         needs = width, height = self._content.winfo_reqwidth(), self._content.winfo_reqheight()
         self.inside.configure(width=width, height=height)
         if self.winfo_height() <= 1:  # not on the screen yet
@@ -293,9 +295,9 @@ class Scrolled(ttk.Frame):
             self.event_generate("<<NeedsChanged>>")
 
     def show_part(self, part: tk.Misc, is_placed: bool = False) -> None:
-        """Scroll as little as it takes to have all of ``part`` in sight; its beginning where it is too large.
+        """Scroll as little as possible to show all of ``part``, or its beginning if it is too large.
 
-        ``is_placed``: nothing has been arranged again since it was drawn.
+        ``is_placed``: the layout hasn't changed since ``part`` was drawn.
         """
         if not is_placed:
             self.update_idletasks()
@@ -327,7 +329,7 @@ class Scrolled(ttk.Frame):
             self.show_part(_with_its_words(event.widget))
 
     def _typed(self, event: tk.Event) -> None:
-        """A key for a field that was scrolled out of sight brings it back."""
+        """Scroll to the field that gets this key, if it is out of sight."""
         if not self.winfo_exists():  # the key has closed the dialog
             return
         if self.down.winfo_manager() and isinstance(event.widget, _FOCUSABLE):
@@ -344,13 +346,13 @@ class Scrolled(ttk.Frame):
 
 
 def _with_its_words(widget: tk.Misc) -> tk.Misc:
-    """A field with its label and the line below it, which are its parent's."""
+    """Return the frame that holds a field together with its label and the line below it."""
     return widget if isinstance(widget, ttk.Button) else widget.nametowidget(widget.winfo_parent())
 
 
 def with_all_inside(widget: tk.Misc) -> list[tk.Misc]:
-    """The widget and all that is inside it, as tkinter knows them: Tk isn't asked for those of each."""
+    """Return the widget and all widgets inside it, from tkinter's own records, without asking Tk for each."""
     found = [widget]
-    for each in found:  # which grows meanwhile
+    for each in found:  # the list grows while this runs
         found.extend(each.children.values())
     return found

@@ -1,9 +1,8 @@
-"""The bar at the foot of the window: what happened last, what runs, with progress and Cancel, the extracts of the last
-days; and the messages.
+"""The bar at the foot of the window: the last event, running jobs with progress and Cancel, the extracts of the last
+days, and the message bar.
 
-The message bar tells what came up in the background, without taking a key from whoever types. It has a line of its own,
-always, so that nothing moves when a message comes: the status bar keeps the height. In full the messages open above it,
-by F8 or a click.
+The message bar shows what happened in the background, without taking keys from the user. It always has a line of its
+own, so that nothing moves when a message comes. F8 or a click opens the messages in full above it.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import NamedTuple
 
-from .focus import focused_widget, give_focus, set_beside
-from .note_line import OneLine, Tooltip, shortened
+from .focus import exempt_from_leaving, focused_widget, give_focus
 from .scrolled import Flow
+from .text_lines import OneLine, Tooltip, shortened
 
 Action = Callable[[], object]
 DISMISS = "Dismiss"
 
 
 class Message(NamedTuple):
-    """``key`` names the subject: a later message of the same subject takes its place.
+    """A message. ``key`` names its subject: a later message of the same subject replaces it.
 
-    ``actions`` are (text, function) pairs, of which none happens by itself; ``None`` only puts the message away. One
-    that is ``until_resolved`` stays until its cause has gone, the others until somebody has done something about them.
+    ``actions`` are pairs of a button's text and its function; ``None`` as function only dismisses the message. A
+    message that is ``until_resolved`` stays until its cause has gone, any other one until a button is pressed.
     """
 
     key: str
@@ -39,15 +38,15 @@ class Message(NamedTuple):
 
     @property
     def buttons(self) -> tuple[tuple[str, Action | None], ...]:
-        """The actions, and a way to put the message away where none of them is one."""
+        """The actions, with one that dismisses the message if there is none."""
         names = tuple((DISMISS if text in ("OK", "Close") else text, action) for text, action in self.actions)
-        # Of several the last one changes nothing.
+        # The last one of several changes nothing, so it dismisses the message.
         complete = self.until_resolved or len(names) > 1 or names[-1:] == ((DISMISS, None),)
         return names if complete else (*names, (DISMISS, None))
 
     @property
     def line(self) -> str:
-        """The text and the beginning of the reason, for one line."""
+        """The text and the first line of the detail, in one line."""
         if not self.detail:
             return self.text
         end = "" if self.text.endswith((".", "?", "!", ":", "…")) else "."
@@ -57,12 +56,15 @@ class Message(NamedTuple):
 _MOST_LINES = 8
 _BORDER = 2  # pixels
 _MOST_BUTTONS = 12
-_GONE = "This is settled by now."
+_GONE = "This has been resolved."
 
 
 class MessagePanel(ttk.Frame):
-    """``press(message, action)`` is called for a button of the message, ``step(1 or -1)`` to see another one, and
-    ``leave()`` to go back to where one was."""
+    """Shows one message in full.
+
+    ``press(message, action)`` is called for a button of the message, ``step(1 or -1)`` to show another message, and
+    ``leave()`` to return to where the user was.
+    """
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class MessagePanel(ttk.Frame):
             self.bind(key, lambda _event, steps=steps: self._step(steps))  # type: ignore[misc]
         self.bind("<Escape>", lambda _event: self._leave())
         self._let_scroll(self)
-        set_beside(self)  # who reads a message hasn't left the field
+        exempt_from_leaving(self)  # reading a message doesn't count as leaving the field
         self.bind("<Configure>", lambda _event: self._fit())
 
     def show(self, message: Message, place: int, count: int) -> None:
@@ -100,7 +102,7 @@ class MessagePanel(ttk.Frame):
             give_focus(self.buttons.get(had, self))
 
     def show_gone(self) -> None:
-        """The message shown is settled: nothing is offered any more that could be pressed by mistake."""
+        """Say that the message shown is resolved, and remove its buttons, so that none is pressed by mistake."""
         if self.shown is not None:
             self.shown = None
             self._show_detail(_GONE)
@@ -109,7 +111,7 @@ class MessagePanel(ttk.Frame):
             self._fit()
 
     def recolour(self) -> None:
-        """The colours have changed."""
+        """Take the colours of the theme."""
         style = ttk.Style(self)
         background = style.lookup("Help.TFrame", "background") or style.lookup("TFrame", "background")
         self._detail.configure(background=background, foreground=style.lookup("TLabel", "foreground"))
@@ -150,17 +152,17 @@ class MessagePanel(ttk.Frame):
             button.bind(key, lambda event: event.widget.invoke())
         button.bind("<Escape>", lambda _event: self._leave())
         self._let_scroll(button)
-        set_beside(button)
+        exempt_from_leaving(button)
         self.buttons[text] = button
         self._flow.add(button, 8, 2)
 
     def _let_scroll(self, widget: tk.Misc) -> None:
-        """By the keys of whoever has the focus: the text itself never has it."""
+        """Bind the paging keys to ``widget``, because the text itself never gets the focus."""
         for key, pages in (("<Prior>", -1), ("<Next>", 1)):
             widget.bind(key, lambda _event, pages=pages: self._detail.yview_scroll(pages, "pages"))  # type: ignore[misc]
 
     def _fit(self) -> None:
-        around = self.winfo_pixels(str(self.tk.splitlist(self.cget("padding"))[0]))  # grows with the letters
+        around = self.winfo_pixels(str(self.tk.splitlist(self.cget("padding"))[0]))  # grows with the font
         width = max(200, self.winfo_width() - 2 * (around + _BORDER))
         self._text.configure(wraplength=width)
         self._flow.grid(row=2, column=0, sticky="w", pady=(12, 0))
@@ -171,27 +173,27 @@ class MessagePanel(ttk.Frame):
         self._detail.configure(height=min(_MOST_LINES, lines))
 
 
-UNREAD_SECONDS = 0.5  # a button that came under the mouse a moment ago wasn't meant
-_LEAST_TEXT = 24  # digits of room below which the text has the line for itself
+UNREAD_SECONDS = 0.5  # a click so soon after a button has appeared was meant for something else
+_LEAST_TEXT = 24  # digits; with less space for the text, the buttons are hidden
 _GAP = 8
 
 
 class MessageBar(ttk.Frame):
-    """Holds the messages, the newest first. ``elsewhere()`` gives the focus to somebody when nobody had it."""
+    """Holds the messages, the newest first. ``elsewhere()`` moves the focus on if no widget had it before."""
 
     def __init__(self, parent: tk.Misc, elsewhere: Callable[[], object]) -> None:
         super().__init__(parent, style="Bar.TFrame")
         self.columnconfigure(0, weight=1)
         self._elsewhere = elsewhere
         self.messages: tuple[Message, ...] = ()
-        """All that stand, the newest first."""
+        """All present messages, the newest first."""
         self.offered: list[ttk.Button] = []
-        self._buttons: Sequence[tuple[str, Action | None]] = ()  # what these do
+        self._buttons: Sequence[tuple[str, Action | None]] = ()  # the actions of `offered`
         self._offer: Message | None = None
         self._since = 0.0
         self._came_from: tk.Misc | None = None
         self._open = False
-        self._guest: tk.Widget | None = None
+        self._overlay: tk.Widget | None = None
         self.label = ttk.Label(self, style="Warning.Bar.TLabel", anchor="w")
         self.label.grid(row=0, column=0, sticky="ew")
         self.label.bind("<Button-1>", lambda _event: self.enter())
@@ -200,18 +202,20 @@ class MessageBar(ttk.Frame):
         self.more_button.grid_remove()
         self.panel = MessagePanel(self.winfo_toplevel(), self._press, self._step, self.leave)
         self.bind("<Configure>", lambda _event: self._show())
-        # A script: while nothing is shown in full, no focus that moves is told to anybody.
+        # A Tcl script, so that Python is called for a move of the focus only while a message is shown in full.
         moved = f"+if {{[winfo ismapped {self.panel}]}} {{{self.register(self._focus_moved)} %W}}"
         self.tk.call("bind", self.winfo_toplevel(), "<FocusIn>", moved)
         self._show()
 
-    def lend_room(self, guest: tk.Widget) -> None:
-        """``guest`` is placed over the line while it is shown: it says what concerns the keys typed a moment ago. How
-        many messages there are stays beside it."""
-        self._guest = guest
+    def set_overlay(self, overlay: tk.Widget) -> None:
+        """Set the widget that is placed over the line while it has something to show.
 
-    def guest_changed(self) -> None:
-        """The guest has come or gone."""
+        It shows keys typed ahead, which concern the user more. The number of messages stays visible beside it.
+        """
+        self._overlay = overlay
+
+    def overlay_changed(self) -> None:
+        """Adapt the line after the overlay has been shown or hidden."""
         self._show()
 
     # -- what it holds ----------------------------------------------------------------------------------
@@ -222,11 +226,11 @@ class MessageBar(ttk.Frame):
         return self._open
 
     def text_of(self, key: str) -> str:
-        """What is said about a subject; empty where nothing is."""
+        """Return the text of the message about a subject; empty if there is none."""
         return next((each.text for each in self.messages if each.key == key), "")
 
     def tell(self, message: Message) -> None:
-        """Show the message; one about the same subject goes. What stays until it is resolved keeps its place."""
+        """Show the message in place of one about the same subject; an ``until_resolved`` one keeps its position."""
         place = next((at for at, each in enumerate(self.messages) if each.key == message.key), None)
         stays = place is not None and self.messages[place].until_resolved and message.until_resolved
         others = [each for each in self.messages if each.key != message.key]
@@ -234,7 +238,7 @@ class MessageBar(ttk.Frame):
         self.messages = tuple(others)
         shown = self.panel.shown
         if self._open and shown is not None and shown.key == message.key:
-            # Another button in the place of the one that is about to be pressed would be pressed by mistake.
+            # Only with the same buttons: the user may be about to press one, and would press another by mistake.
             if [text for text, _ in shown.buttons] == [text for text, _ in message.buttons]:
                 self._show_in_full(message)
             else:
@@ -242,7 +246,7 @@ class MessageBar(ttk.Frame):
         self._show()
 
     def settle(self, key: str) -> None:
-        """There is nothing to tell about this subject any more."""
+        """Remove the message about this subject, if there is one."""
         left = tuple(each for each in self.messages if each.key != key)
         if len(left) == len(self.messages):
             return
@@ -254,7 +258,7 @@ class MessageBar(ttk.Frame):
     # -- keys and mouse ---------------------------------------------------------------------------------
 
     def toggle(self) -> bool:
-        """F8: to the newest message, or back to where one was; False if there is none."""
+        """Go to the newest message, or back to where the user was (F8); return False if there is no message."""
         if self._open:
             self.leave()
             return True
@@ -262,7 +266,7 @@ class MessageBar(ttk.Frame):
         return self._open
 
     def enter(self) -> None:
-        """Show the newest message in full and go to it: on its text, not on a button."""
+        """Show the newest message in full, with the focus on its text, not on a button."""
         if not self.messages:
             return
         if not self._open:
@@ -270,12 +274,12 @@ class MessageBar(ttk.Frame):
         self.panel.place(in_=self, relx=0, rely=1, anchor="sw", relwidth=1)
         self.panel.lift()
         self._show_in_full(self.messages[0])
-        give_focus(self.panel)  # before it counts as open: drawing it may find the focus still elsewhere
+        give_focus(self.panel)  # before `_open` is set: while it is drawn, the focus may still be on another widget
         self._open = True
-        self.update_idletasks()  # the next key may be Tab, and goes to what is on the screen
+        self.update_idletasks()  # the next key may be Tab, which skips buttons that aren't drawn yet
 
     def leave(self) -> None:
-        """Close what is shown in full; the focus goes back to where it was."""
+        """Close the message shown in full; the focus goes back to where it was."""
         if not self._open:
             return
         self._open = False
@@ -288,7 +292,7 @@ class MessageBar(ttk.Frame):
         self._came_from = None
 
     def press(self, name: str) -> None:
-        """Press the button of that name of the newest message that has one."""
+        """Press the button with that text, of the newest message that has one."""
         for message in self.messages:
             for text, action in message.buttons:
                 if text == name:
@@ -327,7 +331,7 @@ class MessageBar(ttk.Frame):
             self.leave()
 
     def _show(self) -> None:
-        """Bring the line up to date: the newest message, its buttons where there is room, and how many more."""
+        """Update the line: the newest message, its buttons if there is space, and the number of messages."""
         count = len(self.messages)
         newest = self.messages[0] if count else None
         self.more_button.configure(text=f"{count} messages (F8)" if count > 1 else "More (F8)")
@@ -342,9 +346,9 @@ class MessageBar(ttk.Frame):
             self._offer_buttons(buttons)
         self._offer = newest
         font = nametofont("TkDefaultFont", self)
-        if self._guest is not None and self._guest.winfo_manager():
+        if self._overlay is not None and self._overlay.winfo_manager():
             self.more_button.configure(text=f"{count} message{'s' * (count != 1)} (F8)" if count else "")
-            self._guest.place_configure(width=-(self.more_button.winfo_reqwidth() + _GAP) if count else 0)
+            self._overlay.place_configure(width=-(self.more_button.winfo_reqwidth() + _GAP) if count else 0)
         room = self.winfo_width() - self.more_button.winfo_reqwidth() - 2 * _GAP
         taken = sum(each.winfo_reqwidth() + _GAP for each in self.offered)
         roomy = room - taken >= _LEAST_TEXT * font.measure("0")
@@ -375,32 +379,35 @@ Commands = Sequence[tuple[str, Callable[[datetime.date], object]]]
 
 
 class ShownDay(NamedTuple):
-    """``state`` in a word or two, whether all of the day is ``out``, whether it is ``today``, and more in ``words``."""
+    """The extract of a day: ``state`` in a word or two, whether all is ``delivered``, ``details`` for the tooltip.
+
+    ``today``: whether the day is today.
+    """
 
     date: datetime.date
     state: str
-    out: bool
+    delivered: bool
     today: bool
-    words: str
+    details: str
 
     @property
     def mark(self) -> str:
-        """A day that is over and isn't out is told from today, which has time."""
-        return "✓" if self.out else "○" if self.today else "✗"
+        """✓ if delivered, ✗ if not, and ○ for today, whose extract has time."""
+        return "✓" if self.delivered else "○" if self.today else "✗"
 
 
 class ExtractRow(ttk.Frame):
-    """A button a day. Left and Right go along, Enter or a click opens the day's commands, Escape leaves.
+    """A row of buttons, one for each day. Left and Right move, Enter or a click opens the day's menu, Escape leaves.
 
-    Each day has its mark; words stand with those that aren't out and the latest that is, where there is room for them
-    (:meth:`fit`). ``leave()`` gives the focus back.
+    Each day shows a symbol. If there is space (:meth:`fit`), the days that aren't delivered, and the latest that is,
+    show their state too. ``leave()`` gives the focus back.
     """
 
     def __init__(self, parent: tk.Misc, leave: Callable[[], object]) -> None:
         super().__init__(parent, style="Bar.TFrame")
         self._leave = leave
         self.commands: Commands = ()
-        """What can be done with the extract of a day: texts, and what they call with the date."""
+        """The commands for the extract of a day: pairs of a text and a function of the date."""
         self._days: tuple[ShownDay, ...] = ()
         self._room = 0
         self._title = ttk.Label(self, text="Extracts", style="Bar.TLabel")
@@ -408,24 +415,24 @@ class ExtractRow(ttk.Frame):
 
     @property
     def days(self) -> tuple[ShownDay, ...]:
-        """What is shown."""
+        """The days shown."""
         return self._days
 
     @property
     def texts(self) -> list[str]:
-        """What the buttons say."""
+        """The texts of the buttons."""
         return [str(each.cget("text")) for each in self.buttons]
 
     def offer(self, commands: Commands) -> None:
-        """What can be done with a day."""
+        """Set the commands for a day."""
         self.commands = commands
 
     def show(self, days: Sequence[ShownDay]) -> None:
-        """Show these days, the earliest first; none: nothing."""
+        """Show these days, the earliest first."""
         if tuple(days) == self._days:
             return
         self._days = tuple(days)
-        # The buttons stay, so that the one that has the focus keeps it.
+        # Buttons are reused, so that the one with the focus keeps it.
         while len(self.buttons) < len(days):
             self._add_button(len(self.buttons))
         while len(self.buttons) > len(days):
@@ -434,15 +441,15 @@ class ExtractRow(ttk.Frame):
         self._write()
 
     def fit(self, room: int) -> None:
-        """Show words as far as they fit into that many pixels; the marks always stand there."""
+        """Show as many states as fit into ``room`` pixels; the symbols are always shown."""
         if room != self._room:
             self._room = room
             self._write()
 
     def focus_set(self) -> None:
-        """Put the focus on the first day that isn't out, else on the last one."""
+        """Put the focus on the first day that isn't delivered, else on the last one."""
         if self.buttons:
-            waiting = [number for number, each in enumerate(self._days) if not each.out]
+            waiting = [number for number, each in enumerate(self._days) if not each.delivered]
             self.buttons[waiting[0] if waiting else -1].focus_set()
 
     def open_commands(self, number: int) -> None:
@@ -469,16 +476,16 @@ class ExtractRow(ttk.Frame):
         self.buttons.append(button)
 
     def _write(self) -> None:
-        latest_out = next((each for each in reversed(self._days) if each.out), None)
+        latest_out = next((each for each in reversed(self._days) if each.delivered), None)
         with_words = [
-            [each for each in self._days if not each.out or each is latest_out],
-            [each for each in self._days if not each.out and not each.today],
+            [each for each in self._days if not each.delivered or each is latest_out],
+            [each for each in self._days if not each.delivered and not each.today],
             [],
         ]
         texts = next(each for each in map(self._texts, with_words) if self._fits(each) or each == self._texts([]))
         for button, day, text in zip(self.buttons, self._days, texts, strict=True):
-            button.configure(text=text, style="Quiet.TButton" if day.out or day.today else "Due.TButton")
-            button.tip.text = f"{day.date}: {day.words}."  # type: ignore[attr-defined]
+            button.configure(text=text, style="Quiet.TButton" if day.delivered or day.today else "Due.TButton")
+            button.tip.text = f"{day.date}: {day.details}."  # type: ignore[attr-defined]
 
     def _texts(self, with_words: Sequence[ShownDay]) -> list[str]:
         names = ["today" if each.today else f"{each.date:%a} {each.date.day}" for each in self._days]
@@ -504,13 +511,13 @@ def _done(action: Callable[[], object]) -> str:
 
 DATABASE, BACKUP = "database", "backup"
 REFRESH_MS = 250  # a text that changes more often can't be read
-ROOMY = 90  # digits that a bar is wide in which a line may say all it knows
+ROOMY = 90  # digits; in a bar of this width a line shows all details
 
 
 class RunningLine(ttk.Frame):
-    """One running job: its name, how far it is where the size is known, and Cancel.
+    """One running job: its name, its progress if the size is known, and Cancel.
 
-    While it is ``roomy`` it says bytes, rate and time left beside the bar, else the percentage only.
+    If it is ``roomy``, it shows bytes, rate and time left beside the progress bar, else only the percentage.
     """
 
     def __init__(self, parent: tk.Misc, name: str, cancel: Callable[[], object]) -> None:
@@ -527,14 +534,14 @@ class RunningLine(ttk.Frame):
         self.number = ttk.Label(self, text="", width=6, style="Bar.TLabel", anchor="e")
         self.button = ttk.Button(self, text="Cancel", style="Quiet.TButton", command=self._cancelled, takefocus=1)
         self._cancel = cancel
-        # What grows and shrinks stands at the left: the bar and Cancel stay where they are.
+        # The texts, whose width changes, are at the left, so that the bar and Cancel don't move.
         for column, widget in enumerate((self._label, self.detail, self._bar, self.number, self.button)):
             widget.grid(row=0, column=column, padx=(8 if column else 0, 0))
         self.detail.grid_remove()
         self._bar.start(40)
 
     def show_progress(self, done: int, total: int) -> None:
-        """Show ``done`` of ``total`` bytes; ``total`` 0: the size isn't known."""
+        """Show ``done`` of ``total`` bytes; a ``total`` of 0 means that the size isn't known."""
         self._progress.note(done, total)
         percent = self._progress.percent
         if percent is None:
@@ -549,7 +556,7 @@ class RunningLine(ttk.Frame):
             self._refresh()
 
     def show_rows(self, done: int, total: int) -> None:
-        """Show ``done`` of ``total`` rows; ``total`` 0: how many there will be isn't known."""
+        """Show ``done`` of ``total`` rows; a ``total`` of 0 means that their number isn't known."""
         self._label.configure(text=f"{self.job_name}: {done:,} rows…")
         if total:
             self._bar.stop()
@@ -557,7 +564,7 @@ class RunningLine(ttk.Frame):
             self.number.configure(text=f"{100 * done // total} %")
 
     def destroy(self) -> None:
-        """The job has ended: so do its timers."""
+        """Destroy the line and stop its timers."""
         self._bar.stop()
         if self._timer:
             self.after_cancel(self._timer)
@@ -565,7 +572,7 @@ class RunningLine(ttk.Frame):
         super().destroy()
 
     def _refresh(self) -> None:
-        """Say how it goes, also while nothing moves."""
+        """Update rate and time left, also while no data moves."""
         self._timer = self.after(REFRESH_MS, self._refresh)
         text = self._progress.text
         self.detail.configure(text=text)
@@ -581,10 +588,10 @@ class RunningLine(ttk.Frame):
 
 
 class StatusBar(ttk.Frame):
-    """Shows the variable ``status``, the ``extracts`` of the last days and a :class:`RunningLine` a job; above them
-    ``messages``, the message bar.
+    """Shows the variable ``status``, the ``extracts`` of the last days and a :class:`RunningLine` for each job; above
+    them ``messages``, the message bar.
 
-    ``elsewhere()`` gives the focus to somebody when nobody had it before the messages.
+    ``elsewhere()`` moves the focus on when the messages are left and no widget had it before.
     """
 
     def __init__(
@@ -602,7 +609,7 @@ class StatusBar(ttk.Frame):
         self._connection.grid(row=1, column=2, padx=(12, 0))
         self.jobs = ttk.Frame(self, style="Bar.TFrame")
         self.jobs.grid(row=1, column=3)
-        self._one_button = ttk.Button(self, style="Quiet.TButton")  # never shown: both lines are as high as it
+        self._one_button = ttk.Button(self, style="Quiet.TButton")  # never shown: its height is that of both lines
         self._keep_height()
         self.winfo_toplevel().bind("<<LookChanged>>", lambda _event: self._keep_height(), add=True)
         self.bind("<Configure>", lambda _event: self._share_room())
@@ -615,18 +622,20 @@ class StatusBar(ttk.Frame):
         return line
 
     def remove_job(self, line: RunningLine) -> None:
-        """The job has ended."""
+        """Remove the line of a job that has ended."""
         line.destroy()
         self._share_room()
         if not self.jobs.winfo_children():
-            # An empty frame keeps its last size until it is told otherwise.
+            # An empty frame would keep its last size.
             self.jobs.configure(width=1)
 
     def show_trouble(
         self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = (), subject: str = DATABASE
     ) -> None:
-        """Say in the message bar what is wrong with the database, or the daily backup, with a button a remedy; an empty
-        text when all is well."""
+        """Say in the message bar what is wrong with the database or the daily backup, with a button for each remedy.
+
+        An empty text removes the message.
+        """
         if text:
             self.messages.tell(Message(subject, text, actions=tuple(actions), until_resolved=True))
         else:
@@ -634,26 +643,26 @@ class StatusBar(ttk.Frame):
 
     @property
     def backup_trouble(self) -> str:
-        """What :meth:`show_trouble` says of the daily backup."""
+        """What :meth:`show_trouble` says about the daily backup."""
         return self.messages.text_of(BACKUP)
 
     @property
     def trouble(self) -> str:
-        """What :meth:`show_trouble` says of the database."""
+        """What :meth:`show_trouble` says about the database."""
         return self.messages.text_of(DATABASE)
 
     def show_connection(self, text: str, warning: bool = False) -> None:
-        """Say how the database is doing; an empty text when all is well."""
+        """Show the state of the connection to the database; an empty text if all is well."""
         self._connection.configure(text=text, style="Warning.Bar.TLabel" if warning else "Bar.TLabel")
 
     def _keep_height(self) -> None:
-        """What comes and goes in these lines moves nothing above them."""
+        """Fix the height of these lines, so that nothing above them moves."""
         self.rowconfigure((0, 1), minsize=self._one_button.winfo_reqheight())
 
     def _share_room(self) -> None:
         lines = [each for each in self.jobs.winfo_children() if isinstance(each, RunningLine)]
         width = self.winfo_width() / nametofont("TkDefaultFont", self).measure("0")
-        # The status is what is read now: the row of days leaves it the larger part.
+        # The status is read more often, so the row of days leaves it the larger part.
         self.extracts.fit(round(self.winfo_width() * (0.3 if lines else 0.55)))
         for each in lines:
             each.roomy = len(lines) == 1 and width >= ROOMY

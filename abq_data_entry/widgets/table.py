@@ -1,4 +1,4 @@
-"""Lists of rows: a table, and one whose rows change while it is shown."""
+"""Tables of rows: a plain one, and one whose rows change while it is shown."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from tkinter import ttk
 from tkinter.font import nametofont
 
 from .focus import is_held, watch_enter
-from .note_line import Tooltip
+from .text_lines import Tooltip
 from .scrolled import AutoHideScrollbar
 
-_FRAME = 8  # the pixels of a list's frame, which no column has
-_BESIDE_CELL = 10  # those beside a cell's text
-_LEAST = 4  # digits: narrower, no column can be dragged
+_FRAME = 8  # pixels of the frame around the columns
+_BESIDE_CELL = 10  # pixels beside the text of a cell
+_LEAST = 4  # digits; a column can't be dragged to be narrower
 _LONGEST_TIP = 600
 
 
 class Table(ttk.Frame):
-    """``columns`` are pairs of a heading and its usual width in digits; ``roomy``, or the last one, takes what room is
-    left.
+    """A table. ``columns`` are pairs of a heading and its usual width in digits.
 
-    A column is as wide as its longest text, where there is room; where there isn't, it is no wider than that. Where
-    ``roomy`` would have less than half of its width, the columns of ``spare`` are left out, the first of them first.
-    What is cut off all the same is in a tooltip, and a column can be dragged. ``tree`` is the list itself, for rows,
-    events and the selection.
+    A column is as wide as its longest text if there is space, else as wide as usual. The column ``roomy``, by default
+    the last one, takes the space that is left. If that is less than half of its width, the columns in ``spare`` are
+    hidden, in their order. A text that is cut off is in a tooltip, and columns can be dragged. ``tree`` is the
+    Treeview, for rows, events and the selection.
     """
 
     def __init__(
@@ -45,11 +44,11 @@ class Table(ttk.Frame):
         names = list(self._widths)
         self._roomy = names[-1] if roomy is None else roomy
         if self._roomy in spare:
-            raise ValueError(f"{self._roomy} takes what room is left, so it is never left out")
+            raise ValueError(f"{self._roomy} takes the space that is left, so it can't be in spare")
         self.tree = ttk.Treeview(self, columns=names, show="headings", height=height)
         self.tree.configure(selectmode=selectmode)  # type: ignore[call-overload]
         self._needs: dict[str, int] = {}  # the widest text of each column, in pixels
-        self._given: dict[str, int] = {}  # else somebody has dragged it
+        self._given: dict[str, int] = {}  # as set here; another width means that the user has dragged the column
         digit = nametofont("TkDefaultFont", self).measure("0")
         for name, digits in columns:
             self.tree.heading(name, text=name, anchor="w")
@@ -122,7 +121,7 @@ class Table(ttk.Frame):
             self.tree.configure(displaycolumns=displayed)
         for name in shown:
             self._give(name, widths[name])
-        # Tk gives a column what room is left only where the list grows, not where another column goes.
+        # Tk stretches a column only when the table grows, not when another column is hidden.
         room = width - _FRAME - sum(int(self.tree.column(each, "width")) for each in shown)
         self.tree.column(self._roomy, width=max(least, room))
 
@@ -133,14 +132,14 @@ class Table(ttk.Frame):
 
 
 SLICE_SECONDS = 0.004
-"""How long the window may do nothing but change rows."""
+"""Seconds for which the window may be busy changing rows."""
 _PAUSE_MS = 1
 
 Cells = Sequence[str]
 
 
 class LiveList(Table):
-    """Its rows are those of :meth:`show`, in its order."""
+    """A table whose rows can be replaced by :meth:`show` while the user works with it."""
 
     def __init__(self, parent: tk.Misc, columns: Sequence[tuple[str, int]], spare: Sequence[str] = ()) -> None:
         super().__init__(parent, columns, spare)
@@ -149,13 +148,13 @@ class LiveList(Table):
         self._timer = ""
 
     def show(self, rows: Mapping[str, Cells]) -> None:
-        """Show these rows, cells by identifier. Takes the place of what an earlier call hasn't shown yet."""
+        """Show these rows (cells by identifier), in this order. Rows of an earlier call not shown yet are dropped."""
         self._changes = self._apply(rows)
         if not self._timer:
             self._go_on()
 
     def on_enter(self, act: Callable[[], object]) -> None:
-        """Call it for Enter on a line; not for one that is held down, as it may have answered a dialog before."""
+        """Call ``act`` for Enter on a row; not if it is held down, because that Enter may have closed a dialog."""
         watch_enter(self)
 
         def entered(event: tk.Event) -> object:
@@ -171,7 +170,7 @@ class LiveList(Table):
 
     @property
     def chosen(self) -> str | None:
-        """The identifier of the row that is selected."""
+        """The identifier of the selected row; ``None`` if there is none."""
         selected = self.tree.selection()
         return str(selected[0]) if selected else None
 
@@ -182,7 +181,7 @@ class LiveList(Table):
         self.tree.see(identifier)
 
     def destroy(self) -> None:
-        """Its timer ends with it."""
+        """Destroy the table and stop its timer."""
         if self._timer:
             self.after_cancel(self._timer)
             self._timer = ""
@@ -200,8 +199,8 @@ class LiveList(Table):
             self.choose(self.tree.get_children()[0])
 
     def _apply(self, rows: Mapping[str, Cells]) -> Iterator[None]:
-        """Yields after each row that was changed, so that the rest may wait."""
-        # Only what differs: a list refilled each second would lose its place and its selection.
+        """Apply the changes, yielding after each row, so that the caller can pause."""
+        # Only what differs, because a table refilled each second would lose its scroll position and its selection.
         for gone in [each for each in self._shown if each not in rows]:
             self.tree.delete(gone)
             del self._shown[gone]

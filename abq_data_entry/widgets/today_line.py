@@ -1,4 +1,4 @@
-"""One quiet line: how the day stands. A click opens more; what doesn't fit is left out from its end."""
+"""One line with the state of the day. A click opens the details; parts that don't fit are left out from the end."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
 
-from .note_line import Tooltip, measure_in
+from .text_lines import Tooltip, measure_in
 
 _BETWEEN = "   ·   "
 
 
 class TodayLine(ttk.Frame):
-    """`opened()`: somebody wants to see more."""
+    """`on_click()` is called when the user wants the details."""
 
-    def __init__(self, parent: tk.Misc, opened: Callable[[], object]) -> None:
+    def __init__(self, parent: tk.Misc, on_click: Callable[[], object]) -> None:
         super().__init__(parent, style="Bar.TFrame", padding=(8, 0), width=1)
         self.columnconfigure(0, weight=1)
         self.parts: tuple[str, ...] = ()
-        self.button = ttk.Button(self, style="Quiet.TButton", command=opened, takefocus=0)
+        self.button = ttk.Button(self, style="Quiet.TButton", command=on_click, takefocus=0)
         self.button.grid(row=0, column=0, sticky="w")
         self._tip = Tooltip(self.button)
         self.bind("<Configure>", lambda _event: self._arrange())
 
     def show(self, parts: Sequence[str]) -> None:
-        """Show these words, the most important ones first."""
+        """Show these parts, the most important one first."""
         if tuple(parts) != self.parts:
             self.parts = tuple(parts)
             self._arrange()

@@ -1,6 +1,6 @@
-"""What a selection of X holds, asked of its owner by libxcb on a connection of its own, in a time that the caller sets.
+"""Reads an X selection from its owner with libxcb, on a separate connection, within a time that the caller sets.
 
-Loaded with the first paste: `ctypes` would cost every start some milliseconds.
+Loaded with the first paste, because importing `ctypes` would slow each start by some milliseconds.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ _ANY_TYPE = 0
 _SELECTION_NOTIFY, _PROPERTY_NOTIFY = 31, 28
 _NEW_VALUE = 0
 _PROPERTY_CHANGES = 1 << 22
-_EVENT_MASK_VALUE = 1 << 11  # in the list of a window's values: what it wants to hear of
+_EVENT_MASK_VALUE = 1 << 11  # XCB_CW_EVENT_MASK: the value is the mask of events that the window wants
 _INPUT_ONLY = 2
-_READ_UNITS = 1 << 16  # of four bytes, in one answer of the server
+_READ_UNITS = 1 << 16  # units of four bytes to read in one reply
 MOST_BYTES = 16 * 1024 * 1024
-_FORMS = (("UTF8_STRING", "utf-8"), ("STRING", "latin-1"))  # asked for in this order
+_FORMS = (("UTF8_STRING", "utf-8"), ("STRING", "latin-1"))  # targets and their encodings, tried in this order
 
 
 class NoAnswer(Exception):
@@ -30,7 +30,7 @@ class Unavailable(Exception):
 
 
 class OwnedHere(Exception):
-    """The selection is our own program's."""
+    """Our own program owns the selection."""
 
 
 class _Cookie(ctypes.Structure):
@@ -56,8 +56,8 @@ class _OwnerReply(ctypes.Structure):
 
 
 class _Setup(ctypes.Structure):
-    """The beginning of what the server says of itself: of the number of a window, the bits outside the mask are the
-    same for all windows of a program."""
+    """The beginning of the connection setup. The bits of a window's number outside the resource mask are the same for
+    all windows of one client."""
 
     _fields_ = (("before", ctypes.c_uint32 * 4), ("resource_id_mask", ctypes.c_uint32))
 
@@ -71,7 +71,7 @@ class _PropertyReply(ctypes.Structure):
 
 
 class _Event(ctypes.Structure):
-    """The events that matter here, of which each word stands at a place of its own."""
+    """An event as a sequence of 32-bit words, which fits all events used here."""
 
     _fields_ = (
         ("response_type", ctypes.c_uint8), ("pad0", ctypes.c_uint8), ("sequence", ctypes.c_uint16),
@@ -113,10 +113,10 @@ _CALLS: dict[str, tuple[object, Sequence[object]]] = {
 
 
 def text_of(selection: str, timeout: float, display: str = "", window: int = 0) -> str:
-    """The text of ``selection`` (``CLIPBOARD``, ``PRIMARY``); empty where nobody owns it or it holds no text.
+    """Return the text of ``selection`` (``CLIPBOARD``, ``PRIMARY``); empty if nobody owns it or it holds no text.
 
-    Waits ``timeout`` seconds at most. ``window`` is the number of one of our own. Raises :class:`NoAnswer`,
-    :class:`OwnedHere`, and :class:`Unavailable` where X can't be asked.
+    Waits ``timeout`` seconds at most. ``window`` is the number of one of our own windows. Raises :class:`NoAnswer`,
+    :class:`OwnedHere`, and :class:`Unavailable` if X can't be asked.
     """
     connection = _Connection(display)
     try:
@@ -131,10 +131,10 @@ def text_of(selection: str, timeout: float, display: str = "", window: int = 0) 
         connection.close()
 
 
-# Tk waits up to five seconds for each form it asks for, and the window with it; here the caller says how long. libxcb
-# is what Tk's own libX11 stands on: it is there wherever there is a window, and made for threads.
+# Not read through Tk, which blocks the window up to five seconds for each target; here the caller sets the time.
+# libX11, which Tk uses, is built on libxcb: so libxcb is there wherever there is a window. It can be used on threads.
 class _Connection:
-    """A connection to the display with a window nobody sees, to which the owner hands its text."""
+    """A connection to the display with an invisible window, to which the owner sends its text."""
 
     def __init__(self, display: str) -> None:
         try:
@@ -152,11 +152,11 @@ class _Connection:
             raise
 
     def close(self) -> None:
-        """End the connection; the window goes with it."""
+        """Close the connection, which also destroys the window."""
         self._xcb.xcb_disconnect(self._at)
 
     def refuse_own(self, selection: str, window: int) -> None:
-        """Raise :class:`OwnedHere` where the owner is of the same program as ``window``."""
+        """Raise :class:`OwnedHere` if the owner belongs to the same program as ``window``."""
         cookie = self._xcb.xcb_get_selection_owner(self._at, self._atom(selection))
         reply = self._xcb.xcb_get_selection_owner_reply(self._at, cookie, None)
         if not reply:
@@ -169,7 +169,7 @@ class _Connection:
             raise OwnedHere
 
     def ask(self, selection: str, form: str, until: float) -> bytes | None:
-        """The selection in one ``form``; ``None`` where nobody owns it, or its owner hasn't that form."""
+        """Return the selection in one ``form``; ``None`` if nobody owns it, or its owner doesn't offer that form."""
         self._xcb.xcb_convert_selection(
             self._at, self._window, self._atom(selection), self._atom(form), self._property, 0
         )
@@ -177,13 +177,13 @@ class _Connection:
             kind, words = self._event(until)
             if kind == _SELECTION_NOTIFY:
                 break
-        if not words[4]:  # the property it was handed to
+        if not words[4]:  # the property with the text; 0 if the owner refused
             return None
         whole, data = self._read()
         return data if whole else self._parts(until)
 
     def _parts(self, until: float) -> bytes:
-        # Long texts come in parts: each is there when the property has a new value, an empty one is the end.
+        # Long texts come in parts (INCR): each new value of the property is a part, and an empty one is the end.
         found = b""
         while True:
             kind, words = self._event(until)
@@ -195,8 +195,7 @@ class _Connection:
                 return found
 
     def _read(self) -> tuple[bool, bytes]:
-        """What stands in the property, which is deleted by that; and whether it is the whole, not the word that it
-        comes in parts."""
+        """Read and delete the property; return its value, and whether it is the whole text (else it comes in parts)."""
         data, place = b"", 0
         while True:
             cookie = self._xcb.xcb_get_property(
@@ -217,7 +216,7 @@ class _Connection:
                 self._free(reply)
 
     def _event(self, until: float) -> tuple[int, list[int]]:
-        """The next event: its kind and its words; what isn't known is skipped by the caller."""
+        """Return the kind and the words of the next event; the caller skips those that it doesn't know."""
         self._xcb.xcb_flush(self._at)
         while True:
             event = self._xcb.xcb_poll_for_event(self._at)
@@ -255,7 +254,7 @@ class _Connection:
 
 
 def _library() -> tuple[ctypes.CDLL, Callable[[object], object]]:
-    # By its fixed name: looking for a library starts a compiler on some machines.
+    # By its fixed name, because `ctypes.util.find_library` runs a compiler on some machines.
     xcb = ctypes.CDLL("libxcb.so.1")
     for name, (result, arguments) in _CALLS.items():
         call = getattr(xcb, name)

@@ -25,7 +25,7 @@ Owners = Callable[[str], Owner]
 def root(display: str) -> Iterator[tk.Tk]:
     """A bare window, in which Tk's own pastes have been taught."""
     root = tk.Tk()
-    clipboard.teach_tk(root)
+    clipboard.replace_tk_paste(root)
     root.deiconify()
     root.wait_visibility()
     yield root

@@ -57,10 +57,10 @@ def test_what_is_shown_of_a_day() -> None:
     assert shown(day(YESTERDAY, 3, OUTDATED), TODAY).state == "changed since"
     assert shown(day(YESTERDAY, 3, SentExtract(waits=True)), TODAY).state == "waits"
     out = shown(day(TODAY, 3, OUT), TODAY)
-    assert out.state.startswith("sent ") and (out.out, out.today, out.mark) == (True, True, "✓")
+    assert out.state.startswith("sent ") and (out.delivered, out.today, out.mark) == (True, True, "✓")
     assert last_days(TODAY)[-1] == TODAY and len(last_days(TODAY)) == 8
     both = ExtractDay(YESTERDAY, 3, {"rest": OUT}, ("ftp", "rest"))
-    assert shown(both, TODAY).state == "not sent" and "FTP: not sent; REST: sent" in shown(both, TODAY).words
+    assert shown(both, TODAY).state == "not sent" and "FTP: not sent; REST: sent" in shown(both, TODAY).details
 
 
 def delivered(stored: SQLModel, date: datetime.date, kind: str = "rest", state: str = "delivered") -> None:
@@ -195,7 +195,7 @@ def test_the_row_of_the_last_days_is_reached_and_used_by_keys(window: Window, st
     window.until(lambda: "✓" in texts(window)[0], "the one that is out")
     assert "✗ not sent" in texts(window)[1] and texts(window)[2] == "today ○ not sent"
     extracts = window.app.status_bar.extracts
-    assert "REST: sent" in extracts.days[0].words
+    assert "REST: sent" in extracts.days[0].details
     window.press("ctrl+shift+e")
     window.until(lambda: window.app.focus_get() is extracts.buttons[1], "the first that isn't out")
     window.press("Right", "Right", "Left", "Left")

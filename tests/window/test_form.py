@@ -67,7 +67,7 @@ def test_an_error_appears_when_the_focus_leaves_and_goes_when_mended(window: Win
     window.begin_check()
     window.type(".\t")
     assert window.error(F.HUMIDITY) == ". isn't a number"
-    assert "✗" in str(window.app.form.inputs[F.HUMIDITY].note.label.cget("text"))
+    assert "✗" in str(window.app.form.inputs[F.HUMIDITY].line_below.label.cget("text"))
     window.press("shift+Tab")
     window.type("24")
     assert window.error(F.HUMIDITY) == ""
@@ -204,11 +204,11 @@ def test_previous_readings_stand_beside_the_fields(window: Window, stored: SQLMo
     window.fill(Date="2026-11-02")
     window.begin_check()
     each = window.app.form.inputs[F.HUMIDITY]
-    assert each.note.label.cget("text") == "was 23.90"
-    assert each.note.tooltip.text == "Recorded on 2026-11-01 at 8:00"
+    assert each.line_below.label.cget("text") == "was 23.90"
+    assert each.line_below.tooltip.text == "Recorded on 2026-11-01 at 8:00"
     window.app.navigation.go_to_plot(2)
     window.until(lambda: window.text(F.PLOT) == "2", "plot 2")
-    assert each.note.label.cget("text") == ""
+    assert each.line_below.label.cget("text") == ""
 
 
 def test_a_check_that_couldnt_be_looked_up_is_looked_up_again_after_a_save(window: Window) -> None:

@@ -24,9 +24,9 @@ from abq_data_entry.themes.desktop import DesktopPreference
 from abq_data_entry.views.check_panel import DateQuestion, TechnicianQuestion
 from abq_data_entry.views.form_content import Entering
 from abq_data_entry.views.side_window import SideWindow
-from abq_data_entry.widgets.note_line import fitted
-from abq_data_entry.widgets.scrolled import lines_of
+from abq_data_entry.widgets.scrolled import pieces_per_line
 from abq_data_entry.widgets.status_bar import Message
+from abq_data_entry.widgets.text_lines import fitted
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 
@@ -403,7 +403,7 @@ def test_the_form_takes_its_first_arrangement_again(window: Window) -> None:
     ],
 )
 def test_pieces_flow_into_lines(widths: list[int], room: int, expected: list[int]) -> None:
-    assert lines_of(widths, room) == expected
+    assert pieces_per_line(widths, room) == expected
 
 
 def test_control_n_goes_from_the_list_back_to_what_was_being_typed(window: Window) -> None:
@@ -527,7 +527,7 @@ def test_a_question_has_a_place_beside_another_one(window: Window) -> None:
 def test_words_below_a_field_take_one_line_or_two_and_the_rest_is_in_the_tooltip(window: Window) -> None:
     for size, lines in ((LARGE, 1), (SMALL, 2)):
         window.resize(size)
-        note = window.app.form.inputs[F.HUMIDITY].note
+        note = window.app.form.inputs[F.HUMIDITY].line_below
         window.app.form.inputs[F.HUMIDITY].show_error(SENTENCE)
         window.settle()
         shown = str(note.label.cget("text"))
@@ -543,10 +543,10 @@ def test_the_head_uses_the_room_beside_a_narrow_field(window: Window) -> None:
     inputs = window.app.form.inputs
     inputs[F.LAB].show_error("Z isn't one of A, B, C, D or E")
     window.settle()
-    assert inputs[F.LAB].note.label.cget("text") == "✗ Z isn't one of A, B, C, D or E"
+    assert inputs[F.LAB].line_below.label.cget("text") == "✗ Z isn't one of A, B, C, D or E"
     inputs[F.TECHNICIAN].show_error("Kelly isn't one of J Simms, L Taniff, P Taylor or Q Murphy")
     window.settle()
-    lab, technician = inputs[F.LAB].note.label, inputs[F.TECHNICIAN].note.label
+    lab, technician = inputs[F.LAB].line_below.label, inputs[F.TECHNICIAN].line_below.label
     assert lab.winfo_rootx() + lab.winfo_width() <= technician.winfo_rootx()
     assert str(lab.cget("text")).endswith("…") and "Q Murphy" in str(technician.cget("text"))
 

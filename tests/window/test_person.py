@@ -71,7 +71,7 @@ def test_a_save_without_a_confirmed_person_stops_at_technician(begun: Window, st
     begun.app.form.inputs[F.HUMIDITY].focus_set()
     begun.type(VALUES)
     assert begun.focus == F.TECHNICIAN and not begun.app.form.saving
-    assert "Who are you?" in str(begun.app.form.inputs[F.TECHNICIAN].note.label.cget("text"))
+    assert "Who are you?" in str(begun.app.form.inputs[F.TECHNICIAN].line_below.label.cget("text"))
     begun.type("q\n")
     assert begun.focus == F.MEDIAN_HEIGHT  # where the save was stopped
     begun.press("Return")

@@ -38,7 +38,7 @@ def paste(window: Window, name: str, text: str) -> None:
 
 
 def note(window: Window, name: str) -> str:
-    return str(window.app.form.inputs[name].note.label.cget("text"))
+    return str(window.app.form.inputs[name].line_below.label.cget("text"))
 
 
 MARKED = [

@@ -1,4 +1,4 @@
-"""Words on a place that is kept for them: nothing moves when they come or go; what doesn't fit is in a tooltip."""
+"""Text in a reserved place, so that nothing moves when it appears or goes; what doesn't fit is in a tooltip."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ DELAY_MS = 500
 
 
 class Tooltip:
-    """Shows ``text`` after the mouse rested on ``widget`` for half a second; an empty text shows nothing.
+    """Shows ``text`` after the mouse has rested on ``widget`` for half a second; an empty text shows nothing.
 
-    It stands below the widget; ``at_pointer``, for a large one: below the mouse.
+    It appears below the widget, or with ``at_pointer``, for a large widget, below the mouse.
     """
 
     def __init__(self, widget: tk.Widget, text: str = "", at_pointer: bool = False) -> None:
@@ -27,7 +27,7 @@ class Tooltip:
             widget.bind(event, self._hide, add=True)
 
     def point_at(self, text: str) -> None:
-        """Another part of the widget is below the mouse: show its text, after the usual rest."""
+        """Use this text for the part of the widget now below the mouse; it shows after another half second."""
         if text != self.text:
             self.text = text
             self._arrange()
@@ -62,12 +62,12 @@ class Tooltip:
 
 
 def shortened(text: str, width: int, measure: Callable[[str], int]) -> str:
-    """``text`` on one line of ``width`` pixels at most; ``measure`` tells how wide a text is."""
+    """Return ``text`` cut to one line of ``width`` pixels at most; ``measure`` returns the width of a text."""
     line = " ".join(text.split()) if "\n" in text else text
     if measure(line) <= width:
         return line
     low, high = 0, len(line)
-    while low < high:  # the most characters that fit
+    while low < high:  # binary search for the most characters that fit
         middle = (low + high + 1) // 2
         if measure(f"{line[:middle].rstrip()}…") <= width:
             low = middle
@@ -77,11 +77,11 @@ def shortened(text: str, width: int, measure: Callable[[str], int]) -> str:
 
 
 FONT = "AbqSmall"
-_GAP = 12  # before the next field's words
+_GAP = 12  # pixels before the text of the next field
 
 
 def fitted(text: str, measure: Callable[[str], int], width: int, lines: int) -> str:
-    """``text`` in at most that number of lines of that width in pixels; what doesn't fit ends with an ellipsis."""
+    """Return ``text`` in at most ``lines`` lines of ``width`` pixels; if it is cut, it ends with an ellipsis."""
     if measure(text) <= width:
         return text
     done: list[str] = []
@@ -91,35 +91,35 @@ def fitted(text: str, measure: Callable[[str], int], width: int, lines: int) -> 
         while count < len(rest) and measure(" ".join(rest[: count + 1])) <= width:
             count += 1
         if len(done) == lines - 1:
-            count = len(rest)  # the last line takes all that is left
+            count = len(rest)  # the last line takes the whole rest, and is cut below
         line, rest = " ".join(rest[:count]), rest[count:]
         done.append(line if measure(line) <= width else shortened(line, width, measure))
     return "\n".join(done)
 
 
 def measure_in(font: str, widget: tk.Misc) -> Callable[[str], int]:
-    """What tells how wide a text is in that font, in pixels; while the window is closed, in any font."""
+    """Return a function that measures a text in that font, in pixels; in some font once the window is closed."""
     return partial(widget.tk.call, "font", "measure", font, "-displayof", str(widget))
 
 
-class NoteLine:
-    """Words below the field ``below``, that begin at its left side, or end at the right side of ``aligned_with``.
+class LineBelow:
+    """The line below the field ``below``. Its text is aligned left, or right with ``aligned_with``.
 
-    They may go on over the free place to the right, within ``within``, as far as the next of ``others()`` that has
-    words. What doesn't fit is cut, and stands in the tooltip.
+    A text aligned left may extend over free space to the right, within ``within``, up to the next of ``others()`` that
+    has a text. What doesn't fit is cut; the tooltip has the whole text.
     """
 
     def __init__(self, below: ttk.Frame, within: tk.Misc, aligned_with: tk.Misc) -> None:
-        self.others: Callable[[], Iterable[NoteLine]] = lambda: ()
+        self.others: Callable[[], Iterable[LineBelow]] = lambda: ()
         self.within, self._aligned_with = within, aligned_with
-        self.room = ttk.Label(below, style="Note.TLabel")  # its empty lines keep the place
+        self.room = ttk.Label(below, style="Note.TLabel")  # its empty lines reserve the place
         self.label = ttk.Label(within, style="Note.TLabel", justify="left")
         self.tooltip = Tooltip(self.label)
         self._text, self._when, self._right, self._lines = "", "", False, 1
-        self.room.bind("<Configure>", self.room.register(self._arrange))  # a script: no event is put together
+        self.room.bind("<Configure>", self.room.register(self._arrange))  # a Tcl script: tkinter makes no event object
 
     def reserve(self, lines: int) -> bool:
-        """Keep the place for that number of lines; return whether it has changed."""
+        """Reserve that number of lines; return whether it has changed."""
         if lines == self._lines:
             return False
         self._lines = lines
@@ -129,18 +129,18 @@ class NoteLine:
 
     @property
     def text(self) -> str:
-        """All the words."""
+        """The whole text."""
         return self._text
 
     def show(self, text: str, style: str, when: str = "", right: bool = False) -> None:
-        """Show these words; ``when`` is their tooltip, ``right`` tells at which side they stand."""
+        """Show this text; ``when`` is its tooltip, ``right`` aligns it right."""
         if (text, style, when, right) == (self._text, str(self.label.cget("style")), self._when, self._right):
             return
         came_or_went = bool(text) != bool(self._text)
         self._text, self._when, self._right = text, when, right
         self.label.configure(style=style)
         self._arrange()
-        # Words to the left may go on over the place of these, or not any more.
+        # A text to the left may now extend over this place, or no longer.
         if came_or_went:
             for other in self.others():
                 if other is not self and other.within is self.within:
@@ -176,15 +176,15 @@ class NoteLine:
 
 
 class OneLine(ttk.Frame):
-    """Words in one line that take the width that is there, and ask for none; what doesn't fit is in the tooltip."""
+    """A text in one line, cut to the width that is there; it never asks for more. The tooltip has the whole text."""
 
     def __init__(
         self, parent: tk.Misc, style: str, frame_style: str = "TFrame", words: tk.StringVar | None = None
     ) -> None:
-        """``words`` is a variable whose words are shown, now and whenever it changes."""
+        """``words``: a variable whose text is shown, now and whenever it changes."""
         super().__init__(parent, width=1, style=frame_style)
         self._words = words or tk.StringVar(self)
-        # Keeps the height of a line of this font, and gives way in the width.
+        # Keeps the frame as high as a line of this font, and takes no width.
         self._height = ttk.Label(self, style=style)
         self._height.grid(row=0, column=0, sticky="w")
         self.label = ttk.Label(self, style=style)
@@ -195,16 +195,16 @@ class OneLine(ttk.Frame):
 
     @property
     def text(self) -> str:
-        """All the words."""
+        """The whole text."""
         return self._words.get()
 
     def show(self, text: str) -> None:
-        """Show these words."""
+        """Show this text."""
         if text != self._words.get():
             self._words.set(text)
 
     def _arrange(self, *_event: object) -> None:
-        if not self.winfo_exists():  # the variable may be there for longer
+        if not self.winfo_exists():  # the variable may live longer than this widget
             return
         text, width = self._words.get(), self.winfo_width()
         font = str(ttk.Style(self).lookup(str(self.label.cget("style")), "font") or "TkDefaultFont")
