@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..views.administration import AdministrationCallbacks, AdministrationWindow, Places
+from ..views.administration import AdministrationCallbacks, AdministrationWindow, MasterData
 from ..views.side_window import brought_up
 from .messages import reason_of
 
@@ -31,15 +31,15 @@ def show_administration(
         return None
 
     def run(part: str, work: Callable[[], str]) -> None:
-        def done(result: tuple[str, Places, Any]) -> None:
-            said, places, choices = result
-            window.show_places(places, part, said)
+        def done(result: tuple[str, MasterData, Any]) -> None:
+            said, master_data, choices = result
+            window.show_master_data(master_data, part, said)
             show_choices(choices)
 
         def failed(error: BaseException) -> None:
             window.show_error(part, reason_of(error).replace("\n\n", " "))
 
-        jobs.submit("database", lambda: (work(), *_places(model)), done=done, failed=failed)
+        jobs.submit("database", lambda: (work(), *_master_data(model)), done=done, failed=failed)
 
     def add_technician(number: int, name: str) -> None:
         run("technician", lambda: _answer(model.add_technician(number, name), f"{name} added as {number}."))
@@ -98,7 +98,7 @@ def _save_plot(model: SQLModel, lab: str, plot: int, seed: str) -> str:
     return f"Plot {plot} of lab {lab}: {seed or 'no seed sample'}."
 
 
-def _places(model: SQLModel) -> tuple[Places, Any]:
+def _master_data(model: SQLModel) -> tuple[MasterData, Any]:
     technicians = model.query("SELECT id, name, retired FROM lab_techs ORDER BY id") or []
     choices = model.choices()
     labs = {
@@ -109,4 +109,4 @@ def _places(model: SQLModel) -> tuple[Places, Any]:
     retired: set[tuple[object, ...]] = {(int(str(row["id"])),) for row in technicians if row["retired"] is not None}
     retired |= {(lab,) for lab in choices.retired_labs}
     retired |= {(lab, plot) for lab, plots in choices.retired_plots.items() for plot in plots}
-    return Places(numbered, labs, retired), choices
+    return MasterData(numbered, labs, retired), choices

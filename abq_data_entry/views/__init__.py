@@ -1,4 +1,4 @@
-"""What the user sees: the record form, the record list, the dialogs. Events go up by callbacks, calls come down."""
+"""What the user sees: the record form, the record list and the dialogs. They report events by callbacks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The window stands before it has its list: importing the form doesn't wait for the list's modules.
+    # The window appears before its list: importing the form must not wait for the modules of the list.
     if name == "RecordList":
         from .record_list import RecordList
 

@@ -1,4 +1,4 @@
-"""A list that stays open beside the form, with what can be done with the chosen line: questions of QA, notes."""
+"""A list that stays open beside the form, with buttons for the chosen row: questions from QA, notes, messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .side_window import Head, Receipt, SideWindow
 
 @dataclass(frozen=True)
 class ActionRow:
-    """One line: its cells, what stands below the list, and what can be done with it (names of actions)."""
+    """One row: its cells, the text below the list while it is chosen, and the names of the actions allowed on it."""
 
     identifier: str
     cells: tuple[str, ...]
@@ -23,8 +23,8 @@ class ActionRow:
 
 
 class RowAction(NamedTuple):
-    """A button. ``letter`` is its key with Alt, the first of its name; without one it is Enter. ``why_not`` is said
-    where it can't be done."""
+    """A button. Its key is Alt with ``letter``, the first letter of its name; Enter if that is empty. ``why_not`` is
+    shown when it can't be used."""
 
     name: str
     letter: str
@@ -32,8 +32,8 @@ class RowAction(NamedTuple):
 
 
 class ListTexts(NamedTuple):
-    """The box that lists everything; what is said while the rows are looked up, where nothing is listed, and where
-    there is nothing at all."""
+    """The texts of a list: of the box that lists everything, while rows are fetched, if none is listed, and if there
+    are none at all."""
 
     everything: str
     fetching: str
@@ -42,18 +42,17 @@ class ListTexts(NamedTuple):
 
 
 class RowCallbacks(NamedTuple):
-    """What goes up: ``fetch(everything)`` has the rows looked up, ``act(name, identifier)`` does what a button says."""
+    """Callbacks: ``fetch(everything)`` fetches the rows, ``act(name, identifier)`` does what a button says."""
 
     fetch: Callable[[bool], object]
     act: Callable[[str, str], object]
 
 
 class ActionList(SideWindow):
-    """``others`` are buttons that need no line, with their keys like the others'. :meth:`show_rows` brings it up to
-    date.
+    """A list with actions. ``others`` are buttons that need no chosen row; their keys are Alt with the first letter.
 
-    ``opened(identifier)`` where a chosen line counts as read: it stands in full before somebody who has the keyboard in
-    the window.
+    :meth:`show_rows` updates the list. ``opened(identifier)`` is called when a chosen row counts as read: it is shown
+    in full, and the window has the keyboard focus.
     """
 
     def __init__(
@@ -97,22 +96,22 @@ class ActionList(SideWindow):
 
     @property
     def chosen_row(self) -> ActionRow | None:
-        """The chosen line."""
+        """The chosen row; ``None`` if there is none."""
         return self._rows.get(self.live_list.chosen or "")
 
     @property
     def allowed(self) -> frozenset[str]:
-        """What can be done with the chosen line: names of actions."""
+        """The names of the actions allowed on the chosen row."""
         row = self.chosen_row
         return frozenset() if row is None else row.allowed
 
     def refresh(self) -> None:
-        """Look the rows up again."""
+        """Fetch the rows again."""
         if self.winfo_exists():
             self._callbacks.fetch(bool(self.everything.get()))
 
     def show_rows(self, rows: Sequence[ActionRow], count: str, remark: str = "") -> None:
-        """Show these lines, how many they are in words, and a remark such as how old they are."""
+        """Show these rows, their number in words (``count``), and a remark such as how old they are."""
         if not self.winfo_exists():
             return
         self._message = self._texts.nothing_at_all if self.everything.get() else self._texts.nothing
@@ -120,12 +119,12 @@ class ActionList(SideWindow):
         said, self._remark = self._remark, remark
         self.live_list.show({row.identifier: row.cells for row in rows})
         self.count_label.configure(text=count)
-        if remark != said:  # else what was just done stays said
+        if remark != said:  # otherwise the line keeps saying what was just done
             self.say(remark)
         self.row_chosen()
 
     def show_problem(self, text: str) -> None:
-        """Nothing is known, and why."""
+        """Show why the rows couldn't be fetched, in place of them."""
         if self.winfo_exists():
             self._message, self._rows = text, {}
             self.live_list.show({})
@@ -133,7 +132,7 @@ class ActionList(SideWindow):
             self.show_chosen()
 
     def press(self, name: str) -> str:
-        """Do what the button of that name does, unless it is closed."""
+        """Do what the button of that name does, or say why it can't be done."""
         row = self.chosen_row
         if row is not None and name in row.allowed:
             self._callbacks.act(name, row.identifier)
@@ -143,24 +142,24 @@ class ActionList(SideWindow):
         return "break"
 
     def destroy(self) -> None:
-        """Close it; the form has the keyboard again."""
-        # Left to the garbage collector, a worker thread could be the one that calls Tk for it.
+        """Close the window; the form gets the focus back."""
+        # Dropped here, because a variable that the garbage collector drops on a worker thread would call Tk there.
         self.__dict__.pop("everything", None)
         super().destroy()
 
     def row_chosen(self) -> None:
-        """Another line is chosen, or says something else now; whoever has the keyboard here may read it now."""
+        """Show the chosen row after another one was chosen or it changed; with the focus here, it counts as read."""
         self.show_chosen()
         row = self.chosen_row
         if self._opened is not None and row is not None and str(self.tk.call("focus")).startswith(str(self)):
             self._opened(row.identifier)
 
     def detail_of(self, row: ActionRow) -> str:
-        """What stands below the list while that line is chosen."""
+        """Return the text below the list while that row is chosen."""
         return row.detail
 
     def show_chosen(self) -> None:
-        """Show what the chosen line says, and what can be done with it."""
+        """Show the text of the chosen row, and enable the actions allowed on it."""
         row = self.chosen_row
         self.detail.show(self.detail_of(row) if row is not None else "" if self._rows else self._message)
         for each in self._actions:

@@ -1,4 +1,4 @@
-"""The window in which a supervisor looks after technicians, labs, plots and the seed samples that grow there."""
+"""The window in which a supervisor manages technicians, labs, plots and the seed samples that grow there."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _LINES, _LEAST_LINES = 9, 3
 
 
 @dataclass(frozen=True)
-class Places:
-    """What is there now: technicians with their numbers, and each lab's plots with their seed samples.
+class MasterData:
+    """The present technicians (with their numbers) and labs, each with its plots and their seed samples.
 
     ``retired`` has the keys of those that aren't offered for new records: ``(number,)``, ``(lab,)``, ``(lab, plot)``.
     """
@@ -42,7 +42,7 @@ class Places:
 
 @dataclass(frozen=True)
 class AdministrationCallbacks:
-    """What goes up; the answers come by ``show_places`` and ``show_error`` of the window."""
+    """Callbacks of the window; the answers come by its methods ``show_master_data`` and ``show_error``."""
 
     fetch: Callable[[], object]
     add_technician: Callable[[int, str], object]
@@ -54,12 +54,12 @@ class AdministrationCallbacks:
 
 
 class AdministrationWindow(SideWindow):
-    """Technicians at the left, labs with their plots at the right; Enter in the last field of a line adds or saves."""
+    """Technicians at the left, labs with their plots at the right. Enter in the last field of a line adds or saves."""
 
     def __init__(self, parent: tk.Misc, callbacks: AdministrationCallbacks) -> None:
         super().__init__(parent, TITLE)
         self._callbacks = callbacks
-        self._places = Places((), {})
+        self._master_data = MasterData((), {})
         room = self.room
         room.columnconfigure(0, weight=1)
         room.rowconfigure(0, weight=1)
@@ -90,15 +90,15 @@ class AdministrationWindow(SideWindow):
         self._say("technician", "Looking up what is there…")
         callbacks.fetch()
 
-    def show_places(self, places: Places, part: str = "technician", done: str = "") -> None:
-        """Show what is there now; ``done`` says at ``part`` (technician, lab or plot) what was just changed."""
+    def show_master_data(self, master_data: MasterData, part: str = "technician", done: str = "") -> None:
+        """Show the present state; ``done`` says at ``part`` (technician, lab or plot) what was just changed."""
         if not self.winfo_exists():
             return
-        self._places = places
-        _fill(self.technicians, [(f"{number}", name, self._state(number)) for number, name in places.technicians])
-        labs = list(places.labs)
+        self._master_data = master_data
+        _fill(self.technicians, [(f"{number}", name, self._state(number)) for number, name in master_data.technicians])
+        labs = list(master_data.labs)
         self.lab.configure(values=labs)
-        if self.lab.get() not in places.labs and labs:
+        if self.lab.get() not in master_data.labs and labs:
             self.lab.set(labs[0])
         self._show_plots()
         self._say(part, f"✓ {done}" if done else "")
@@ -111,7 +111,7 @@ class AdministrationWindow(SideWindow):
             self.entries["number"].focus_set()
 
     def show_error(self, part: str, text: str) -> None:
-        """What was asked couldn't be done: all stays as it was typed."""
+        """Show at ``part`` why a command failed; everything stays as it was typed."""
         if self.winfo_exists():
             self._say(part, text, error=True)
 
@@ -126,7 +126,7 @@ class AdministrationWindow(SideWindow):
         line = self._make_line(part, 2)
         self._add_entry(line, 0, "Number", "number", 7)
         name = self._add_entry(line, 1, "Name", "name", _NAME_WIDTH, self._add_technician)
-        name.grid_configure(sticky="ew")  # it gives way where the window is narrow
+        name.grid_configure(sticky="ew")  # shrinks in a narrow window
         line.columnconfigure(3, weight=1)
         calls = {
             "Add": self._add_technician,
@@ -227,7 +227,7 @@ class AdministrationWindow(SideWindow):
         ttk.Label(line, text=label).grid(row=0, column=2 * position, padx=(0, 8))
         entry = ttk.Entry(line, width=width, font="TkTextFont")
         entry.grid(row=0, column=2 * position + 1, padx=(0, 12))
-        # Enter goes on; from the last one it does what the line is for.
+        # Enter goes to the next entry; in the last one, it runs the command of the line.
         leads = action if action is not None else lambda: _next(entry)
         for key in ("<Return>", "<KP_Enter>"):
             entry.bind(key, lambda _event: _done(leads))
@@ -239,7 +239,7 @@ class AdministrationWindow(SideWindow):
     def _add_buttons_below(
         self, part: ttk.Frame, row: int, kind: str, calls: Mapping[str, Callable[[], object]]
     ) -> None:
-        """Buttons in as many lines as the width makes necessary."""
+        """Add buttons, in as many lines as the width requires."""
         flow = Flow(part, len(calls))
         flow.grid(row=row, column=0, sticky="w", pady=(2, 0))
         for text, call in calls.items():
@@ -306,7 +306,7 @@ class AdministrationWindow(SideWindow):
         key = self._key(part)
         if key is not None:
             self._say(part, "Saving…")
-            # What the button says is what was meant.
+            # By the text of the button, because that is what the user has read.
             again = str(self.retire_buttons[part].cget("text")).startswith("Use")
             self._callbacks.retire(part, key, not again)
 
@@ -317,7 +317,7 @@ class AdministrationWindow(SideWindow):
             self._callbacks.remove(part, key)
 
     def _key(self, part: str) -> tuple[Any, ...] | None:
-        """The technician, lab or plot that is chosen or typed."""
+        """Return the key of the technician, lab or plot that is chosen or typed; ``None`` if it isn't valid."""
         if part == "lab":
             return (self.lab.get(),)
         if part == "plot":
@@ -327,10 +327,10 @@ class AdministrationWindow(SideWindow):
         return None if number is None else (number,)
 
     def _state(self, *key: object) -> str:
-        return "retired" if key in self._places.retired else ""
+        return "retired" if key in self._master_data.retired else ""
 
     def _name_buttons(self) -> None:
-        """What is retired can be used again by the same button."""
+        """Name the retire buttons: for something retired, the same button brings it back."""
         texts = {"technician": self.entries["number"].get().strip(), "plot": self.entries["plot"].get().strip()}
         number, plot = (int(text) if text.isascii() and text.isdecimal() else 0 for text in texts.values())
         keys: dict[str, tuple[object, ...]] = {
@@ -338,7 +338,7 @@ class AdministrationWindow(SideWindow):
         }  # fmt: skip
         for part, button in self.retire_buttons.items():
             what = "" if part == "technician" else f" {part.capitalize()}"
-            button.configure(text=f"Use{what} Again" if keys[part] in self._places.retired else f"Retire{what}")
+            button.configure(text=f"Use{what} Again" if keys[part] in self._master_data.retired else f"Retire{what}")
 
     def _technician_chosen(self) -> None:
         chosen = self.technicians.selection()
@@ -371,14 +371,14 @@ class AdministrationWindow(SideWindow):
 
     def _show_plots(self) -> None:
         lab = self.lab.get()
-        plots = self._places.labs.get(lab, {})
+        plots = self._master_data.labs.get(lab, {})
         _fill(self.plots, [(f"{plot}", seed, self._state(lab, plot)) for plot, seed in sorted(plots.items())])
         self._name_buttons()
 
     def _plot_chosen(self) -> None:
         chosen = self.plots.selection()
         self._name_buttons()
-        # Shown again after a save: what somebody is typing into the line stays.
+        # When the plots are shown again after a save, what is being typed into the line stays.
         if not chosen or chosen[0] == self.entries["plot"].get().strip():
             return
         self._say("plot", "")

@@ -1,4 +1,4 @@
-"""The alarms as a list: what somebody has to look after."""
+"""The list of alarms: what needs somebody's attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of a chart: points can be chosen by key and mouse, a part can be shown larger."""
+"""The picture of a chart: points can be chosen by key and mouse, and it can be zoomed and panned."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ if TYPE_CHECKING:
     from ..charts.drawing import Drawing, DrawnPoint, Limits, Panel
 
 _NEAR = 12  # pixels around a point that count as on it
-_DRAGGED = 6  # and from where on a press and release is no click
-_CLOSER = 0.6  # of what is shown stays shown by one step
-_STEP = 0.25  # of it are new by one step aside
+_DRAGGED = 6  # pixels; a mouse that has moved further is dragging, not clicking
+_CLOSER = 0.6  # the part of the view that is left after zooming in by one step
+_STEP = 0.25  # the part of the view by which one step pans
 _RESIZED_MS = 200
 _JUMPS = 10  # steps from the first point to the last by Page Down
 _COMMAND_STATE = 0x4 | 0x8 | 0x40000
 
 
 class ChartPicture(tk.Canvas):
-    """`wanted(limits)`: it shall be drawn with these; `told(words)`: what a point says; `chosen(point)`: open it.
+    """Shows a drawing. `redraw(limits)` asks for a new one, `say(words)` describes a point, `open_point(point)` opens.
 
-    ←, →, Page Up, Page Down, Home and End go along the points, Enter opens one. +, − and 0 show more or less, Shift
-    with an arrow goes aside; so do the wheel, and the mouse drawn over a part.
+    ←, →, Page Up, Page Down, Home and End go along the points, Enter opens one. +, − and 0 zoom, and Shift with an
+    arrow pans. The wheel zooms too, and dragging the mouse zooms to the part under it.
     """
 
     def __init__(
         self,
         parent: tk.Misc,
-        wanted: Callable[[Limits], object],
-        told: Callable[[str], object],
-        chosen: Callable[[DrawnPoint], object],
+        redraw: Callable[[Limits], object],
+        say: Callable[[str], object],
+        open_point: Callable[[DrawnPoint], object],
     ) -> None:
         super().__init__(parent, highlightthickness=2, borderwidth=0, takefocus=1, width=320, height=180)
-        self._wanted, self._told, self._chosen = wanted, told, chosen
+        self._redraw, self._say, self._open_point = redraw, say, open_point
         self.drawing: Drawing | None = None
         self.limits: Limits = {}
         self._image: tk.PhotoImage | None = None
@@ -48,18 +48,18 @@ class ChartPicture(tk.Canvas):
 
     @property
     def extent(self) -> tuple[int, int]:
-        """Of the picture, in pixels."""
+        """Width and height of the picture in pixels."""
         edge = 2 * int(str(self.cget("highlightthickness")))
         return max(240, self.winfo_width() - edge), max(150, self.winfo_height() - edge)
 
     @property
     def point(self) -> DrawnPoint | None:
-        """The point that is chosen."""
+        """The chosen point; ``None`` if there is none."""
         points = self.drawing.points if self.drawing is not None else ()
         return points[self._place] if 0 <= self._place < len(points) else None
 
     def show(self, drawing: Drawing) -> None:
-        """Show this picture; the chosen point stays chosen, where it is there."""
+        """Show this drawing; the chosen point stays chosen if the drawing has it."""
         before = self.point
         self.delete("all")
         self.drawing = drawing
@@ -71,7 +71,7 @@ class ChartPicture(tk.Canvas):
         self._mark()
 
     def recolour(self) -> None:
-        """The theme has changed."""
+        """Take the colours of the theme."""
         style = ttk.Style(self)
         ground = style.lookup("TFrame", "background")
         self.configure(
@@ -81,7 +81,7 @@ class ChartPicture(tk.Canvas):
         )
 
     def zoom(self, factor: float, at: tuple[float, float] | None = None) -> None:
-        """Show this part of what is shown, around a place in the picture, the chosen point, or the middle."""
+        """Show ``factor`` of the visible range, around ``at`` (pixels), else the chosen point, else the middle."""
         point = self.point
         place = at if at is not None else (point.x, point.y) if point is not None else None
         panel = self._panel_at(place)
@@ -94,7 +94,7 @@ class ChartPicture(tk.Canvas):
         self._ask(number, box, (left, top, left + width, top + height))
 
     def pan(self, across: int, up: int) -> None:
-        """Go aside."""
+        """Move the visible range by so many steps to the right and up."""
         point = self.point
         panel = self._panel_at((point.x, point.y) if point is not None else None)
         if panel is not None:
@@ -103,20 +103,20 @@ class ChartPicture(tk.Canvas):
             self._ask(number, box, (box.left + x, box.top + y, box.right + x, box.bottom + y))
 
     def show_all(self) -> None:
-        """Show all of it again."""
+        """Show the whole range again."""
         if self.limits:
             self.limits = {}
-            self._wanted({})
+            self._redraw({})
 
     def go(self, steps: int) -> None:
-        """Choose another point: so many further; from none the first, or the last."""
+        """Choose the point so many further; if none is chosen, begin before the first, or after the last."""
         count = len(self.drawing.points) if self.drawing is not None else 0
         if count:
             start = self._place if self._place >= 0 else (-1 if steps > 0 else count)
             self._choose(min(max(start + steps, 0), count - 1))
 
     def destroy(self) -> None:
-        """Its timers end with it, and its picture goes on this thread."""
+        """Destroy it, stop its timer, and drop the image on this thread, because that calls Tk."""
         if self._timer:
             self.after_cancel(self._timer)
             self._timer = ""
@@ -164,7 +164,7 @@ class ChartPicture(tk.Canvas):
 
     def _key_zoom(self, event: tk.Event, factor: float) -> str | None:
         if isinstance(event.state, int) and event.state & _COMMAND_STATE:
-            return None  # larger text, say
+            return None  # a command of the window, such as Larger Text
         return self._done(lambda: self.zoom(factor) if factor else self.show_all())
 
     def _press(self, event: tk.Event) -> None:
@@ -201,9 +201,9 @@ class ChartPicture(tk.Canvas):
     def _hover(self, event: tk.Event) -> None:
         place = self._nearest(event)
         if place is not None and self.drawing is not None:
-            self._told(self.drawing.points[place].words)
+            self._say(self.drawing.points[place].words)
         elif self.point is not None:
-            self._told(self.point.words)
+            self._say(self.point.words)
 
     def _nearest(self, event: tk.Event) -> int | None:
         points = self.drawing.points if self.drawing is not None else ()
@@ -221,7 +221,7 @@ class ChartPicture(tk.Canvas):
         self._mark()
         point = self.point
         if point is not None:
-            self._told(point.words)
+            self._say(point.words)
 
     def _mark(self) -> None:
         self.delete("mark")
@@ -233,10 +233,10 @@ class ChartPicture(tk.Canvas):
 
     def _open(self) -> None:
         if self.point is not None:
-            self._chosen(self.point)
+            self._open_point(self.point)
 
     def _panel_at(self, place: tuple[float, float] | None) -> tuple[int, Panel] | None:
-        """The panel there, else the first one; none where nothing can be shown larger."""
+        """Return the number of the panel at ``place``, else of the first one, and the panel; None if none can zoom."""
         panels = self.drawing.panels if self.drawing is not None else ()
         for number, box in enumerate(panels):
             if place and box.left <= place[0] <= box.right and box.top <= place[1] <= box.bottom:
@@ -255,7 +255,7 @@ class ChartPicture(tk.Canvas):
                 y0 + (box.bottom - top) * high,
             )
         }
-        self._wanted(self.limits)
+        self._redraw(self.limits)
 
     def _later(self) -> None:
         if self._timer:
@@ -265,4 +265,4 @@ class ChartPicture(tk.Canvas):
     def _resized(self) -> None:
         self._timer = ""
         if self.drawing is None or self.extent != (self.drawing.width, self.drawing.height):
-            self._wanted(self.limits)
+            self._redraw(self.limits)

@@ -1,4 +1,4 @@
-"""The window of charts: which one, of which records, its picture, and what can be done with it."""
+"""The window of charts: which chart, of which records, its picture, and the commands for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HINT = "←, → go from point to point, Enter opens the record; +, −, 0 zoom
 
 
 class ChartRequest(NamedTuple):
-    """What is to be drawn: `again`: read the records again."""
+    """What to draw, and how. `again`: read the records again."""
 
     choice: ChartChoice
     look: ChartLook
@@ -38,7 +38,7 @@ class ChartRequest(NamedTuple):
 
 
 class ChartCallbacks(NamedTuple):
-    """What goes up. `draw(request)` answers with `show_drawing` or `show_problem`, `copy` and `save` with `say`."""
+    """Callbacks. `draw(request)` answers by `show_drawing` or `show_problem`, `copy` and `save` by `say`."""
 
     draw: Callable[[ChartRequest], object]
     cancel: Callable[[], object]
@@ -48,7 +48,7 @@ class ChartCallbacks(NamedTuple):
 
 
 class ChartsWindow(SideWindow):
-    """Stays open beside the form. `lab`: which one is chosen first, empty: all."""
+    """Stays open beside the form. `lab` is chosen at first; empty: all labs."""
 
     def __init__(self, parent: tk.Misc, callbacks: ChartCallbacks, reader: DateReader, lab: str = "") -> None:
         super().__init__(parent, "Charts")
@@ -77,16 +77,16 @@ class ChartsWindow(SideWindow):
         self.show(self.boxes["chart"])
         self.bind("<<ThemeChanged>>", self._theme_changed, add=True)
 
-    # -- what is wanted ---------------------------------------------------------------------------------
+    # -- what is chosen ---------------------------------------------------------------------------------
 
     @property
     def chart(self) -> Chart:
-        """The chart that is chosen."""
+        """The chosen chart."""
         return next(each for each in CHARTS if each.title == self.variables["chart"].get())
 
     @property
     def choice(self) -> ChartChoice | None:
-        """What is chosen; none while a date can't be read."""
+        """What is chosen; ``None`` while a date can't be read."""
         dates = [self._date(each) for each in (self.first, self.last)]
         if ValueError in dates:
             return None
@@ -106,7 +106,7 @@ class ChartsWindow(SideWindow):
         )
 
     def draw(self, again: bool = False) -> None:
-        """Have it drawn as it is wanted now."""
+        """Ask for the chart that is chosen now; ``again``: read the records again."""
         request = self._request(again)
         if request is None:
             self.say("This isn't a date. Type it like 2026-11-21, or leave it empty for all days")
@@ -120,11 +120,11 @@ class ChartsWindow(SideWindow):
         self._callbacks.draw(request)
 
     def show_labs(self, labs: Sequence[str]) -> None:
-        """These labs can be chosen."""
+        """Offer these labs."""
         self.boxes["lab"].configure(values=[ALL, *labs])
 
     def show_drawing(self, drawing: Drawing) -> None:
-        """It is drawn."""
+        """Show the finished drawing."""
         if self.winfo_exists():
             self.buttons["Cancel"].state(["disabled"])
             self.picture.show(drawing)
@@ -132,14 +132,14 @@ class ChartsWindow(SideWindow):
             self.say(point.words if point else _HINT if drawing.points else drawing.title)
 
     def show_problem(self, words: str) -> None:
-        """It couldn't be drawn, or isn't wanted any more; F5 tries again."""
+        """Say why the chart wasn't drawn, or that it was cancelled; F5 tries again."""
         if self.winfo_exists():
             self.buttons["Cancel"].state(["disabled"])
             self.say(words)
             self._asked = None
 
     def save(self) -> None:
-        """Save it as a file."""
+        """Save the chart as a file."""
         request = self._request()
         if request is not None:
             self._callbacks.save(request)
@@ -151,9 +151,9 @@ class ChartsWindow(SideWindow):
             self._callbacks.copy(request)
 
     def destroy(self) -> None:
-        """Close it; what is being read isn't wanted any more."""
+        """Close the window and cancel what is being read."""
         self._callbacks.cancel()
-        self.variables.clear()  # left to the garbage collector, another thread could be the one that calls Tk for them
+        self.variables.clear()  # here, because the garbage collector could drop them on a thread that must not call Tk
         super().destroy()
 
     # -- building ---------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class ChartsWindow(SideWindow):
             self.draw()
 
     def _suit_chart(self) -> None:
-        """Show the filters that the chart knows, and its fields."""
+        """Show the filters that this chart has, and the fields that it can draw."""
         kind = self.chart
         named = [QUANTITIES[each].name if each else ALL for each in kind.measures]
         self.boxes["field"].configure(values=named)
@@ -241,7 +241,7 @@ class ChartsWindow(SideWindow):
         return choice and ChartRequest(choice, self._look(), self.picture.extent, self.picture.limits, again)
 
     def _look(self) -> ChartLook:
-        """As the window looks."""
+        """Return the colours and the font of the window, for the chart."""
         style, font = ttk.Style(self), nametofont("TkDefaultFont", self).actual()
         ground, text, muted, line = (
             _hexadecimal(self, style.lookup(name, option) or usual)

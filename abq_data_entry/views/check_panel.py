@@ -1,5 +1,5 @@
-"""The head of the form: date, time, lab, technician, and the questions about these; how far the check has come, and the
-strip of its plots: which are recorded, by whom, which is being entered, which are missing."""
+"""The head of the form: date, time, lab and technician, questions about these, the progress of the check, and the strip
+of its plots, which shows which ones are recorded, by whom, which one is being entered, and which ones are missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .form_content import CheckKey, CheckView, Entering
 
 
 class DayOffer(NamedTuple):
-    """The day of the check and today, in ISO's form, and what the two buttons call."""
+    """The day of the check and today, in ISO format, and the functions of the two buttons."""
 
     of_check: str
     today: str
@@ -31,7 +31,7 @@ class DayOffer(NamedTuple):
 
 
 class DayLine(ttk.Frame):
-    """A sentence and two buttons."""
+    """After midnight, asks whether to go on to today: a sentence and two buttons."""
 
     def __init__(self, parent: tk.Misc) -> None:
         super().__init__(parent)
@@ -45,11 +45,11 @@ class DayLine(ttk.Frame):
 
     @property
     def text(self) -> str:
-        """What the line says; empty while it isn't there."""
+        """The text of the line; empty while it is hidden."""
         return str(self.sentence.cget("text")) if self._offered else ""
 
     def show(self, offer: DayOffer | None) -> None:
-        """Offer this, or nothing any more; where it stands is up to the caller."""
+        """Show this offer, or none; the caller places the line."""
         self._offered = offer is not None
         if offer is None:
             self.grid_forget()
@@ -61,12 +61,12 @@ class DayLine(ttk.Frame):
 
 
 KEEP_DATE_KEY = "F6"
-UNREAD_SECONDS = 0.4  # Enter doubled by a slip is no answer to what nobody has read yet
+UNREAD_SECONDS = 0.4  # an Enter pressed twice by mistake is no answer to a question that nobody can have read yet
 FAR_DAYS = 366
 
 
 class DateQuestion(NamedTuple):
-    """``date`` lies ``distance`` (in words) from today; ``far``: in another year, so that Enter alone doesn't do."""
+    """Whether ``date``, which is ``distance`` (in words) from today, is right. ``far``: Enter alone is no answer."""
 
     date: datetime.date
     distance: str
@@ -74,7 +74,7 @@ class DateQuestion(NamedTuple):
 
 
 def date_question(date: datetime.date, today: datetime.date, old_days: int) -> DateQuestion | None:
-    """What is to be asked about a day: one that is ahead, or more than ``old_days`` back."""
+    """Return the question about a day that is ahead, or more than ``old_days`` back; ``None`` for any other day."""
     days = (date - today).days
     if -old_days <= days <= 0:
         return None
@@ -82,13 +82,13 @@ def date_question(date: datetime.date, today: datetime.date, old_days: int) -> D
 
 
 class DateLine(ttk.Frame):
-    """A sentence, and while it is asked a button, which F6 presses. ``now`` is a clock, in seconds."""
+    """Asks about the date: a sentence, and until it is answered a button, which F6 presses. ``now`` returns seconds."""
 
     def __init__(self, parent: tk.Misc, keep: Callable[[], object], now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(parent)
         self.now = now
         self.question: DateQuestion | None = None
-        """What is asked, or was answered."""
+        """The question that is open, or was answered."""
         self._kept: set[datetime.date] = set()
         self._asked_at = 0.0
         self.sentence = ttk.Label(self, style="Warning.TLabel")
@@ -98,16 +98,16 @@ class DateLine(ttk.Frame):
 
     @property
     def text(self) -> str:
-        """What the line says; empty while there is nothing to say."""
+        """The text of the line; empty if there is no question."""
         return str(self.sentence.cget("text")) if self.question is not None else ""
 
     @property
     def asks(self) -> bool:
-        """Whether the question is still to be answered."""
+        """Whether the question is still open."""
         return self.question is not None and self.question.date not in self._kept
 
     def show(self, found: DateQuestion | None) -> bool:
-        """Ask that, or say it, if it has been answered; ``None``: nothing. Returns whether the line has changed."""
+        """Show a question, without the button if it was answered, or none; return whether the line has changed."""
         if found == self.question:
             return False
         self.question = found
@@ -116,14 +116,14 @@ class DateLine(ttk.Frame):
         return True
 
     def answer_with_enter(self) -> bool:
-        """Enter in the date: keep it, if that is enough and the question could be read; whether it is kept."""
+        """Keep the date if Enter is enough, and there was time to read the question; return whether it is kept."""
         found = self.question
         if found is not None and not found.far and self.now() - self._asked_at >= UNREAD_SECONDS:
             self.keep()
         return not self.asks
 
     def keep(self) -> None:
-        """The date is right."""
+        """Answer that the date is right."""
         if self.question is not None:
             self._kept.add(self.question.date)
             self._show()
@@ -142,11 +142,11 @@ class DateLine(ttk.Frame):
 
 WHOLE_CHECK_KEY = "F7"
 _LEAST_DIGITS = 48
-_MARGIN = 4  # what a label takes beside its text
+_MARGIN = 4  # pixels of a label beside its text
 
 
 class TechnicianQuestion(NamedTuple):
-    """``chosen`` goes on with the check that ``began`` began; ``plots`` is how many would get the name."""
+    """Technician ``chosen`` continues a check that ``began`` has begun; ``plots``: how many would get the new name."""
 
     check: CheckKey
     chosen: str
@@ -155,15 +155,18 @@ class TechnicianQuestion(NamedTuple):
 
 
 class TechnicianLine(ttk.Frame):
-    """A sentence and a button, which F7 presses. It takes no focus: whoever types on means only the own plots."""
+    """Asks whose plots these are: a sentence and a button, which F7 presses.
+
+    It takes no focus: without an answer, only the plots saved from now on get the name.
+    """
 
     def __init__(self, parent: tk.Misc) -> None:
         super().__init__(parent)
         self.question: TechnicianQuestion | None = None
-        """What is asked."""
+        """The open question."""
         self._settled: set[tuple[CheckKey, str]] = set()
         self.wanted: tuple[CheckKey, str] | None = None
-        """The check whose plots all get that technician's name with the next save."""
+        """The check of which all plots get that technician's name with the next save."""
         self._room = 0
         self.sentence = ttk.Label(self, style="Warning.TLabel")
         self.sentence.grid(row=0, column=0, sticky="w")
@@ -174,23 +177,23 @@ class TechnicianLine(ttk.Frame):
 
     @property
     def text(self) -> str:
-        """All that the line says; empty while nothing is asked."""
+        """The whole text of the line; empty while nothing is asked."""
         return self._words()[0] if self.question is not None else ""
 
     @property
     def least_width(self) -> int:
-        """The pixels below which there is too little left of a long sentence."""
+        """The width in pixels below which too little of a long sentence is left."""
         return _LEAST_DIGITS * measure_in(FONT, self)("0")
 
     def fit(self, room: int) -> None:
-        """Take at most this number of pixels: without the name on the button, then with an ellipsis and a tooltip."""
+        """Fit into ``room`` pixels: first by leaving the name out of the button, then by cutting the sentence."""
         if room != self._room:
             self._room = room
             self._show()
 
     def ask(self, question: TechnicianQuestion | None) -> bool:
-        """Ask that, unless it has been answered by a save; ``None``: nothing. Returns whether the line has changed."""
-        # A save without the button was the answer: asked once for a check and a name.
+        """Ask, unless a save has answered it; ``None``: ask nothing. Return whether the line has changed."""
+        # A save without the button counts as an answer, so it is asked once for each check and name.
         if question is not None and (question.check, question.chosen) in self._settled:
             question = None
         if question == self.question:
@@ -200,7 +203,7 @@ class TechnicianLine(ttk.Frame):
         return True
 
     def toggle(self) -> None:
-        """The whole check after all, or only the own plots after all."""
+        """Switch between the whole check and only the own plots."""
         if self.question is None:
             return
         wanted = self.question.check, self.question.chosen
@@ -208,7 +211,7 @@ class TechnicianLine(ttk.Frame):
         self._show()
 
     def saved(self, check: CheckKey, technician: str) -> None:
-        """A record was saved: what was asked is answered."""
+        """Close the question, because a record was saved."""
         self._settled.add((check, technician))
         if self.wanted == (check, technician):
             self.wanted = None
@@ -236,7 +239,7 @@ class TechnicianLine(ttk.Frame):
 
 
 class PlotState(Enum):
-    """What a cell of the strip tells, by colour and by mark."""
+    """What a cell of the strip shows, by colour and symbol."""
 
     MISSING = "missing"
     RECORDED = "recorded"
@@ -246,11 +249,11 @@ class PlotState(Enum):
 
 
 class PlotStrip(tk.Canvas):
-    """One cell a plot; a click calls ``go_to(plot)``.
+    """One cell for each plot; a click calls ``go_to(plot)``.
 
-    Tab passes it by. With the focus (:meth:`focus_set`) one cell is marked: the arrows, Home and End choose another,
-    Enter and Space go to its plot, Escape, Tab and Shift+Tab call ``leave()``. ``tell(words)`` says which it is, and
-    that it is over with an empty text.
+    Tab skips it. With the focus (:meth:`focus_set`), one cell is highlighted: the arrows, Home and End choose another,
+    Enter and Space go to its plot, and Escape, Tab and Shift+Tab call ``leave()``. ``tell(words)`` is called with a
+    description of the highlighted cell, and with an empty text when there is none any more.
     """
 
     def __init__(
@@ -269,7 +272,7 @@ class PlotStrip(tk.Canvas):
         self.half_typed: frozenset[int] = frozenset()
         self._look = Look(LIGHT, 4, 24, False)
         self._room = 0
-        self._cell, self._line = (0, 0, 0), 1  # the size of a cell, and how many stand in a line
+        self._cell, self._line = (0, 0, 0), 1  # the size of a cell, and the number of cells in a line
         self._tooltip = Tooltip(self)
         self.bind("<Button-1>", self._clicked)
         self.bind("<Motion>", self._point)
@@ -289,9 +292,9 @@ class PlotStrip(tk.Canvas):
         current: int | None,
         half_typed: frozenset[int] = frozenset(),
     ) -> None:
-        """Show ``plots``; ``states`` gives state and technician of each, absent ones are missing. ``half_typed`` ones
-        have a draft here, whatever else they are."""
-        # Most changes of the form aren't the strip's.
+        """Show ``plots``. ``states`` has the state and technician of each; a plot that isn't in it is missing.
+        ``half_typed`` ones have a draft on this computer, in addition to their state."""
+        # Most changes of the form don't affect the strip.
         if (plots, states, current, half_typed) == (self._plots, self.states, self._current, self.half_typed):
             return
         are_others = plots != self._plots
@@ -311,17 +314,17 @@ class PlotStrip(tk.Canvas):
 
     @property
     def plots(self) -> tuple[int, ...]:
-        """The plots that are shown."""
+        """The plots shown."""
         return self._plots
 
     @property
     def width_of_one_line(self) -> int:
-        """How wide all cells are side by side."""
+        """The width in pixels of all cells side by side."""
         width, _height, gap = self.cell_size()
         return len(self._plots) * (width + gap) + 2
 
     def fit(self, room: int) -> bool:
-        """Draw the cells in as many lines as this width makes necessary; whether that has changed."""
+        """Draw the cells in as many lines as ``room`` pixels require; return whether their number has changed."""
         self._room = room
         if self.in_a_line() == self._line:
             return False
@@ -329,7 +332,7 @@ class PlotStrip(tk.Canvas):
         return True
 
     def describe(self, plot: int) -> str:
-        """The cell in words, for the tooltip."""
+        """Return the description of a cell for the tooltip."""
         return f"{self._in_words(plot)}. Click, or hold Ctrl and type {plot}, to go there."
 
     def _in_words(self, plot: int) -> str:
@@ -345,7 +348,7 @@ class PlotStrip(tk.Canvas):
         return f"Plot {plot}: {words}{entered}"
 
     def _choose(self, plot: int | None) -> None:
-        """Mark the cell of that plot, and say which it is; ``None``: none."""
+        """Highlight the cell of that plot, or none, and describe it."""
         self.chosen = plot
         self._draw()
         self._tell("" if plot is None else f"{self._in_words(plot)}.")
@@ -369,12 +372,12 @@ class PlotStrip(tk.Canvas):
         return text.measure("00") + 14, text.metrics("linespace") * 2 + 4, max(2, self._look.unit // 2)
 
     def in_a_line(self) -> int:
-        """How many cells stand in a line: all of them, or so few that the lines are of the same length."""
+        """The number of cells in a line: all of them, or as many as make lines of equal length."""
         width, _height, gap = self.cell_size()
         count = len(self._plots)
         if not count or self._room <= 0 or self.width_of_one_line <= self._room:
             return max(1, count)
-        # Of the same length, so that ten plots stand below ten.
+        # Of equal length, so that ten plots stand below ten.
         lines = -(-count // max(1, (self._room - 2) // (width + gap)))
         return -(-count // lines)
 
@@ -414,7 +417,7 @@ class PlotStrip(tk.Canvas):
         self.create_text(middle, top + height * 0.3, text=str(plot), fill=number_ink, font=font)
         below = top + height * 0.73
         if half_typed:
-            # A field half full.
+            # The symbol for half typed: a field that is half full.
             self.create_rectangle(middle - 8, below - 4, middle + 8, below + 4, outline=ink, width=1)
             self.create_rectangle(middle - 8, below - 4, middle, below + 4, outline=ink, fill=ink, width=1)
         elif state is PlotState.RECORDED:
@@ -427,7 +430,7 @@ class PlotStrip(tk.Canvas):
             self.create_text(middle, below, text=initials(technician), fill=ink, font="AbqSmall")
         elif current:
             pointer = [(middle - 5, below + 3), (middle + 5, below + 3), (middle, below - 3)]
-            self.create_polygon(pointer, fill=p.accent, outline="")  # else Tk 9 draws one, in black
+            self.create_polygon(pointer, fill=p.accent, outline="")  # without this, Tk 9 draws a black outline
 
         if plot == self.chosen:
             for inset, colour in ((3, p.text), (5, p.surface)):
@@ -460,7 +463,7 @@ def _done(action: Callable[[], object]) -> str:
 
 
 def initials(name: str) -> str:
-    """At most two capital initials of a person's name ("P Taylor" → "PT")."""
+    """Return at most two capital initials of a person's name ("P Taylor" → "PT")."""
     return "".join(word[0] for word in name.split()[:2]).upper()
 
 
@@ -499,28 +502,28 @@ class CheckPanel(ttk.Frame):
         self.strip = PlotStrip(progress, go_to_plot, leave_strip, self._tell_plot)
         self._told_plot = ""
         self.strip.grid(row=0, column=0, rowspan=2)
-        # Both take the room that is there and never ask for more: nothing moves when somebody comes or goes.
+        # Both texts take the space there is and never ask for more, so that nothing moves when people come or go.
         self.summary = OneLine(progress, "Section.TLabel")
         self.summary.grid(row=0, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
         progress.columnconfigure(1, weight=1)
         self.others = OneLine(progress, "Warning.TLabel")
         self.others.grid(row=1, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
         self.notes_wanted: Callable[[], object] = lambda: None
-        """Called with a click on the notes."""
+        """Called when the notes are clicked."""
         self.tell_notes: Callable[[str], object] = lambda _line: None
-        """Called with notes that are scrolled out of sight where they come up."""
+        """Called with new notes whose line is scrolled out of sight."""
         self._notes = ""
         self._told: set[str] = set()
         self.others.label.bind("<Button-1>", lambda _event: self.notes_wanted() if self._notes else None)
-        # Never asks for more room than there is: a wider form would need scrolling.
+        # Never asks for more space than there is, because a wider form would have to scroll.
         self._beside = ttk.Frame(self, width=1, height=1)
         self._beside.grid(row=0, column=1, sticky="nsew")
         self._beside.bind("<Configure>", lambda _event: self._place_lines())
         self.day_line = DayLine(self)
         self.technician_line = TechnicianLine(self)
         self.date_line = DateLine(self, keep_date)
-        self._next_room = ttk.Frame(progress)  # the button's place, kept for it
-        self._next_room.lower()  # while the button isn't there, the sentence about others goes on over it
+        self._next_room = ttk.Frame(progress)  # reserves the place of the button
+        self._next_room.lower()  # while the button is hidden, the sentence about others extends over its place
         self.next_button = ttk.Button(progress, style="Accent.TButton", command=next_check)
         self.next_button.bind("<Return>", lambda _event: self.next_button.invoke())
 
@@ -532,8 +535,8 @@ class CheckPanel(ttk.Frame):
         half_typed: frozenset[int] = frozenset(),
         notes: str = "",
     ) -> None:
-        """Show which plots of ``check`` are recorded, and which half typed; ``technician`` is who enters now, ``notes``
-        is what others left to say."""
+        """Show which plots of ``check`` are recorded and which are half typed. ``technician`` is who enters now, and
+        ``notes`` are open notes in one line."""
         states = {
             plot: (PlotState.RECORDED if name == technician else PlotState.RECORDED_BY_OTHER, name)
             for plot, name in check.recorded.items()
@@ -541,13 +544,13 @@ class CheckPanel(ttk.Frame):
         for each in check.others:
             if each.plot is not None and each.plot not in check.recorded:
                 states[each.plot] = (PlotState.ENTERED_BY_OTHER, each.named)
-        # Last: that a record isn't in the database yet matters more than who took it.
+        # Last, because that a record isn't in the database yet matters more than who recorded it.
         states |= {plot: (PlotState.WAITING, check.recorded.get(plot, "")) for plot in check.waiting}
         self.strip.show(check.plots, states, current, half_typed)
         self._summary_of_check = _summary(check)
         self.summary.show(self._told_plot or self._summary_of_check)
         if notes and notes != self._notes:
-            self.after_idle(self._tell_hidden)  # the form may be on the way to another field
+            self.after_idle(self._tell_hidden)  # later, because the form may be scrolling to another field now
         self._notes = notes
         self.others.show("  ".join(filter(None, (_others_text(check.others) if check.others else "", notes))))
         if check.complete and check.following is not None:
@@ -555,29 +558,29 @@ class CheckPanel(ttk.Frame):
             self.next_button.place(in_=self._next_room, x=0, rely=0.5, anchor="w")
         else:
             self.next_button.place_forget()
-        # Only as many plots as there are decide about the lines; a save changes their signs only.
+        # The layout depends only on which plots there are; a save changes only their symbols.
         if check.plots != self._arranged:
             self._arrange_strip()
-        # Where the button isn't there, its place is the sentence's.
+        # While the button is hidden, the sentence may use its place.
         self.others.grid(columnspan=1 if self.next_button.winfo_manager() else 2)
 
     def _tell_hidden(self) -> None:
         line = self.others
         at = ""
-        if line.winfo_viewable():  # asked of Tk itself: of its menus, and its lists, tkinter doesn't know
+        if line.winfo_viewable():  # by a direct call of Tk, because tkinter doesn't know Tk's own menus and lists
             at = line.tk.call("winfo", "containing", line.winfo_rootx() + 1, line.winfo_rooty() + 1)
         if self._notes and self._notes not in self._told and not str(at).startswith(str(line)):
-            self._told.add(self._notes)  # once: the status bar has other things to say
+            self._told.add(self._notes)  # told once, because the status bar is needed for other texts
             self.tell_notes(self._notes)
 
     def fit(self, width: int) -> bool:
-        """Arrange the parts for this width; whether anything has changed."""
+        """Arrange the parts for a width in pixels; return whether anything has changed."""
         self._width = width
         changed = self._heads.fit(width)
         return self._arrange_strip() or changed
 
     def _arrange_strip(self) -> bool:
-        """The strip in one line where the words beside it have room, else in more; and the place of what comes next."""
+        """Arrange the strip in one line if the texts beside it fit, else in more; place the button of the next one."""
         if not self._width:
             return False
         self._arranged = self.strip.plots
@@ -594,9 +597,9 @@ class CheckPanel(ttk.Frame):
         return changed
 
     def _next_width(self) -> int:
-        """How wide the button of the next check is at most: as wide as the longest of its texts."""
+        """Return the largest width of the button of the next check, with the longest of its texts."""
         text = str(self.next_button.cget("text"))
-        # Measured, not counted: the width of a text depends on the font and the theme.
+        # Measured with the real button, because the width of a text depends on the font and the theme.
         self.next_button.configure(text=LONGEST_NEXT)
         width, height = self.next_button.winfo_reqwidth(), self.next_button.winfo_reqheight()
         self.next_button.configure(text=text)
@@ -604,7 +607,7 @@ class CheckPanel(ttk.Frame):
         return width
 
     def offer_day(self, offer: DayOffer | None) -> None:
-        """Offer to go on to today, or nothing any more."""
+        """Offer to go on to today, or remove the offer."""
         if offer is None and not self.day_line.text:
             return
         self.day_line.show(offer)
@@ -612,7 +615,7 @@ class CheckPanel(ttk.Frame):
         self._place_lines()
 
     def ask_technician(self, question: TechnicianQuestion | None) -> None:
-        """Ask whose the plots of a colleague's check are, or nothing."""
+        """Ask whose plots those of a colleague's check are, or remove the question."""
         if self.technician_line.ask(question):
             self.technician_line.grid_forget()
             self.technician_line.place_forget()
@@ -620,7 +623,7 @@ class CheckPanel(ttk.Frame):
             self._place_lines()
 
     def ask_date(self, found: DateQuestion | None) -> None:
-        """Ask about the day of the check, say what was asked, or nothing."""
+        """Ask about the day of the check, show what was asked, or remove the question."""
         if self.date_line.show(found):
             self.date_line.grid_forget()
             self.date_line.place_forget()
@@ -628,8 +631,8 @@ class CheckPanel(ttk.Frame):
             self._place_lines()
 
     def _place_lines(self) -> None:
-        """Where nothing has to move for them: beside date, time, lab and technician, else over the room for words below
-        these, which have none to say when something is asked. What fits in neither is in a row of its own."""
+        """Place the questions so that nothing moves: beside date, time, lab and technician, else over the lines below
+        these, which are empty while something is asked. A question that fits in neither place gets its own row."""
         places: list[tuple[int, dict[str, Any]]] = [
             (self._beside.winfo_width(), {"in_": self._beside, "relx": 1, "rely": 0, "anchor": "ne"}),
             (self._width or self.winfo_width(), {"in_": self._progress, "relx": 1, "rely": 0, "anchor": "se"}),
@@ -655,19 +658,19 @@ class CheckPanel(ttk.Frame):
         return True
 
     def _tell_plot(self, words: str) -> None:
-        """Say which plot is chosen by the keyboard, in place of how far the check is."""
+        """Show which plot the keyboard has chosen, in place of the progress of the check."""
         self._told_plot = words
         self.summary.show(words or self._summary_of_check)
 
     def focus_next_check(self) -> bool:
-        """Put the focus on what comes after a complete check, if that is offered."""
+        """Put the focus on the button of the next check, if it is shown; return whether it is."""
         if not self.next_button.winfo_manager():
             return False
         give_focus(self.next_button)
         return True
 
     def show_look(self, look: Look) -> None:
-        """Colours and spacing changed."""
+        """Take the colours and the spacing."""
         self.strip.show_look(look)
 
 
@@ -688,7 +691,7 @@ def _summary(check: CheckView) -> str:
 
 
 def _others_text(others: tuple[Entering, ...]) -> str:
-    """Who else is entering the check, in one line however many they are."""
+    """Return who else is entering the check, in one line, however many they are."""
     shown = [each.named if each.plot is None else f"{each.named} (plot {each.plot})" for each in others[:SHOWN_OTHERS]]
     more = len(others) - len(shown)
     if more:

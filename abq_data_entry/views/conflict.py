@@ -1,4 +1,4 @@
-"""Two people changed one record: both sides, field by field, and one choice for each."""
+"""The dialog for two people who changed one record: it shows both versions, and asks for a choice for each field."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SIDES: tuple[Side, Side] = ("mine", "theirs")
 SIDE_NAMES: dict[Side, str] = {"mine": "Typed here", "theirs": "Saved"}
 EMPTY = "(empty)"
 _WIDEST, _NARROWEST = 24, 11  # characters in a line of a cell
-_AROUND = 20  # characters beside the three cells: the names of fields, and what is between
-_LINES = 8  # of a long text that are visible at once
+_AROUND = 20  # characters beside the three cells: the field names and the gaps
+_LINES = 8  # visible lines of a long text
 _BESIDE = (0, 16)
 
 
 class Difference(NamedTuple):
-    """One field that both sides want differently. ``was`` is None where there was no record before."""
+    """One field with different values on both sides. ``was`` is None if there was no record before."""
 
     name: str
     was: str | None
@@ -32,7 +32,7 @@ class Difference(NamedTuple):
 
 
 class ConflictText(NamedTuple):
-    """The words of the dialog: what happened, who and when it was, and what comes together by itself."""
+    """The texts of the dialog: what happened, the details, the heading of the other side, and what was merged."""
 
     message: str
     detail: str
@@ -43,10 +43,10 @@ class ConflictText(NamedTuple):
 class ConflictDialog(Dialog):
     """Shows each :class:`Difference` with both sides; nothing is chosen to begin with.
 
-    ``result(choices)`` gives the record that these choices make, and what is wrong with it, a sentence a field;
-    ``save(record, self)`` is called once all are made and nothing is wrong. The dialog stays open until the record is
-    saved (:meth:`close`), or says why it isn't (:meth:`refuse`). ``cancel()`` leaves all as it was. ``former`` is the
-    dialog of an attempt before this one: what was chosen there and still fits stays chosen.
+    ``result(choices)`` returns the record that these choices make, and its errors by field. ``save(record, self)`` is
+    called once everything is chosen and nothing is wrong. The dialog stays open until the record is saved
+    (:meth:`close`), or shows why it isn't (:meth:`refuse`). ``cancel()`` leaves everything as it was. ``former`` is the
+    dialog of an earlier attempt, whose choices are kept where the other side's value is still the same.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class ConflictDialog(Dialog):
     ) -> None:
         self.differences = differences
         self.choices: dict[str, Side] = {}
-        """What is chosen by now, by field name."""
+        """The choices made so far, by field name."""
         if former is not None:
-            # They saved once more meanwhile: a choice against another value is no choice.
+            # If the other side has saved again, a choice made against its old value doesn't count.
             before = {each.name: each.theirs for each in former.differences if each.name in former.choices}
             same = [each.name for each in differences if before.get(each.name) == each.theirs]
             self.choices = {name: former.choices[name] for name in same}
         self.cells: dict[tuple[str, Side], ttk.Button] = {}
-        """The button of each side of each field."""
+        """The buttons, by field name and side."""
         self._cell_words: dict[ttk.Button, str] = {}
         self._texts: list[tk.Text] = []
         self._words, self._result, self._save, self._saving = words, result, save, False
@@ -76,7 +76,7 @@ class ConflictDialog(Dialog):
         super().__init__(parent, "Two Versions of One Record", words.message, words.detail, buttons)
 
     def make_body(self, body: ttk.Frame) -> None:
-        """The fields, one a line, and below them what is still to do."""
+        """Add a line for each field, and below them what is still to do."""
         digit = tkfont.nametofont("TkDefaultFont", self).measure("0")
         self._letters = max(_NARROWEST, min(_WIDEST, (self.winfo_screenwidth() // digit - _AROUND) // 3 - 3))
         self._wrap: dict[str, Any] = {"wraplength": digit * self._letters, "justify": "left"}
@@ -91,7 +91,7 @@ class ConflictDialog(Dialog):
         self.place(room, grid, 16)
 
     def first_focus(self) -> tk.Misc:
-        """The first field without a choice; once all are made, Save."""
+        """Return the first field without a choice; Save if there is none."""
         names = (each.name for each in self.differences if each.name not in self.choices)
         return self.cells.get((next(names, ""), "mine"), self.buttons[0])
 
@@ -107,7 +107,7 @@ class ConflictDialog(Dialog):
         self.buttons[0].focus_set()
 
     def close(self, action: Callable[[], object] | None = None) -> None:
-        """Save needs a choice for each field that makes a record without errors; else the dialog stays."""
+        """Save, if everything is chosen and the record has no errors; otherwise the dialog stays open."""
         if action != self._confirmed:
             super().close(action)
         elif len(self.choices) < len(self.differences):
@@ -126,7 +126,7 @@ class ConflictDialog(Dialog):
             self.as_command(partial(self._save, record, self))()
 
     def refuse(self, reason: str) -> None:
-        """The record wasn't saved, and ``reason`` says why: all that was chosen stays."""
+        """Show the reason why the record wasn't saved; the choices stay."""
         self._saving = False
         for button in self.buttons:
             button.state(["!disabled"])
@@ -134,7 +134,7 @@ class ConflictDialog(Dialog):
         self.buttons[0].focus_set()
 
     def _confirmed(self) -> None:
-        """Stands for Save among the buttons: see close."""
+        """Identifies the button Save; :meth:`close` does its work."""
 
     def _add_heads(self, grid: ttk.Frame) -> None:
         had_values = any(each.was is not None for each in self.differences)
@@ -149,7 +149,7 @@ class ConflictDialog(Dialog):
             button.bind("<Down>", lambda _event: self._go_to(0, "mine"))
 
     def _add_field(self, grid: ttk.Frame, row: int, each: Difference) -> None:
-        """What it was, and a button a side; long texts below the buttons."""
+        """Add the old value and a button for each side; long texts are below the buttons."""
         ttk.Label(grid, text=each.name).grid(row=row, column=0, sticky="nw", padx=_BESIDE, pady=(6, 4))
         if each.was is not None and each.long and len(each.was) > self._letters:
             self._add_text(grid, each.was).grid(row=row, column=1, rowspan=2, sticky="nw", padx=_BESIDE, pady=4)
@@ -180,13 +180,13 @@ class ConflictDialog(Dialog):
         return made
 
     def _show_choices(self, asked: bool = False, refused: str = "") -> None:
-        """Bring the dots of all buttons up to date, and the line that says what is still to do."""
+        """Update the dots of all buttons, and the line that says what is still to do."""
         for (name, side), button in self.cells.items():
             is_chosen = self.choices.get(name) == side
             button.configure(text=f"{'●' if is_chosen else '○'}  {self._cell_words[button]}")
             button.state(["selected" if is_chosen else "!selected"])
         missing = len(self.differences) - len(self.choices)
-        # Half of the choices makes no record that could be checked.
+        # A record can be checked only once everything is chosen.
         wrong = self._result(self.choices)[1] if not missing else {}
         text, style = "", "Note.TLabel"
         if refused:
@@ -204,7 +204,7 @@ class ConflictDialog(Dialog):
         self.state_label.configure(text=text, style=style)
 
     def _key(self, number: int, side: Side, event: tk.Event) -> str | None:
-        """A key at the button of that side of a field: Left and Right choose, Enter goes on to what is open."""
+        """Handle a key at the button of a side of a field: Left and Right choose, Enter goes to the next open field."""
         name = self.differences[number].name
         match event.keysym:
             case "Left" | "Right":
@@ -230,7 +230,7 @@ class ConflictDialog(Dialog):
         return "break"
 
     def _go_to(self, number: int, side: Side) -> str:
-        """Give the focus to that side of the field of that number; to Save behind the last one."""
+        """Put the focus on that side of the field of that number; after the last field, on Save."""
         if number < len(self.differences):
             self.cells[self.differences[number].name, side].focus_set()
         else:

@@ -1,4 +1,4 @@
-"""The window that checks the connections: each step as it is done, by destination, with what to do about a failure."""
+"""The window that checks the connections: it shows each step when it is done, and what to do about a failure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLUMNS = (2, 12, 31, 33)  # characters before the verdict, the step, the end o
 
 
 class ConnectionLine(NamedTuple):
-    """One step: where, what, how it went, how long it took, what was found, what to do.
+    """One step: the destination, what was checked, the verdict, the time it took, what was found, and what to do.
 
     ``verdict``: ``ok``, ``slow``, ``warning`` or ``failed``.
     """
@@ -34,7 +34,7 @@ class ConnectionLine(NamedTuple):
 
 
 class ConnectionCallbacks(NamedTuple):
-    """What goes up: ``begin(with_login, with_write)``, ``cancel()``, and ``copy()`` of all that was found."""
+    """Callbacks: ``begin(with_login, with_write)``, ``cancel()``, and ``copy()`` for everything that was found."""
 
     begin: Callable[[bool, bool], object]
     cancel: Callable[[], object]
@@ -42,7 +42,7 @@ class ConnectionCallbacks(NamedTuple):
 
 
 class ConnectionsWindow(SideWindow):
-    """Begins when it is opened. :meth:`show_lines` adds what was found, :meth:`finish` ends it."""
+    """The window; the check begins when it opens. :meth:`show_lines` adds steps, :meth:`finish` ends the check."""
 
     def __init__(self, parent: tk.Misc, callbacks: ConnectionCallbacks) -> None:
         super().__init__(parent, TITLE)
@@ -70,11 +70,11 @@ class ConnectionsWindow(SideWindow):
 
     @property
     def text(self) -> str:
-        """All that stands in the list."""
+        """The whole text of the list."""
         return self.list.get("1.0", "end-1c")
 
     def begin(self) -> None:
-        """Check again, as the boxes say."""
+        """Begin a check, with the options of the boxes."""
         if self.running:
             return
         self.running = True
@@ -87,7 +87,7 @@ class ConnectionsWindow(SideWindow):
         self._callbacks.begin(self.with_login.get(), self.with_write.get())
 
     def show_lines(self, lines: Sequence[ConnectionLine]) -> None:
-        """Add these steps, and follow them unless somebody reads further up."""
+        """Add these steps, and scroll to them unless the user has scrolled up."""
         at_end = self.list.yview()[1] >= 1.0
 
         def add() -> None:
@@ -99,11 +99,11 @@ class ConnectionsWindow(SideWindow):
             self.list.see("end")
 
     def say(self, text: str, style: str = "TLabel") -> None:
-        """Say below the list how it goes."""
+        """Show below the list how far the check is."""
         self.summary.configure(text=text, style=style)
 
     def finish(self, text: str, failed: bool) -> None:
-        """It has ended: say how."""
+        """End the check, and show ``text`` as its result."""
         self.running = False
         self.progress.stop()
         self.progress.grid_remove()
@@ -118,7 +118,7 @@ class ConnectionsWindow(SideWindow):
         self.buttons[name].invoke()
 
     def destroy(self) -> None:
-        """Close it; what runs is cancelled."""
+        """Close the window, and cancel a check that is running."""
         if self.running:
             self.running = False
             self._callbacks.cancel()
@@ -224,7 +224,7 @@ class ConnectionsWindow(SideWindow):
             self.buttons[name].state(["!disabled" if may else "disabled"])
 
     def _colour(self) -> None:
-        """A text doesn't follow the theme and the font by itself."""
+        """Take the colours and the font of the theme, which a text widget doesn't do by itself."""
         style = ttk.Style(self)
 
         def colour(name: str, option: str = "foreground") -> str:

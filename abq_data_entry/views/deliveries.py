@@ -1,4 +1,4 @@
-"""The window of deliveries: what waits, runs, arrived or failed, with its receipt; and what can be done about it."""
+"""The window of deliveries: which ones wait, run, have arrived or failed, with their receipts, and the commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ALL_DONE = "Everything has arrived, or was cancelled. Without “Unfinished onl
 
 @dataclass(frozen=True)
 class DeliveryRow:
-    """One line: its cells, the receipt below the list, and what can be done."""
+    """One row: its cells, the receipt to show below the list, and what can be done."""
 
     identifier: str
     cells: tuple[str, ...]
@@ -36,17 +36,17 @@ class DeliveryRow:
     may_cancel: bool = False
     has_file: bool = False
     outdated: bool = False
-    """It has arrived, but records of its day were changed since."""
+    """The delivery has arrived, but records of its day have been changed since."""
     may_have_arrived: bool = False
-    """It isn't known whether it has arrived."""
+    """Nobody knows whether the delivery has arrived."""
     has_folder: bool = False
-    """Where it goes is a folder that can be looked into."""
+    """The destination has a folder that can be listed."""
 
 
 @dataclass(frozen=True)
 class DeliveryCallbacks:
-    """What goes up: `fetch(shown)` gets the rows and calls `shown(rows)`, or `shown(None)` if they can't be had;
-    others take an identifier.
+    """Callbacks: `fetch(show)` calls `show(rows)`, or `show(None)` if they can't be fetched; most of the others
+    take an identifier.
     """
 
     fetch: Callable[[Callable[[Sequence[DeliveryRow] | None], object]], object]
@@ -57,11 +57,11 @@ class DeliveryCallbacks:
     arrived: Callable[[str], object]
     what_is_there: Callable[[str], object]
     look_for_answers: Callable[[], object] | None = None
-    """None where no mailbox is set."""
+    """None if no mailbox is set."""
 
 
 class DeliveriesWindow(SideWindow):
-    """Stays open beside the form, and looks once a second what has changed."""
+    """Stays open beside the form, and refreshes itself each second."""
 
     def __init__(self, parent: tk.Misc, callbacks: DeliveryCallbacks) -> None:
         super().__init__(parent, "Deliveries")
@@ -96,13 +96,13 @@ class DeliveriesWindow(SideWindow):
         self.repeat(REFRESH_MS, self.refresh)
 
     def refresh(self) -> None:
-        """Look now what has changed; while an answer is still under way nothing more is asked."""
+        """Fetch the rows again, unless an earlier request hasn't been answered yet."""
         if not self._fetching:
             self._fetching = True
             self._callbacks.fetch(self.show_rows)
 
     def show_rows(self, rows: Sequence[DeliveryRow] | None) -> None:
-        """Show these lines, None: the old ones; the chosen one stays chosen."""
+        """Show these rows, or keep the old ones (None); the chosen one stays chosen."""
         self._fetching = False
         if rows is None or not self.winfo_exists():
             return
@@ -110,8 +110,8 @@ class DeliveriesWindow(SideWindow):
         self._filter()
 
     def destroy(self) -> None:
-        """Close it; the form has the keyboard again."""
-        # Left to the garbage collector, a worker thread could be the one that calls Tk for it.
+        """Close the window; the form gets the focus back."""
+        # Dropped here, because a variable that the garbage collector drops on a worker thread would call Tk there.
         self.__dict__.pop("unfinished_only", None)
         super().destroy()
 
@@ -141,7 +141,7 @@ class DeliveriesWindow(SideWindow):
         for text, (sequence, shown) in self._keys.items():
             if shown == "Enter":
                 continue
-            whole = self if sequence.startswith("<Alt") else self.tree  # a letter that is underlined on its button
+            whole = self if sequence.startswith("<Alt") else self.tree  # Alt with an underlined letter works everywhere
             whole.bind(sequence, lambda _event, text=text: self.run_command(text))  # type: ignore[misc]
         RowMenu(
             self.tree,
@@ -204,7 +204,7 @@ class DeliveriesWindow(SideWindow):
     def _show_chosen(self) -> None:
         row = self._chosen()
         self.receipt.show(row.receipt if row else _ALL_DONE if self._rows else _EMPTY)
-        # The same command, for what has arrived but isn't the newest state of its day.
+        # The same command under another name, for a delivery that has arrived but is outdated.
         again = "Send Again" if row is not None and row.outdated else "Try Again"
         self.buttons["Try Again"].configure(text=again)
         for text in _BUTTONS:

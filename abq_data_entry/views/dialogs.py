@@ -1,7 +1,7 @@
-"""Dialogs for decisions, and for failures of what was asked; none of them stops the window behind it.
+"""Dialogs for decisions and for failed commands; the window behind them goes on working.
 
-One that opens takes no key in its first half second, nor while somebody goes on typing: those keys go to where they
-were meant.
+A dialog takes no key in its first half second, nor while the user goes on typing: those keys go to the widget that had
+the focus before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FRAME_HEIGHT = 96  # a title bar and a desktop's panel
 
 
 def within_screen(window: tk.Misc, width: int, height: int, x: int, y: int) -> str:
-    """The place, as Tk's geometry has it, for a window of that size that would best be at ``x`` and ``y``."""
+    """Return Tk's geometry for a window of that size (pixels), at ``x`` and ``y`` or as near as the screen allows."""
     x = min(x, window.winfo_screenwidth() - width - MARGIN)
     y = min(y, window.winfo_screenheight() - height - FRAME_HEIGHT // 2)
     return f"+{max(0, x)}+{max(0, y)}"
@@ -32,7 +32,7 @@ def within_screen(window: tk.Misc, width: int, height: int, x: int, y: int) -> s
 
 UNREAD_SECONDS = 0.5
 _LOOK_MS = 50
-_ROOM = 0.7  # of the screen's height, at most, for what can be scrolled and what is around it
+_ROOM = 0.7  # the largest part of the screen's height for a dialog whose content scrolls
 _LINE = 62  # characters
 _MOST_LINES = 16  # of a reason; what is longer can be scrolled
 _LEAST_LINES = 2
@@ -43,10 +43,9 @@ _PADDING = 24
 class Dialog(tk.Toplevel):
     """A window over its parent with a message, an optional detail, and buttons.
 
-    ``buttons`` are (text, action) pairs: the first is the default (Enter), the last is Cancel (Escape and
-    the window's close button). The dialog closes, then the action is called. With ``give_way`` it closes as soon as
-    somebody types before it takes keys, and calls that instead. ``as_command(action)`` is what is called for a
-    button.
+    ``buttons`` are (text, action) pairs: the first is the default (Enter), the last is Cancel (Escape and the window's
+    close button). The dialog closes, then the action is called. If ``give_way`` is set and the user types before the
+    dialog takes keys, it closes and calls ``give_way()`` instead. ``as_command(action)`` returns what a button calls.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class Dialog(tk.Toplevel):
         self.withdraw()
         self.title(title)
         self.message, self.detail = message, detail
-        # A window that comes up with a dialog never had the keyboard, but knows which field is to have it.
+        # A window that opens together with a dialog never had the focus, but knows which field is to get it.
         self._parent = parent.winfo_toplevel()
         self._return_focus = focused_widget(parent) or self._parent.focus_lastfor()
         self._detail_box: tk.Text | None = None
@@ -78,7 +77,7 @@ class Dialog(tk.Toplevel):
             self.body, text=message, style="Section.TLabel", wraplength=line_width(self), justify="left"
         ).grid(row=0, column=0, sticky="w")
         if detail:
-            # Long reasons wrap and can be selected and copied.
+            # A long detail is wrapped, and can be selected and copied.
             self._add_detail(detail)
         self.make_body(self.body)
         self.buttons = self._add_buttons(buttons)
@@ -88,8 +87,8 @@ class Dialog(tk.Toplevel):
         """For subclasses: add widgets to ``body`` from row 2 on."""
 
     def place(self, room: tk.Canvas, content: ttk.Frame, top: int) -> None:
-        """Show ``content``, made in ``room``, ``top`` pixels below the message; where the dialog would be larger than
-        the screen, it can be scrolled. What else the dialog has stands there already."""
+        """Show ``content``, a child of ``room``, ``top`` pixels below the message; it scrolls if the dialog would be
+        larger than the screen. Call this after everything else in the dialog has been placed."""
         room.configure(background=ttk.Style(self).lookup("TFrame", "background"))
         room.configure(highlightthickness=0, borderwidth=0, takefocus=0)
         self.update_idletasks()
@@ -105,7 +104,7 @@ class Dialog(tk.Toplevel):
         scrolled = Scrolled(self.body, room)
         scrolled.grid(**place)
         scrolled.hold(content)
-        # It asks for as much as its content: the size given here is what the dialog then has.
+        # The size set here decides about the size of the dialog, not the content.
         scrolled.grid_propagate(False)
         beside = scrolled.down.winfo_reqwidth() + 8
         scrolled.configure(
@@ -114,16 +113,16 @@ class Dialog(tk.Toplevel):
         )
 
     def first_focus(self) -> tk.Misc:
-        """The widget that has the focus first: the default button."""
+        """Return the widget that gets the focus first: the default button."""
         return self.buttons[0]
 
     def close(self, action: Callable[[], object] | None = None) -> None:
-        """Close the dialog, give the focus back, then do ``action``."""
+        """Close the dialog, give the focus back, then call ``action``."""
         self.grab_release()
-        if self._return_focus is None or not self._return_focus.winfo_exists():  # a dialog that is closed by now
+        if self._return_focus is None or not self._return_focus.winfo_exists():  # it was in a dialog closed since
             self._return_focus = self._parent.focus_lastfor()
         if self._return_focus is not None and self.takes_keys:
-            # While the dialog still stands: a key that comes between its end and the window manager's answer is lost.
+            # Before the dialog closes: a key between its end and the window manager's answer would be lost.
             if self.tk.call("focus"):
                 self._return_focus.focus_force()
             else:
@@ -133,7 +132,7 @@ class Dialog(tk.Toplevel):
             self.as_command(action)()
 
     def _add_detail(self, detail: str) -> None:
-        import textwrap  # few dialogs have one
+        import textwrap  # few dialogs have a detail
 
         letters = line_width(self) // nametofont("TkDefaultFont", self).measure("0")
         lines = sum(max(1, len(textwrap.wrap(line, letters))) for line in detail.splitlines())
@@ -187,7 +186,7 @@ class Dialog(tk.Toplevel):
             button = ttk.Button(bar, text=text, command=partial(self.close, action))
             if position == 0:
                 button.configure(style="Accent.TButton")
-            # The default stands at the right, as on most desktops; Tab still begins with it.
+            # The default button is at the right, as on most desktops; Tab still visits it first.
             button.grid(row=0, column=len(buttons) - position, padx=(8, 0))
             for key in ("<Return>", "<KP_Enter>"):
                 button.bind(key, lambda event: event.widget.invoke())
@@ -213,7 +212,7 @@ class Dialog(tk.Toplevel):
         if top.winfo_viewable():
             self.transient(top)
         self._typed, self._unread_until = typed_keys(self), time.monotonic() + UNREAD_SECONDS
-        # Bound before it is on the screen: some window managers give it the keyboard at once.
+        # Bound before the dialog is shown, because some window managers give it the focus at once.
         self.bind("<FocusIn>", self._pass_on, add=True)
         self.deiconify()
         # A script: nobody has to end it with the dialog.
@@ -221,12 +220,12 @@ class Dialog(tk.Toplevel):
         self.tk.call(*self._look_soon)
 
     def _pass_on(self, _event: object) -> None:
-        """A window manager gives a new window the keyboard: somebody may be typing, so it goes back at once."""
+        """Give the focus, which the window manager gives a new window, back at once: the user may be typing."""
         if not self.takes_keys and self._return_focus is not None and self._return_focus.winfo_exists():
             self._return_focus.focus_force()
 
     def _grew(self, event: tk.Event) -> None:
-        """What is wrong takes room below its field: the dialog goes up where it would grow beyond the screen."""
+        """Move up when an error below a field makes the dialog grow beyond the screen."""
         if event.widget is self and self.winfo_rooty() + event.height > self.winfo_screenheight():
             x, y = self.winfo_x(), self.winfo_y()
             place = within_screen(self, event.width, event.height, x, y)
@@ -241,7 +240,7 @@ class Dialog(tk.Toplevel):
             if self.give_way is not None:
                 self.close(self.give_way)
                 return
-        # What somebody types elsewhere in the meantime (another field, an open list) keeps the focus.
+        # The user may have gone to another field in the meantime: that one gets the focus back later.
         self._return_focus = focused_widget(self) or self._return_focus
         in_list = focused_widget(self) is None and bool(self.tk.call("focus"))
         if time.monotonic() < self._unread_until or in_list or not self.winfo_viewable():
@@ -249,8 +248,8 @@ class Dialog(tk.Toplevel):
             return
         self.takes_keys = True
         self.bind("<Configure>", self._grew, add=True)
-        here = bool(self.tk.call("focus"))  # else the user is in another program, and stays there
-        with suppress(tk.TclError):  # another program holds a grab: the dialog works without
+        here = bool(self.tk.call("focus"))  # otherwise the user is in another program, and stays there
+        with suppress(tk.TclError):  # another program holds a grab: the dialog works without one
             self.grab_set()
         first = self.first_focus()
         if here:
@@ -261,7 +260,7 @@ class Dialog(tk.Toplevel):
 
 
 class CarefulDialog(Dialog):
-    """Enter alone changes nothing: the focus is on the last button, Cancel, at first."""
+    """A dialog in which Enter alone changes nothing: at first the focus is on the last button, Cancel."""
 
     def first_focus(self) -> tk.Misc:
         """Cancel."""
@@ -269,15 +268,15 @@ class CarefulDialog(Dialog):
 
 
 def line_width(widget: tk.Misc) -> int:
-    """The width of a line of a dialog in pixels, by the present font: whole letters, as far as the screen has room."""
+    """Return the width of a line of text in a dialog in pixels, for the present font and screen."""
     letter = nametofont("TkDefaultFont", widget).measure("0")
     room = widget.winfo_screenwidth() - 4 * MARGIN - 2 * _PADDING
     return letter * min(_LINE, max(10, room // letter))
 
 
 def letters_in(widget: tk.Misc, most: int, beside: int) -> int:
-    """How many letters a field in a dialog has room for on this screen, of ``most``, with ``beside`` letters before it.
-    """
+    """Return how many letters a field in a dialog can show on this screen: at most ``most``, with ``beside`` letters
+    before it."""
     return max(8, min(most, line_width(widget) // nametofont("TkDefaultFont", widget).measure("0") - beside))
 
 
@@ -285,7 +284,7 @@ _BESIDE = 14  # letters: the longer label and the gap
 
 
 class Remember(NamedTuple):
-    """The box about the keyring: whether it is ticked, or why there is nothing to tick."""
+    """The box about the keyring: whether it is ticked, or why it can't be used."""
 
     ticked: bool = False
     why_not: str = ""
@@ -294,10 +293,10 @@ class Remember(NamedTuple):
 class LoginDialog(Dialog):
     """``result`` is ``(username, password)``, or ``None`` after Cancel.
 
-    With ``on_result`` the dialog returns at once and calls ``on_result(result)`` when it is closed; without,
-    it waits until then. ``error`` is why an earlier try failed; ``username`` fills the first entry. With
-    ``remember`` there is a box about the keyring, and ``remembers`` tells whether it is ticked; with ``without``
-    a button to work without the database, which calls it instead.
+    With ``on_result`` the dialog returns at once and calls ``on_result(result)`` when it is closed; otherwise it
+    returns only when it is closed. ``error`` is why an earlier attempt failed; ``username`` fills the first entry. With
+    ``remember`` there is a box about the keyring, and ``remembers`` tells whether it is ticked. With ``without`` there
+    is a button to work without the database, which calls ``without()`` instead.
     """
 
     def __init__(
@@ -326,7 +325,7 @@ class LoginDialog(Dialog):
             self.wait_window()
 
     def make_body(self, body: ttk.Frame) -> None:
-        """Two labelled entries, and the reason of the last failure above them."""
+        """Add two labelled entries, and above them why the last attempt failed."""
         if self.error:
             reason = ttk.Label(body, text=f"✗ {self.error}", style="Error.TLabel", justify="left")
             reason.configure(wraplength=line_width(self))
@@ -361,11 +360,11 @@ class LoginDialog(Dialog):
             note.grid(row=3, column=1, sticky="w", pady=(4, 0))
 
     def first_focus(self) -> tk.Misc:
-        """The first entry that is empty."""
+        """Return the first empty entry."""
         return self.password_entry if self.username.get() else self.user_entry
 
     def close(self, action: Callable[[], object] | None = None) -> None:
-        """Close it; after Log In with what was typed."""
+        """Close the dialog; after Log In, ``result`` is what was typed."""
         if action == self._logged_in:
             self.result = (self.username.get(), self.password.get())
         super().close(action)
@@ -383,7 +382,7 @@ class LoginDialog(Dialog):
             self._without()
 
     def destroy(self) -> None:
-        """Close it; nothing of what was typed is kept."""
+        """Close the dialog, and forget what was typed."""
         self._forget()
         super().destroy()
 
@@ -394,8 +393,8 @@ class LoginDialog(Dialog):
     def _forget(self) -> None:
         if "password" not in self.__dict__:
             return
-        # The variable would keep the password as long as the interpreter lives. And all variables end here: were
-        # they left to the garbage collector, a worker thread could be the one that calls Tk for it.
+        # The variable would keep the password for as long as the interpreter lives. All variables are dropped here,
+        # because one that the garbage collector drops on a worker thread would call Tk there.
         self.password.set("")
         self.remembers = self.remember_box.get()
         del self.password, self.username, self.remember_box
@@ -405,7 +404,7 @@ WHICH_DAY = "The extract of which day?"
 
 
 class DayDialog(Dialog):
-    """A line a day, the latest chosen; the arrows choose, Enter takes. ``days``: each with words about it."""
+    """Asks for a day, the latest chosen at first; arrows choose, Enter confirms. ``days`` has a text for each."""
 
     def __init__(
         self,
@@ -426,7 +425,7 @@ class DayDialog(Dialog):
         super().__init__(parent, title, WHICH_DAY, "", ((command, take), ("Cancel", given_up)))
 
     def make_body(self, body: ttk.Frame) -> None:
-        """The days below each other."""
+        """Add the days, one below the other."""
         lines = ttk.Frame(body)
         lines.grid(row=2, column=0, sticky="w", pady=(8, 0))
         for number in range(len(self.days)):
@@ -441,7 +440,7 @@ class DayDialog(Dialog):
         self._mark()
 
     def first_focus(self) -> tk.Misc:
-        """The chosen day."""
+        """Return the button of the chosen day."""
         return self.choices[self._number]
 
     def _choose(self, number: int) -> str:

@@ -1,4 +1,4 @@
-"""The dialog of File ‣ Export…: which view, which days, which lab, and as what."""
+"""The dialog of File ‣ Export…: which view, which days, which lab, and in which format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHORT = 24  # letters: a longer list takes the width that is there
 
 
 class ChosenExport(NamedTuple):
-    """What is to be exported, as the dialog has it: the last two are an entry of its lists, '' for all labs."""
+    """What to export, as chosen in the dialog. ``lab`` is '' for all labs; ``form`` is the key of a format."""
 
     view: str
     first: datetime.date | None
@@ -31,9 +31,9 @@ class ChosenExport(NamedTuple):
 
 
 class ExportDialog(Dialog):
-    """Asks what is to be exported; ``choose(chosen)`` goes on from there once the days make sense.
+    """Asks what to export; ``choose(chosen)`` is called once the days are valid.
 
-    ``forms`` are the formats, each with the words for it.
+    ``forms`` has the formats, each with its description.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ExportDialog(Dialog):
         super().__init__(parent, "Export", "Export records, or what is computed from them", detail, buttons)
 
     def make_body(self, body: ttk.Frame) -> None:
-        """A line for each thing that is asked, and one below each day for what is wrong with it."""
+        """Add a line for each choice, and below each day a line for its error."""
         grid = ttk.Frame(body)
         grid.grid(row=2, column=0, sticky="ew", pady=(16, 0))
         grid.columnconfigure(1, weight=1)
@@ -65,11 +65,11 @@ class ExportDialog(Dialog):
         self._add_list(grid, 6, "Format", list(self._forms.values()), 36)
 
     def first_focus(self) -> tk.Misc:
-        """The view."""
+        """Return the list of views."""
         return self.boxes["View"]
 
     def close(self, action: Callable[[], object] | None = None) -> None:
-        """Days that make no sense keep the dialog open, with the focus on them."""
+        """Close the dialog, unless a day isn't valid: then that one gets the focus."""
         if action != self._confirmed:
             super().close(action)
             return
@@ -89,7 +89,7 @@ class ExportDialog(Dialog):
         super().close(lambda: choose(chosen))
 
     def _confirmed(self) -> None:
-        """What the default button stands for; see `close`."""
+        """Identifies the default button; `close` does its work."""
 
     def _add_list(self, grid: ttk.Frame, row: int, name: str, values: Sequence[str], width: int) -> None:
         letters = line_width(self) // nametofont("TkDefaultFont", self).measure("0")
@@ -135,7 +135,7 @@ class ExportDialog(Dialog):
 
 
 def _choose_next(box: ttk.Combobox, letter: str) -> None:
-    """Choose the next entry that begins with the letter, as lists do on every desktop; ttk's take none."""
+    """Choose the next entry that begins with the letter, as lists of all desktops do; ttk's don't."""
     values = [str(each) for each in box.cget("values")]
     start, wanted = box.current() + 1, letter.casefold()
     found = [each for each in (*values[start:], *values[:start]) if wanted and each.casefold().startswith(wanted)]

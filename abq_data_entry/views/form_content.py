@@ -1,5 +1,5 @@
-"""What the form holds: its inputs and the typed values that their texts mean, what is known of their check, the saved
-record that was opened and what QA says of it; and whom the form asks."""
+"""The content of the form: its inputs and the values they mean, what is known about their check, the saved record that
+was opened, and what QA says about it; and the callbacks of the form."""
 
 from __future__ import annotations
 
@@ -24,20 +24,17 @@ CheckKey = tuple[datetime.date, str, str]
 RecordKey = tuple[datetime.date, str, str, int]
 
 Said = Mapping[str, str]
-"""A sentence by field name; that of the whole record by the name of Plot."""
+"""What QA says about a record: a sentence by field name; under the name of Plot, about the whole record."""
 
 WHOLE_RECORD = F.PLOT
-"""Beside which field stands what is said of the whole record."""
+"""The field beside which QA's sentence about the whole record is shown."""
 
 HEIGHTS = (F.MIN_HEIGHT, F.MAX_HEIGHT, F.MEDIAN_HEIGHT)
 CHECK_FIELDS = (F.DATE, F.TIME, F.LAB, F.TECHNICIAN)
 
 
 class RecordInputs(dict[str, FieldInput]):
-    """One :class:`FieldInput` a field. ``choices`` holds the lists' present values by field name.
-
-    ``reader`` says how dates are read here.
-    """
+    """The :class:`FieldInput` of each field, by name. ``choices`` has the present values of lists by field name."""
 
     def __init__(self, reader: DateReader) -> None:
         super().__init__()
@@ -45,15 +42,15 @@ class RecordInputs(dict[str, FieldInput]):
         self.choices: dict[str, fields.Choices | None] = {}
         self._of_record: Mapping[str, object] = {}
         self.read_only = False
-        """Whether records can only be looked at: what leads to them can still be typed."""
+        """Whether records can't be changed; date, time, lab and plot can still be typed, to look at records."""
         self.readings_before_fault: dict[str, str] = {}
-        """What stood in the readings before the equipment fault was set, by field name; another record has none."""
+        """The readings before the equipment fault was set, by field name; cleared when the record changes."""
         self.has_person: Callable[[], bool] = lambda: True
-        """Whether the technician is confirmed; until then Technician is a stop."""
+        """Whether the technician is confirmed; until then Enter stops at Technician."""
         self._heights_disagree = False
 
     def add(self, parent: tk.Misc, name: str, label: str, width: int, label_width: int) -> FieldInput:
-        """Make the input of the field ``name``."""
+        """Create the input of the field ``name``."""
         choices = partial(self.offered, name)
         each = FieldInput(parent, fields.field(name), label, choices, width, label_width, self._reader)
         each.line_below.others = lambda: (other.line_below for other in self.values())
@@ -61,48 +58,48 @@ class RecordInputs(dict[str, FieldInput]):
         return each
 
     def offer(self, choices: Mapping[str, fields.Choices | None]) -> None:
-        """The lists have these values now, by field name."""
+        """Take the present values of lists, by field name."""
         for name, each in choices.items():
             if name not in self.choices or self.choices[name] != each:
                 self.choices[name] = each
                 self[name].choices_changed()
 
     def offer_of_record(self, record: Mapping[str, object]) -> None:
-        """The record that is open has these values of lists: one may be retired, and offered for no other record."""
+        """Offer the values of the open record too: one of them may be retired, and not offered for other records."""
         before, self._of_record = self._of_record, record
-        # Most lists have what the record says: then nothing has to be looked at again.
+        # Most lists contain the record's value, and need no update.
         for name, choices in self.choices.items():
             own = {before.get(name), record.get(name)} - {None, ""}
             if choices is not None and not own.issubset(choices):
                 self[name].choices_changed()
 
     def reserve_notes(self, names: Collection[str], lines: int) -> bool:
-        """Keep this number of lines for the words below these fields; whether that has changed."""
+        """Reserve this number of lines below these fields; return whether that has changed."""
         changed = [self[name].line_below.reserve(lines) for name in names]
         return any(changed)
 
     def offered(self, name: str) -> fields.Choices | None:
-        """The present values of a list, with that of the record that is open."""
+        """Return the present values of a list, with that of the open record."""
         choices, own = self.choices.get(name), self._of_record.get(name)
         if choices is None or own in (None, "") or own in choices:
             return choices
         return (*choices, own)
 
     def value(self, name: str) -> object:
-        """The typed value of a field, ``None`` while there is none or it isn't valid."""
+        """Return the typed value of a field; ``None`` if it is empty or invalid."""
         try:
             return self[name].value()
         except (ValueError, KeyError):
             return None
 
     def texts(self) -> dict[str, str]:
-        """What stands in each field."""
+        """Return the text of each field, by name."""
         return {name: each.text for name, each in self.items()}
 
     def differ_from(self, opened: OpenedRecord) -> bool:
-        """Whether a field means another value than in that record: 24,1 is 24.10."""
+        """Whether the value of a field differs from that record; 24,1 and 24.10 are the same."""
         others = [name for name, each in self.items() if each.text != opened.texts.get(name, "")]
-        # What isn't valid means nothing, so it is another one.
+        # An invalid text has no value, so it differs.
         return any((value := self.value(name)) is None or value != opened.record.get(name) for name in others)
 
     def fill(self, texts: Mapping[str, str]) -> None:
@@ -112,7 +109,7 @@ class RecordInputs(dict[str, FieldInput]):
                 self[name].fill(text)
 
     def mark_wrong(self) -> None:
-        """Mark the texts that aren't valid, as they were when they were typed; what is empty isn't marked."""
+        """Show the errors of invalid texts, as when they were typed; empty fields get none."""
         for each in self.values():
             if each.text and not each.is_disabled:
                 try:
@@ -122,13 +119,13 @@ class RecordInputs(dict[str, FieldInput]):
         self.check_across()
 
     def read(self) -> Record:
-        """Check every field, and give the record with typed values; raises :class:`fields.FieldErrors` with a sentence
+        """Check every field and return the record with typed values; raises :class:`fields.FieldErrors` with a message
         for each field that is wrong."""
         values: dict[str, object] = {}
         errors: dict[str, str] = {}
         for name, each in self.items():
             if each.check():
-                # Closed by the fault, and empty as it has to be.
+                # Disabled by the fault, and empty as it must be.
                 values[name] = None if each.is_disabled and not each.text else each.value()
             else:
                 errors[name] = each.error
@@ -139,20 +136,20 @@ class RecordInputs(dict[str, FieldInput]):
         return Record(values)
 
     def check_across(self) -> None:
-        """Mark the heights typed so far that don't fit each other, and take the mark from those that do now."""
+        """Show an error at heights that don't fit each other, and clear it at those that do now."""
         errors = fields.check_across({name: self.value(name) for name in HEIGHTS})
         self._heights_disagree = bool(errors)
         for name in HEIGHTS:
             each = self[name]
-            # What is wrong in itself keeps its own sentence.
+            # A text that is invalid in itself keeps its own error.
             own = bool(each.text) and self.value(name) is None
             if not own and each.text:
                 each.show_error(errors.get(name, ""))
 
     def spread_problem(self, name: str, cells: Sequence[str]) -> str:
-        """Why a row of ``cells`` can't be pasted into the fields from ``name`` on; empty where it can.
+        """Return why a row of ``cells`` can't be pasted into the fields from ``name`` on; empty if it can.
 
-        A cell that isn't valid is no reason: its field is marked. What can't stand in its field at all is one.
+        An invalid cell is no reason, because its field shows the error. A cell that its field can't hold at all is one.
         """
         names = _from(name)
         if len(cells) > len(names):
@@ -170,12 +167,12 @@ class RecordInputs(dict[str, FieldInput]):
         return f"{closed[0]} is closed" if closed else ""
 
     def spread(self, name: str, cells: Sequence[str]) -> str:
-        """Paste a row of ``cells`` into the fields from ``name`` on, as the user's own edit, and check each.
+        """Paste a row of ``cells`` into the fields from ``name`` on, as an edit by the user, and check each.
 
-        Returns the field that the focus goes to: the first that is wrong, else the last one of the row.
+        Returns the name of the field that gets the focus: the first one that is wrong, else the last one of the row.
         """
         row = dict(zip(_from(name), cells, strict=False))
-        # The fault first: it opens and closes the readings.
+        # The fault first, because it enables and disables the readings.
         for each in sorted(row, key=lambda field: field != F.EQUIPMENT_FAULT):
             self[each].editor.edit_text(fields.pasted(self[each].field, row[each]))
         wrong = [each for each in row if not self[each].check()]
@@ -184,12 +181,12 @@ class RecordInputs(dict[str, FieldInput]):
         return wrong[0] if wrong else list(row)[-1]
 
     def height_edited(self) -> None:
-        """A height was changed: where the heights were marked for not fitting together, look again."""
+        """Check the heights again after a change, if they were shown not to fit together."""
         if self._heights_disagree:
             self.check_across()
 
     def apply_fault(self, clear: bool = True) -> None:
-        """Disable the readings while the equipment fault is set, and empty them; without it they come back."""
+        """Disable and empty the readings while the equipment fault is set; restore them when it is no longer set."""
         fault = self[F.EQUIPMENT_FAULT].text == "true"
         for name in fields.READINGS:
             each = self[name]
@@ -197,14 +194,14 @@ class RecordInputs(dict[str, FieldInput]):
                 if each.text:
                     self.readings_before_fault[name] = each.text
                 each.fill("")
-            # Also where nothing was cleared: a draft may come back with the fault set.
+            # Even if nothing was cleared: a restored draft may have the fault set.
             each.set_enabled(not fault and not self.read_only)
             if not fault and clear and not each.text and name in self.readings_before_fault:
                 each.fill(self.readings_before_fault.pop(name))
                 each.check()
 
     def set_read_only(self, read_only: bool) -> None:
-        """Close all fields but those that lead to a record, or open them again."""
+        """Disable all fields except date, time, lab and plot, or enable them again."""
         self.read_only = read_only
         for name, each in self.items():
             if name not in fields.RECORD_KEY:
@@ -212,21 +209,21 @@ class RecordInputs(dict[str, FieldInput]):
         self.apply_fault(clear=False)
 
     def after(self, name: str) -> str | None:
-        """Where Enter leads to from the field ``name``: the next required field that didn't fill itself."""
+        """Return where Enter leads from the field ``name``: the next required field that wasn't filled by autofill."""
         for following in fields.FOCUS_ORDER[fields.FOCUS_ORDER.index(name) + 1 :]:
             each = self[following]
             passed_over = each.is_disabled or (each.filled_by_itself and not each.error)
             if following == F.TECHNICIAN:
-                # A name that filled itself in says nothing about who sits here.
+                # A name that was filled in doesn't tell who is at the window.
                 passed_over = each.is_disabled or (self.has_person() and not each.error)
             if each.field.required and not passed_over:
                 return following
         return None
 
     def first_empty(self) -> str:
-        """The first required field that is empty, or Technician while nobody is confirmed.
+        """Return the first required field that is empty, or Technician while nobody is confirmed.
 
-        Humidity when there is none (Plot where records are only looked at).
+        If there is none, Humidity; Plot if records can't be changed.
         """
         for name in fields.REQUIRED_ORDER:
             is_stop = not self[name].text or (name == F.TECHNICIAN and not self.has_person())
@@ -267,12 +264,12 @@ def _from(name: str) -> tuple[str, ...]:
 
 
 class OpenedRecord(NamedTuple):
-    """``texts`` by field name as the database had them, and the typed values of ``record``, ``None`` where an old row
-    holds what isn't valid any more; ``version`` is the record's, where it is known.
+    """A saved record that is open in the form.
 
-    ``changed_by`` is who saved another version of it since, empty while nobody has. ``known_at`` is when this computer
-    learned of it, where that is a copy from before the database went away; else it is empty. ``gone`` says who withdrew
-    or moved it since.
+    ``texts`` are the values by field name as the database had them; ``record`` has the typed values, ``None`` for one
+    that is no longer valid. ``version`` is that of the record, if it is known. ``changed_by`` names who has saved
+    another version since. ``known_at`` is the age of a local copy, shown while the database is away. ``gone`` says who
+    has withdrawn or moved the record since. The last three are empty otherwise.
     """
 
     key: RecordKey
@@ -284,13 +281,13 @@ class OpenedRecord(NamedTuple):
     gone: str = ""
 
     def draft(self) -> dict[str, Any]:
-        """The entries of a draft, plain enough for a file."""
+        """Return the part of a draft that describes this record, as plain values for a file."""
         key = [self.key[0].isoformat(), *self.key[1:]]
         return {"opened": key, "baseline": dict(self.texts), "version": self.version, "known_at": self.known_at}
 
 
 def opened_in(draft: Mapping[str, Any]) -> OpenedRecord | None:
-    """What :meth:`OpenedRecord.draft` gave; ``None`` for a new record, and for a key that makes no sense."""
+    """Return the record from what :meth:`OpenedRecord.draft` returned; ``None`` for a new record or an invalid key."""
     try:
         date, time, lab, plot = draft["opened"]
         key = datetime.date.fromisoformat(date), str(time), str(lab), int(plot)
@@ -303,7 +300,7 @@ def opened_in(draft: Mapping[str, Any]) -> OpenedRecord | None:
 
 
 def values_of(texts: Mapping[str, str]) -> dict[str, object]:
-    """The typed values of all fields; ``None`` where a text isn't valid."""
+    """Return the typed values of all fields; ``None`` for an invalid text."""
     return {each.name: _value(each, texts.get(each.name, "")) for each in fields.FIELDS}
 
 
@@ -318,7 +315,7 @@ PAUSE_SECONDS = 4 * 3600.0
 
 
 class Confirmation:
-    """The confirmed person's name. ``now`` is the clock, in seconds; it goes on while the computer sleeps."""
+    """Remembers who is at the window. ``now`` returns the time in seconds, which goes on while the computer sleeps."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
@@ -327,28 +324,28 @@ class Confirmation:
 
     @property
     def name(self) -> str:
-        """Who sits here; empty while nobody has said so, or after a long pause."""
-        # Asked for, not ended by a timer: timers stand still while the computer sleeps.
+        """The confirmed name of the person at the window; empty if nobody is confirmed, or after a long pause."""
+        # Computed here, not ended by a timer, because timers stop while the computer sleeps.
         if self._name and self.now() - self._key_at > PAUSE_SECONDS:
             self._name = ""
         return self._name
 
     def confirm(self, name: str) -> None:
-        """That is who sits here."""
+        """Set the name of the person at the window."""
         self._name, self._key_at = name, self.now()
 
     def forget(self) -> None:
-        """Somebody else may sit here now."""
+        """Forget the name, because somebody else may be at the window."""
         self._name = ""
 
     def key_pressed(self) -> None:
-        """The one who sits here is still here; after a long pause it may be somebody else."""
+        """Note that the person is still here; after a long pause, the name is forgotten."""
         if self.name:
             self._key_at = self.now()
 
 
 class Entering(NamedTuple):
-    """Somebody else who is entering a check now, where, and at which plot; ``None`` while at none."""
+    """Somebody else who is entering a check now, at which workstation, and at which plot, if at any."""
 
     name: str
     workstation: str = ""
@@ -356,18 +353,18 @@ class Entering(NamedTuple):
 
     @property
     def named(self) -> str:
-        """The person and the place ("P Taylor on bench-2")."""
+        """The person and the workstation ("P Taylor on bench-2")."""
         return f"{self.name} on {self.workstation}" if self.workstation else self.name
 
 
 class CheckView(NamedTuple):
-    """What the form knows of a check.
+    """What the form knows about a check.
 
-    ``recorded`` gives the technician of each recorded plot, ``previous`` the latest earlier record of each
-    plot; ``known`` is False while the database hasn't answered; ``following`` is the check that comes next;
-    ``others`` are the people who are entering it now besides the one who sits here; ``waiting`` are the
-    recorded plots that wait on this computer for the database; ``version`` is that of the check, where known;
-    ``known_at`` is when this computer learned of it, where the database is away.
+    ``recorded`` has the technician of each recorded plot, and ``previous`` the latest earlier record of each plot.
+    ``known`` is False until the database has answered. ``following`` is the next check. ``others`` are the other people
+    who are entering this check now. ``waiting`` are the recorded plots that wait on this computer for the database.
+    ``version`` is that of the check, if known; ``known_at`` is the age of a local copy, shown while the database is
+    away.
     """
 
     key: CheckKey | None = None
@@ -384,39 +381,39 @@ class CheckView(NamedTuple):
     known_at: str = ""
 
     def with_recorded(self, plot: int, technician: str) -> CheckView:
-        """The same check with one more plot recorded."""
+        """Return the same check with one more plot recorded."""
         return self._replace(recorded={**self.recorded, plot: technician}, technician=self.technician or technician)
 
     def with_plots(self, plots: tuple[int, ...]) -> CheckView:
-        """The same check with the lab's plots; those that were recorded and are retired since belong to it too."""
-        # Without the retired ones a check that is complete would look as if it weren't.
+        """Return the same check with these plots of the lab; recorded plots that were retired since remain."""
+        # Without the retired ones, a complete check would look incomplete.
         plots = tuple(sorted({*plots, *self.recorded}))
         return self if plots == self.plots else self._replace(plots=plots)
 
     def next_missing(self, after: int) -> int | None:
-        """The next plot after ``after`` that is neither recorded nor being entered by somebody else, going round."""
+        """Return the next plot after ``after``, wrapping around, neither recorded nor being entered by others."""
         return next(iter(self.free_after(after)), None)
 
     def free_after(self, plot: int) -> list[int]:
-        """Those of :meth:`missing_after` that nobody else is entering."""
-        # Two who share a check never type into the same plot.
+        """Return those of :meth:`missing_after` that nobody else is entering."""
+        # So that two people who share a check never type into the same plot.
         taken = {each.plot for each in self.others}
         return [each for each in self.missing_after(plot) if each not in taken]
 
     def missing_after(self, plot: int) -> tuple[int, ...]:
-        """The plots that aren't recorded, in the order in which they come after that one, which is the last."""
-        # Whoever began in the middle of the lab comes round to its beginning.
+        """Return the plots that aren't recorded, in order from the one after ``plot``, which comes last."""
+        # Wraps around, for those who began in the middle of the lab.
         later = [each for each in self.plots if each > plot] + [each for each in self.plots if each <= plot]
         return tuple(each for each in later if each not in self.recorded)
 
     def left_to_others(self) -> Entering | None:
-        """Who is entering the first plot that is missing, where others are entering all that are."""
+        """Return who is entering the first missing plot, if others are entering all missing ones."""
         missing = [plot for plot in self.plots if plot not in self.recorded]
         entered = [self.entered_by(plot) for plot in missing]
         return entered[0] if entered and all(entered) else None
 
     def entered_by(self, plot: int) -> Entering | None:
-        """Who else is entering that plot now."""
+        """Return who else is entering that plot now; ``None`` if nobody is."""
         return next((each for each in self.others if each.plot == plot), None)
 
     @property
@@ -425,14 +422,15 @@ class CheckView(NamedTuple):
         return self.known and bool(self.plots) and all(plot in self.recorded for plot in self.plots)
 
 
-# Callbacks, not the application: the form can be made and tested without a database.
+# Callbacks, not the application, so that the form can be created and tested without a database.
 class FormCallbacks(NamedTuple):
-    """What the form reports. ``save(record, opened)``: ``opened`` is the key of the record that was opened
-    and is to be updated, ``None`` for a new one. ``find_draft(key)`` gives what is half typed of that plot,
-    ``keep_draft(draft)`` keeps such a one when another check is chosen, where the plot has no other;
-    ``is_other_draft(key, corrects)`` tells whether it has one besides what the form holds. ``confirmed()``: somebody
-    has said who sits here; it returns whether the plot is being claimed now, until
-    :meth:`DataRecordForm.claim_answered`. What isn't given does nothing."""
+    """The callbacks of the form; those that aren't set do nothing.
+
+    ``save(record, corrects)`` saves a new record, or corrects the opened one. ``find_draft(key)`` returns the draft of
+    a plot. ``keep_draft(draft)`` keeps a draft when another check is chosen, unless its plot has one already.
+    ``is_other_draft(key, corrects)`` tells whether the plot has a draft besides what is in the form. ``confirmed()`` is
+    called when somebody has confirmed a name; it returns whether the plot is being claimed now.
+    """
 
     check_chosen: Callable[[datetime.date, str, str], object] = lambda date, time, lab: None
     save: Callable[[Record, bool], object] = lambda record, corrects: None
@@ -448,11 +446,11 @@ class FormCallbacks(NamedTuple):
 
 
 class FormContent(ttk.Frame):
-    """What the parts of the form share: what it holds, whom it asks, and what each part may ask of the whole.
+    """What the parts of the form share: its state, its callbacks, and the methods that each part may call.
 
-    ``check`` and ``opened_record`` are what is known; ``saving``: a save is under way. ``callbacks`` may be
-    set once those are there whom the form calls. ``confirmation``: who sits here. ``type_ahead`` collects keys that
-    come before their plot. ``drafts``: of which plots something half typed is kept elsewhere.
+    ``check`` and ``opened_record`` are what the database has; ``saving``: a save is running. ``callbacks`` may be set
+    later. ``confirmation`` knows who is at the window. ``type_ahead`` collects keys that were typed before their plot
+    is shown. ``drafts`` are the keys of plots with a draft that isn't in the form.
     """
 
     type_ahead: TypeAhead
@@ -473,15 +471,15 @@ class FormContent(ttk.Frame):
         self.saving = False
         self.drafts: Collection[RecordKey] = frozenset()
         self.date: datetime.date | None = None
-        """The day of the check, while it is valid."""
+        """The date in the form; ``None`` while it isn't valid."""
         self.edition = 0
-        """Another number once something of it may have changed, so that nobody looks at the same twice."""
+        """Grows whenever the content may have changed, so that others can skip work if it hasn't."""
         self.after_save: Callable[[], object] | None = None
-        """What is to be done once the save that is under way is done."""
+        """What to call once the running save is done."""
 
     @property
     def check_key(self) -> CheckKey | None:
-        """Date, time and lab, when all three are valid."""
+        """Date, time and lab; ``None`` unless all three are valid."""
         date, time, lab = (self.inputs.value(name) for name in (F.DATE, F.TIME, F.LAB))
         if isinstance(date, datetime.date) and isinstance(time, str) and isinstance(lab, str):
             return date, time, lab
@@ -489,33 +487,33 @@ class FormContent(ttk.Frame):
 
     @property
     def key(self) -> RecordKey | None:
-        """Date, time, lab and plot, when all four are valid."""
+        """Date, time, lab and plot; ``None`` unless all four are valid."""
         check, plot = self.check_key, self.inputs.value(F.PLOT)
         return (*check, plot) if check is not None and isinstance(plot, int) else None
 
     @property
     def new_key(self) -> RecordKey | None:
-        """The key of the new record; ``None`` while it isn't all there, or a saved record is corrected."""
+        """The key of the new record; ``None`` while it is incomplete, or a saved record is being corrected."""
         return self.key if self.opened_record is None else None
 
     @property
     def plot(self) -> int | None:
-        """The plot, when it is valid."""
+        """The plot; ``None`` unless it is valid."""
         plot = self.inputs.value(F.PLOT)
         return plot if isinstance(plot, int) else None
 
     @property
     def corrects(self) -> bool:
-        """Whether a save corrects the opened record: its technician is whoever recorded it, and stays so."""
+        """Whether a save corrects the opened record, which keeps its technician."""
         return self.opened_record is not None and self.opened_record.key == self.key
 
     @property
     def changed(self) -> bool:
         """Whether something was typed that would be lost with the form."""
         if self.opened_record is not None:
-            # Compared by value: 24,1 that was typed over 24.10 is no change.
+            # Compared by value: 24,1 typed over 24.10 is no change.
             return self.inputs.differ_from(self.opened_record)
-        # What filled itself, and the check's own fields, would come again.
+        # Fields filled by autofill, and those of the check, would be filled again.
         return any(
             each.text not in ("", "false") and not each.filled_by_itself
             for name, each in self.inputs.items()
@@ -524,65 +522,64 @@ class FormContent(ttk.Frame):
 
     @property
     def focused(self) -> FieldInput | None:
-        """The field that has the focus."""
+        """The field that has the focus; ``None`` if none has it."""
         widget = focused_widget(self)
         return next((each for each in self.inputs.values() if each.editor is widget), None)
 
     @property
     def fills_itself(self) -> bool:
-        """Whether the check's fields stay after a save, and plot and seed sample fill themselves."""
+        """Whether the fields of the check stay after a save, and plot and seed sample are filled in."""
         return bool(self.settings["autofill sheet data"].get())
 
     def empty_plot(self) -> None:
-        """Empty all but the check's fields."""
+        """Empty all fields except those of the check."""
         self.inputs.fill({name: "" for name in self.inputs if name not in CHECK_FIELDS})
-        # Another record: what stood in the readings before a fault isn't its.
+        # The readings from before a fault belong to the previous record.
         self.inputs.readings_before_fault = {}
         self.inputs.apply_fault()
 
-    # -- what the parts ask of the whole: DataRecordForm does it ----------------------------------------
+    # -- for the parts of the form; DataRecordForm implements these -------------------------------------
 
     def advance(self, name: str) -> None:
-        """Enter in the field ``name``: on to the next required field, from the last one to a save."""
+        """Go on from the field ``name``, as Enter does: to the next required field, or after the last one save."""
         raise NotImplementedError
 
     def begin_new(self, plot: int | None = None, all_fields: bool = False, asked: bool = False) -> None:
-        """Begin a new record: the check's fields stay (``all_fields``: they are cleared too). ``asked``: somebody
-        wants this very plot."""
+        """Begin a new record. Fields of the check stay unless ``all_fields``; ``asked``: the user chose this plot."""
         raise NotImplementedError
 
     def check_changed(self) -> None:
-        """Date, time or lab may be others now."""
+        """Handle a possible change of date, time or lab."""
         raise NotImplementedError
 
     def close_fields(self, sentence: str) -> None:
-        """Let nobody type here, and say why; an empty sentence opens the fields."""
+        """Disable the fields and show why; an empty sentence enables them."""
         raise NotImplementedError
 
     def fill(self, texts: Mapping[str, str]) -> None:
-        """Show these texts, as if they had been typed; but whose they are is nobody who has said so here."""
+        """Show these texts as if they had been typed; the technician among them doesn't count as confirmed."""
         raise NotImplementedError
 
     def focus_first_empty(self) -> None:
-        """Put the focus where typing goes on: the first required field that is empty, or the next check."""
+        """Put the focus where typing continues: the first required field that is empty, or the next check."""
         raise NotImplementedError
 
     def refresh(self) -> None:
-        """Bring the strip, the previous readings and the remark beside the plot up to date."""
+        """Update the strip, the previous readings and the remark beside the plot."""
         raise NotImplementedError
 
     def refuse_save(self) -> None:
-        """No save begins: what is typed on is for the plots that would have come."""
+        """Refuse to save; keys typed after this belong to the plots that would have come next."""
         raise NotImplementedError
 
     def show_draft(self) -> bool:
-        """Show what is half typed of the plot that was just chosen; whether there is such a thing."""
+        """Show the draft of the plot that was just chosen; return whether there is one."""
         raise NotImplementedError
 
     def sound(self) -> None:
-        """Tell of something that is wrong, where a sound is wanted."""
+        """Make a sound for an error, if the setting asks for it."""
         raise NotImplementedError
 
     def submit(self) -> None:
-        """Save: check every field; with errors the focus moves to the first, else the record goes up."""
+        """Check every field; then save the record, or put the focus on the first error."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Keys that mean the same in every field of the form: Enter, save, and the fault."""
+"""Keys that do the same in every field of the form: Enter, save, and the equipment fault."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .form_content import CHECK_FIELDS, HEIGHTS, FormContent
 from .form_parts import Awaiting, DateAsking, Person
 
 DOUBLED_MS = 250
-"""After a value was typed, a second press within that time is the same Enter."""
+"""Milliseconds; after a value was typed, a second Enter within this time counts as the same one."""
 
 
 class RepeatedEnter:
-    """Tells whether a press of Enter is the one before it once more, held or doubled.
+    """Recognizes an Enter that is held down or pressed twice by mistake.
 
-    Two quick presses after a value are one; with a third one somebody is going through the fields, and all of them
-    count. Times are those of the events, in milliseconds.
+    Two quick presses after a value count as one. After a third one, all of them count, because then somebody is going
+    through the fields. Times are those of the events, in milliseconds.
     """
 
     def __init__(self, window: tk.Misc) -> None:
@@ -37,20 +37,20 @@ class RepeatedEnter:
         window.bind("<Button>", self._other_key, add=True)
 
     def edited(self, is_value: bool) -> None:
-        """Something was typed, a value of the plot or not: the next Enter is for that."""
+        """Note that something was typed (``is_value``: a value of the plot), so the next Enter is a new one."""
         self._typed, self._last, self._owed = is_value, None, False
 
     def steps(self, time: int, is_stop: bool) -> int:
-        """How many fields this press leads on: 0, 1, or 2 with the one that was held back before.
+        """Return how many fields this press moves on: 0, 1, or 2 if the previous press turns out to count.
 
-        ``is_stop``: a press of its own is wanted in this field, however quickly it comes.
+        ``is_stop``: this field needs a press of its own, however quickly it comes.
         """
         last, released = self._last, self._released
         after_value, self._last, self._released = self._typed, time, None
         if last is None:
             return 1
         pause = time - last
-        if released == time:  # X11 tells of a key that is held so
+        if released == time:  # how X11 reports a key that is held down
             self._owed = False
             return 0
         if 0 < pause <= DOUBLED_MS and after_value and not is_stop and not self._owed:
@@ -68,7 +68,7 @@ class RepeatedEnter:
         self._released = int(event.time)
 
 
-HABIT_SECONDS = 1.0  # in which Enter after a field that went on by itself is the habitual one
+HABIT_SECONDS = 1.0  # an Enter so soon after auto advance was pressed out of habit, and is ignored
 
 
 SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
@@ -76,19 +76,21 @@ SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
 
 
 class EnterKey:
-    """Enter in a field: on to the next required one, to the plot, or to a save; held or doubled it counts once. Goes on
-    by itself after the second decimal, where that is wanted."""
+    """Enter in a field: goes to the next required field, to the plot, or saves; held down or doubled, it counts once.
+
+    With the setting ``auto advance``, the form goes on by itself after the second decimal.
+    """
 
     def __init__(self, form: FormContent, awaiting: Awaiting, dates: DateAsking, person: Person) -> None:
         self._form, self._awaiting, self._dates, self._person = form, awaiting, dates, person
         self._repeated = RepeatedEnter(form.winfo_toplevel())
-        self._swallowed = ("", 0.0)  # in which field, until when
+        self._swallowed = ("", 0.0)  # the field in which Enter is ignored, and until when
 
     def pressed(self, name: str, event: tk.Event) -> str:
-        """Enter in the field of that name."""
+        """Handle Enter in the field of that name."""
         swallowed, self._swallowed = self._swallowed, ("", 0.0)
         steps = self._repeated.steps(int(event.time), is_stop=name in CHECK_FIELDS)
-        # The field before went on by itself, and the habitual Enter came after it.
+        # The previous field was left by auto advance, and Enter was pressed out of habit.
         if swallowed[0] == name and time.monotonic() <= swallowed[1]:
             return "break"
         if not steps and not self.holds(name):
@@ -101,7 +103,7 @@ class EnterKey:
         return "break"
 
     def filled_up(self, name: str) -> None:
-        """The second decimal was typed: go on by itself where that is wanted, but never save by itself."""
+        """After the second decimal, go on if the setting asks for it, but never save."""
         if not self._form.settings["auto advance"].get() or name in SAVING or self._form.inputs.after(name) is None:
             return
         self.advance(name)
@@ -110,21 +112,21 @@ class EnterKey:
             self._swallowed = (focused.name, time.monotonic() + HABIT_SECONDS)
 
     def edited(self, name: str) -> None:
-        """Somebody typed in the field."""
+        """Note that something was typed in the field."""
         self._swallowed = ("", 0.0)
         self._repeated.edited(name not in CHECK_FIELDS)
 
     def advance(self, name: str) -> None:
-        """Go on to the next required field, from the last one to a save.
+        """Go to the next required field, or after the last one save.
 
-        A field that is wrong or empty keeps the focus, so that what is typed next replaces it and gets nowhere else.
+        A field that is wrong or empty keeps the focus, so that what is typed next replaces its text.
         """
         form, inputs = self._form, self._form.inputs
         if self._awaiting.holds(name) or self.holds(name):
             return
         if name == F.DATE and self._dates.holds(entered=True):
             return
-        # The technician of a saved record is whoever recorded it: Enter there says nothing about who sits here.
+        # Only on a new record: the technician of a saved one is who recorded it, not who is at the window.
         if name == F.TECHNICIAN and not form.corrects:
             self._person.confirm()
             if self._person.go_back():
@@ -139,13 +141,13 @@ class EnterKey:
         elif following is None:
             form.submit()
         else:
-            # What is typed of the plot already, as where a draft came back, isn't typed over.
+            # If the plot has typed values already, such as those of a draft, they aren't typed over.
             goes_on = form.opened_record is None and form.changed and following not in (*CHECK_FIELDS, F.PLOT)
             begins = name in (*CHECK_FIELDS, F.PLOT)
             inputs[inputs.first_empty() if goes_on and begins else following].focus_set()
 
     def holds(self, name: str) -> bool:
-        """Whether the field keeps the focus: it is wrong, or required and empty. Its text is selected then."""
+        """Whether the field keeps the focus, because it is wrong, or required and empty; then selects its text."""
         each = self._form.inputs[name]
         each.check()
         if name in HEIGHTS:
@@ -161,19 +163,18 @@ class EnterKey:
 SAVE_KEYS = ("<Control-Return>", "<Control-KP_Enter>", "<Command-Return>", "<Command-KP_Enter>")
 FAULT_KEYS = ("<asterisk>", "<KP_Multiply>")
 _TEXTS = (FieldTypes.STRING, FieldTypes.LONG_TEXT)
-_COMMAND_STATE = 0x4 | 0x8  # Control, Alt or Command: not the sign itself
+_COMMAND_STATE = 0x4 | 0x8  # Control, Alt or Command: then `*` isn't typed
 
 
 class FormKeys:
-    """Ctrl+Enter saves from anywhere in the form. ``*`` sets the equipment fault or takes it back.
+    """Ctrl+Enter saves from anywhere in the form. ``*`` sets or clears the equipment fault.
 
-    ``*`` is the one sign that no number, date or list can hold and that the number pad has. Fields of free text keep it
-    as it is typed.
+    ``*`` is on the number pad, and no number, date or list contains it. Fields of free text take it as text.
     """
 
     def __init__(self, form: FormContent) -> None:
         self._form, self._inputs = form, form.inputs
-        self._left = ""  # the reading that the fault closed while it had the focus
+        self._left = ""  # the reading that had the focus when the fault disabled it
 
     def add_field(self, name: str) -> None:
         """Bind the keys in the field of that name."""
@@ -199,15 +200,15 @@ class FormKeys:
             widget.bind(key, lambda event: self._pressed(event, name))
 
     def _pressed(self, event: tk.Event, name: str) -> str | None:
-        # A command of the window, which passes.
+        # A command of the window, which must get through.
         if int(event.state) & _COMMAND_STATE:
             return None
         self.toggle_fault(name)
         return "break"
 
     def toggle_fault(self, name: str) -> None:
-        """Set the equipment fault or take it back, from the field ``name``; what it closes loses the focus."""
-        # By the box itself, so that it can be undone there and is drawn as ticked.
+        """Set or clear the equipment fault from the field ``name``; a reading that it disables loses the focus."""
+        # Through the box itself, so that it can be undone there and is drawn as ticked.
         fault = self._inputs[F.EQUIPMENT_FAULT]
         if fault.is_disabled:
             return

@@ -51,7 +51,7 @@ def test_a_question_is_seen_answered_and_corrected_by_keys(window: Window, store
     window.press("alt+a")
     assert isinstance(window.dialog(), WordsDialog)
     window.press("Return")
-    assert window.dialogs and "Words are required" in str(window.dialogs[0].line_below.cget("text"))  # type: ignore[attr-defined]
+    assert window.dialogs and "Words are required" in str(window.dialogs[0].note.cget("text"))  # type: ignore[attr-defined]
     window.type("The door was open.\n")
     window.until(lambda: rows(listed) and rows(listed)[0][3] == "answered", "the answer")
     assert stored.get_mark(number).answer == "The door was open."
