@@ -1,5 +1,5 @@
-"""The parts of the form: which record it is at, a saved one, a new one that fills itself, or what is half typed of one;
-what it waits for; and what it asks: who sits at the window, whether the day is right."""
+"""The parts of the form: autofill, opening a saved record or beginning a new one, drafts, waiting for the check or the
+plot, and the questions who is at the window and whether the day is right."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from .plot_panel import ReasonLine
 
 
 class Autofill:
-    """Fills what is empty in the form, or filled itself before, as the settings ``autofill date`` and ``autofill sheet
-    data`` say. What somebody typed is never filled over."""
+    """Fills fields that are empty or were filled before, by the settings ``autofill date`` and ``autofill sheet data``.
+    It never replaces what somebody typed."""
 
     def __init__(self, form: FormContent) -> None:
         self._form = form
@@ -35,13 +35,13 @@ class Autofill:
         self._emptied = False
 
     def date(self) -> None:
-        """Today, where the date is empty."""
+        """Fill in today if the date is empty."""
         date = self._form.inputs[F.DATE]
         if not date.text and self._form.settings["autofill date"].get():
             date.fill(self._form.today().isoformat(), by_itself=True)
 
     def technician(self, check: CheckView, person: str) -> None:
-        """The person who is confirmed in this window, else who began the check."""
+        """Fill in the person confirmed in this window, else the one who began the check."""
         form = self._form
         name, offered = person or check.technician, form.inputs.offered(F.TECHNICIAN)
         if name and offered is not None and name not in offered:  # retired since
@@ -50,7 +50,7 @@ class Autofill:
             form.inputs[F.TECHNICIAN].fill(name, by_itself=True)
 
     def plot(self, check: CheckView) -> None:
-        """The next plot that isn't recorded; one that isn't recorded yet stays."""
+        """Fill in the next plot that isn't recorded, unless the present one isn't recorded yet."""
         form, current = self._form, self._form.plot
         if current is not None and current not in check.recorded:
             return
@@ -60,11 +60,11 @@ class Autofill:
             self.seed_sample()
 
     def seed_sample(self) -> None:
-        """What grows in the plot; on a record that was opened, what that says."""
+        """Fill in what grows in the plot; on an opened record, its own seed sample."""
         form, opened = self._form, self._form.opened_record
         lab, plot, seed = form.inputs.value(F.LAB), form.plot, form.inputs[F.SEED_SAMPLE]
         if not form.fills_itself or plot is None or not isinstance(lab, str):
-            return  # while a lab is typed over, what stands here is still the old one's
+            return  # while the lab is being typed, the seed sample of the old one stays
         if opened is None:
             if seed.may_be_filled:
                 seed.fill(self.seed_samples.get((lab, plot), ""), by_itself=True)
@@ -72,7 +72,7 @@ class Autofill:
             return
         saved, key = opened.texts.get(F.SEED_SAMPLE, ""), form.key
         if key is None:
-            return  # while a date is typed it isn't known yet which plot is meant
+            return  # while the date is being typed, the plot isn't certain yet
         if key == opened.key:
             if seed.filled_by_itself or (self._emptied and not seed.text):
                 seed.fill(saved)
@@ -87,20 +87,20 @@ class Opening:
 
     def __init__(self, form: FormContent, autofill: Autofill) -> None:
         self._form, self._autofill = form, autofill
-        self._technician = ("", False)  # of whoever sat here before a record was opened
+        self._technician = ("", False)  # Technician before a record was opened, and whether it was filled in
         self.why_read_only = ""
-        """Why records can only be looked at; empty where they can be entered."""
+        """Why records can't be changed; empty if they can."""
         self.closed: RecordKey | None = None
-        """The plot that the form is at, though its record couldn't be opened."""
+        """The key of the plot in the form whose record couldn't be opened."""
 
     def show_read_only(self, sentence: str) -> None:
-        """Records can only be looked at, and ``sentence`` says why; an empty one: they can be entered."""
+        """Prevent changes and show ``sentence`` as the reason; an empty one allows them again."""
         self.why_read_only = sentence
         if self.closed is None and bool(sentence) != self._form.inputs.read_only:
             self._form.close_fields(sentence)
 
     def show_closed(self, key: RecordKey, sentence: str) -> None:
-        """Be at that plot, whose record couldn't be opened; ``sentence`` says why. Nothing can be typed there."""
+        """Go to a plot whose record couldn't be opened; ``sentence`` says why. Nothing can be typed there."""
         if key[:3] != self._form.check_key:
             self.set_check(*key[:3])
         self.begin_new(plot=key[3], asked=True)
@@ -108,24 +108,27 @@ class Opening:
         self._form.close_fields(sentence)
 
     def open_fields(self) -> None:
-        """Another plot than the closed one is shown."""
+        """Enable the fields again after another plot has been chosen."""
         if self.closed is not None:
             self.closed = None
             self._form.close_fields(self.why_read_only)
 
     def open(self, record: Mapping[str, object], version: int | None = None, known_at: str = "") -> None:
-        """Show a saved record for correction; ``version`` is the one that a save expects to find. ``known_at`` says
-        of a copy when this computer learned of it."""
+        """Show a saved record for correction.
+
+        ``version`` is the one that a save expects in the database. ``known_at``: the age of the record if it is a local
+        copy.
+        """
         self.open_fields()
         form, inputs = self._form, self._form.inputs
         if form.opened_record is None:
-            # The record's technician comes now; whoever sits here comes back with the next new record.
+            # Kept, because the record has its own technician; it returns with the next new record.
             self._technician = (form.inputs[F.TECHNICIAN].text, form.inputs[F.TECHNICIAN].filled_by_itself)
         inputs.offer_of_record(record)
         texts = {name: fields.format_value(each.field, record.get(name)) for name, each in inputs.items()}
         values = values_of(texts)
         for name, text in texts.items():
-            inputs[name].fill(text, value=values[name])  # so that a save parses only what is changed
+            inputs[name].fill(text, value=values[name])  # with its value, so that a save parses only what has changed
         inputs.readings_before_fault = {}
         inputs.apply_fault()
         key = form.key
@@ -152,7 +155,7 @@ class Opening:
             self._autofill.date()
         inputs.readings_before_fault = {}
         if had_fault:
-            inputs.apply_fault()  # the readings take values again
+            inputs.apply_fault()  # enables the readings again
         if plot is not None:
             inputs[F.PLOT].fill(str(plot), by_itself=not asked, value=plot)
         else:
@@ -169,22 +172,21 @@ class Opening:
         same_day = inputs.value(F.DATE) == date and inputs[F.DATE].filled_by_itself
         for name, text in ((F.DATE, date.isoformat()), (F.TIME, time), (F.LAB, lab)):
             inputs[name].fill(text, by_itself=same_day and name == F.DATE)
-        # They were of the other check: what that one has may take their place.
+        # These belong to the previous check, so the new one may replace them.
         for name in (F.PLOT, F.TECHNICIAN):
             inputs[name].filled_by_itself = True
         self.begin_new()
 
     def begin_day(self, *, leave_check: bool = False) -> bool:
-        """Midnight has passed: a date that filled itself becomes today's.
+        """After midnight, replace a date that was filled in by today.
 
-        A check that was begun keeps its own, unless it is to be left. Returns whether the form has the date it should
-        have.
+        A check that was begun keeps its date, unless ``leave_check``. Returns whether the form has the right date.
         """
         form, check = self._form, self._form.check
         date, today = form.inputs[F.DATE], self._form.today().isoformat()
         if not date.filled_by_itself or date.text == today:
             return True
-        # Readings that were taken before midnight belong to the day on which their check was begun.
+        # Readings of a check belong to the day on which it was begun.
         under_way = bool(check.recorded) and not (check.complete and check.following is None) and not leave_check
         if form.changed or form.saving or form.opened_record is not None or under_way:
             return False
@@ -194,7 +196,7 @@ class Opening:
         return True
 
     def discard(self) -> None:
-        """Give up what was typed: the saved record as it was, or the same plot, empty."""
+        """Discard what was typed: show the saved record as it was, or the same plot, empty."""
         opened = self._form.opened_record
         if opened is not None:
             self.open(opened.record, opened.version)
@@ -202,13 +204,13 @@ class Opening:
             self.begin_new(plot=self._form.plot)
 
     def leave(self) -> None:
-        """What is half typed is kept elsewhere: the form is of no plot until it is told which one comes."""
+        """Leave the plot, whose draft is kept elsewhere; the form has no plot until another one is chosen."""
         self._close_opened()
         self._form.empty_plot()
         self._form.refresh()
 
     def make_new(self) -> None:
-        """The opened record has gone: what stands here is a new one, of whoever sits here."""
+        """Turn the opened record, which has gone from the database, into a new one of the person at the window."""
         self._form.opened_record = None
         self._form.inputs.offer_of_record({})
         self._form.inputs[F.TECHNICIAN].fill(self._form.confirmation.name or self._technician[0], by_itself=True)
@@ -216,7 +218,7 @@ class Opening:
         self._form.callbacks.edited()  # the draft is one of a new record, too
 
     def show_changed(self, key: RecordKey, by: str) -> None:
-        """``by`` has saved the record ``key``: say so while it is being corrected here."""
+        """Show that ``by`` has saved the record ``key``, if it is being corrected here."""
         opened = self._form.opened_record
         if opened is not None and opened.key == key:
             named = "You (in another window)" if by and by == self._form.confirmation.name else by
@@ -224,14 +226,14 @@ class Opening:
             self._form.refresh()
 
     def show_gone(self, key: RecordKey, how: str) -> None:
-        """The record ``key`` was withdrawn or moved, and ``how`` says by whom: say so while it is open here."""
+        """Show that the record ``key`` was withdrawn or moved, if it is open here; ``how`` says by whom."""
         opened = self._form.opened_record
         if opened is not None and opened.key == key:
             self._form.opened_record = opened._replace(gone=how)
             self._form.refresh()
 
     def _close_opened(self) -> None:
-        """Whoever sits here is the one from before, not the one whose record was looked at."""
+        """Close the opened record, and restore the technician from before."""
         if self._form.opened_record is not None:
             self._form.inputs[F.TECHNICIAN].fill(*self._technician)
             self._form.inputs.offer_of_record({})
@@ -242,19 +244,19 @@ _OF_CHECK = (F.DATE, F.TIME, F.LAB)
 
 
 class HalfTyped:
-    """What is half typed in the form, and what is kept elsewhere of the plot that it comes to."""
+    """The draft in the form, and drafts that are kept for the plots to which the form goes."""
 
     def __init__(self, form: FormContent, reason: ReasonLine, autofill: Autofill, opening: Opening) -> None:
         self._form, self._reason, self._autofill, self._opening = form, reason, autofill, opening
         self._last_check: CheckKey | None = None
-        self._left: RecordKey | None = None  # the plot that was left half typed for another check
+        self._left: RecordKey | None = None  # the plot that was left half typed when another check was chosen
 
     def plots(self) -> frozenset[int]:
-        """The plots of the check that have drafts."""
+        """Return the plots of the check that have drafts."""
         return frozenset(plot for *check, plot in self._form.drafts if tuple(check) == self._form.check.key)
 
     def draft(self) -> dict[str, Any]:
-        """What is being typed, as plain texts for a file."""
+        """Return what is being typed, as plain values for a file."""
         form = self._form
         return {
             "texts": form.inputs.texts(),
@@ -266,12 +268,12 @@ class HalfTyped:
 
     @property
     def head_is_typed(self) -> bool:
-        """Whether somebody has typed something into the head of the check."""
+        """Whether date, time, lab or technician were typed."""
         head = [self._form.inputs[name] for name in CHECK_FIELDS]
         return any(each.text and not each.filled_by_itself for each in head)
 
     def restore(self, draft: Mapping[str, Any]) -> None:
-        """Show what :meth:`draft` gave."""
+        """Show what :meth:`draft` returned."""
         self._opening.open_fields()
         form, inputs = self._form, self._form.inputs
         form.opened_record = opened_in(draft)
@@ -288,13 +290,13 @@ class HalfTyped:
         person = form.confirmation.name
         if form.opened_record is None and person:
             inputs[F.TECHNICIAN].fill(person, by_itself=True)
-        # Nobody is asked to find out again what was wrong when the draft was kept.
+        # Errors that were shown when the draft was kept are shown again.
         inputs.mark_wrong()
         self._reason.fill(str(draft.get("reason") or ""))
         form.refresh()
 
     def show_of_plot(self) -> bool:
-        """Show what is half typed of the plot that was just chosen; whether there is such a thing."""
+        """Show the draft of the plot that was just chosen; return whether there is one."""
         form = self._form
         if form.opened_record is not None or form.saving or form.changed:
             return False
@@ -302,14 +304,14 @@ class HalfTyped:
         draft = form.callbacks.find_draft(key) if key is not None and key in form.drafts else None
         if draft is None:
             return False
-        # Date, time and lab say the same already, and somebody may be typing there.
+        # Without date, time and lab, which are the same already; somebody may be typing there.
         texts = {name: text for name, text in draft["texts"].items() if name not in _OF_CHECK}
         by_itself = [name for name in draft.get("by_itself") or () if name in texts]
         self.restore({**draft, "texts": texts, "by_itself": by_itself})
         return True
 
     def leave_check(self) -> None:
-        """Another check was chosen: what is half typed was read for the one before, and stays with its plot there."""
+        """Keep the draft for its plot, because another check was chosen and the readings belong to the previous one."""
         form, before, key = self._form, self._last_check, self._form.check_key
         if key is None:
             return
@@ -324,15 +326,14 @@ class HalfTyped:
             self._left = (*before, plot)
             form.empty_plot()
         else:
-            form.inputs[F.PLOT].fill("")  # it belongs to what is half typed there
+            form.inputs[F.PLOT].fill("")  # the plot belongs to the draft, too
 
     def note_check(self) -> None:
-        """The form may be at another check now, whatever led there."""
+        """Note the check that the form has now, however it got there."""
         self._last_check = self._form.check_key or self._last_check
 
     def come_back(self) -> None:
-        """Date, time and lab are again as they were when the half-typed plot was left: so is the plot, and all of it.
-        """
+        """Show the half-typed plot again, if date, time and lab are again as they were when it was left."""
         form, left = self._form, self._left
         if left is None or form.check_key != left[:3] or form.opened_record is not None or form.changed:
             return
@@ -342,7 +343,7 @@ class HalfTyped:
             self.show_of_plot()
 
     def objection(self) -> str:
-        """In words, that something else is half typed of the plot that these values would be of; else empty."""
+        """Return a message if the plot for these values has another draft already; else empty."""
         form = self._form
         if not form.drafts:
             return ""
@@ -352,65 +353,66 @@ class HalfTyped:
         return f"{key[3]} is half typed already"
 
     def next_plot(self) -> int | None:
-        """The next plot after this one that is neither recorded nor half typed; a half-typed one if no other is left.
-        """
+        """Return the next plot that is neither recorded nor half typed; a half-typed one if no other is left."""
         key, check = self._form.key, self._form.check
         half = [plot for *others, plot in self._form.drafts if tuple(others) == check.key] + ([key[3]] if key else [])
         after = key[3] if key is not None else 0
-        # For once as if they were recorded: an empty plot before one that waits for its end.
+        # Half-typed plots count as recorded here, so that an empty plot comes first.
         others = check._replace(recorded={**check.recorded, **dict.fromkeys(half, "")})
         return others.next_missing(after) or check.next_missing(after)
 
 
 class Awaiting:
-    """Holds Enter in the head of the form until the database has told which plot comes next, and keys until the plot is
-    this window's."""
+    """Holds back Enter in the head of the form until the database has answered which plot comes next, and keys until
+    this window has claimed the plot."""
 
     def __init__(self, form: FormContent) -> None:
         self._form = form
         self._field = ""
         self.claims = False
-        """Whether the plot is being claimed, so that keys wait."""
+        """Whether the plot is being claimed; keys wait until the answer."""
 
     @property
     def is_waiting(self) -> bool:
-        """Whether Enter waits somewhere."""
+        """Whether an Enter is being held back."""
         return bool(self._field)
 
     @property
     def is_looked_up(self) -> bool:
-        """Whether the database is still to tell which plot comes next."""
+        """Whether the database hasn't answered yet which plot comes next."""
         form = self._form
-        # A check that couldn't be looked up holds nobody: what can be typed without it is typed.
+        # A check that couldn't be looked up doesn't hold anything back.
         unknown = form.check_key is not None and not form.check.known and not form.check.problem
         return unknown and form.opened_record is None and form.fills_itself
 
     def holds(self, name: str) -> bool:
-        """Enter in an empty Technician, which may fill itself in a moment: how many Enters it takes to the first value
-        doesn't depend on how fast the database is."""
+        """Whether Enter waits in an empty Technician, which may be filled in soon.
+
+        So the number of Enters until the first value doesn't depend on the speed of the database.
+        """
         if name != F.TECHNICIAN or self._form.inputs[name].text or not self.is_looked_up:
             return False
         self.wait_at(name)
         return True
 
     def wait_at(self, name: str) -> None:
-        """Enter was pressed there: on from that field once the check is known."""
+        """Hold back Enter, and go on from that field once the check is known."""
         self._field = name
         self._form.type_ahead.wait(None)
 
     def claim(self) -> None:
-        """The plot is being claimed: a key belongs to a plot that is this window's."""
+        """Hold back keys while the plot is being claimed."""
         self.claims = True
         self._form.type_ahead.wait(self._form.key)
 
     def claim_answered(self) -> None:
-        """Whose the plot is, is known: on with what was typed meanwhile."""
+        """Release the keys typed while the plot was being claimed."""
         if self.claims:
             self.claims = False
             self._form.type_ahead.arrived()
 
     def go_on(self) -> None:
-        """The check is known, or can't be: on from where Enter waited, with what was typed meanwhile."""
+        """Go on from where Enter waited, with the keys typed since: the check is known, or couldn't be looked up."""
         if not self._field or self.is_looked_up:
             return
         name, self._field = self._field, ""
@@ -419,22 +421,22 @@ class Awaiting:
             return
         focused = self._form.focused
         if self._form.inputs[name].error or focused is None or focused.name in (*CHECK_FIELDS, F.PLOT):
-            self._form.type_ahead.refused()  # it was typed for a reading
+            self._form.type_ahead.refused()  # the keys were typed for a reading
         else:
             self._form.type_ahead.arrived()
 
     def end(self) -> None:
-        """Somebody clicks: what is typed next is for where that leads."""
+        """Stop holding back Enter after a click: keys typed next are for what was clicked."""
         if self._field:
             self._field = ""
             self._form.type_ahead.refused()
 
     def check_lists(self) -> str:
-        """The lists are here: what was typed before them is completed, or marked; returns the first that is wrong."""
+        """Complete or check what was typed before the lists arrived; return the first field that is wrong."""
         form, focused, wrong = self._form, self._form.focused, ""
         for name in (F.LAB, F.TECHNICIAN, F.PLOT):
             each = form.inputs[name]
-            # Half a name isn't wrong yet; where Enter waits, the field is done.
+            # An incomplete name isn't wrong while it is being typed; a field in which Enter waits is finished.
             is_being_typed = each is focused and not self._field
             unknown = form.inputs.choices.get(name) is None
             if not each.text or is_being_typed or form.opened_record is not None or unknown:
@@ -444,7 +446,7 @@ class Awaiting:
         return wrong
 
     def stop_at(self, wrong: str) -> None:
-        """A field that is wrong holds what was typed after it."""
+        """Hold back what was typed after a field that is wrong."""
         if wrong and self._field:
             self._field = ""
             self._form.inputs[wrong].focus_set()
@@ -452,33 +454,33 @@ class Awaiting:
 
 
 class KnownCheck:
-    """Shows what is known of the check in the form."""
+    """Shows in the form what is known about its check."""
 
     def __init__(self, form: FormContent, autofill: Autofill, awaiting: Awaiting) -> None:
         self._form, self._autofill, self._awaiting = form, autofill, awaiting
         self.plots: Mapping[str, tuple[int, ...]] = {}
-        """Those of each lab."""
+        """The plots of each lab."""
 
     def show(self, view: CheckView) -> None:
-        """What the database knows of the check; dropped when the user has gone on to another one."""
+        """Show what the database knows about a check; ignored if the form has gone to another one."""
         form = self._form
         if view.key != form.check_key:
             return
-        # Only the first answer fills fields and moves the focus: what others record later moves nothing.
+        # Only the first answer fills fields and moves the focus; records that others save later don't.
         first = form.check.key != view.key or not form.check.known
         is_back = bool(form.check.known_at) and not view.known_at
         form.check = view
         if form.opened_record is None and first:
             self._autofill.technician(view, form.confirmation.name)
         plot = form.inputs[F.PLOT]
-        # Readings that are being typed keep their plot, even if somebody else was quicker with it.
+        # Readings that are being typed keep their plot, even if somebody else has recorded it first.
         if form.opened_record is None and not form.changed and (not plot.text or (first and plot.filled_by_itself)):
             self._autofill.plot(view)
             form.show_draft()
         focused = form.focused
         is_filled = focused is not None and focused.name in (F.TECHNICIAN, F.PLOT) and focused.filled_by_itself
         if first and is_filled and not self._awaiting.is_waiting:
-            form.focus_first_empty()  # whoever was quicker than the database isn't left in a filled field
+            form.focus_first_empty()  # a user who was faster than the database would stay in a field just filled in
         self._form.refresh()
         self._awaiting.go_on()
         at = form.plot
@@ -486,10 +488,10 @@ class KnownCheck:
             self.give_way(at)  # a colleague has recorded it while the database was away
 
     def give_way(self, plot: int) -> bool:
-        """Somebody else was quicker with that plot: on to the next one, unless it was asked for or typed into."""
+        """Go on from a plot that somebody else got first, unless the user chose it or typed into it."""
         form = self._form
         under_way = form.changed or form.saving or (self._form.type_ahead.is_busy and not self._awaiting.claims)
-        # Who asked for that very plot wants it, whoever else has it.
+        # A plot that the user chose stays, whoever else has it.
         filled = form.inputs[F.PLOT].filled_by_itself
         if form.opened_record is not None or under_way or not filled or form.plot != plot:
             return False
@@ -498,17 +500,17 @@ class KnownCheck:
         if focused is not None and focused.name not in CHECK_FIELDS:
             form.focus_first_empty()
         if form.check.key is not None:
-            self._form.type_ahead.refused([(*form.check.key, plot)])  # who is typing already means the other plot
+            self._form.type_ahead.refused([(*form.check.key, plot)])  # keys typed already were for the other plot
         return True
 
     def look_up(self) -> None:
-        """Others may have recorded plots of the check: look it up again."""
+        """Fetch the check again, because others may have recorded plots."""
         key = self._form.check_key
         if key is not None:
             self._form.callbacks.check_chosen(*key)
 
     def changed(self) -> None:
-        """Date, time or lab may be others now: look the check up."""
+        """Fetch the check if date, time or lab have changed."""
         self.show_plots_of_lab()
         form, key = self._form, self._form.check_key
         if key != form.check.key:
@@ -517,7 +519,7 @@ class KnownCheck:
                 form.callbacks.check_chosen(*key)
 
     def show_plots_of_lab(self) -> None:
-        """Offer the plots that the lab has; none, once the lists are here, where it has none."""
+        """Offer the plots of the lab; none if it has none and the lists are here."""
         form, lab = self._form, self._form.inputs.value(F.LAB)
         unknown = () if form.inputs.choices.get(F.LAB) is not None else None
         plots = self.plots.get(lab, unknown) if isinstance(lab, str) else None
@@ -527,7 +529,7 @@ class KnownCheck:
             form.check = form.check.with_plots(plots)
 
     def _lab_without_plots(self) -> str:
-        """In words, that nothing can be recorded in the lab; empty where that asks nobody to stop."""
+        """Return a message if the lab has no plots, so that nothing can be recorded; else empty."""
         if self._form.corrects:
             return ""
         lab = self._form.inputs[F.LAB].text
@@ -535,19 +537,19 @@ class KnownCheck:
 
 
 class Person:
-    """Confirms the name in Technician, and asks for it where a save has nobody who does it."""
+    """Who is at the window: confirms the name in Technician, and asks for it before a save if nobody is confirmed."""
 
     def __init__(self, form: FormContent, awaiting: Awaiting) -> None:
         self._form, self._awaiting = form, awaiting
         self._stopped_at: tk.Misc | None = None
 
     def is_known(self) -> bool:
-        """Whether the name in Technician is that of whoever sits here, or of a record that is corrected."""
+        """Whether the name in Technician is confirmed, or belongs to a record that is being corrected."""
         name = self._form.confirmation.name
         return (bool(name) and self._form.inputs[F.TECHNICIAN].text == name) or self._form.corrects
 
     def confirm(self) -> None:
-        """The name that stands in Technician is that of the one who sits here."""
+        """Confirm that the name in Technician is that of the person at the window."""
         form = self._form
         name = form.inputs.value(F.TECHNICIAN)
         if form.corrects or form.inputs.read_only or not isinstance(name, str):
@@ -556,39 +558,39 @@ class Person:
         is_new = form.opened_record is None and not form.saving and not self._awaiting.is_waiting
         if form.callbacks.confirmed() and is_new and not form.changed:
             self._awaiting.claim()
-        form.inputs[F.TECHNICIAN].filled_by_itself = True  # once confirmed it stands there; a pause ends that
+        form.inputs[F.TECHNICIAN].filled_by_itself = True  # so that Enter skips it until a long pause
         self._form.refresh()
 
     def forget(self) -> None:
-        """Somebody else may sit here now: Technician is a stop again."""
+        """Forget the confirmed person; Enter stops at Technician again."""
         self._form.confirmation.forget()
         technician = self._form.inputs[F.TECHNICIAN]
         technician.filled_by_itself = bool(technician.text)
         self._form.refresh()
 
     def take_typed_name(self) -> None:
-        """A name that was typed or picked needs no Enter; one that filled itself in does."""
+        """Confirm a name that was typed or picked; one that was filled in needs Enter."""
         technician = self._form.inputs[F.TECHNICIAN]
         is_typed = bool(technician.text) and not technician.filled_by_itself
         if self._form.opened_record is None and not self.is_known() and is_typed:
             self.confirm()
 
     def is_there(self) -> bool:
-        """Whether the save has somebody who does it; else it stops at Technician."""
+        """Whether somebody is confirmed for the save; otherwise stops at Technician and asks."""
         self.take_typed_name()
         if self.is_known():
             return True
         technician = self._form.inputs[F.TECHNICIAN]
-        # So that whoever answers goes on where the save was asked for.
+        # Remembered, so that after the answer the focus returns to where the save was started.
         self._stopped_at = focused_widget(technician)
         technician.focus_set()
-        # No dialog: the answer is Enter in the field that has the focus now.
+        # No dialog, because Enter in the field that has the focus now is the answer.
         technician.show_hint("Not saved yet. Who are you? Enter takes this name.")
         self._form.refuse_save()
         return False
 
     def go_back(self) -> bool:
-        """Back to where a save was stopped to ask for the technician; whether there is such a place."""
+        """Return to where a save was stopped to ask for the technician; return whether there is such a place."""
         place, self._stopped_at = self._stopped_at, None
         if place is None or not place.winfo_viewable():
             return False
@@ -596,10 +598,10 @@ class Person:
         return True
 
     def question(self) -> TechnicianQuestion | None:
-        """Whose the plots of a check are that a colleague began, once another technician is chosen."""
+        """Return the question whose plots these are, if another technician continues a colleague's check."""
         form = self._form
         check, chosen, plot = form.check, form.inputs[F.TECHNICIAN].text, form.plot
-        # The plot in the form gets its technician by the save itself.
+        # Not the plot in the form, which gets its technician by the save itself.
         others = [each for each, name in check.recorded.items() if name != chosen and each != plot]
         if not others:
             return None
@@ -616,12 +618,12 @@ class Person:
 
 
 class DateAsking:
-    """Asks once in ``panel`` about a day that the check hardly is of, at the date itself."""
+    """Asks once in ``panel`` whether an unlikely date of the check is right."""
 
     def __init__(self, form: FormContent, panel: CheckPanel) -> None:
         self._form, self._panel = form, panel
         self.asked_of: object = None
-        """What :meth:`concerns` was when it was asked last."""
+        """The value of :meth:`concerns` when it was asked last."""
 
     def concerns(self) -> datetime.date | None:
         """The day that is to be asked about if it is far away; the same again asks nothing new. None for today, that of
@@ -637,7 +639,7 @@ class DateAsking:
         self.asked_of = "the day before"
 
     def show(self) -> bool:
-        """Ask about the date that stands there, or say what was asked; returns whether that is new."""
+        """Ask about the date in the form, or show the answered question; return whether the line has changed."""
         self.asked_of = date = self.concerns()
         old_days = int(self._form.settings["old_date_days"].get())
         found = None if date is None else date_question(date, self._form.today(), old_days)
@@ -647,7 +649,7 @@ class DateAsking:
         return is_new
 
     def holds(self, entered: bool = False) -> bool:
-        """Whether the date is still to be kept or changed: then it has the focus. ``entered``: Enter keeps it."""
+        """Whether the question about the date is open; then the date gets the focus. ``entered``: Enter answers it."""
         is_new, line = self.asked_of != self.concerns() and self.show(), self._panel.date_line
         if line.question is None or not line.asks or (entered and not is_new and line.answer_with_enter()):
             return False
@@ -656,7 +658,7 @@ class DateAsking:
         return True
 
     def keep(self) -> str:
-        """The date is right, however unlikely; on to the next field."""
+        """Keep the date, however unlikely, and return the next field."""
         self._form.inputs[F.DATE].check()
         self.show()
         line = self._panel.date_line

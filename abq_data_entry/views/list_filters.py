@@ -1,4 +1,4 @@
-"""The filters above the record list: what is typed stays as it is, and is marked where no record can have it."""
+"""The filters above the record list: a text stays as typed, with an error if no record can have that value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BOXES = ((F.DATE, "Date", 11), (F.LAB, "Lab", 5), (F.PLOT, "Plot", 5), (F.TECHN
 
 
 class Chosen(NamedTuple):
-    """What the filters let through. ``date`` None: any date; the others None: any value."""
+    """The chosen values. None stands for any value."""
 
     date: datetime.date | None
     lab: str | None = None
@@ -29,9 +29,9 @@ class Chosen(NamedTuple):
 
 
 class ListFilters(ttk.Frame):
-    """A box a filter, each with a list and for typing; ``changed()`` is called after Enter, a choice, or leaving.
+    """A combobox for each filter; ``changed()`` is called after Enter, a choice, or when a box is left.
 
-    A text that means nothing stays, is marked, and the filter goes on meaning what it meant; Escape brings that back.
+    An invalid text stays and gets an error, and the filter keeps its last valid value; Escape restores that.
     """
 
     def __init__(self, parent: tk.Misc, changed: Callable[[], object], reader: DateReader) -> None:
@@ -46,18 +46,18 @@ class ListFilters(ttk.Frame):
         for name, label, width in _BOXES:
             box = self.add_box(label, width, self.variables[name])
             box.configure(postcommand=lambda name=name, box=box: self._offer(name, box))  # type: ignore[misc]
-            # Not with each key: a filter that is half typed would fetch pages nobody wants to see.
+            # Not after each key, because an incomplete filter would fetch pages that nobody wants to see.
             for event in ("<<ComboboxSelected>>", "<Return>", "<KP_Enter>", "<FocusOut>"):
                 box.bind(event, lambda _event: changed(), add=True)
             box.bind("<Escape>", lambda _event, name=name: self._take_back(name, changed))  # type: ignore[misc]
             self.boxes[name] = box
-        # Over the rows, not above them: a mark moves nothing.
+        # Drawn over the rows, so that an error moves nothing.
         self._words = ttk.Label(
             parent, style="Words.TLabel", justify="left", wraplength=480, relief="solid", borderwidth=1
         )
 
     def add_box(self, label: str, width: int, variable: tk.StringVar) -> ttk.Combobox:
-        """One more box in the bar, behind its label."""
+        """Add one more box to the bar, after its label."""
         ttk.Label(self, text=label, style="Bar.TLabel").pack(side="left", padx=(0, 4))
         box = ttk.Combobox(self, textvariable=variable, width=width, font="TkTextFont")
         box.pack(side="left", padx=(0, 16))
@@ -68,20 +68,20 @@ class ListFilters(ttk.Frame):
         widen_list(box)
 
     def show_choices(self, choices: Mapping[str, Sequence[object]]) -> None:
-        """The values to filter by, by field name."""
+        """Take the values to offer, by field name."""
         self._choices = dict(choices)
 
     @property
     def words(self) -> str:
-        """What is said of the filter that is marked; empty when all of them mean something."""
+        """The error shown; empty if all filters are valid."""
         return str(self._words.cget("text")) if self._words.winfo_manager() else ""
 
     def marked(self, name: str) -> bool:
-        """Whether the filter's text means nothing."""
+        """Whether the text of the filter is invalid."""
         return name in self._errors
 
     def read(self) -> Chosen:
-        """Bring the texts into their usual form, mark those that mean nothing, and return what is chosen."""
+        """Normalize the texts, show errors of invalid ones, and return what is chosen."""
         self._errors.clear()
         found = {name: self._read(name) for name in self.variables}
         date, lab, plot, technician = (found[name] for name, _, _ in _BOXES)
@@ -97,7 +97,7 @@ class ListFilters(ttk.Frame):
         return self._chosen
 
     def reset(self, date: datetime.date | None) -> None:
-        """Let all records of a day through (None: of today)."""
+        """Show all records of a day (None: today)."""
         for name, variable in self.variables.items():
             variable.set(ANY)
             self._valid[name] = ANY
@@ -109,24 +109,24 @@ class ListFilters(ttk.Frame):
         self.variables[F.DATE].set(text)
 
     def keep_day(self) -> None:
-        """What was today is a day of its own from now on, and stays chosen."""
+        """After midnight, keep showing the day that was today, by its date."""
         if self.is_today and self._chosen.date is not None:
             self.variables[F.DATE].set(self._chosen.date.isoformat())
 
     @property
     def is_today(self) -> bool:
-        """Whether today is chosen, whichever day that is."""
+        """Whether "today" is chosen, rather than a date."""
         return self.variables[F.DATE].get() == TODAY
 
     def _read(self, name: str) -> object:
-        """The value of one filter; of one that means nothing, what it meant before."""
+        """Return the value of one filter; if its text is invalid, its last valid value."""
         variable = self.variables[name]
         text = variable.get().strip()
         try:
             value, shown = self._meaning(name, text)
         except ValueError as error:
             words = str(error).rstrip(".")
-            # The box is narrow, and may show only a part of what was typed.
+            # With the text, because the box is narrow and may show only a part of it.
             words = words if text[:9] in words else f"{text}: {words}"
             self._errors[name] = f"{words}. The list still shows {self._valid[name]}."
             return self._chosen[[each for each, _, _ in _BOXES].index(name)]
@@ -136,7 +136,7 @@ class ListFilters(ttk.Frame):
         return value
 
     def _meaning(self, name: str, text: str) -> tuple[object, str]:
-        """The value and the usual form of a filter's text; raises ``ValueError`` with the words for it."""
+        """Return the value and the normal form of a text; raises ``ValueError`` with a message for the user."""
         if text.lower() in (ANY, ""):
             return None, ANY
         if name == F.DATE:

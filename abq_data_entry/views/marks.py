@@ -1,4 +1,4 @@
-"""What QA says of values: the list of questions, and the dialogs that ask, answer, close and reopen."""
+"""What QA says about values: the list of questions, and the dialogs that ask, answer, close and reopen them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .dialogs import Dialog, letters_in, line_width
 from .typed_keys import give_to
 
 LONGEST = 2000
-_BESIDE = 12  # letters: the label and the gaps
+_BESIDE = 12  # letters for the label and the gaps
 _COLUMNS = (("Record", 26), ("Field", 14), ("Value", 9), ("State", 11), ("Technician", 12), ("Words", 40))
 _TEXTS = ListTexts(
     "All marks",
@@ -31,8 +31,7 @@ _ACTIONS = (
 
 
 class QuestionsWindow(ActionList):
-    """The marks; :meth:`show_rows` brings it up to date. ``history(identifier)`` has it looked up what became of a
-    mark."""
+    """The list of marks; :meth:`show_rows` updates it. ``history(identifier)`` fetches the history of a mark."""
 
     def __init__(self, parent: tk.Misc, callbacks: RowCallbacks, history: Callable[[str], object]) -> None:
         self._look_up_history = history
@@ -40,32 +39,31 @@ class QuestionsWindow(ActionList):
         super().__init__(parent, "Questions from QA", _COLUMNS, ("Technician", "Value"), _ACTIONS, _TEXTS, callbacks)
 
     def show_rows(self, rows: Sequence[ActionRow], count: str, remark: str = "") -> None:
-        """Show these lines, how many they are in words, and a remark such as how old they are."""
+        """Show these rows, their number in words (``count``), and a remark such as how old they are."""
         self._history = ("", "")
         super().show_rows(rows, count, remark)
 
     def show_history(self, identifier: str, text: str) -> None:
-        """What became of that mark, below it."""
+        """Show the history of that mark below the list."""
         if self.winfo_exists():
             self._history = (identifier, text)
             self.show_chosen()
 
     def row_chosen(self) -> None:
-        """Its history is looked up."""
+        """Fetch the history of the chosen mark."""
         super().row_chosen()
         chosen = self.chosen_row
         if chosen is not None and chosen.identifier != self._history[0]:
             self._look_up_history(chosen.identifier)
 
     def detail_of(self, row: ActionRow) -> str:
-        """The history tells what was asked and answered too."""
+        """Return the history, which includes the question and the answer, once it is there."""
         history = self._history[1] if self._history[0] == row.identifier else ""
         return f"{row.detail.splitlines()[0]}\n{history}" if history else row.detail
 
 
 class WordsDialog(Dialog):
-    """Asks for words; Enter gives them to ``act(words)``, Shift-Enter breaks the line. ``words`` stand there at first.
-    """
+    """Asks for a text, which is ``words`` at first. Enter calls ``act(words)``, Shift-Enter breaks the line."""
 
     def __init__(
         self,
@@ -82,19 +80,19 @@ class WordsDialog(Dialog):
         self._act, self._label, self._needed = act, label, needed
         super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
         self.box.insert("1.0", words)
-        self.box.edit_reset()  # what stood there at first isn't to be undone
+        self.box.edit_reset()  # the first text isn't a step for undo
         source = self._return_focus
-        # Where words stand already it comes by itself, after a refusal; a field of the form keeps what is typed there.
+        # Not if the dialog opened again by itself after a refusal, nor from the form, which keeps the keys typed there.
         if not words and source is not None and source.winfo_toplevel() is not self._parent:
             give_to(self.box, source, self.buttons[0].invoke, self.buttons[-1].invoke)
 
     @property
     def words(self) -> str:
-        """What was typed, without blanks around it."""
+        """The text without spaces around it."""
         return self.box.get("1.0", "end-1c").strip()
 
     def make_body(self, body: ttk.Frame) -> None:
-        """A label and a box of some lines, and below it what is wrong."""
+        """Add a label and a text box, and below it a line for the error."""
         grid = ttk.Frame(body)
         grid.grid(row=2, column=0, sticky="ew", pady=(16, 0))
         grid.columnconfigure(1, weight=1)
@@ -110,7 +108,7 @@ class WordsDialog(Dialog):
             "highlightbackground": style.lookup("TEntry", "bordercolor"),
             "highlightcolor": style.lookup("TEntry", "bordercolor", ["focus"]),
         }
-        # A theme of the platform doesn't tell all of them: there the text has those of every text.
+        # A native theme doesn't define all of them; for those, the text widget keeps its defaults.
         self.box.configure(**{option: colour for option, colour in colours.items() if colour})
         self.box.grid(row=8, column=1, sticky="ew", pady=(4, 0))
         self.note = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self), justify="left")
@@ -118,28 +116,28 @@ class WordsDialog(Dialog):
         self.note.grid_remove()
         for key in ("<Return>", "<KP_Enter>"):
             self.box.bind(key, lambda _event: self._entered())
-        self.box.bind("<Shift-Return>", lambda _event: None)  # Tk's own: a line break
+        self.box.bind("<Shift-Return>", lambda _event: None)  # leaves the line break to Tk's own binding
         self.box.bind("<Tab>", lambda _event: self._leave(self.box.tk_focusNext()))
         for back in ("<Shift-Tab>", "<<PrevWindow>>"):
             self.box.bind(back, lambda _event: self._leave(self.box.tk_focusPrev()))
         self.box.bind("<<Modified>>", lambda _event: self._edited())
 
     def add_choices(self, grid: ttk.Frame) -> None:
-        """For subclasses: what stands above the words, in rows 0 to 7."""
+        """For subclasses: add what comes above the text, in rows 0 to 7."""
 
     def first_focus(self) -> tk.Misc:
-        """The words."""
+        """Return the text box."""
         return self.box
 
     def problem(self) -> str:
-        """What is wrong with what is typed; empty if nothing is."""
+        """Return what is wrong with the text; empty if it is valid."""
         length = len(self.words)
         if self._needed and not length:
             return "Words are required."
         return f"{length} characters; at most {LONGEST} are kept." if length > LONGEST else ""
 
     def close(self, action: Callable[[], object] | None = None) -> None:
-        """What isn't right keeps the dialog open."""
+        """Close the dialog, unless the text isn't valid."""
         if action == self._confirmed:
             problem = self.problem()
             if problem:
@@ -147,13 +145,13 @@ class WordsDialog(Dialog):
                 self.note.grid()
                 self.box.focus_set()
                 return
-            call = self.call()  # what is typed, read before the dialog is gone
+            call = self.call()  # reads the text before the dialog is destroyed
             super().close(call)
             return
         super().close(action)
 
     def call(self) -> Callable[[], object]:
-        """What is done with what is typed now."""
+        """Return the action with the present text."""
         act, words = self._act, self.words
         return lambda: act(words)
 
@@ -172,13 +170,13 @@ class WordsDialog(Dialog):
             self.box.edit_modified(False)
 
     def _confirmed(self) -> None:
-        """Stands for the action among the buttons: see close."""
+        """Identifies the button of the action; :meth:`close` does its work."""
 
 
 class ChoicesDialog(WordsDialog):
-    """Asks for words, and above them for one of each of some lists: ``act(*keys, words)``.
+    """Asks for a text, and above it for a choice from each list; calls ``act(*keys, words)``.
 
-    A list is its label, its texts by key, and the key of what stands there at first.
+    A list is given by its label, its texts by key, and the key of the first choice.
     """
 
     def __init__(
@@ -197,7 +195,7 @@ class ChoicesDialog(WordsDialog):
         super().__init__(parent, title, message, detail, action, lambda _words: None, "Words", words=words)
 
     def add_choices(self, grid: ttk.Frame) -> None:
-        """The lists."""
+        """Add the lists."""
         for row, (label, texts, first) in enumerate(self._lists):
             ttk.Label(grid, text=label).grid(row=row, column=0, sticky="w", padx=(0, 12), pady=(4, 0))
             box = ttk.Combobox(grid, values=list(texts.values()), state="readonly", font="TkTextFont")
@@ -207,16 +205,16 @@ class ChoicesDialog(WordsDialog):
             self.boxes[label] = box
 
     def call(self) -> Callable[[], object]:
-        """What is done with what is chosen and typed now."""
+        """Return the action with the present choices and text."""
         keys = [list(texts)[self.boxes[label].current()] for label, texts, _first in self._lists]
         words, act = self.words, self._act_with
         return lambda: act(*keys, words)
 
 
 class MarkDialog(ChoicesDialog):
-    """Asks which field, and what is said of it: ``act(field, state, words)`` by the keys of ``marks`` and ``states``.
+    """Asks for a field, a state and a text; calls ``act(field, state, words)`` with keys of ``marks`` and ``states``.
 
-    Both are texts by key; ``first`` is what stands there at first, in the order of ``act``.
+    Both have texts by key; ``first`` has the first choices and text, in the order of ``act``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which notes belong to what the form shows, as one line."""
+"""The line with the open notes about what the form shows."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from .form_content import CheckKey
 
 Notes = Mapping[tuple[object, ...], Sequence[str]]
-"""The words of open notes: to a check by date, time and lab; to a plot by lab and plot; to a lab by its letter."""
+"""The texts of open notes, by subject: (date, time, lab) for a check, (lab, plot) for a plot, or the lab's letter."""
 
 _ALL = "Go ‣ Handover"
 
 
 def line_of(notes: Notes, lab: object, check: CheckKey | None, plot: int | None) -> str:
-    """The notes to that plot, check and lab, those first that fewest are about; where all are to other plots or checks
-    of the lab, how many. Empty: the lab has none."""
+    """Return the notes about that plot, check and lab, in this order, in one line.
+
+    If all are about other plots or checks of the lab, it says how many there are. Empty: the lab has none.
+    """
     count = sum(len(words) for place, words in notes.items() if lab in (place[0], place[-1]))
     places: tuple[tuple[str, tuple[object, ...]], ...] = (
         (f"plot {plot}", (lab, plot)), ("this check", check or ()), (f"lab {lab}", (lab,))

@@ -25,7 +25,7 @@ _ACTIONS = (
 
 
 class HandoverWindow(ActionList):
-    """The notes; ``write()`` asks for a new one."""
+    """The list of notes; ``write()`` opens the dialog for a new one."""
 
     def __init__(self, parent: tk.Misc, callbacks: RowCallbacks, write: Callable[[], object]) -> None:
         super().__init__(
@@ -34,8 +34,10 @@ class HandoverWindow(ActionList):
 
 
 class NoteDialog(ChoicesDialog):
-    """``act(subject, words)`` by the keys of ``subjects``, whose texts are listed; ``first`` and ``words`` stand there
-    at first."""
+    """Asks for the subject and text of a note; calls ``act(subject, words)`` with a key of ``subjects``.
+
+    ``subjects`` has the texts to list; ``first`` and ``words`` are the first choice and text.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The company's notices as a list, with the text of the chosen one below."""
+"""The list of the company's notices, with the text of the chosen one below."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _ROWS, _TEXT_LINES = 6, 10
 
 
 class NoticesCallbacks(NamedTuple):
-    """``rows`` are those of the list. ``opened(identifier)``: that notice stands before somebody who has the keyboard
-    in the window; ``fetch()`` asks for new ones now; ``read_all()``: those that are listed count as read."""
+    """``rows`` are the callbacks of the list. ``opened(identifier)``: a notice is shown and counts as read. ``fetch()``
+    fetches new ones; ``read_all()`` marks the listed ones as read."""
 
     rows: RowCallbacks
     opened: Callable[[str], object]
@@ -40,4 +40,4 @@ class NoticesWindow(ActionList):
         )
         self.tree.configure(height=_ROWS)
         self.detail.text.configure(height=_TEXT_LINES)
-        self.room.rowconfigure(2, weight=2)  # a notice is longer than a message
+        self.room.rowconfigure(2, weight=2)  # more space for the text, because notices are long

@@ -1,4 +1,4 @@
-"""The fields of one plot in the order of the paper sheet, the buttons below them, and the room that all of it has."""
+"""The fields of one plot in the order of the paper sheet, the buttons below them, and the layout of the form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .check_panel import AddInput, CheckPanel
 from .form_content import CheckView, OpenedRecord, RecordInputs, RecordKey
 
 WIDEST_REMARK, LEAST_REMARK = 460, 200
-ROOMY_DIGITS = 80  # how wide the form is, where there is more than its fields take
+ROOMY_DIGITS = 80  # digits; a form of this width has more space than its fields need
 
 # Row, column and rows of each group, by the number of columns: always read down, then across.
 _PLACES = {
@@ -51,7 +51,7 @@ class PlotPanel(ttk.Frame):
         self._which.grid(row=0, column=0, sticky="nw")
         self._which.add(add_input(self._which, F.PLOT, "Plot", 4), 24)
         seed = add_input(self._which, F.SEED_SAMPLE, "Seed sample", 8)
-        self._beside_seed = ttk.Label(seed, width=10)  # room for the words below the field
+        self._beside_seed = ttk.Label(seed, width=10)  # space for the text below the field
         self._beside_seed.grid(row=0, column=2)
         self._which.add(seed, 24)
         self._head = head
@@ -67,12 +67,12 @@ class PlotPanel(ttk.Frame):
 
     @property
     def columns(self) -> int:
-        """How many groups of readings stand side by side."""
+        """The number of groups of readings side by side."""
         return self._arrangement[0]
 
     def fit(self, width: int) -> bool:
-        """Arrange the groups and the remark for this width; whether anything has changed."""
-        # In a narrow window the fields themselves need the room.
+        """Arrange the groups and the remark for a width in pixels; return whether anything has changed."""
+        # In a narrow window the fields need all the space.
         if width >= ROOMY_DIGITS * nametofont("TkDefaultFont", self).measure("0"):
             self._beside_seed.grid()
         else:
@@ -91,7 +91,7 @@ class PlotPanel(ttk.Frame):
         return True
 
     def _fitting(self, width: int) -> tuple[int, str]:
-        """How many columns of groups there is room for, and whether they are of the same width."""
+        """Return how many columns of groups fit, and whether they have the same width."""
         first, second, third = (occupied_width(group) for group in self._groups)
         if 3 * max(first, second, third) <= width:
             return 3, "group"
@@ -100,7 +100,7 @@ class PlotPanel(ttk.Frame):
         return (2, "") if first + max(second, third) <= width else (1, "")
 
     def _fit_remark(self, width: int) -> None:
-        """The remark beside plot and seed sample where a sentence fits there, else below them."""
+        """Place the remark beside plot and seed sample if a sentence fits there, else below them."""
         others = [each for each in self._head.grid_slaves(row=0) if each is not self.remark]
         room = width - sum(map(occupied_width, others))
         beside = room >= LEAST_REMARK
@@ -109,21 +109,21 @@ class PlotPanel(ttk.Frame):
         self.remark.configure(wraplength=min(room if beside else width, WIDEST_REMARK if beside else width))
 
     def show_read_only(self, sentence: str) -> None:
-        """Say in ``sentence`` why nothing can be typed; an empty one: it can."""
+        """Show ``sentence`` as the reason why nothing can be typed; an empty one hides it."""
         self._read_only = sentence
 
     def focus_open(self) -> None:
-        """Put the focus on the button that opens the record: a place where typing changes nothing."""
+        """Put the focus on the button that opens the record, where typing changes nothing."""
         self.open_button.configure(text="Try again")
         self.open_button.grid(row=0, column=2, sticky="ne")
-        self.open_button.update_idletasks()  # a button that isn't on the screen yet takes no focus
+        self.open_button.update_idletasks()  # a button that isn't drawn yet can't take the focus
         self.open_button.focus_set()
 
     def show(
         self, key: RecordKey | None, opened: OpenedRecord | None, check: CheckView, is_taken: bool = False
     ) -> None:
-        """Say in words what a save of these fields would do, where that could surprise. ``is_taken``: something else is
-        half typed of that plot."""
+        """Show what a save of these fields would do, if that isn't obvious. ``is_taken``: the plot has another draft.
+        """
         text, can_open = _remark(key, opened, check)
         if is_taken and key is not None:
             text = f"Plot {key[3]} is half typed already: kept. Type another plot for these values, or discard them."
@@ -151,9 +151,9 @@ class PlotPanel(ttk.Frame):
 
 
 def _remark(key: RecordKey | None, opened: OpenedRecord | None, check: CheckView) -> tuple[str, bool]:
-    """What a save would do, and whether the existing record can be opened instead."""
+    """Return what a save would do, and whether the existing record can be opened instead."""
     corrects = opened is not None and key == opened.key
-    # First what somebody else is doing right now; it may end before the save.
+    # First what somebody else is doing right now, because that may change before the save.
     other = check.entered_by(key[3]) if key is not None else None
     if other is not None:
         return f"{other.named} is entering plot {other.plot} now.", not corrects and other.plot in check.recorded
@@ -180,16 +180,16 @@ _LABEL = "Reason for the correction"
 
 
 class ReasonLine(ttk.Frame):
-    """A box to type a reason into or to choose one of the last; Enter saves, Escape goes back to the form.
+    """A box for the reason of a correction, typed or chosen; Enter saves, Escape goes back to the form.
 
-    Hidden until :meth:`ask`; arrow down opens the list. ``error`` is what stands in place of the label.
+    It is hidden until :meth:`ask`. Down opens the list of the last reasons. ``error`` is shown in place of the label.
     """
 
     def __init__(self, parent: tk.Misc, save: Callable[[], object], back: Callable[[], object]) -> None:
         super().__init__(parent)
         self.error = ""
         self.asked = False
-        """Whether a reason is asked for at the moment."""
+        """Whether the line is shown, to ask for a reason."""
         self.recent: list[str] = list(USUAL)
         self.columnconfigure(1, weight=1)
         self._label = ttk.Label(self, text=_LABEL)
@@ -204,12 +204,12 @@ class ReasonLine(ttk.Frame):
 
     @property
     def text(self) -> str:
-        """The reason without superfluous blanks; empty while none is asked for."""
+        """The reason without extra spaces; empty while none is asked for."""
         return " ".join(self.box.get().split()) if self.asked else ""
 
     @property
     def least_width(self) -> int:
-        """The pixels that it takes, with a box that is wide enough for the usual reasons."""
+        """The width in pixels that it needs, with a box wide enough for the usual reasons."""
         return self.winfo_reqwidth()
 
     def _offer_recent(self) -> None:
@@ -231,7 +231,7 @@ class ReasonLine(ttk.Frame):
         self.show_error("")
 
     def is_given(self) -> bool:
-        """Whether all is here that was asked for; else say so, with the focus on it."""
+        """Whether the reason is given and valid; if not, shows the error and takes the focus."""
         if not self.asked:
             return True
         problem = self._too_long() if self.text else "A correction needs a reason"
@@ -241,17 +241,17 @@ class ReasonLine(ttk.Frame):
         return not problem
 
     def _too_long(self) -> str:
-        """What is wrong with a reason of that length: nothing of it is cut."""
+        """Return an error if the reason is too long (it is never cut); else empty."""
         length = len(self.text)
         return f"{length} characters; at most {LONGEST} are kept" if length > LONGEST else ""
 
     def remember(self, text: str) -> None:
-        """A save with this reason: offer it first next time."""
+        """Offer this reason first next time."""
         if text:
             self.recent = [text, *(each for each in self.recent if each != text)][:_REMEMBERED]
 
     def show_error(self, text: str) -> None:
-        """Show the error in place of the label: a line below would push the buttons out of a small window."""
+        """Show the error in place of the label, because a line below would push the buttons out of a small window."""
         if text != self.error:
             self.error = text
             style = "Error.TLabel" if text else "TLabel"
@@ -264,12 +264,12 @@ def _done(action: Callable[[], object]) -> str:
 
 
 def is_wanted(setting: str, date: datetime.date, today: datetime.date) -> bool:
-    """Whether a correction of a record of ``date`` needs a reason, by the setting ``correction reason``."""
+    """Return whether a correction of a record of ``date`` needs a reason, by the setting ``correction reason``."""
     return setting == "always" or (setting == "other days" and date != today)
 
 
 class SaveBar(ttk.Frame):
-    """The reason of a correction, where one is asked for, and the buttons that save and that give up a draft."""
+    """The reason of a correction, if one is asked for, and the buttons Save and Discard Draft."""
 
     def __init__(
         self,
@@ -280,11 +280,11 @@ class SaveBar(ttk.Frame):
     ) -> None:
         super().__init__(parent, padding=(16, 8))
         self.columnconfigure(0, weight=1)
-        self._shown = (False, False, False)  # that something is changed, a record corrected, the bar closed
+        self._shown = (False, False, False)  # the last arguments of `show`
         self.reason = ReasonLine(self, save, leave_reason)
         self.reason.grid(row=0, column=0, sticky="ew", padx=(0, 16))
         self.reason.grid_remove()
-        # Made before the other one, so that Tab comes from Notes to Save.
+        # Created before the other one, so that Tab goes from Notes to Save.
         self.save_button = ttk.Button(self, text="Save and next  ⏎", style="Accent.TButton", command=save)
         self.save_button.grid(row=0, column=2)
         Tooltip(self.save_button, "Enter in Median Height or Notes; Ctrl+S from anywhere")
@@ -295,10 +295,10 @@ class SaveBar(ttk.Frame):
             button.bind("<Return>", lambda event: event.widget.invoke())
 
     def fit(self, width: int) -> None:
-        """Put the reason beside the buttons, or above them where this width is too small for both."""
+        """Put the reason beside the buttons, or above them if the width is too small for both."""
         inside = width - 2 * int(str(self.tk.splitlist(self.cget("padding"))[0]))
         buttons = sum(occupied_width(each) for each in (self.save_button, self.discard_button))
-        # As wide as the reason would be, even while none is asked for: the buttons don't jump when it comes.
+        # Decided even while no reason is asked for, so that the buttons don't move when it appears.
         beside = self.reason.least_width + buttons <= inside
         self.reason.grid(columnspan=1 if beside else 3, pady=0 if beside else (0, 8))
         if not self.reason.asked:
@@ -307,8 +307,8 @@ class SaveBar(ttk.Frame):
             button.grid(row=0 if beside else 1)
 
     def show(self, changed: bool, corrects: bool, read_only: bool) -> None:
-        """Open the button that gives up what was typed where something is, and say whether a save changes a record or
-        adds one. Where nothing can be saved (``read_only``), all buttons are closed."""
+        """Enable Discard Draft if something was ``changed``; the save button says whether it ``corrects`` a record or
+        adds one. With ``read_only``, all buttons are disabled."""
         if (changed, corrects, read_only) == self._shown:
             return
         self._shown = (changed, corrects, read_only)
@@ -317,26 +317,26 @@ class SaveBar(ttk.Frame):
         self.discard_button.state(["!disabled" if changed and not read_only else "disabled"])
 
 
-# How wide the form is, in digits, where one line is enough for the words below the fields of its head, and of a column.
+# Widths of the form and of a column, in digits, from which one line is enough for the text below a field.
 LETTERS_OF_HEAD, LETTERS_OF_READING = 120, 45
 
 
 class FormLayout:
-    """Arranges ``room`` with what scrolls (:meth:`make_body`), and the bar of buttons, in the frame of the form."""
+    """Arranges the scrolling body of the form, and the bar of buttons below it."""
 
     def __init__(self, form: ttk.Frame, inputs: RecordInputs) -> None:
         self._form, self._inputs = form, inputs
         form.columnconfigure(0, weight=1)
         form.rowconfigure(0, weight=1)
         self.room = Scrolled(form)
-        """What scrolls where the window is too small for all fields."""
+        """The frame that scrolls if the window is too small for all fields."""
         self.room.grid(row=0, column=0, sticky="nsew")
         self.body = ttk.Frame(self.room.inside, padding=(16, 8, 16, 0))
         self.body.columnconfigure(0, weight=1)
         self.body.rowconfigure(2, weight=1)
 
     def place(self, check_panel: CheckPanel, plot_panel: PlotPanel, save_bar: SaveBar) -> None:
-        """Put the panels, which were made in ``body``, and the bar, which was made in the form, where they belong."""
+        """Place the panels, which are children of ``body``, and the bar, which is a child of the form."""
         self._check_panel, self._plot_panel, self._save_bar = check_panel, plot_panel, save_bar
         check_panel.grid(row=0, column=0, sticky="ew")
         ttk.Frame(self.body, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew", pady=8)
@@ -345,34 +345,34 @@ class FormLayout:
         self.room.hold(self.body, self._fit)
 
     def arrange(self) -> None:
-        """Give all parts their sizes, for the size that the form has."""
+        """Give all parts their sizes, for the present size of the form."""
         self._save_bar.fit(self._form.winfo_width())
         self.room.arrange()
 
     @property
     def wanted_height(self) -> int:
-        """The height in pixels at which nothing of the form has to scroll, as it is arranged now."""
+        """Return the height in pixels at which the form needn't scroll, as it is arranged now."""
         return self.body.winfo_reqheight() + self._save_bar.winfo_reqheight()
 
     def on_resize(self, action: Callable[[], object]) -> None:
-        """Call ``action`` when what the form needs may have changed."""
+        """Call ``action`` when the size that the form needs may have changed."""
         self.body.bind("<Configure>", lambda _event: action(), add=True)
         self.room.bind("<<NeedsChanged>>", lambda _event: action())
 
     def show_look(self, look: Look) -> None:
-        """Colours and spacing changed."""
+        """Take the colours and the spacing."""
         self.room.show_look(look)
         self._check_panel.show_look(look)
         for each in self._inputs.values():
             if isinstance(each.editor, ttk.Entry):
-                # Else the text stays at the height that suited the old font (Tk 8.6).
+                # Otherwise Tk 8.6 keeps the height for the old font.
                 each.editor.configure(font="TkTextFont")
         notes = self._inputs[F.NOTES].editor
         if isinstance(notes, FieldNotes):
             notes.show_look(look)
 
     def _fit(self, width: int) -> bool:
-        """Arrange the parts for this width; whether anything has changed."""
+        """Arrange the parts for a width in pixels; return whether anything has changed."""
         self._save_bar.fit(self._form.winfo_width())
         inside = width - 2 * int(str(self.body.tk.splitlist(self.body.cget("padding"))[0]))
         changed = self._check_panel.fit(inside)
@@ -380,7 +380,7 @@ class FormLayout:
         return self._reserve_notes(inside) or changed
 
     def _reserve_notes(self, width: int) -> bool:
-        """Keep two lines for the words below a field where one is too short for a sentence."""
+        """Reserve two lines below a field if one is too short for a sentence."""
         letters = width // measure_in("AbqSmall", self._form)("0")
         readings = [each.name for _title, members in fields.GROUPS for each in members]
         heads = [name for name in self._inputs if name not in (*readings, F.EQUIPMENT_FAULT, F.NOTES)]

@@ -1,4 +1,4 @@
-"""Dialogs that change saved records: what is asked, the reason, and what is wrong, in place."""
+"""Dialogs that change saved records: they ask for values and a reason, and show errors in place."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .plot_panel import LONGEST, USUAL
 
 REASON = "Reason"
 _PREVIEW_LINES = 8
-_PREVIEW_ROOM = 0.25  # of the screen's height, at most
+_PREVIEW_ROOM = 0.25  # the largest part of the screen's height for the preview
 _BESIDE = 16  # letters: the longest label, the arrow and the gaps
 
 
 class Asked(NamedTuple):
-    """A field of the dialog: the record's field by name, what stands there at first, the list's present values."""
+    """A field of the dialog: the name of the record's field, its first text, and the present values of its list."""
 
     name: str
     text: str = ""
@@ -32,9 +32,9 @@ class Asked(NamedTuple):
 class ReasonedDialog(Dialog):
     """Asks for fields and for a reason.
 
-    ``act(values, reason)`` is called with the typed values of the fields, by name, once each is valid; ``None`` for one
-    that is empty, where ``may_be_empty``. ``check(values)`` may say what is wrong with them together. ``usual`` are the
-    reasons to choose from.
+    ``act(values, reason)`` is called once each field is valid, with the typed values by field name. With
+    ``may_be_empty``, an empty field has the value ``None``. ``check(values)`` returns what is wrong with all of them
+    together. ``usual`` are the reasons to choose from.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class ReasonedDialog(Dialog):
 
     @property
     def reason(self) -> str:
-        """The reason without superfluous blanks."""
+        """The reason without extra spaces."""
         return " ".join(self.boxes[REASON].get().split())
 
     def values(self) -> dict[str, object] | None:
-        """The typed values; None where one isn't valid, which then says so."""
+        """Return the typed values; None if one isn't valid, which then shows its error."""
         found: dict[str, object] = {}
         wrong = ""
         for each in self._asked:
@@ -74,13 +74,13 @@ class ReasonedDialog(Dialog):
                 problem = "" if text or self._may_be_empty else f"{each.name} is required."
             except ValueError as error:
                 problem = str(error)
-            # All fields are looked at, so that everything that is wrong is seen at once.
+            # All fields are checked, so that all errors are shown at once.
             self._say(each.name, problem)
             wrong = wrong or (each.name if problem else "")
         return None if wrong else found
 
     def make_body(self, body: ttk.Frame) -> None:
-        """A line a field, the reason last."""
+        """Add a line for each field, the reason last."""
         room = tk.Canvas(body)
         grid = ttk.Frame(room)
         grid.columnconfigure(1, weight=1)
@@ -89,24 +89,24 @@ class ReasonedDialog(Dialog):
         self._add_line(grid, 2 * len(self._asked), REASON, "", self._usual, 40)
         self.add_more(body)
         self.place(room, grid, 16)
-        for note in self.notes.values():  # measured with room for each; they take it once they say something
+        for note in self.notes.values():  # the dialog was measured with all of them; each is shown with its error
             note.grid_remove()
 
     def add_more(self, body: ttk.Frame) -> None:
-        """For subclasses: what stands below the fields, in row 3."""
+        """For subclasses: add what comes below the fields, in row 3."""
 
     def first_focus(self) -> tk.Misc:
-        """The first field that is asked for."""
+        """Return the first field."""
         return next(iter(self.boxes.values()))
 
     def close(self, action: Callable[[], object] | None = None) -> None:
-        """What isn't valid keeps the dialog open, with the focus on it."""
+        """Close the dialog, unless something isn't valid: then that gets the focus."""
         if action == self._confirmed:
             values = self.values()
             if values is None:
                 self._go_to(next(name for name, note in self.notes.items() if note.cget("text")))
                 return
-            # Only once each is right by itself.
+            # Only once each field is valid by itself.
             problem = self._check(values)
             if problem:
                 name = self._asked[0].name
@@ -116,13 +116,13 @@ class ReasonedDialog(Dialog):
             if not self._reason_is_given():
                 self._go_to(REASON)
                 return
-            act, reason = self._act, self.reason  # read before the dialog is gone
+            act, reason = self._act, self.reason  # read before the dialog is destroyed
             super().close(lambda: act(values, reason))
             return
         super().close(action)
 
     def edited(self) -> None:
-        """A text has changed."""
+        """Handle a change of a text; for subclasses."""
 
     def _reason_is_given(self) -> bool:
         length = len(self.reason)
@@ -144,7 +144,7 @@ class ReasonedDialog(Dialog):
         note = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self) * 2 // 3, justify="left")
         note.grid(row=row + 1, column=1, sticky="w")
         self.boxes[name], self.notes[name], self._texts[name] = box, note, text
-        # Enter goes on to the next line, as in the form; only at the reason does it confirm.
+        # Enter goes to the next line, as in the form, and confirms only at the reason.
         for key in ("<Return>", "<KP_Enter>"):
             box.bind(key, lambda _event: self._entered(name))
         box.bind("<KeyRelease>", lambda _event: self._text_typed(name))
@@ -179,12 +179,11 @@ class ReasonedDialog(Dialog):
             note.grid_remove()
 
     def _confirmed(self) -> None:
-        """Stands for the action among the buttons: see close."""
+        """Identifies the button of the action; :meth:`close` does its work."""
 
 
 class ManyDialog(ReasonedDialog):
-    """The same for many records, with a preview of each: ``preview(values)`` gives pairs of a record and what becomes
-    of it."""
+    """Changes many records, with a preview: ``preview(values)`` returns pairs of a record and what it will become."""
 
     def __init__(
         self,
@@ -204,7 +203,7 @@ class ManyDialog(ReasonedDialog):
         )  # fmt: skip
 
     def add_more(self, body: ttk.Frame) -> None:
-        """What becomes of each."""
+        """Add the preview."""
         fitting = int(self.winfo_screenheight() * _PREVIEW_ROOM) // int(ttk.Style(self).lookup("Treeview", "rowheight"))
         columns = (("Record", 26), ("Becomes", letters_in(self, 44, 26)))
         table = Table(body, columns, height=max(2, min(_PREVIEW_LINES, fitting)))
@@ -214,13 +213,13 @@ class ManyDialog(ReasonedDialog):
         self.edited()
 
     def edited(self) -> None:
-        """Show what each record will be with what is typed so far."""
+        """Update the preview with what is typed so far."""
         values: dict[str, object] = {}
         for each in self._asked:
             text = self.boxes[each.name].get().strip()
             try:
                 values[each.name] = fields.parse(fields.field(each.name), text, each.choices) if text else None
-            # Half a value changes nothing yet; the note beside it says so when it is confirmed.
+            # An incomplete value changes nothing yet; its error is shown when the dialog is confirmed.
             except ValueError:
                 values[each.name] = None
         self.tree.delete(*self.tree.get_children())

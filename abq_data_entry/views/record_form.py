@@ -28,9 +28,9 @@ from .typed_keys import Place
 class DataRecordForm(FormContent):
     """Enter and correct records, one plot after the other.
 
-    ``settings`` tells the autofills (``autofill date``, ``autofill sheet data``). The database's lists come
-    by :meth:`show_choices`, what is known of the check by ``known.show``. ``opening`` goes to other records, ``who``
-    is whoever sits here, ``half_typed`` are the drafts, ``awaiting`` is what waits for the check or the plot.
+    ``settings`` are the user's options, such as ``autofill date``. :meth:`show_choices` takes the lists of the
+    database, and ``known.show`` the check. ``opening`` goes to other records, ``who`` knows the person at the window,
+    ``half_typed`` handles drafts, and ``awaiting`` holds keys back until the check or the plot is known.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class DataRecordForm(FormContent):
         self._notes: Notes = {}
         self._previous: Mapping[str, Any] = {}
         self.field_to_correct: tuple[object, str] = (None, "")
-        """The key of a record that is being opened, and the field that somebody wants to correct there."""
+        """The key of a record that is being opened, and the field to correct in it."""
         self._autofill = Autofill(self)
         self.awaiting = Awaiting(self)
         self.known = KnownCheck(self, self._autofill, self.awaiting)
@@ -74,10 +74,10 @@ class DataRecordForm(FormContent):
         self._keys.add_buttons(self)
         self.dates = DateAsking(self, self.check_panel)
         self._enter = EnterKey(self, self.awaiting, self.dates, self.who)
-        # Last: it looks at the keys of every widget that is in the form by now.
+        # Last, because it binds the keys of every widget that the form has by now.
         self.type_ahead = TypeAhead(self, self)
         self.room = self.layout.room
-        """What scrolls where the window is too small for all fields."""
+        """The frame that scrolls if the window is too small for all fields."""
         self._bind_keys()
         self.begin_new(all_fields=True)
 
@@ -95,19 +95,19 @@ class DataRecordForm(FormContent):
         window.bind(f"<{KEEP_DATE_KEY}>", lambda _event: self.keep_date())
         window.bind(f"<{WHOLE_CHECK_KEY}>", lambda _event: self.check_panel.technician_line.toggle())
 
-    # -- what it holds --------------------------------------------------------------------------------
+    # -- content --------------------------------------------------------------------------------------
 
     @property
     def opened(self) -> RecordKey | None:
-        """The key of the record that was opened, ``None`` on a new one."""
+        """The key of the opened record; ``None`` for a new one."""
         return None if self.opened_record is None else self.opened_record.key
 
     @property
     def person(self) -> str:
-        """Who sits here, confirmed at Technician; empty while nobody is: a name that filled itself in is nobody."""
+        """The person confirmed at Technician; empty if nobody is. A name that was only filled in doesn't count."""
         return self.confirmation.name
 
-    # -- what it is told ------------------------------------------------------------------------------
+    # -- for the application --------------------------------------------------------------------------
 
     def show_choices(
         self,
@@ -116,7 +116,7 @@ class DataRecordForm(FormContent):
         plots: Mapping[str, tuple[int, ...]],
         seed_samples: Mapping[tuple[str, int], str],
     ) -> None:
-        """The lists as the database has them now; ``seed_samples`` by lab and plot."""
+        """Take the present lists of the database; ``seed_samples`` by lab and plot."""
         self.inputs.offer({F.TECHNICIAN: technicians, F.LAB: labs})
         self.known.plots, self._autofill.seed_samples = plots, seed_samples
         self.known.show_plots_of_lab()
@@ -124,48 +124,50 @@ class DataRecordForm(FormContent):
         is_known = self.who.is_known()
         wrong = self.awaiting.check_lists()
         if is_known and not self.inputs[F.TECHNICIAN].error:
-            self.who.confirm()  # the same person, by the whole name
+            self.who.confirm()  # the same person, now with the whole name
         self.awaiting.stop_at(wrong)
         self.refresh()
 
     def show_others(self, key: CheckKey, others: tuple[Entering, ...]) -> None:
-        """Who else is entering the check ``key`` now."""
+        """Show who else is entering the check ``key`` now."""
         if key == self.check.key and others != self.check.others:
             self.check = self.check._replace(others=others)
             self.refresh()
 
     def show_notes(self, notes: Notes) -> None:
-        """These notes to labs, plots and checks are open."""
+        """Show the open notes about labs, plots and checks."""
         if notes != self._notes:
             self._notes = notes
             self.refresh()
 
     def show_waiting(self, keys: Collection[RecordKey]) -> None:
-        """These records wait on this computer for the database."""
+        """Show which records wait on this computer for the database."""
         waiting = frozenset(plot for *of_check, plot in keys if tuple(of_check) == self.check.key)
         if waiting != self.check.waiting:
             self.check = self.check._replace(waiting=waiting)
             self.refresh()
 
     def show_closed(self, key: RecordKey, sentence: str) -> None:
-        """Be at that plot, whose record couldn't be opened; ``sentence`` says why. Nothing can be typed there."""
+        """Go to a plot whose record couldn't be opened; ``sentence`` says why. Nothing can be typed there."""
         self.opening.show_closed(key, sentence)
         self.plot_panel.focus_open()
 
     def close_fields(self, sentence: str) -> None:
-        """Let nobody type here, and say why; an empty sentence opens the fields."""
+        """Disable the fields and show why; an empty sentence enables them."""
         self.inputs.set_read_only(bool(sentence))
         self.plot_panel.show_read_only(sentence)
         self.refresh()
 
     def open_record(self, record: Mapping[str, object], version: int | None = None, known_at: str = "") -> None:
-        """Show a saved record for correction; ``version`` is the one that a save expects to find. ``known_at`` says
-        of a copy when this computer learned of it."""
+        """Show a saved record for correction.
+
+        ``version`` is the one that a save expects in the database. ``known_at``: the age of the record if it is a local
+        copy.
+        """
         self.opening.open(record, version, known_at)
 
     def begin_new(self, plot: int | None = None, all_fields: bool = False, asked: bool = False) -> None:
-        """Begin a new record: the check's fields stay (``all_fields``: they are cleared too). ``asked``: somebody
-        wants this very plot."""
+        """Begin a new record. Fields of the check stay unless ``all_fields``; ``asked``: the user chose this plot."""
         self.opening.begin_new(plot, all_fields, asked)
 
     def set_check(self, date: datetime.date, time: str, lab: str) -> None:
@@ -175,7 +177,7 @@ class DataRecordForm(FormContent):
     # -- a save ---------------------------------------------------------------------------------------
 
     def submit(self) -> None:
-        """Save: check every field; with errors the focus moves to the first, else the record goes up."""
+        """Check every field; then save the record, or put the focus on the first error."""
         if self.saving or self.inputs.read_only or self.type_ahead.halts_save():
             return
         try:
@@ -184,10 +186,10 @@ class DataRecordForm(FormContent):
             self.show_errors(error.errors)
             self.refuse_save()
             return
-        # Asked after the errors: a question about a record that can't be saved is one too many.
+        # Asked after the errors, because a record that can't be saved needs no questions.
         if self.dates.holds() or not self.who.is_there():
             return
-        # Opened and saved as it was: nothing is corrected, so nothing has to be given a reason for.
+        # A record that was opened and not changed needs no reason.
         if self.reason.asked and self.changed and not self.reason.is_given():
             self.refuse_save()
             return
@@ -196,11 +198,11 @@ class DataRecordForm(FormContent):
         self.callbacks.save(record, self.corrects)
 
     def refuse_save(self) -> None:
-        """No save begins: what is typed on is for the plots that would have come."""
+        """Refuse to save; keys typed after this belong to the plots that would have come next."""
         self.type_ahead.refused(self._places_ahead())
 
     def save_failed(self, errors: Mapping[str, str] | None = None) -> None:
-        """The record is not saved: all stays as it was typed; ``errors`` by field name."""
+        """Handle a failed save: everything stays as typed, and ``errors`` are shown, by field name."""
         self.saving = False
         if errors:
             self.show_errors(errors)
@@ -216,9 +218,11 @@ class DataRecordForm(FormContent):
             self.inputs[first].focus_set()
 
     def saved(self, record: Mapping[str, Any], claimed: int | None = None, leaves: bool = False) -> None:
-        """The record is in the database: go on to the next plot that isn't recorded. ``claimed`` is the one that the
-        database has kept free for this window, 0: none is free; ``None``: it wasn't asked. ``leaves``: the form will
-        go somewhere else at once."""
+        """Handle a successful save: go on to the next plot that isn't recorded.
+
+        ``claimed`` is the plot that the database has claimed for this window; 0: none is free; ``None``: it wasn't
+        asked. ``leaves``: the form will go to another record at once.
+        """
         self.saving = False
         if self.reason.asked:
             self.reason.remember(self.reason.text)
@@ -226,15 +230,14 @@ class DataRecordForm(FormContent):
         self.check_panel.technician_line.saved(check, technician)
         if self.check.key == check:
             self.check = self.check.with_recorded(plot, technician)
-        # The database knows who else is entering which plot now; the form only knows it as of a moment ago.
+        # The database knows best which plots others are entering; the form knows only how it was a moment ago.
         following = self.check.next_missing(plot) if claimed is None else claimed or None
         self.opening.begin_new(following if self.fills_itself else None)
         self.focus_first_empty()
         self.type_ahead.accepted(leaves)
 
     def _places_ahead(self) -> list[Place]:
-        """The plots that the form would show after this one, as far as it knows now; each is recorded before the next
-        is shown."""
+        """Return the plots that the form would show after this one, each once the one before it is recorded."""
         key = self.key
         if not self.fills_itself:
             return [None] * len(self.check.plots)  # which plot it is, is typed each time
@@ -245,23 +248,23 @@ class DataRecordForm(FormContent):
     # -- the keyboard ---------------------------------------------------------------------------------
 
     def advance(self, name: str) -> None:
-        """Enter in the field ``name``: on to the next required field, from the last one to a save."""
+        """Go on from the field ``name``, as Enter does: to the next required field, or after the last one save."""
         self._enter.advance(name)
 
     def sound(self) -> None:
-        """Tell of something that is wrong, where a sound is wanted."""
+        """Make a sound for an error, if the setting asks for it."""
         if self.settings["sound"].get():
             self.bell()
 
     def focus_first_empty(self) -> None:
-        """Put the focus where typing goes on: the first required field that is empty, or the next check."""
+        """Put the focus where typing continues: the first required field that is empty, or the next check."""
         if self.opened_record is None and self.check.complete and self.check_panel.focus_next_check():
             return
         self.who.take_typed_name()
         self.inputs[self.inputs.first_empty()].focus_set()
 
     def focus_strip(self) -> bool:
-        """Put the focus on the strip of plots, or from there back; False: it has no plots."""
+        """Put the focus on the strip of plots, or from there back; return False if it has no plots."""
         if focused_widget(self) is self.check_panel.strip:
             self.focus_left(self._before_strip)
             return True
@@ -269,14 +272,14 @@ class DataRecordForm(FormContent):
         return self.check_panel.focus_strip()
 
     def focus_left(self, field: FieldInput | None) -> None:
-        """Put the focus back on the field that was left; without one, where typing goes on."""
+        """Put the focus back on the field that was left; if there is none, where typing continues."""
         if field is not None and not field.is_disabled:
             field.focus_set()
         else:
             self.focus_first_empty()
 
     def focus_correction(self) -> None:
-        """Put the focus where corrections of an opened record begin, or on the field that was asked for."""
+        """Put the focus on the field to correct in an opened record, or where corrections usually begin."""
         (key, name), self.field_to_correct = self.field_to_correct, (None, "")
         if key == self.opened and name in self.inputs and not self.inputs[name].is_disabled:
             self.inputs[name].focus_set()
@@ -285,7 +288,7 @@ class DataRecordForm(FormContent):
         self.inputs[F.PLOT if self.inputs.read_only else F.PLANTS if fault else F.HUMIDITY].focus_set()
 
     def keep_date(self) -> str:
-        """The date is right, however unlikely; on to the next field."""
+        """Keep the date, however unlikely, and go to the next field."""
         return self.dates.keep()
 
     # -- keys that are typed ahead --------------------------------------------------------------------
@@ -297,21 +300,21 @@ class DataRecordForm(FormContent):
         return not self.changed or (place is not None and place == self.new_key)
 
     def keep_draft(self) -> None:
-        """Something was typed that a draft has to hold."""
+        """Report that something was typed, so that the draft is kept."""
         self.callbacks.edited()
 
     # -- drafts ---------------------------------------------------------------------------------------
 
     def draft(self) -> dict[str, Any] | None:
-        """What is being typed, as plain texts for a file; ``None`` when nothing would be lost."""
+        """Return what is being typed, as plain values for a file; ``None`` if nothing would be lost."""
         return self.half_typed.draft() if self.changed else None
 
     def show_draft(self) -> bool:
-        """Show what is half typed of the plot that was just chosen; whether there is such a thing."""
+        """Show the draft of the plot that was just chosen; return whether there is one."""
         return self.half_typed.show_of_plot()
 
     def fill(self, texts: Mapping[str, str]) -> None:
-        """Show these texts, as if they had been typed; but whose they are is nobody who has said so here."""
+        """Show these texts as if they had been typed; the technician among them doesn't count as confirmed."""
         self.inputs.fill(texts)
         if F.TECHNICIAN in texts:
             self.inputs[F.TECHNICIAN].filled_by_itself = True
@@ -321,14 +324,14 @@ class DataRecordForm(FormContent):
         self.refresh()
 
     def show_drafts(self, keys: Collection[RecordKey]) -> None:
-        """These plots are half typed, and kept."""
+        """Show which plots have drafts."""
         if self.drafts != keys:
             self.drafts = frozenset(keys)
             self.inputs[F.PLOT].objection = self.half_typed.objection if keys else None
             self.refresh()
 
     def focus_key(self) -> None:
-        """Put the focus on the first field that is missing for the form to be of a certain plot; Plot where none is."""
+        """Put the focus on the first of date, time, lab and plot that is missing; on Plot if none is."""
         key = (name for name in fields.FOCUS_ORDER if name in fields.RECORD_KEY)
         self.inputs[next((name for name in key if self.inputs.value(name) is None), F.PLOT)].focus_set()
 
@@ -353,7 +356,7 @@ class DataRecordForm(FormContent):
         return each
 
     def _spread(self, name: str, cells: Sequence[str]) -> str:
-        """Paste a row of cells into the fields from ``name`` on; returns why not, empty where it was done."""
+        """Paste a row of cells into the fields from ``name`` on; return why that can't be done, empty if it was."""
         problem = self.inputs.spread_problem(name, cells)
         if not problem:
             self.inputs[self.inputs.spread(name, cells)].focus_set()
@@ -365,7 +368,7 @@ class DataRecordForm(FormContent):
         if name in HEIGHTS:
             self.inputs.height_edited()
         if name in (F.DATE, F.TIME, F.LAB):
-            # First what is half typed goes to its plot; only then does the form belong to the other check.
+            # The draft is kept for its plot before the form takes the other check.
             self.half_typed.leave_check()
             self.check_changed()
             self.half_typed.come_back()
@@ -382,7 +385,7 @@ class DataRecordForm(FormContent):
         self.callbacks.edited()
 
     def check_changed(self) -> None:
-        """Date, time or lab may be others now."""
+        """Handle a possible change of date, time or lab."""
         self.half_typed.note_check()
         self.known.changed()
 
@@ -392,9 +395,9 @@ class DataRecordForm(FormContent):
             self.callbacks.open_recorded(key)
 
     def refresh(self) -> None:
-        """Bring the strip, the previous readings and the remark beside the plot up to date."""
+        """Update the strip, the previous readings and the remark beside the plot."""
         self.edition += 1
-        # Read once: each of them reads several fields.
+        # Read once, because each of these properties reads several fields.
         check, plot, key, corrects, panel = self.check, self.plot, self.key, self.corrects, self.check_panel
         date = self.inputs.value(F.DATE)
         self.date = date if isinstance(date, datetime.date) else None
@@ -406,7 +409,7 @@ class DataRecordForm(FormContent):
             panel.ask_technician(question)
         if self.dates.asked_of != self.dates.concerns():
             focused = self.focused
-            if focused is None or focused.name != F.DATE:  # while it is typed it may mean anything
+            if focused is None or focused.name != F.DATE:  # an incomplete date may mean anything
                 self.dates.show()
         previous = check.previous.get(plot or 0, {})
         if previous != self._previous:
@@ -425,7 +428,7 @@ class DataRecordForm(FormContent):
             self.type_ahead.show_offer()
 
     def _show_previous(self, previous: Mapping[str, Any]) -> None:
-        """Show the latest earlier record of the plot below the fields; an empty one: there is none."""
+        """Show the latest earlier record of the plot below the fields; an empty one clears it."""
         self._previous = previous
         when = f"Recorded on {previous[F.DATE]} at {previous[F.TIME]}" if previous else ""
         for name, each in self.inputs.items():

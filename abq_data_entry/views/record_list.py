@@ -1,4 +1,4 @@
-"""The list of records: filters, sorting, and the page that is visible."""
+"""The list of records: filters, sorting, and the visible page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LONGEST_CELL = 1000  # characters: more than the widest screen shows
 
 
 class ListFilter(NamedTuple):
-    """Which records, and in which order. ``date`` None: any date; the others None: any value."""
+    """Which records to list, and in which order. None stands for any value."""
 
     date: datetime.date | None
     lab: str | None = None
@@ -42,23 +42,26 @@ class ListFilter(NamedTuple):
 
 
 class ListCallbacks(NamedTuple):
-    """What the list reports: a page of its ``filter`` is wanted, the filter has changed (told before its first page is
-    wanted), a record is to be opened, its history is to be shown. What isn't given does nothing."""
+    """The callbacks of the list; those that aren't set do nothing.
+
+    ``fetch(request)`` fetches a page of the filter. ``filter_changed(filter)`` comes before the first page of a new
+    filter is fetched. ``open(row)`` and ``show_history(row)`` open a record and its history.
+    """
 
     fetch: Callable[[PageRequest], object] = lambda request: None
     filter_changed: Callable[[ListFilter], object] = lambda chosen: None
     open: Callable[[Row], object] = lambda row: None
     show_history: Callable[[Row], object] = lambda row: None
     more: Sequence[tuple[str, Callable[[Row], object]]] = ()
-    """What else a row's menu offers: texts and what they call."""
+    """Further commands for the menu of a row: pairs of a text and a function."""
     chosen: Callable[[int], object] = lambda count: None
     """Called with the number of chosen rows."""
     choose_all: Callable[[ListFilter], object] = lambda chosen: None
-    """All records of the filter are to be chosen."""
+    """Called to choose all records of the filter."""
 
 
 class RecordList(ttk.Frame):
-    """Records, newest first; those of the form's day until another one is chosen."""
+    """The records of the day in the form, newest first, until another filter is chosen."""
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class RecordList(ttk.Frame):
         self._callbacks = ListCallbacks()
         self.saved_marks: dict[tuple[object, ...], str] = {}
         self.unseen = 0
-        """How many records were saved elsewhere and aren't in the list yet."""
+        """The number of records that were saved elsewhere and aren't in the list yet."""
         self._known_at = ""
         self._left_out: tuple[object, ...] | None = None
         self.followed: datetime.date | None = None
@@ -102,22 +105,22 @@ class RecordList(ttk.Frame):
         self.page.show_message("Connecting to the database…")
 
     def begin(self, callbacks: ListCallbacks) -> None:
-        """Report to these from now on: they may be there only after the list."""
+        """Set the callbacks, which may be created after the list."""
         self._callbacks, self.page.fetch = callbacks, callbacks.fetch
         self.page.offer((("Open", callbacks.open), ("Record History", callbacks.show_history), *callbacks.more))
 
     def show_choices(self, technicians: Sequence[str], labs: Sequence[str], plots: Mapping[str, Sequence[int]]) -> None:
-        """The values to filter by."""
+        """Take the values to filter by."""
         every_plot = sorted({plot for each in plots.values() for plot in each})
         self.filters.show_choices({F.TECHNICIAN: technicians, F.LAB: labs, F.PLOT: every_plot})
-        self.apply()  # what was typed before may mean something by now, or nothing any more
+        self.apply()  # a filter that was typed before may have become valid or invalid
 
     def show_page(self, request: PageRequest, rows: Sequence[Row]) -> None:
-        """The rows of a page that was asked for; nothing happens if it is no longer waited for."""
+        """Show the rows of a page that was requested; ignored if the list no longer waits for it."""
         if not self.page.expects(request):
             return
         self.page.show_page(request, rows)
-        # Only the first page can tell that there is nothing at all.
+        # Only an empty first page means that there are no rows at all.
         if rows or request.start or self.page.waiting:
             return
         if self._is_filtered():
@@ -127,15 +130,15 @@ class RecordList(ttk.Frame):
             self.page.show_message(f"No records yet {when}. They appear here as they are saved.")
 
     def show_copy(self, known_at: str) -> None:
-        """What is shown is what this computer knew at that time; empty: it is what the database has."""
+        """Note that a local copy of that time is shown; empty: the rows come from the database."""
         before, self._known_at = self._known_at, known_at
         self.count_label.configure(style="Warning.TLabel" if known_at else "Bar.TLabel")
         if before and not known_at and self.page.total is not None:
-            self.show_total(self.page.total)  # counted before the page was here
+            self.show_total(self.page.total)  # shown again, because it was counted before the page arrived
 
     def show_total(self, total: int) -> None:
-        """How many records fit the filter."""
-        known = f", as known at {self._known_at}" if self._known_at else ""  # the status bar says that it is away
+        """Show how many records match the filter."""
+        known = f", as known at {self._known_at}" if self._known_at else ""  # the status bar says why
         self.count_label.configure(text=("1 record" if total == 1 else f"{total:,} records") + known)
         self.page.show_total(total)
         more_rows_than_records = self.page.position + len(self.page.rows) > total
@@ -143,32 +146,32 @@ class RecordList(ttk.Frame):
             self.page.refresh()
 
     def show_uncounted(self) -> None:
-        """How many there are couldn't be found out."""
+        """Show that the records couldn't be counted."""
         self.count_label.configure(text="")
 
     def show_problem(self, text: str, retry: Callable[[], object]) -> None:
-        """The records couldn't be had."""
+        """Show why the records couldn't be fetched, with a button to try again."""
         self.count_label.configure(text="")
         self.page.show_message(text, "Try again", retry)
 
     def mark(self, key: tuple[object, ...], text: str) -> None:
         """Mark a record (date, time, lab, plot) that this session inserted or updated."""
-        # A record that is new in this session stays new, however often it is corrected.
+        # A record inserted in this session stays "new", however often it is corrected.
         if self.saved_marks.get(key) != "new":
             self.saved_marks[key] = text
 
     def unmark(self, key: tuple[object, ...]) -> None:
-        """The record isn't there any more."""
+        """Remove the mark of a record that no longer exists."""
         self.saved_marks.pop(key, None)
 
     @property
     def chosen(self) -> list[Row]:
-        """The rows that are chosen; the one that the keyboard is on where none is."""
+        """The chosen rows; if there are none, the selected one."""
         row = self.page.selected
         return self.marks.rows or ([] if row is None else [row])
 
     def at_row(self, action: Callable[[], object]) -> None:
-        """Do what a key asks of the row that the keyboard is on, once it is there if it is on its way."""
+        """Call ``action`` for the selected row, once it has been fetched."""
         if focused_widget(self) is self.page.tree:
             self.page.once_there(action)
         else:
@@ -188,7 +191,7 @@ class RecordList(ttk.Frame):
         self._show_button(f"{count:,} new {'record' if count == 1 else 'records'}: show (F5)" if count else "")
 
     def show_left_out(self, key: tuple[object, ...] | None) -> None:
-        """The record that was just saved isn't among those that the filters let through; a click shows it."""
+        """Say that the record just saved doesn't match the filters; a click shows it."""
         self._left_out = key
         if key is None:
             self.show_news(self.unseen)
@@ -196,48 +199,48 @@ class RecordList(ttk.Frame):
             self._show_button(f"Lab {key[2]}, plot {key[3]} is saved, but not in this list: show it")
 
     def show_changed(self, rows: Mapping[tuple[object, ...], Row]) -> None:
-        """Somebody else has saved these records: show their new values where they stand, nothing moves."""
+        """Show the new values of records that somebody else has saved, in place, so that nothing moves."""
         self.page.replace(lambda row: rows.get(_key_of(row)))
 
     def holds(self, key: tuple[object, ...]) -> bool:
-        """Whether the record stands on the visible page."""
+        """Whether the record is on the visible page."""
         return any(_key_of(row) == key for row in self.page.rows)
 
     def admits(self, row: Row) -> bool:
-        """Whether the filter has this record."""
+        """Whether this record matches the filter."""
         chosen = self.filter
         return self.may_admit(_key_of(row)) and chosen.technician in (None, row[F.TECHNICIAN])
 
     def may_admit(self, key: tuple[object, ...]) -> bool:
-        """Whether the filter has that date, lab and plot."""
+        """Whether a record of that date, lab and plot can match the filter."""
         date, _time, lab, plot = key
         chosen = self.filter
         return chosen.date in (None, date) and chosen.lab in (None, lab) and chosen.plot in (None, plot)
 
     @property
     def in_use(self) -> bool:
-        """Whether somebody moves in the list now: then it keeps its place, whatever is saved elsewhere."""
+        """Whether the user moves in the list now; then it keeps its position, whatever is saved elsewhere."""
         return self.page.position != 0 or focused_widget(self) is self.page.tree
 
     def sort_by(self, name: str) -> None:
-        """Sort by a column; by the same one again in the other direction."""
+        """Sort by a column; for the present one, reverse the order."""
         if name in (MARK, F.NOTES):
             return
         same = self.filter.sort == name
-        # Numbers and texts begin with the smallest, dates with the newest.
+        # Numbers and texts start with the smallest, dates with the newest.
         descending = not self.filter.descending if same else name == F.DATE
         self.apply(sort=name, descending=descending)
 
     def reset(self) -> None:
-        """Back to all records of the form's day, newest first."""
+        """Show all records of the day in the form again, newest first."""
         self.filters.reset(self._day())
         self.apply(sort=F.DATE, descending=True)
 
     def follow_date(self, date: datetime.date) -> None:
-        """The form has another day: show its records, unless somebody has chosen another day here, or any."""
+        """Show the records of the form's new day, unless the user has chosen another day here, or any day."""
         if date == self.followed:
             return
-        # Whoever looks at another day, or at all of them, goes on doing so.
+        # A list of another day, or of all days, stays.
         follows = self.filter.date == self._day() and not self.filters.marked(F.DATE)
         self.followed = date
         if follows:
@@ -245,7 +248,7 @@ class RecordList(ttk.Frame):
             self.apply()
 
     def begin_day(self, date: datetime.date | None) -> None:
-        """Midnight has passed: who looks at today's records sees those of the form's ``date``."""
+        """After midnight, a list of today's records shows those of the form's ``date``."""
         if date not in (None, self._today()):
             self.filters.keep_day()
         elif self.filters.is_today:
@@ -255,9 +258,9 @@ class RecordList(ttk.Frame):
             self.follow_date(date)
 
     def restart(self) -> None:
-        """Ask for the first page and for the count of the present filter."""
+        """Fetch the first page and the count for the present filter."""
         self.count_label.configure(text="counting…")
-        # All that was said of the list before is of no use any more.
+        # The messages about the previous list no longer apply.
         self.show_news(0)
         self.show_left_out(None)
         self.marks.clear()
@@ -266,7 +269,7 @@ class RecordList(ttk.Frame):
         self.page.restart()
 
     def reveal(self, position: int, key: tuple[object, ...]) -> None:
-        """Show and select the record that stands at that position."""
+        """Show and select the record at that position."""
         self.show_left_out(None)
         self.page.reveal(position, key)
 
@@ -275,7 +278,7 @@ class RecordList(ttk.Frame):
         self.page.focus_set()
 
     def _show_button(self, text: str) -> None:
-        # Packed anew each time, so that it takes room only while it says something.
+        # Packed again each time, so that it takes space only while it has a text.
         if text:
             self.news_button.configure(text=text)
             self.news_button.pack(side="right", padx=(0, 16))
@@ -283,7 +286,7 @@ class RecordList(ttk.Frame):
             self.news_button.pack_forget()
 
     def _button_pressed(self) -> None:
-        # Back to the day of that record: there the filters let it through.
+        # Resets the filters to the day of that record, where they match it.
         if self._left_out is not None:
             date = self._left_out[0]
             self.filters.reset(date if isinstance(date, datetime.date) else None)
@@ -328,7 +331,7 @@ class RecordList(ttk.Frame):
             self.restart()
 
     def _day(self) -> datetime.date:
-        """The day whose records are shown unless somebody chooses others."""
+        """Return the day whose records are shown unless the user chooses others."""
         return self.followed or self._today()
 
     def _day_words(self) -> str:
@@ -346,7 +349,7 @@ class RecordList(ttk.Frame):
         if name == F.EQUIPMENT_FAULT:
             return "fault" if row[name] else ""
         text = fields.format_value(fields.field(name), row[name])
-        # Notes have line breaks, a row of the list has one line; Tk measures all of it each time that it draws.
+        # A row has one line, but notes have several. Cut, because Tk measures the whole text each time it draws.
         return " ".join(text[:_LONGEST_CELL].split()) if name == F.NOTES else text
 
 

@@ -1,4 +1,4 @@
-"""Windows of records: the history of one, those that wait on this computer, those that were withdrawn."""
+"""Windows about records: the history of one, those that wait on this computer, and those that were withdrawn."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _HISTORY_EMPTY = "Nothing is known about this record: it was never saved."
 
 
 class FieldChange(NamedTuple):
-    """One field of a change. ``before`` is empty for a record that was new, ``after`` for one that is gone.
+    """One field of a change. ``before`` is empty for a new record, ``after`` for one that has gone.
 
-    With ``whole`` it tells what became of the whole record, and from where or to where it was moved.
+    With ``whole`` it describes what happened to the whole record, such as from where to where it was moved.
     """
 
     name: str
@@ -31,7 +31,7 @@ class FieldChange(NamedTuple):
 
 
 class RecordChange(NamedTuple):
-    """One change of the record: the moment as it is shown, who and where, what was done, why, and its fields."""
+    """One change of the record: when (as shown), by whom and where, what was done, why, and the changed fields."""
 
     when: str
     who: str
@@ -42,9 +42,9 @@ class RecordChange(NamedTuple):
 
 
 class HistoryWindow(SideWindow):
-    """Stays open beside the form; newest first, a line a field.
+    """Stays open beside the form; newest change first, a row for each field.
 
-    ``fetch()`` is called when it opens and for Retry; the answer comes by :meth:`show_changes` or
+    ``fetch(window)`` is called when it opens and for Refresh; the answer comes by :meth:`show_changes` or
     :meth:`show_problem`. ``undo(window, what)`` is called for the button that undoes the last change.
     """
 
@@ -85,15 +85,15 @@ class HistoryWindow(SideWindow):
         self.refresh()
 
     def refresh(self) -> None:
-        """Look the history up again."""
-        # A timer or an answer may come after the window was closed.
+        """Fetch the history again."""
+        # A timer or an answer may come after the window has been closed.
         if not self.winfo_exists():
             return
         self._show_message(_HISTORY_FETCHING)
         self._fetch(self)
 
     def show_changes(self, changes: Sequence[RecordChange], undo: str = "") -> None:
-        """Show these changes, newest first; ``undo`` is the button's text that undoes the first, empty: nothing does.
+        """Show these changes, newest first; ``undo`` is the text of the button that undoes the first; empty: no button.
         """
         if not self.winfo_exists():
             return
@@ -116,16 +116,16 @@ class HistoryWindow(SideWindow):
             self.undo_button.state(["!disabled"])
 
     def show_problem(self, text: str) -> None:
-        """The history couldn't be had; Refresh tries again."""
+        """Show why the history couldn't be fetched; Refresh tries again."""
         if self.winfo_exists():
             self.changes = ()
             self._show_message(text)
 
     @property
     def text(self) -> str:
-        """The chosen lines as they are copied, all where none or one is chosen: a line a field, between tabs."""
+        """The rows as text to copy, with tabs: the chosen ones, or all if at most one is chosen."""
         chosen = self.tree.selection()
-        # One line is chosen from the start: whoever copies then means all of them.
+        # One row is chosen from the start, so a copy then means all of them.
         lines = chosen if len(chosen) > 1 else self.tree.get_children()
         heads = "\t".join(name for name, _width in _HISTORY_COLUMNS)
         return "\n".join([heads, *("\t".join(self._cells_of(line)) for line in lines)])
@@ -134,7 +134,7 @@ class HistoryWindow(SideWindow):
         number, position = (int(part) for part in line.split("-"))
         change = self.changes[number]
         field = change.fields[position] if change.fields else FieldChange("", "", "")
-        # A field has its name, a change of the whole record says what was done.
+        # A change of the whole record has no field name, so it says what was done.
         cells = (change.when, change.who, change.workstation, field.name or change.what, field.before, field.after)
         return tuple(" ".join(cell.split()) for cell in (*cells, change.why))
 
@@ -146,7 +146,7 @@ class HistoryWindow(SideWindow):
         for position in range(max(1, len(change.fields))):
             line = f"{number}-{position}"
             cells = list(self._cells_of(line))
-            if position:  # who and when stand once, at the first field of a change
+            if position:  # who and when are shown once, at the first field of a change
                 cells[0] = cells[1] = cells[2] = cells[6] = ""
             self._table.note_widths(cells)
             self.tree.insert("", "end", iid=line, values=cells, tags=("odd",) if number % 2 else ())
@@ -154,7 +154,7 @@ class HistoryWindow(SideWindow):
     def _show_message(self, text: str) -> None:
         self.tree.delete(*self.tree.get_children())
         self.detail.show("")
-        # Nothing is shown that they could mean.
+        # There are no rows for these buttons.
         for button in (self.buttons["Copy"], self.undo_button):
             button.state(["disabled"])
         self.message_label.configure(text=text)
@@ -168,7 +168,7 @@ class HistoryWindow(SideWindow):
         where = f" on {change.workstation}" if change.workstation else ""
         lines = [f"{change.when}: {change.what} by {change.who}{where}."]
         lines += [f"Reason: {change.why}"] if change.why else []
-        # Of a record that came or went, the fields say what it held, not from what to what.
+        # For a record that was added or removed, the fields have one value, not an old and a new one.
         whole = any(each.whole for each in change.fields)
         lines += [_sentence(each, whole) for each in change.fields if not each.whole]
         self.detail.show("\n".join(lines))
@@ -188,7 +188,7 @@ class HistoryWindow(SideWindow):
 
 
 def _sentence(change: FieldChange, whole: bool = False) -> str:
-    """What changed; of a record that went or came as a ``whole``, what it said."""
+    """Return the change of a field in words; for a record added or removed as a ``whole``, its value."""
     if change.before and change.after:
         return f"{change.name}: from {change.before} to {change.after}"
     if whole:
@@ -201,7 +201,7 @@ _WAITING_EMPTY = "Nothing waits on this computer: every record is in the databas
 
 
 class WaitingRow(NamedTuple):
-    """One record: its cells, what stands below the list, and whether it can be opened, or given up."""
+    """One record: its cells, the text below the list, and whether it can be opened or discarded."""
 
     identifier: str
     cells: tuple[str, ...]
@@ -211,7 +211,7 @@ class WaitingRow(NamedTuple):
 
 
 class WaitingCallbacks(NamedTuple):
-    """What goes up; the first two take an identifier."""
+    """Callbacks of the window; the first two take an identifier."""
 
     open: Callable[[str], object]
     discard: Callable[[str], object]
@@ -219,7 +219,7 @@ class WaitingCallbacks(NamedTuple):
 
 
 class WaitingWindow(SideWindow):
-    """Stays open beside the form; :meth:`show_rows` brings it up to date."""
+    """Stays open beside the form; :meth:`show_rows` updates it."""
 
     def __init__(self, parent: tk.Misc, callbacks: WaitingCallbacks) -> None:
         super().__init__(parent, "Waiting Records")
@@ -263,7 +263,7 @@ class WaitingWindow(SideWindow):
 
     def _call(self, callback: Callable[[str], object]) -> None:
         chosen = self.tree.selection()
-        # It may have been saved since it was chosen.
+        # The record may have been saved since it was chosen.
         if chosen and chosen[0] in self._rows:
             callback(str(chosen[0]))
 
@@ -281,7 +281,7 @@ _WITHDRAWN_FETCHING = "Looking up what was withdrawn…"
 
 
 class WithdrawnRow(NamedTuple):
-    """One record: its cells, and what stands below the list."""
+    """One record: its cells, and the text below the list."""
 
     identifier: str
     cells: tuple[str, ...]
@@ -289,7 +289,7 @@ class WithdrawnRow(NamedTuple):
 
 
 class WithdrawnWindow(SideWindow):
-    """Stays open beside the form. ``fetch(show, problem)`` gets the rows; ``bring_back`` takes an identifier."""
+    """Stays open beside the form. ``fetch(show, problem)`` fetches the rows; ``bring_back`` takes an identifier."""
 
     def __init__(
         self,
@@ -319,7 +319,7 @@ class WithdrawnWindow(SideWindow):
         self.refresh()
 
     def refresh(self) -> None:
-        """Look up again what was withdrawn."""
+        """Fetch the withdrawn records again."""
         if self.winfo_exists():
             self._fetch(self._show_rows, self._show_problem)
 
@@ -338,7 +338,7 @@ class WithdrawnWindow(SideWindow):
             self._show_chosen()
 
     def _call(self) -> None:
-        # What was refreshed meanwhile may not have it any more.
+        # After a refresh, the record may be gone.
         if self.live_list.chosen in self._rows:
             self._bring_back(str(self.live_list.chosen))
 

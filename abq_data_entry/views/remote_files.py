@@ -1,4 +1,4 @@
-"""The window of remote files: the folder of a destination, and what can be done in it, by keys alone."""
+"""The window of remote files: the folder of a destination, and commands for it that work by keys alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEED_A_ROW = (OPEN, FETCH, RENAME, DELETE)
 
 
 class FileLine(NamedTuple):
-    """One line: its cells, what is said of it below the list, and whether it is a folder."""
+    """One row: its cells, the text below the list, and whether it is a folder."""
 
     identifier: str
     cells: tuple[str, ...]
@@ -29,8 +29,8 @@ class FileLine(NamedTuple):
 
 
 class FilesCallbacks(NamedTuple):
-    """What goes up: another destination, by its key, and whether it is compared at once; an action, by its name, with
-    the chosen line ("" without one); the end of what runs."""
+    """Callbacks: ``choose(key, compare)`` goes to a destination, and compares it at once if asked. ``act(name,
+    identifier)`` does an action on the chosen row ("" if there is none). ``cancel()`` cancels what is running."""
 
     choose: Callable[..., object]
     act: Callable[[str, str], object]
@@ -38,7 +38,7 @@ class FilesCallbacks(NamedTuple):
 
 
 class RemoteFilesWindow(SideWindow):
-    """Stays open beside the form. ``destinations``: names by their keys; ``first``: the one that is shown."""
+    """Stays open beside the form. ``destinations`` has names by key; ``first`` is the key of the one shown first."""
 
     def __init__(
         self, parent: tk.Misc, destinations: Mapping[str, str], first: str, callbacks: FilesCallbacks
@@ -70,7 +70,7 @@ class RemoteFilesWindow(SideWindow):
             3, {**calls, "Refresh": self._presser("Refresh"), "Cancel": callbacks.cancel, "Close": self.destroy}
         )
         for button in self.buttons.values():
-            button.configure(width=-7)  # as wide as its words: ten of the usual width don't fit into one line
+            button.configure(width=-7)  # as wide as its text: ten of the usual width don't fit in one line
         self._bind_keys()
         self.minsize(420, 300)
         self.show(self.tree)
@@ -78,11 +78,11 @@ class RemoteFilesWindow(SideWindow):
 
     @property
     def chosen_line(self) -> FileLine | None:
-        """The chosen line."""
+        """The chosen row; ``None`` if there is none."""
         return self._lines.get(self.live_list.chosen or "")
 
     def show_lines(self, place: str, lines: Sequence[FileLine], said: str) -> None:
-        """Show a folder; the chosen line stays chosen where it is still there."""
+        """Show a folder; the chosen row stays chosen if it is still there."""
         if not self.winfo_exists():
             return
         self._lines = {each.identifier: each for each in lines}
@@ -91,11 +91,11 @@ class RemoteFilesWindow(SideWindow):
         self.say(said)
 
     def compare(self, kind: str) -> str:
-        """Show that destination, compared with what was sent; return why that isn't done now, empty if it is."""
+        """Show a destination, compared with what was sent; return why that can't be done now, empty if it can."""
         if self.running:
             self.press(WHAT_IS_THERE)  # says it here too
             return "Something is under way in the window of remote files: Esc cancels it there"
-        if kind in self._keys:  # else it is newer than this window
+        if kind in self._keys:  # otherwise the destination is newer than this window
             self.destination.current(self._keys.index(kind))
         self.tree.focus_set()
         self._callbacks.choose(kind, True)
@@ -108,7 +108,7 @@ class RemoteFilesWindow(SideWindow):
             self._describe()
 
     def set_running(self, running: bool) -> None:
-        """Whether something is under way: then only Cancel can be pressed."""
+        """Say whether something is running; then only Cancel can be pressed."""
         if not self.winfo_exists():
             return
         self.running = running
@@ -117,7 +117,7 @@ class RemoteFilesWindow(SideWindow):
             button.state(["!disabled" if can else "disabled"])
 
     def press(self, name: str) -> str:
-        """Do what a button or key says, where it can be done now."""
+        """Do what a button or key says, or say why it can't be done now."""
         line = self.chosen_line
         if self.running:
             self.say("Something is under way: Esc cancels it.")
@@ -132,7 +132,7 @@ class RemoteFilesWindow(SideWindow):
 
     def _double_clicked(self, event: tk.Event) -> str:
         if self.tree.identify_region(event.x, event.y) != "cell":
-            return "break"  # the headings, or the room below the last line: no file is meant
+            return "break"  # on the headings or below the last row, so no file is meant
         return self._opened()
 
     def _opened(self) -> str:
@@ -167,14 +167,14 @@ class RemoteFilesWindow(SideWindow):
         )  # fmt: skip
 
     def _describe(self) -> None:
-        """Below what was done, the rights of the chosen line: a list that is shown again mustn't hide what was done."""
+        """Show the detail of the chosen row below what was last done, which a refresh of the list mustn't hide."""
         line = self.chosen_line
         detail = line.detail if line is not None and not self.running else ""
         super().say("\n".join(filter(None, (self._told, detail))))
 
 
 class NameDialog(Dialog):
-    """Asks for one name; ``act(name)`` gets it."""
+    """Asks for one name, and calls ``act(name)``."""
 
     def __init__(
         self, parent: tk.Misc, title: str, message: str, button: str, name: str, act: Callable[[str], object]
@@ -196,7 +196,7 @@ class NameDialog(Dialog):
         return self.entry
 
     def close(self, action: Callable[[], object] | None = None) -> None:
-        """Keep what was typed: the entry is gone when the action is called."""
+        """Close the dialog; what was typed is kept, because the action is called after the entry is destroyed."""
         self._typed_name = self.entry.get()
         super().close(action)
 

@@ -1,4 +1,4 @@
-"""The messages from colleagues as a list, and the dialog that writes one."""
+"""The list of messages from colleagues, and the dialog that writes one."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _DETAIL = "Enter sends it. It is kept for 30 days for those who aren't there now
 
 
 class MessagesCallbacks(NamedTuple):
-    """``rows`` are those of the list. ``opened(identifier)``: that message stands in full before somebody who has the
-    keyboard in the window; ``write()`` asks for a new one; ``read_all()``: those that are listed count as read."""
+    """``rows`` are the callbacks of the list. ``opened(identifier)``: a message is shown in full and counts as read.
+    ``write()`` opens the dialog for a new one; ``read_all()`` marks the listed ones as read."""
 
     rows: RowCallbacks
     opened: Callable[[str], object]
@@ -49,9 +49,9 @@ class MessagesWindow(ActionList):
 
 
 class MessageDialog(ChoicesDialog):
-    """``act(addressee, words)`` by the keys of ``addressees``, whose texts are listed; ``first`` and ``words`` stand
-    there at first. A message is one line of at most ``longest`` characters. ``refusal``: why the first addressee gets
-    none."""
+    """Asks for addressee and text; calls ``act(addressee, words)`` with a key of ``addressees``, which has the texts
+    to list. ``first`` and ``words`` are the first choice and text. A message is one line of at most ``longest``
+    characters. ``refusal``: why the first addressee can't get one."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class MessageDialog(ChoicesDialog):
         )
 
     def add_choices(self, grid: ttk.Frame) -> None:
-        """To whom, and below it why that one gets none."""
+        """Add the list of addressees, and below it why the first one can't get a message."""
         super().add_choices(grid)
         self.refusal = ttk.Label(grid, style="Error.TLabel", wraplength=line_width(self), justify="left")
         if self._refusal:
@@ -79,16 +79,16 @@ class MessageDialog(ChoicesDialog):
             self.boxes["To"].bind("<<ComboboxSelected>>", lambda _event: self.refusal.grid_remove(), add=True)
 
     def first_focus(self) -> tk.Misc:
-        """What is wrong, else the words."""
+        """Return the list of addressees after a refusal, else the text box."""
         return self.boxes["To"] if self._refusal else super().first_focus()
 
     @property
     def words(self) -> str:
-        """What was typed, in one line: a line break counts as a blank, and a tab of a table that was pasted."""
+        """The text in one line: line breaks, and tabs of a pasted table, become spaces."""
         return re.sub(r"\r?\n|[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", super().words)
 
     def problem(self) -> str:
-        """What is wrong with what is typed; empty if nothing is."""
+        """Return what is wrong with the text; empty if it is valid."""
         length = len(self.words)
         if length > self._longest:
             return f"{length} characters; a message has {self._longest} at most."

@@ -1,4 +1,4 @@
-"""A window that stays open beside the form, until Escape or Ctrl+W closes it; and a text for what it has to tell."""
+"""A window that stays open beside the form until Escape or Ctrl+W closes it, and a read-only text for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LINES = 8
 
 
 class Receipt(ttk.Frame):
-    """A text that nobody can change; Tab goes through it."""
+    """A read-only text; Tab leaves it."""
 
     def __init__(self, parent: tk.Misc) -> None:
         super().__init__(parent)
@@ -34,7 +34,7 @@ class Receipt(ttk.Frame):
         # In a text Tab would write a tab; nothing can be written here, so it leads on.
         self.text.bind("<Tab>", lambda event: self._leave(event.widget.tk_focusNext()))
         for back in ("<Shift-Tab>", "<ISO_Left_Tab>"):
-            # The name of Shift+Tab under X11; elsewhere Tk refuses to bind it.
+            # The name of Shift+Tab on X11; on other platforms Tk refuses to bind it.
             if back != "<ISO_Left_Tab>" or str(self.tk.call("tk", "windowingsystem")) == "x11":
                 self.text.bind(back, lambda event: self._leave(event.widget.tk_focusPrev()))
 
@@ -88,11 +88,11 @@ Window = TypeVar("Window", bound="SideWindow")
 
 
 class SideWindow(tk.Toplevel):
-    """``room`` is the frame for its widgets; :meth:`show` once they are made."""
+    """A window beside the form. ``room`` is the frame for its widgets; call :meth:`show` once they are created."""
 
     def __init__(self, parent: tk.Misc, title: str) -> None:
         super().__init__(parent)
-        # Hidden until it has its size: nobody sees it grow.
+        # Hidden until it has its size, so that nobody sees it grow.
         self.withdraw()
         self.title(title)
         self._colour_ground()
@@ -101,7 +101,7 @@ class SideWindow(tk.Toplevel):
         self.rowconfigure(0, weight=1)
         self.room = ttk.Frame(self, padding=16)
         self.room.grid(row=0, column=0, sticky="nsew")
-        # The window that it stays above, and is placed over.
+        # The window above which it stays.
         self._over = parent.winfo_toplevel()
         self._timer = ""
         self._bar: Flow | None = None
@@ -119,7 +119,7 @@ class SideWindow(tk.Toplevel):
         self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
 
     def share_room(self, list_row: int, text_row: int) -> None:
-        """Where the window is small, the list keeps some lines, and the text below it gives way."""
+        """In a small window, keep some lines of the list, and shrink the text below it."""
         lines = 4 * int(ttk.Style(self).lookup("Treeview", "rowheight"))
         self.room.rowconfigure(list_row, weight=3, minsize=lines)
         self.room.rowconfigure(text_row, weight=1)
@@ -170,37 +170,37 @@ class SideWindow(tk.Toplevel):
         return int(nametofont("TkDefaultFont", self).metrics("linespace"))
 
     def give_way(self) -> None:
-        """Let the window that it belongs to come before it: what was asked for is shown there. It stays open behind."""
-        self.tk.call("wm", "transient", self, "")  # an empty master is none that tkinter knows of
+        """Let the window to which it belongs come to the front, because what the user asked for is shown there."""
+        self.tk.call("wm", "transient", self, "")  # tkinter's method doesn't accept an empty master
         self._over.lift()
 
     def come_back(self) -> None:
-        """Bring it to the front again, above the window that it belongs to."""
+        """Bring it to the front again, above the window to which it belongs."""
         if self._over.winfo_viewable():
             self.transient(self._over)
         self.lift()
 
     def repeat(self, milliseconds: int, action: Callable[[], object]) -> None:
-        """Call ``action`` now and after each such time, for as long as the window is open."""
+        """Call ``action`` now and again after each such interval, as long as the window is open."""
         action()
         self._timer = self.after(milliseconds, self.repeat, milliseconds, action)
 
     def destroy(self) -> None:
-        """Close it; the form has the keyboard again."""
+        """Close the window; the form gets the focus back."""
         if self._timer:
             self.after_cancel(self._timer)
             self._timer = ""
         super().destroy()
 
     def show(self, first_focus: tk.Misc) -> None:
-        """Bring it up near the window it belongs to, within the screen."""
+        """Show it near the window to which it belongs, within the screen."""
         self.update_idletasks()
         self._wanted_lines = self.winfo_reqheight() / self._line_height
         width = min(self.winfo_reqwidth(), self.winfo_screenwidth() - 2 * MARGIN)
         height = min(self.winfo_reqheight(), self.winfo_screenheight() - FRAME_HEIGHT)
         x, y = self._over.winfo_rootx() + _OFFSET, self._over.winfo_rooty() + _OFFSET
         self.geometry(f"{width}x{height}{within_screen(self, width, height, x, y)}")
-        # Above a hidden window it would stay hidden as well.
+        # A transient of a hidden window would stay hidden as well.
         if self._over.winfo_viewable():
             self.transient(self._over)
         self.deiconify()
@@ -209,7 +209,7 @@ class SideWindow(tk.Toplevel):
 
 
 def brought_up(parent: tk.Misc, kind: type[Window]) -> Window | None:
-    """The open window of that kind, brought to the front; ``None`` if there is none."""
+    """Bring the open window of that kind to the front and return it; ``None`` if there is none."""
     shown = next((each for each in parent.winfo_children() if isinstance(each, kind)), None)
     if shown is not None:
         shown.come_back()

@@ -1,4 +1,4 @@
-"""The window behind the line of today: each check that lacks records, questions, the weather, deliveries."""
+"""The window with the details of today: checks that lack records, questions, the weather, deliveries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLUMNS = (("What", 26), ("How it stands", 60))
 
 
 class TodayRow(NamedTuple):
-    """One line: what it is about, how that stands, and the name under which it is opened."""
+    """One row: the name by which it is opened, what it is about, and its state."""
 
     name: str
     what: str
@@ -22,7 +22,7 @@ class TodayRow(NamedTuple):
 
 
 class TodayWindow(SideWindow):
-    """`go(name)` leads to what a row is about; `refresh()` looks again."""
+    """`go(name)` goes to what a row is about; `refresh()` fetches the rows again."""
 
     def __init__(self, parent: tk.Misc, go: Callable[[str], object], refresh: Callable[[], object]) -> None:
         super().__init__(parent, "Today")
@@ -40,7 +40,7 @@ class TodayWindow(SideWindow):
         self.show(self.rows.tree)
 
     def show_rows(self, rows: Sequence[TodayRow]) -> None:
-        """Show these; the chosen one stays chosen."""
+        """Show these rows; the chosen one stays chosen."""
         self.rows.show({each.name: (each.what, each.state) for each in rows})
 
     def say(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Keys that are typed while a record is being saved: typed into the plot that they were meant for, or shown as text."""
+"""Keys typed while a record is being saved: they go into the plot for which they were meant, or are shown as text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from ..widgets.focus import focused_widget
 from ..widgets.scrolled import with_all_inside
 from .typed_keys import AheadLine, Place, Pressing, Rhythm, Segment, TypedKey, copied, leads_on, segments_in, shown
 
-SLICE_SECONDS = 0.015  # so long keys are typed in one go: the window answers in between
-REPEATED_MS = 400  # Enter again within that time is the same Enter, held or doubled
+SLICE_SECONDS = 0.015  # the time for which keys are typed at once; then the window handles other events
+REPEATED_MS = 400  # another Enter within this time counts as the same one, held down or pressed twice
 
 
 class Form(Protocol):
-    """What is asked of the form. ``new_key``: the key of the new record that it shows; ``changed``: something of it is
-    typed already."""
+    """What this needs of the form. ``new_key`` is the key of the new record in it; ``changed``: something was typed."""
 
     @property
     def new_key(self) -> Place: ...
@@ -31,23 +30,23 @@ class Form(Protocol):
     def focused(self) -> FieldInput | None: ...
 
     def takes_ahead(self, place: Place) -> bool:
-        """Whether keys that were meant for ``place`` can be typed into what the form shows now."""
+        """Whether keys that were typed for ``place`` can go into what the form shows now."""
 
     def focus_first_empty(self) -> None: ...
 
     def keep_draft(self) -> None:
-        """Something was typed that a draft has to hold."""
+        """Report that something was typed, so that the draft is kept."""
 
 
 class TypeAhead:
-    """Collects the keys that come between a save and its answer, and types them where they belong.
+    """Collects the keys typed between a save and its answer, and types them where they belong.
 
-    The keys up to the next save key are a segment; the k-th belongs to the k-th plot that came next when the save
-    began. When the record before it isn't accepted, another plot comes, a key can't be typed as it was pressed, or
-    Enter stays where it is, the rest isn't typed: ``line`` shows it, with an offer to place it. Keys that come
-    meanwhile go behind those before them.
+    The keys up to the next save key are a segment. The k-th segment belongs to the k-th plot after the one being saved,
+    as known when the save began. The rest isn't typed if a record isn't saved, another plot comes, a key can't be typed
+    as it was pressed, or a field keeps the focus. Then it is set aside: ``line`` shows it, and offers to place it. Keys
+    typed in the meantime are added at the end.
 
-    ``room`` is the form's widget; all in it must have been made.
+    ``room`` is the widget of the form; create this after all widgets inside it.
     """
 
     def __init__(self, room: tk.Misc, form: Form) -> None:
@@ -58,9 +57,9 @@ class TypeAhead:
         self._places: list[Place] = []
         self._current: Place = None
         self.aside: list[Segment] = []
-        """What was typed for plots that the form didn't come to."""
+        """The keys set aside, for plots at which the form didn't arrive."""
         self._saving = self._typing = self._placing = self._halted = self._led_away = False
-        self._waits = False  # the keys began before it was known which plots come after the one that is waited for
+        self._waits = False  # keys were typed before it was known which plots come after the awaited one
         self._undecided: Segment | None = None
         self._refused: Segment | None = None
         self._pressing, self._rhythm = Pressing(), Rhythm()
@@ -75,11 +74,11 @@ class TypeAhead:
             widget.bindtags((tag, *widget.bindtags()))
         self._window.bind("<FocusIn>", self._focus_is_back, add=True)
 
-    # -- what the form tells --------------------------------------------------------------------------
+    # -- called by the form ---------------------------------------------------------------------------
 
     def begin(self, places: Sequence[Place]) -> None:
-        """A save begins; ``places`` are the plots that come after it, as the form shows them now."""
-        # While keys are typed, the plots are those of the save that they began with.
+        """Start collecting, because a save begins; ``places`` are the plots that come next, as far as known."""
+        # Keys that are being typed keep the plots of the save with which they began.
         if self._waits or (not self._typing and not self._keys):
             self._places = list(places)
         self._waits = False
@@ -89,21 +88,20 @@ class TypeAhead:
             self._save_time = self._rhythm.last
 
     def undecided(self) -> None:
-        """Somebody has to decide whether and how the record is saved: what comes next is shown until then, and the
-        commands of the window are obeyed."""
+        """Set keys aside until the user has decided whether and how the record is saved; commands work meanwhile."""
         if self._saving:
             self._undecided = Segment(tuple(self._places), ())
             if self._keys:
                 self._set_undecided_aside()
 
     def accepted(self, leaves: bool = False) -> None:
-        """The record is saved, and the form shows what comes next; ``leaves``: it will go somewhere else at once."""
+        """Type the keys, because the record is saved and the form shows the next plot; ``leaves``: but not for long."""
         self._saving, self._undecided = False, None
         places = tuple(self._places)
         self._current = self._places.pop(0) if self._places else None
         while self._keys and self._keys[0].is_enter and self._keys[0].time - self._save_time < REPEATED_MS:
             self._save_time = self._keys.pop(0).time
-        # Only into the very plot that was foreseen, and only while it is empty.
+        # Only into the expected plot, and only while it is empty.
         fits = bool(places) and self._current == self._form.new_key and not self._form.changed
         if not fits or leaves or self._led_away:
             self._refuse(places)
@@ -114,7 +112,10 @@ class TypeAhead:
             self.show_offer()
 
     def refused(self, places: Sequence[Place] | None = None) -> None:
-        """The record isn't saved. ``places``: the plots that would have come after it, where no save had begun."""
+        """Set the keys aside, because the record isn't saved.
+
+        ``places``: the plots that would have come next, if no save had begun.
+        """
         self._saving, self._undecided = False, None
         if self._typing or self._keys or places is None:
             places = self._places
@@ -127,14 +128,14 @@ class TypeAhead:
         self.show_offer()
 
     def wait(self, place: Place) -> None:
-        """The form is on its way to ``place`` (``None``: to a plot that isn't known yet): keys are for what comes."""
+        """Collect keys for ``place``, to which the form is going (``None``: to a plot that isn't known yet)."""
         if not self._saving:
             begins = not self._typing and not self._keys
             self.begin([place])
             self._waits = begins
 
     def arrived(self) -> None:
-        """The form shows what was waited for: what was typed meanwhile goes there."""
+        """Type the collected keys, because the form has arrived at the awaited plot."""
         if not self._saving:
             return
         self._saving = False
@@ -148,11 +149,11 @@ class TypeAhead:
             self._go_on()
 
     def held(self) -> None:
-        """A field keeps the focus, because it is wrong or empty: what comes next isn't its own."""
+        """Stop typing, because a field that is wrong or empty keeps the focus: the next keys aren't for it."""
         self._halted = self._halted or self._typing
 
     def halts_save(self) -> bool:
-        """Whether keys are placed by hand now: they fill the form, and whoever looks at it saves it."""
+        """Whether keys are being placed by hand: these only fill the form, and the user saves it."""
         if self._placing and self._typing:
             self._halted, self._current = True, None
             return True
@@ -165,30 +166,30 @@ class TypeAhead:
 
     @property
     def has_refused(self) -> bool:
-        """Whether a record wasn't accepted and no key came since: one in the rhythm of those before is set aside."""
+        """Whether a record wasn't saved and no key came since; a key in the same rhythm would be set aside."""
         return self._refused is not None
 
     def show_offer(self) -> None:
-        """The form has changed: it may take what was set aside, or not any more."""
+        """Enable or disable the offer to place the keys, because the form has changed."""
         if self.aside:
             self.line.offer(not self.is_busy and self._form.takes_ahead(self.aside[0].place))
 
     def draft(self) -> list[dict[str, Any]]:
-        """What would be lost with the window, plain enough for a file."""
+        """Return what would be lost with the window, as plain values for a file."""
         segments = list(self.aside)
         if self._keys:
             segments.append(Segment(self._rest_places(), tuple(self._keys)))
         return [each.draft() for each in segments]
 
     def restore(self, draft: object) -> None:
-        """Show what :meth:`draft` gave."""
+        """Show what :meth:`draft` returned."""
         self.aside += segments_in(draft)
         self._show()
 
-    # -- what is set aside ----------------------------------------------------------------------------
+    # -- keys set aside -------------------------------------------------------------------------------
 
     def go_to_line(self) -> bool:
-        """Put the focus on the offer, or from there back into the form; False: nothing is set aside."""
+        """Put the focus on the offer, or from there back into the form; return False if nothing is set aside."""
         if not self.aside:
             return False
         if self.line.has_focus:
@@ -200,7 +201,7 @@ class TypeAhead:
         return True
 
     def place_here(self) -> None:
-        """Type what was set aside first into what the form shows, up to its save key."""
+        """Type the first segment set aside into the plot that the form shows, up to its save key."""
         self.show_offer()
         if not self.aside or self.is_busy or not self._form.takes_ahead(self.aside[0].place):
             return
@@ -246,7 +247,7 @@ class TypeAhead:
         if first:
             return
         focused = focused_widget(self._room)
-        # A dialog that is open keeps the focus: it has to be answered first.
+        # An open dialog keeps the focus, because it has to be answered first.
         if focused is None or focused.winfo_toplevel() is self._window:
             self._before = self._form.focused or self._before
             self.line.take_focus()
@@ -279,14 +280,14 @@ class TypeAhead:
             self._set_undecided_aside()
             return "break"
         if not key.edits and not self._keys:
-            self._led_away = True  # what comes after a command is typed for where that leads
+            self._led_away = True  # keys after a command are meant for where the command leads
             return None
         self._keys.append(key)
         self._form.keep_draft()
         return "break"
 
     def _set_undecided_aside(self) -> None:
-        """Show what was collected; all that is typed before the decision stands in one segment."""
+        """Show what was collected; everything typed before the decision is one segment."""
         assert self._undecided is not None
         if self._undecided in self.aside:
             self.aside.remove(self._undecided)
@@ -295,13 +296,13 @@ class TypeAhead:
         self._undecided = self.aside[-1]
 
     def _first_key(self, key: TypedKey) -> str | None:
-        """A key while nothing is being saved: its own field's, unless it was typed on after a save that failed."""
+        """Handle a key while nothing is being saved: it goes to its field, unless it continues after a failed save."""
         refused, self._refused = self._refused, None
         in_rhythm = self._rhythm.goes_on_with(key)
         self._rhythm.note(key)
         if refused is None or not in_rhythm or not key.edits:
             return None
-        if key.is_enter and key.time - self._save_time < REPEATED_MS:  # the one that was to save, held or doubled
+        if key.is_enter and key.time - self._save_time < REPEATED_MS:  # the Enter that saved, held or doubled
             self._refused = refused
             return "break"
         self._keys.append(key)
@@ -309,7 +310,7 @@ class TypeAhead:
         return "break"
 
     def _refuse(self, places: tuple[Place, ...]) -> None:
-        """What was typed for ``places`` has no place: what is here is shown, and so is what follows at once."""
+        """Set aside what was typed for ``places``, and the keys that follow immediately."""
         if self._keys:
             self._set_aside(places)
         else:
@@ -332,7 +333,7 @@ class TypeAhead:
                 if target is None or target.winfo_toplevel() is not self._window:
                     return  # until the focus comes back
                 if self._seen not in (None, (target, self._form.new_key)) or not _is_inside(target, self._room):
-                    self._halted = True  # somebody went elsewhere meanwhile
+                    self._halted = True  # the focus has moved in the meantime
                 else:
                     self._seen = None
                     self._type(target)
@@ -359,7 +360,7 @@ class TypeAhead:
             self._timer = self._room.after_idle(self._go_on)
 
     def _type(self, target: tk.Misc) -> None:
-        """Type the next key into ``target``; halts where that can't be done as it was pressed, or Enter stays."""
+        """Type the next key into ``target``; stop if it can't be typed as it was pressed, or Enter doesn't move on."""
         key, field = self._keys.pop(0), self._form.focused
         self._save_time = key.time
         if not self._pressing.press(key, target):
@@ -369,7 +370,7 @@ class TypeAhead:
             self._halted = True
 
     def _is_from(self, field: FieldInput | None) -> bool:
-        """Whether the focus is in that field or in one after it: Enter leads nowhere else."""
+        """Whether the focus is in that field or in one after it; Enter leads nowhere else."""
         now = self._form.focused
         if field is None or now is None:
             return False

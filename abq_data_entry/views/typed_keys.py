@@ -1,4 +1,4 @@
-"""Keys that were typed ahead: what is known of each, pressing them again, and the line that shows them as text."""
+"""Keys that were typed ahead: what each one means, pressing them again, and the line that shows them as text."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..widgets.editors import TypedField
 from ..widgets.focus import exempt_from_leaving, focused_widget, give_focus
 
 Place = tuple[datetime.date, str, str, int] | None
-"""A plot of a check; ``None``: a form whose plot isn't chosen yet, as without autofill."""
+"""A plot of a check; ``None`` if the plot isn't chosen yet, as without autofill."""
 
 _MODIFIERS = frozenset(
     f"{key}_{side}" for key in ("Shift", "Control", "Alt", "Meta", "Super", "Hyper") for side in "LR"
 ) | {"Caps_Lock", "Num_Lock", "Scroll_Lock", "Mode_switch", "ISO_Level3_Shift", "ISO_Level5_Shift", "ISO_Next_Group"}
 SHIFT = 0x1
-# Alt is another bit on each system, and on Windows the one of X11's Alt is Num Lock.
+# Alt has a different bit on each platform; X11's bit for Alt is Num Lock on Windows.
 _COMMAND_BITS = {"x11": 0x4 | 0x8 | 0x40, "win32": 0x4 | 0x20000, "aqua": 0x4 | 0x8}
 _ALT_GRAPH_ON_WINDOWS = 0x4 | 0x20000
-# By place, where the key has a letter of another alphabet on it (X11's key codes).
+# Letters by position of the key (X11 key codes), for keyboards with another alphabet.
 _PLACES = {29: "y", 38: "a", 39: "s", 52: "z"}
 _EDITING = frozenset(("a", "z", "y", "left", "right", "home", "end", "backspace", "delete"))
 _SIGNS = {
@@ -43,7 +43,7 @@ _SIGNS = {
 
 
 class TypedKey(NamedTuple):
-    """One press of a key, as Tk tells it; ``command`` says that Ctrl, Alt or ⌘ was held. ``time`` in milliseconds."""
+    """One press of a key, as Tk reports it; ``command``: Ctrl, Alt or ⌘ was held. ``time`` is in milliseconds."""
 
     keycode: int
     state: int
@@ -54,33 +54,33 @@ class TypedKey(NamedTuple):
 
     @classmethod
     def of(cls, event: tk.Event, windowing_system: str) -> TypedKey:
-        """The key of a ``<Key>`` event."""
+        """Return the key of a ``<Key>`` event."""
         state = event.state if isinstance(event.state, int) else 0
         char = event.char if event.char and event.char != "\0" else ""
         command = bool(state & _COMMAND_BITS.get(windowing_system, 0x4))
-        # AltGr is Ctrl and Alt to Windows: what writes a sign is no command.
+        # Windows reports AltGr as Ctrl and Alt; with it, a key that types a character is no command.
         if windowing_system == "win32" and state & _ALT_GRAPH_ON_WINDOWS == _ALT_GRAPH_ON_WINDOWS:
             command = command and not char.isprintable()
         return cls(int(event.keycode), state, event.keysym, char, int(event.time), command)
 
     @property
     def is_modifier(self) -> bool:
-        """Whether it only changes what other keys mean."""
+        """Whether it only modifies other keys."""
         return self.keysym in _MODIFIERS
 
     @property
     def is_enter(self) -> bool:
-        """Enter, of the keyboard or the number pad."""
+        """Whether it is Enter, on the keyboard or the number pad."""
         return self.keysym in ("Return", "KP_Enter") and not self.command
 
     @property
     def saves(self) -> bool:
-        """Whether it is the key that saves from any field."""
+        """Whether it is a key that saves from any field."""
         return self.command and (self._key_name == "s" or self.keysym in ("Return", "KP_Enter"))
 
     @property
     def edits(self) -> bool:
-        """Whether it changes a text or goes on in the form: anything but a command of the window."""
+        """Whether it changes a text or moves in the form, unlike a command of the window."""
         if self.command:
             return self.saves or self._key_name in _EDITING
         return not (self.keysym in ("Escape", "Menu") or (self.keysym[:1] == "F" and self.keysym[1:].isdigit()))
@@ -88,19 +88,19 @@ class TypedKey(NamedTuple):
     @property
     def _key_name(self) -> str:
         name = self.keysym.lower()
-        # On another alphabet the place of the key says which letter is meant.
+        # With another alphabet, the position of the key tells which letter is meant.
         if name in _EDITING or (len(name) == 1 and name.isascii()):
             return name
         return _PLACES.get(self.keycode, "")
 
     @property
     def text(self) -> str:
-        """What it writes; empty where it writes nothing."""
+        """The text that it types; empty if it types nothing."""
         return self.char if len(self.char) == 1 and self.char.isprintable() and not self.command else ""
 
     @property
     def can_be_typed_later(self) -> bool:
-        """Whether it means the same a moment later: a paste doesn't, nor half of an accent."""
+        """Whether it still means the same a moment later, unlike a paste or a dead key."""
         if self.command:
             return self.edits
         if self.keysym in ("Insert", "Multi_key", "XF86Paste") or self.keysym.startswith("dead_"):
@@ -112,7 +112,7 @@ class TypedKey(NamedTuple):
         return self[:4] == other[:4]
 
     def shown(self) -> str:
-        """As it is shown in a text."""
+        """Return the key as the line shows it."""
         if self.text:
             return self.text
         if self.command:
@@ -122,19 +122,19 @@ class TypedKey(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """Keys, and the plots that they were typed for: the first of them, then the one after each save."""
+    """Keys, and the plots for which they were typed: the first plot, then one more after each save key."""
 
     places: tuple[Place, ...]
     keys: tuple[TypedKey, ...]
 
     @property
     def place(self) -> Place:
-        """The plot that the first keys were typed for."""
+        """The plot for which the first keys were typed."""
         return self.places[0] if self.places else None
 
     @property
     def title(self) -> str:
-        """What they are, in words; with the date where that isn't today's."""
+        """The keys' description, with the date if it isn't today."""
         if self.place is None:
             return "Typed ahead"
         date, time, lab, plot = self.place
@@ -143,18 +143,18 @@ class Segment(NamedTuple):
         return f"Typed ahead for plot {plot}, lab {lab}, {time}{day}"
 
     def with_key(self, key: TypedKey) -> Segment:
-        """The same with one more key at its end."""
+        """Return the same segment with one more key at its end."""
         return self._replace(keys=(*self.keys, key))
 
     def draft(self) -> dict[str, Any]:
-        """As it stands in a draft, plain enough for a file."""
-        # The time is left out: it counts from the start of the display.
+        """Return it as plain values for a file."""
+        # Without the time, which counts from the start of the display.
         places = [None if each is None else [each[0].isoformat(), *each[1:]] for each in self.places]
         return {"places": places, "keys": [[*key[:4], key.command] for key in self.keys]}
 
 
 def shown(keys: Iterable[TypedKey]) -> str:
-    """The keys as a text of one line ("24.09 ⏎ 1.03 ⏎")."""
+    """Return the keys as a text of one line ("24.09 ⏎ 1.03 ⏎")."""
     parts = [""]
     for key in keys:
         if key.text:
@@ -165,18 +165,18 @@ def shown(keys: Iterable[TypedKey]) -> str:
 
 
 def copied(keys: Iterable[TypedKey]) -> str:
-    """The keys as a text to paste elsewhere: a line a field."""
+    """Return the keys as a text to paste elsewhere, with a line for each field."""
     return "".join("\n" if key.is_enter else key.text or key.shown() for key in keys).strip()
 
 
 def segments_in(draft: Any) -> list[Segment]:
-    """What :meth:`Segment.draft` gave, of a list of them; what makes no sense is left out."""
+    """Return the segments from a list of what :meth:`Segment.draft` returned; invalid ones are left out."""
     found = []
     for each in draft if isinstance(draft, (list, tuple)) else []:
         try:
             places = tuple(None if place is None else _place_in(place) for place in each["places"])
             keys = tuple(_key_in(values) for values in each["keys"])
-        # A draft of another version, or one that was damaged: its keys can't be pressed again.
+        # The draft is from another version or damaged, so its keys can't be typed again.
         except (KeyError, TypeError, ValueError, IndexError):
             continue
         if keys:
@@ -194,7 +194,7 @@ def _place_in(values: Sequence[Any]) -> Place:
     return datetime.date.fromisoformat(date), str(time), str(lab), int(plot)
 
 
-SHORTEST_MS, LONGEST_MS = 200, 500  # nobody has read anything meanwhile; somebody may have
+SHORTEST_MS, LONGEST_MS = 200, 500  # in a shorter pause nobody can have read a message, in a longer one somebody may
 _KEYS, _FEWEST = 8, 3
 
 
@@ -206,14 +206,14 @@ class Rhythm:
         self._pauses: deque[int] = deque(maxlen=_KEYS)
 
     def note(self, key: TypedKey) -> None:
-        """That key was typed."""
+        """Note that a key was typed."""
         if self.last:
             self._pauses.append(key.time - self.last)
         self.last = key.time
 
     def goes_on_with(self, key: TypedKey) -> bool:
-        """Whether the key follows those before it as they followed each other: nobody has looked up meanwhile."""
-        # Nothing is known of somebody's rhythm by one or two keys.
+        """Whether the key continues the rhythm of those before it, so the user hasn't looked up in between."""
+        # One or two keys are too few to know the rhythm.
         if len(self._pauses) < _FEWEST:
             return False
         middle = sorted(self._pauses)[len(self._pauses) // 2]
@@ -225,7 +225,7 @@ _IN_LISTS = frozenset(("Up", "Down", "Prior", "Next", "KP_Up", "KP_Down"))
 
 
 class Pressing:
-    """Presses keys by Tk's own events, so that every binding sees them. The first of the widgets' bindings asks
+    """Presses keys by generating Tk events, so that every binding sees them. The first binding of each widget calls
     :meth:`arrives`."""
 
     def __init__(self) -> None:
@@ -233,14 +233,14 @@ class Pressing:
         self._has_arrived = False
 
     def press(self, key: TypedKey, target: tk.Misc) -> bool:
-        """Press the key in the widget that has the focus; False where that can't be done as it was pressed."""
-        # An arrow opens the list of a field, in which later keys would choose something.
+        """Press the key in the widget that has the focus; return False if it can't be pressed as it was."""
+        # An arrow would open the list of a field, in which later keys would choose something.
         if not key.can_be_typed_later or (isinstance(target, FieldChoice) and key.keysym in _IN_LISTS):
             return False
         return self._generate(key, target) or _insert(key, target)
 
     def arrives(self, key: TypedKey) -> bool | None:
-        """Whether this is the key that is being pressed; ``None`` while none is."""
+        """Whether this is the key being pressed here; ``None`` while none is."""
         if self._awaited is None:
             return None
         self._has_arrived = key.same_as(self._awaited)
@@ -248,8 +248,8 @@ class Pressing:
         return self._has_arrived
 
     def _generate(self, key: TypedKey, target: tk.Misc) -> bool:
-        """False where it would mean something else now: another layout, an input method."""
-        if not key.keycode:  # what an input method has composed
+        """Generate the event; return False if it would now mean something else (another layout, an input method)."""
+        if not key.keycode:  # composed by an input method
             return False
         self._awaited, self._has_arrived = key, False
         try:
@@ -260,12 +260,12 @@ class Pressing:
 
 
 def leads_on(key: TypedKey, target: tk.Misc) -> bool:
-    """Whether the key saves, or is the Enter that leads to the next field: no line break of the notes."""
+    """Return whether the key saves or moves to the next field, unlike a line break in Notes."""
     return key.saves or (key.is_enter and not (isinstance(target, FieldNotes) and key.state & SHIFT))
 
 
 def _insert(key: TypedKey, target: tk.Misc) -> bool:
-    """Write the key's text as Tk's own binding of the widget does; False where there is none to write."""
+    """Insert the key's text as Tk's own binding of the widget does; return False if it has none."""
     if not key.text or not isinstance(target, (TypedField, FieldNotes)):
         return False
     target.tk.call("ttk::entry::Insert" if isinstance(target, ttk.Entry) else "tk::TextInsert", target, key.text)
@@ -279,11 +279,10 @@ _LEAVING = ("Tab", "ISO_Left_Tab", "Escape")
 def give_to(
     box: tk.Text | ttk.Entry, source: tk.Misc, confirm: Callable[[], object], cancel: Callable[[], object]
 ) -> None:
-    """Until the dialog of ``box`` is closed, write what is typed in ``source``, where the focus was, into ``box``: keys
-    that were typed before the dialog takes the keyboard were meant for its text.
+    """Redirect keys typed in ``source``, which has the focus, into ``box`` of a dialog until that is closed.
 
-    Enter is ``confirm``, Escape ``cancel``, Shift-Enter breaks the line of a text. Keys that neither write nor erase
-    stay with ``source``.
+    Keys typed before the dialog takes the focus are meant for its text. Enter calls ``confirm``, Escape ``cancel``, and
+    Shift-Enter breaks the line. Keys that neither insert nor erase stay with ``source``.
     """
     dialog = box.winfo_toplevel()
     tag = f"MeantFor{dialog}"
@@ -318,12 +317,11 @@ def give_to(
 
 
 class AheadLine(ttk.Frame):
-    """``Typed ahead for plot 8: 24.09 ⏎ 1.03``, and what can be done with it; hidden while there is nothing.
+    """The line ``Typed ahead for plot 8: 24.09 ⏎ 1.03`` with its buttons; hidden while there are no keys.
 
-    While it has the focus it takes what is typed, at the end of its text, by ``more(key)``: whoever looks at the paper
-    goes on typing. Tab and Escape leave it once no key has come for a second. Commands of the window
-    pass. It stands over ``host``, so that nothing moves when it comes, and calls
-    ``comes_or_goes()``.
+    While it has the focus, ``more(key)`` is called for each key, which is added at the end of the text, because a user
+    who looks at the paper goes on typing. Tab and Escape leave it after a second without a key. Commands of the window
+    work. It is drawn over ``host``, so that nothing moves, and calls ``comes_or_goes()`` when it is shown or hidden.
     """
 
     def __init__(
@@ -368,22 +366,22 @@ class AheadLine(ttk.Frame):
 
     @property
     def is_shown(self) -> bool:
-        """Whether there is something to place."""
+        """Whether the line is shown."""
         return bool(self.winfo_manager())
 
     @property
     def title(self) -> str:
-        """What the line says before the keys."""
+        """The text of the line before the keys."""
         return str(self._label.cget("text"))
 
     @property
     def text(self) -> str:
-        """The keys as they are shown."""
+        """The keys as the line shows them."""
         return self._text.get()
 
     @property
     def has_focus(self) -> bool:
-        """Whether keys go to the line, or to one of its buttons."""
+        """Whether the line or one of its buttons has the focus."""
         focused = focused_widget(self)
         return focused is not None and str(focused).startswith(str(self))
 
@@ -403,16 +401,16 @@ class AheadLine(ttk.Frame):
             self.comes_or_goes()
 
     def offer(self, can_place: bool) -> None:
-        """Whether the form can take the keys now."""
+        """Enable Place Here if the form can take the keys now."""
         self.buttons["Place Here"].state(["!disabled" if can_place else "disabled"])
 
     def take_focus(self) -> None:
-        """Take the focus, in the middle of typing: for the next second each key belongs to the text."""
+        """Take the focus while the user is typing; for the next second, each key belongs to the text."""
         self._last = time.monotonic()
         give_focus(self.box)
 
     def focus_buttons(self) -> None:
-        """Put the focus on the first button that can be pressed."""
+        """Put the focus on the first enabled button."""
         give_focus(next(each for each in self.buttons.values() if each.instate(["!disabled"])))
 
     def _typed(self, event: tk.Event) -> str | None:
