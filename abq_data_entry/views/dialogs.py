@@ -34,9 +34,9 @@ UNREAD_SECONDS = 0.5
 _LOOK_MS = 50
 _ROOM = 0.7  # the largest part of the screen's height for a dialog whose content scrolls
 _LINE = 62  # characters
-_MOST_LINES = 16  # of a reason; what is longer can be scrolled
+_MOST_LINES = 16  # visible lines of a detail; a longer one scrolls
 _LEAST_LINES = 2
-_LINES_AROUND = 11  # what a dialog needs besides, with a field and what is wrong with it
+_LINES_AROUND = 11  # lines that a dialog needs besides the detail, with a field and its error
 _PADDING = 24
 
 
@@ -154,7 +154,7 @@ class Dialog(tk.Toplevel):
         text.configure(state="disabled", takefocus=0)
         text.grid(row=0, column=0, sticky="ew")
         self._detail_box = text
-        if lines > most - 4:  # how Tk breaks them is known only when they are drawn
+        if lines > most - 4:  # a margin, because Tk breaks lines in its own way when it draws them
             self._let_scroll(text)
 
     def _let_scroll(self, text: tk.Text) -> None:
@@ -215,7 +215,7 @@ class Dialog(tk.Toplevel):
         # Bound before the dialog is shown, because some window managers give it the focus at once.
         self.bind("<FocusIn>", self._pass_on, add=True)
         self.deiconify()
-        # A script: nobody has to end it with the dialog.
+        # A Tcl script that checks whether the dialog still exists, so that no timer has to be cancelled.
         self._look_soon = ("after", _LOOK_MS, f"if {{[winfo exists {self}]}} {self.register(self._look)}")
         self.tk.call(*self._look_soon)
 
@@ -233,7 +233,7 @@ class Dialog(tk.Toplevel):
                 self.geometry(place)
 
     def _look(self) -> None:
-        """Take the keys once the dialog could be read and nobody has typed for as long."""
+        """Take the keys once there was time to read the dialog, and nobody has typed for that long."""
         typed = typed_keys(self)
         if typed != self._typed:
             self._typed, self._unread_until = typed, time.monotonic() + UNREAD_SECONDS

@@ -16,7 +16,7 @@ from .dialogs import Dialog, line_width
 
 ALL_LABS = "all"
 _FROM, _TO = "From", "To"
-_BESIDE = 12  # letters that name and arrow of a list take
+_BESIDE = 12  # letters for the label and the arrow of a list
 _SHORT = 24  # letters: a longer list takes the width that is there
 
 

@@ -244,7 +244,7 @@ class MarkedFields:
         self._shown: Said = {}
 
     def know(self, said: Mapping[RecordKey, Said]) -> None:
-        """This is what QA says of records, by their keys."""
+        """Take what QA says about records, by their keys."""
         self.known = said
         self.show()
 

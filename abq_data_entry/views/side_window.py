@@ -31,7 +31,7 @@ class Receipt(ttk.Frame):
         bar.grid(row=0, column=1, sticky="ns")
         self.text.bind("<<ThemeChanged>>", lambda _event: self._colour())  # a text doesn't follow by itself
         self._colour()
-        # In a text Tab would write a tab; nothing can be written here, so it leads on.
+        # In a text widget Tab inserts a tab; this one is read-only, so Tab moves the focus.
         self.text.bind("<Tab>", lambda event: self._leave(event.widget.tk_focusNext()))
         for back in ("<Shift-Tab>", "<ISO_Left_Tab>"):
             # The name of Shift+Tab on X11; on other platforms Tk refuses to bind it.
@@ -111,7 +111,7 @@ class SideWindow(tk.Toplevel):
         self.said = ttk.Label(self.room, style="Note.TLabel", justify="left")
         self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
         self.room.bind("<Configure>", lambda event: self._suit_height(event.height))
-        # No button of its own is needed for that; the form has the keyboard again.
+        # These keys close it from anywhere inside; the form gets the focus back.
         for key in ("<Escape>", "<Control-w>", "<Command-w>"):
             self.bind(key, lambda _event: self.destroy())
 
@@ -125,7 +125,7 @@ class SideWindow(tk.Toplevel):
         self.room.rowconfigure(text_row, weight=1)
 
     def add_buttons(self, row: int, calls: Mapping[str, Callable[[], object]]) -> dict[str, ttk.Button]:
-        """Buttons by their texts, in as many lines as the width makes necessary."""
+        """Add buttons, in as many lines as the width requires; return them by their texts."""
         self._bar = bar = Flow(self.room, len(calls))
         bar.grid(row=row, column=0, columnspan=2, sticky="ew", pady=(12, 0))
         made = {text: ttk.Button(bar, text=text, command=call) for text, call in calls.items()}

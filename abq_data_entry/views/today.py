@@ -44,7 +44,7 @@ class TodayWindow(SideWindow):
         self.rows.show({each.name: (each.what, each.state) for each in rows})
 
     def say(self, text: str) -> None:
-        """Say below the list how old it is; empty: it is as of now."""
+        """Show below the list how old it is; empty: it is up to date."""
         super().say(text or _HINT)
 
     def _open(self) -> str:

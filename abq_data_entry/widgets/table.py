@@ -9,8 +9,8 @@ from tkinter import ttk
 from tkinter.font import nametofont
 
 from .focus import is_held, watch_enter
-from .text_lines import Tooltip
 from .scrolled import AutoHideScrollbar
+from .text_lines import Tooltip
 
 _FRAME = 8  # pixels of the frame around the columns
 _BESIDE_CELL = 10  # pixels beside the text of a cell
