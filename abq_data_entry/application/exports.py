@@ -71,9 +71,9 @@ class Exports:
     def _choose_place(self, chosen: ChosenExport) -> None:
         from tkinter import filedialog  # not at every start
 
-        from ..workflows.export_view import FORMATS, Wanted, usual_name
+        from ..workflows.export_view import FORMATS, ViewQuery, usual_name
 
-        wanted = Wanted(*chosen[:4])
+        wanted = ViewQuery(*chosen[:4])
         form = "csv" if chosen.form == _EXCEL else chosen.form
         ending = FORMATS[form]
         place = self._messages.outside(
@@ -90,12 +90,12 @@ class Exports:
 
     def export(self, chosen: ChosenExport, place: Path) -> None:
         """Write what was chosen to that file."""
-        from ..workflows.export_view import CsvStyle, Wanted, export_view
+        from ..workflows.export_view import CsvStyle, ViewQuery, export_view
 
         model = self._state.model
         if model is None or not self._commands.may_begin(TITLE):
             return
-        wanted, is_excel = Wanted(*chosen[:4]), chosen.form == _EXCEL
+        wanted, is_excel = ViewQuery(*chosen[:4]), chosen.form == _EXCEL
         style = CsvStyle(is_excel, is_excel, is_excel)
 
         def work(job: Job, model: SQLModel = model) -> Exported:

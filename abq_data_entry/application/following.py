@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..jobs import Jobs
     from ..models import Presence, SQLModel
     from ..models.connections import ServerFacts
-    from ..models.presence import Notice
+    from ..models.presence import Notification
     from ..views import DataRecordForm, RecordList
     from .lookup import Browsing
     from .messages import Say
@@ -219,7 +219,7 @@ class Following:
     ) -> None:
         self._form, self._records, self._jobs, self._say = form, records, jobs, say
         self._browsing, self._presence, self._changes, self._actions = browsing, presence, changes, actions
-        self._heard: queue.SimpleQueue[list[Notice]] = queue.SimpleQueue()
+        self._heard: queue.SimpleQueue[list[Notification]] = queue.SimpleQueue()
         self._watched: SQLModel | None = None
         self._facts: ServerFacts | None = None  # of the connection that was looked at last
         self._stop = threading.Event()
@@ -290,7 +290,7 @@ class Following:
         if (focused is None or focused.name != F.DATE) and date is not None:
             self._records.follow_date(date)
 
-    def _take(self, notice: Notice) -> None:
+    def _take(self, notice: Notification) -> None:
         if notice.channel == "abq_presence":
             self._presence.look()
         elif notice.channel == "abq_schema" and self._watched is not None:

@@ -19,7 +19,7 @@ from .passwords import Secrets
 
 if TYPE_CHECKING:
     from ..models import SQLModel
-    from ..models.view_rows import Wanted
+    from ..models.view_rows import ViewQuery
     from ..workflows.export_view import CsvStyle, Exported
     from . import Subcommands
 
@@ -45,11 +45,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run_view(options: argparse.Namespace, secrets: Secrets) -> None:
     """Write the file whole, or not at all."""
-    from ..workflows.export_view import CsvStyle, Wanted, usual_name, whole_days
+    from ..workflows.export_view import CsvStyle, ViewQuery, usual_name, whole_days
     from .database import opened_model, read_settings
 
     first, last = (options.date, options.date) if options.date else (options.first, options.last)
-    wanted = Wanted(options.view, first, last, options.lab.upper())
+    wanted = ViewQuery(options.view, first, last, options.lab.upper())
     form = options.format or _told_by(options.output) or "csv"
     style = CsvStyle(options.bom, options.semicolon, options.decimal_comma)
     name = usual_name(wanted, form)
@@ -106,7 +106,7 @@ class _Monitor:
 
 
 def _exported(
-    model: SQLModel, wanted: Wanted, form: str, target: Path, style: CsvStyle, wait: Wait
+    model: SQLModel, wanted: ViewQuery, form: str, target: Path, style: CsvStyle, wait: Wait
 ) -> Exported:
     from ..workflows.export_view import FormatMissing, UnknownView, export_view
 
@@ -119,7 +119,7 @@ def _exported(
         raise NotDone(f"{target} can't be written: {error.strerror or error}. Nothing was changed.") from error
 
 
-def _print(model: SQLModel, wanted: Wanted, name: str, style: CsvStyle, wait: Wait) -> None:
+def _print(model: SQLModel, wanted: ViewQuery, name: str, style: CsvStyle, wait: Wait) -> None:
     # Whole before it is printed: whoever reads the pipe gets all rows, or none and an error.
     with tempfile.TemporaryDirectory(prefix="abq-export-") as folder:
         done = _exported(model, wanted, "csv", Path(folder) / name, style, wait)

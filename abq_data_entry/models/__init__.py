@@ -1,6 +1,6 @@
-"""Where records, weather and settings are kept: `SQLModel`, `CSVModel`, `SettingsModel`, and what can go wrong.
+"""Storage of records, weather and settings: `SQLModel`, `CSVModel`, `SettingsModel`, and their errors.
 
-Each name is imported with its first use: psycopg2 above all, when the window is open already.
+Each name is imported at its first use, above all psycopg2: so the window opens without waiting for it.
 """
 
 from __future__ import annotations

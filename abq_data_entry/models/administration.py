@@ -1,6 +1,6 @@
-"""Technicians, labs, plots and seed samples: reading them, adding what is new, and what happens to the rest.
+"""Technicians, labs, plots and seed samples: read, add, rename, retire and remove them.
 
-Adding, renaming and retiring can be repeated.
+Adding, renaming and retiring are idempotent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SMALLINT = 32767
 
 
 def read_choices(cursor: Cursor) -> Choices:
-    """Return technicians by name, labs and their plots by number, and the seed samples that grow there."""
+    """Return the technicians (sorted by name), the labs, their plots, and the seed samples that grow there."""
     cursor.execute("SELECT name, retired IS NOT NULL FROM lab_techs")
     people = sorted(cursor.fetchall(), key=lambda row: (row[0].casefold(), row[0]))
     cursor.execute(
@@ -69,10 +69,10 @@ def find_unknown(cursor: Cursor, values: Mapping[str, object]) -> dict[str, str]
 
 
 def add_technician(cursor: Cursor, technician_id: int, name: str) -> bool:
-    """Add a technician; False if exactly that one is there.
+    """Add a technician; False if there is one with that id and name already.
 
     Raises `DatabaseError` for a taken id, for a name that differs from another one only by case or spaces, and for one
-    that would mean something else in a list: only digits, or `any`.
+    that has another meaning in lists: only digits, or `any`.
     """
     name = " ".join(name.split())
     if not -_SMALLINT <= technician_id <= _SMALLINT:
@@ -93,9 +93,9 @@ def add_technician(cursor: Cursor, technician_id: int, name: str) -> bool:
 
 
 def rename_technician(cursor: Cursor, technician_id: int, name: str) -> str:
-    """Give a technician another name, in old records too; return the one before.
+    """Rename a technician, also in old records; return the old name.
 
-    Raises `DatabaseError` for an unknown id and for a name that `add_technician` wouldn't take.
+    Raises `DatabaseError` for an unknown id, and for a name that `add_technician` wouldn't accept.
     """
     name = " ".join(name.split())
     before = _name_of(cursor, technician_id)
@@ -106,14 +106,17 @@ def rename_technician(cursor: Cursor, technician_id: int, name: str) -> str:
 
 
 def retire_technician(cursor: Cursor, technician_id: int, retired: bool = True) -> str:
-    """Stop offering a name for new records, or offer it again; return it. Raises `DatabaseError` for an unknown id."""
+    """Stop offering a technician for new records, or offer them again; return the name.
+
+    Raises `DatabaseError` for an unknown id.
+    """
     name = _name_of(cursor, technician_id)
     _retire(cursor, "lab_techs", "id = %s", (technician_id,), retired)
     return name
 
 
 def remove_technician(cursor: Cursor, technician_id: int) -> str:
-    """Remove a technician who never recorded anything; return the name. Raises `DatabaseError` for others."""
+    """Remove a technician who has never recorded anything; return the name. Raises `DatabaseError` for others."""
     name = _name_of(cursor, technician_id)
     used = DatabaseError(f"{name} has recorded something, which stays with that name. Retire the name instead.")
     _remove(cursor, "DELETE FROM lab_techs WHERE id = %s", (technician_id,), used)
@@ -166,9 +169,9 @@ def _remove(cursor: Cursor, statement: str, key: tuple[object, ...], used: Datab
 
 
 def add_lab(cursor: Cursor, lab: str, plots: int) -> bool:
-    """Add a lab with its plots; False if all is there.
+    """Add a lab with plots 1 to `plots`; False if all of it exists already.
 
-    Raises `DatabaseError` for what isn't a letter, for the letter of another lab in lower case, and without plots.
+    Raises `DatabaseError` if `lab` isn't a letter, or differs from another lab only by case, or `plots` isn't 1 to 20.
     """
     if len(lab) != 1 or not lab.isalpha():
         raise DatabaseError("A lab must be one letter, such as F.")
@@ -243,7 +246,7 @@ def _require_plot(cursor: Cursor, lab: str, plot: int) -> None:
 
 
 def _require_other_plot(cursor: Cursor, lab: str, plot: int, action: str) -> None:
-    # Locked, so that two people don't take away the last two at once.
+    # Locked, so that two people don't remove the last two plots at the same time.
     cursor.execute("SELECT FROM labs WHERE id = %s FOR UPDATE", (lab,))
     cursor.execute("SELECT FROM plots WHERE lab_id = %s AND plot <> %s AND retired IS NULL LIMIT 1", (lab, plot))
     if cursor.rowcount == 0:
@@ -251,7 +254,7 @@ def _require_other_plot(cursor: Cursor, lab: str, plot: int, action: str) -> Non
 
 
 def add_plot(cursor: Cursor, lab: str, plot: int, seed_sample: str | None = None) -> bool:
-    """Add a plot, and what grows in it, to a lab; False if it is there. Raises `DatabaseError` for an unknown lab."""
+    """Add a plot with its seed sample to a lab; False if it exists. Raises `DatabaseError` for an unknown lab."""
     if not 1 <= plot <= 20:
         raise DatabaseError("The number of a plot must be from 1 to 20.")
     seed = _checked_seed_sample(seed_sample)
@@ -266,19 +269,19 @@ def add_plot(cursor: Cursor, lab: str, plot: int, seed_sample: str | None = None
 
 
 def set_seed_sample(cursor: Cursor, lab: str, plot: int, seed_sample: str | None) -> None:
-    """Set the seed sample that grows in a plot. Raises `DatabaseError` for an unknown plot or an impossible sample."""
+    """Set the seed sample that grows in a plot. Raises `DatabaseError` for an unknown plot or an invalid sample."""
     seed = _checked_seed_sample(seed_sample)
     cursor.execute("UPDATE plots SET current_seed_sample = %s WHERE lab_id = %s AND plot = %s", (seed, lab, plot))
     if cursor.rowcount == 0:
         raise DatabaseError(f"Lab {lab} has no plot {plot}. Add the plot first.")
 
 
-def take_in_lists(
+def import_lists(
     cursor: Cursor, technicians: Sequence[tuple[int | None, str]], seeds: Sequence[tuple[str, int, str | None]]
 ) -> int:
-    """Add technicians (without a number: by the next free one) and set seed samples; return how many are new.
+    """Add technicians (id None: the next free one) and set seed samples; return how many were new.
 
-    Raises `DatabaseError` for what can't be taken in; the caller's transaction then takes back the rest.
+    Raises `DatabaseError` for the first one that can't be added; the caller's transaction then rolls back the rest.
     """
     changed = 0
     for number, name in technicians:
@@ -302,7 +305,7 @@ def time_zone(cursor: Cursor) -> str:
 
 
 def set_time_zone(cursor: Cursor, name: str) -> str:
-    """Set the time zone of the labs; return the one before. Raises `DatabaseError` for an unknown one."""
+    """Set the time zone of the labs; return the previous one. Raises `DatabaseError` for an unknown one."""
     before = time_zone(cursor)
     cursor.execute("SELECT name FROM pg_timezone_names WHERE lower(name) = lower(%s) ORDER BY name <> %s", (name, name))
     found = cursor.fetchall()

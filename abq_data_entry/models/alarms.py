@@ -1,4 +1,7 @@
-"""How the day stands, what somebody has to look after, and who is told; the alarms' tables are in `create_db.sql`."""
+"""Alarms: what began and ended, who gets notices, which checks are expected; and the state of the day.
+
+The tables and functions of alarms are in `create_db.sql`.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,7 @@ _FORGET = """
 
 @dataclass(frozen=True)
 class Alarm:
-    """A row of `alarms`. `ended` is None while it is open; `untold`: what couldn't be told, each with whom and why."""
+    """A row of `alarms`. `ended` is None while it is open; `untold`: failed notices, each with receiver and reason."""
 
     id: int
     kind: str
@@ -84,13 +87,15 @@ class Alarm:
 
     @property
     def line(self) -> str:
-        """What it is about, in one line, without characters that a terminal or a label would do something by."""
+        """What it is about, in one line without control characters."""
         return one_line(self.words)
 
 
 class DueNotice(NamedTuple):
-    """What a receiver is to be told now: the `BEGIN` or the `END` of an alarm, after so many attempts, of which the
-    addresses in `served` have got it. `overdue`: for 10 minutes nobody has told it."""
+    """A notice that is due: a receiver has to be told about the `BEGIN` or the `END` of an alarm.
+
+    `served`: addresses that got it in earlier attempts; `overdue`: nobody has sent it for 10 minutes.
+    """
 
     alarm: Alarm
     receiver: str
@@ -101,10 +106,10 @@ class DueNotice(NamedTuple):
 
 
 class Receiver(NamedTuple):
-    """Who is told: people by `MAIL`, or a `WEBHOOK`. What is taken is said by `receiver_problem` in `create_db.sql`.
+    """Who gets notices: people by `MAIL`, or a `WEBHOOK`. `receiver_problem` in `create_db.sql` says what is valid.
 
     `server`: smtp:// or smtps:// with a host; the name of a destination of the kind email; or '' (the settings').
-    `login_method`: of a webhook: token, signature or ''.
+    `login_method` of a webhook: token, signature or ''.
     """
 
     name: str
@@ -124,7 +129,7 @@ class Expected(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What a workstation found out: `words` say what is wrong, '' nothing; then `ending` says how it ended."""
+    """What a workstation found out: `words` say what is wrong; if they are '', `ending` says how it ended."""
 
     kind: str
     subject: str
@@ -133,16 +138,16 @@ class Finding(NamedTuple):
 
 
 class Alarms:
-    """The part of `SQLModel` that knows alarms. `by` names who asks; the errors are those of `Marks`."""
+    """The alarm methods of `SQLModel`. `by`: who calls them; they raise the errors of `Marks`."""
 
     _connections: Connections
 
     # -- what is wrong
 
     def look_for_alarms(self, found: Sequence[Finding] = (), *, by: By = NOBODY_NAMED) -> int:
-        """Raise and end what the database knows of, and what this workstation has found; return how many changed.
+        """Raise and end alarms, by the database's data and this workstation's findings; return how many changed.
 
-        Raises `DatabaseError` also where somebody holds some of them back: the others have changed.
+        Raises `DatabaseError` also if some of them are locked by an open transaction; the others have changed then.
         """
         told = [{name: each.replace("\0", " ") for name, each in row._asdict().items()} for row in found]
         asked = [("tell_alarms(%(found)s)", {"found": json.dumps(told)})] if told else []
@@ -155,12 +160,12 @@ class Alarms:
         return changed
 
     def get_alarms(self, *, ended_days: int = 0, limit: int = 1000) -> list[Alarm]:
-        """Return the open alarms, the newest first; then those that ended within the last days."""
+        """Return the open alarms, newest first; then those that ended within the last `ended_days` days."""
         found = self._connections.rows(_LIST, {"days": ended_days, "limit": limit})
         return [Alarm(**row) for row in found]  # type: ignore[arg-type]
 
     def end_alarm(self, number: int, words: str = "", *, by: By = NOBODY_NAMED) -> None:
-        """End it for everybody. Raises `RecordMissing`, and `DatabaseError` where it has ended."""
+        """End an alarm for everybody. Raises `RecordMissing`, and `DatabaseError` if it has already ended."""
         bound = {"id": number, "words": words.replace("\0", " ")}
         try:
             self._ask_of_alarms("SELECT end_alarm(%(id)s::bigint, %(words)s)", bound, by)
@@ -171,20 +176,20 @@ class Alarms:
                 self._connections.confirm()
 
     def alarms_alone(self) -> AbstractContextManager[bool]:
-        """Within the block no other workstation looks for alarms; False if one does so just now.
+        """Hold the advisory lock for alarms in the block; yields False if another workstation holds it.
 
-        It only spares work: the functions of the database decide what begins, and who tells it.
+        It only saves work: functions of the database decide which alarms begin, and who sends a notice.
         """
         return self._connections.alone("alarms")
 
-    # -- who is told
+    # -- notices and receivers
 
     def due_notices(self) -> list[DueNotice]:
         """Return the notices that are due now."""
         return [_notice(row) for row in self._connections.rows(_DUE)]
 
     def take_notice(self, due: DueNotice, *, by: By = NOBODY_NAMED) -> bool:
-        """Tell whether it is ours to tell; nobody else gets it from then on, for 10 minutes."""
+        """Take a notice, to send it; False if somebody else has it. Nobody else gets it for 10 minutes then."""
         bound = _key(due)
         return bool(self._ask_of_alarms("SELECT take_notice(%(alarm)s::bigint, %(receiver)s, %(about)s)", bound, by))
 
@@ -192,8 +197,10 @@ class Alarms:
         self, due: DueNotice, became: str, said: str = "", pause: float = 0.0, served: Sequence[str] = (),
         *, by: By = NOBODY_NAMED,
     ) -> bool:  # fmt: skip
-        """Record what became of it; False if it is no longer ours. `pause`: seconds until `FAILED` is tried again.
-        `served`: the addresses that have got it, where others haven't yet."""
+        """Record the state that a notice `became`; False if it is no longer ours.
+
+        `said`: the server's response; `pause`: seconds until a `FAILED` one is tried again; `served`: the addresses
+        that got it, if others didn't."""
         bound = {
             **_key(due), "became": became, "said": said.replace("\0", " "), "pause": pause, "served": list(served)
         }  # fmt: skip
@@ -208,7 +215,7 @@ class Alarms:
         return self._connections.read(_receivers)
 
     def add_receiver(self, row: Receiver) -> None:
-        """Add one. Raises `DatabaseError` with why it can't be as it says, or if there is one of that name."""
+        """Add a receiver. Raises `DatabaseError` if it is invalid, or if there is one of that name."""
         places = ", ".join(["%s"] * len(row))
 
         def run(cursor: Cursor) -> None:
@@ -242,7 +249,7 @@ class Alarms:
         return self._connections.read(read)
 
     def set_calendar(self, lab: str, weekdays: Sequence[int], times: Sequence[str]) -> None:
-        """Expect these checks of a lab on these days, from now on, and no others. Raises `DatabaseError`."""
+        """Set the times at which checks of a lab are expected on these weekdays. Raises `DatabaseError`."""
         bound: Mapping[str, object] = {"lab": lab, "weekdays": list(weekdays), "times": list(times)}
 
         def run(cursor: Cursor) -> None:
@@ -258,7 +265,7 @@ class Alarms:
 
 
 def receiver_named(receivers: Mapping[str, Receiver], name: str) -> Receiver:
-    """Return the receiver of that name; raises `DatabaseError` with those that there are."""
+    """Return the receiver of that name; raises `DatabaseError`, with the names of all, if there is none."""
     if name not in receivers:
         there = f" There are: {', '.join(receivers)}." if receivers else " There is none."
         raise DatabaseError(f"There is no receiver {name} in the database.{there}")
@@ -316,7 +323,7 @@ _WEATHER = """
 
 @dataclass(frozen=True)
 class DueCheck:
-    """A check that was due today: how many records it should have and has, and the plots that are missing."""
+    """A check that was due today: the numbers of expected and of recorded plots, and the missing ones."""
 
     date: datetime.date
     time: str
@@ -328,9 +335,9 @@ class DueCheck:
 
 @dataclass(frozen=True)
 class Today:
-    """`checks`: those due so far; `questions`: how many of QA wait for an answer; `observed`: when the weather was last
-    observed (None: never), with its `temperature` in °C and `station`; `notes`: how many of them are open; `ends`: the
-    labs' midnight after it."""
+    """The state of the day: `checks` due so far; `questions`: how many of QA wait for an answer; `observed`: the time
+    of the last weather observation (None: never), with its `temperature` in °C and `station`; `notes`: how many are
+    open; `ends`: the midnight at the end of the day, in the labs' time zone."""
 
     checks: tuple[DueCheck, ...]
     questions: int = 0
@@ -342,7 +349,7 @@ class Today:
 
 
 def read_today(cursor: Cursor) -> Today:
-    """Read it, by the labs' clock."""
+    """Read the state of the present day in the labs' time zone."""
     cursor.execute(_DAY)
     day, ends = cursor.fetchone() or (datetime.date.today(), None)
     cursor.execute(_CHECKS, {"day": day})

@@ -1,12 +1,12 @@
-"""The audit: where its chains stand, whether anybody broke one, and what could keep a change out of it.
+"""Verify the audit: the hash chain of each lab, the rows of the tables, and what could bypass the audit.
 
-The hash of an entry is the SHA-256 (FIPS 180-4), in hexadecimal, of the hash before it and the text of its content in
-UTF-8; the text is PostgreSQL's own of a JSON array (create_db.sql, audit_content). It is put together here once more
-and hashed by Python, so that functions somebody changed in the database can't hide anything.
+The hash of an entry is the SHA-256 (FIPS 180-4), in hexadecimal, of the previous entry's hash and the entry's content
+as UTF-8. The content is PostgreSQL's text of a jsonb array (create_db.sql, audit_content). It is selected here again
+and hashed by Python, so that functions that somebody changed in the database can't hide anything.
 
-In the catalogs we look for triggers that are switched off, rights that bypass the audit, search paths and settings of
-logins, rows in tables that inherit from ours. The search path is pinned first, so nothing in front of the tables is
-asked.
+The catalogs are searched for disabled triggers, privileges that bypass the audit, search_path and other parameters set
+for logins, and rows in tables that inherit from ours. The search_path is pinned first, so that objects in front of our
+tables aren't used.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ AUDITED = {
 """The tables whose changes are in the audit, each with the columns of its key."""
 
 KEPT = ("kept_until", "kept_outliers", "kept_drift")
-"""What QA's views have found out before; the audit needn't know, since it can be found out again."""
+"""Tables with kept results of QA's views. They aren't audited, since they can be computed again."""
 
 TABLES = (
     *AUDITED, "audit", "audit_heads", "journal_entries", "check_presence", "scheduled_deliveries", *KEPT,
@@ -59,7 +59,7 @@ QA_VIEWS = (
 )  # fmt: skip
 VIEWS = ("data_record_view", "withdrawn_records", "check_presence_view", *QA_VIEWS)
 
-# The schema public, where the tables are unless somebody made them elsewhere.
+# The schema of our tables: public, unless somebody created them in another one.
 _PLACES = """
     SELECT nspname::text FROM pg_namespace AS n WHERE nspname !~ '^pg_' AND 3 = (
         SELECT count(*) FROM pg_class WHERE relnamespace = n.oid AND relname IN ('audit', 'audit_heads', 'plot_checks')
@@ -102,12 +102,12 @@ _HEIRS = """
     SELECT inhrelid::regclass::text, relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhparent
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) ORDER BY 1
 """
-# Between types of PostgreSQL itself: their numbers are below the first that users' things have.
+# Casts between built-in types, whose OIDs are below 16384, the first of user-defined objects.
 _CASTS = """
     SELECT castsource::regtype::text, casttarget::regtype::text FROM pg_cast
     WHERE oid >= 16384 AND castsource < 16384 AND casttarget < 16384 AND castcontext <> 'e' ORDER BY 1, 2
 """
-# The rights that create_db.sql takes back.
+# The privileges that create_db.sql revokes.
 _RIGHTS = """
     SELECT DISTINCT CASE grantee WHEN 0 THEN 'Everybody' ELSE grantee::regrole::text END, privilege_type, relname
     FROM (
@@ -132,10 +132,10 @@ _RIGHTS = """
 """
 
 
-def pin(cursor: Cursor) -> list[str]:
-    """Let names mean the tables of ABQ Data Entry until the end of the transaction; return what stood in front.
+def pin_search_path(cursor: Cursor) -> list[str]:
+    """Set search_path to the schema of our tables for this transaction; return findings about tables in front of them.
 
-    Raises `SchemaMissing` where there are none.
+    Raises `SchemaMissing` if there are none.
     """
     cursor.execute("SELECT pg_catalog.current_schemas(true)::pg_catalog.text[]")
     ((path,),) = cursor.fetchall()
@@ -154,8 +154,8 @@ def pin(cursor: Cursor) -> list[str]:
     return findings
 
 
-def find(cursor: Cursor) -> list[str]:
-    """Return what could hide something; the search path must be pinned."""
+def find_bypasses(cursor: Cursor) -> list[str]:
+    """Return, as sentences, what could bypass the audit; `pin_search_path` comes first."""
     cursor.execute("SELECT current_schema()")
     ((schema,),) = cursor.fetchall()
     bound = {"schema": schema, "names": [*TABLES, *VIEWS]}
@@ -182,7 +182,7 @@ def _rows_of(cursor: Cursor, statement: str, bound: dict[str, object]) -> list[t
     return cursor.fetchall()
 
 
-# Who could get past the audit by what the server lets roles do: the owner's rights, a superuser's, the schema's.
+# Who could bypass the audit through roles: as the owner, as a superuser, or with CREATE on the schema.
 
 _PRIVILEGED = """
     WITH RECURSIVE given AS (
@@ -218,7 +218,7 @@ _PRIVILEGED = """
     FROM reached JOIN power USING (role) JOIN person USING (member) CROSS JOIN own
     ORDER BY 1, 2
 """
-# The owner of the database may make a schema anyhow, and all in it.
+# The owner of the database may create schemas anyway, and anything in them.
 _SCHEMA = """
     WITH trusted AS (
         SELECT oid FROM pg_roles WHERE rolsuper OR rolname = 'pg_database_owner'
@@ -240,7 +240,7 @@ _SCHEMA = """
 
 
 def _find_roles(cursor: Cursor, schema: str) -> list[str]:
-    """Return, as sentences, which roles could do what the audit doesn't stop; not those that must be trusted."""
+    """Return, as sentences, which roles could bypass the audit, except those that have to be trusted."""
     findings = []
     for statement in (_PRIVILEGED, _SCHEMA):
         cursor.execute(statement, {"schema": schema})
@@ -248,13 +248,13 @@ def _find_roles(cursor: Cursor, schema: str) -> list[str]:
     return findings
 
 
-# Where a search path finds something else than the tables of ABQ Data Entry, read as PostgreSQL reads it.
+# Whether a search_path, read as PostgreSQL reads it, finds other objects than those of ABQ Data Entry.
 
 _HOLDERS = """
     SELECT nspname::text, min(relname)::text FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
     WHERE relname = ANY (%(names)s) AND nspname <> %(schema)s AND nspname !~ '^pg_(toast|temp)' GROUP BY nspname
 """
-# What is set for one role or for all, for this database or for all; the role '' is everybody.
+# Parameters set for one role or all (role ''), for this database or all.
 _SETTINGS = """
     SELECT coalesce(rolname, '')::text, substr(setting, 13)
     FROM pg_db_role_setting LEFT JOIN pg_roles ON pg_roles.oid = setrole
@@ -276,7 +276,7 @@ _LONGEST_NAME = 63  # bytes
 
 
 def _find_paths(cursor: Cursor, schema: str, names: Sequence[str]) -> list[str]:
-    """Return, as sentences, which paths find one of those names in another schema than that one."""
+    """Return, as sentences, which search paths find one of those names in another schema than `schema`."""
     cursor.execute(_HOLDERS, {"schema": schema, "names": list(names)})
     holders: dict[str, str] = dict(cursor.fetchall())
     if not holders:
@@ -301,7 +301,7 @@ def _find_paths(cursor: Cursor, schema: str, names: Sequence[str]) -> list[str]:
 
 
 def split(path: str) -> list[str]:
-    """Return the names of a search path as PostgreSQL takes them: in small letters unless quoted, and cut off."""
+    """Return the names in a search_path as PostgreSQL reads them: in lower case unless quoted, and truncated."""
     names = []
     place = 0
     while (part := _PART.match(path, place)) is not None:
@@ -341,7 +341,7 @@ _HIDES = (
     "The chain - holds entries of a lab that this login doesn't see, so it was not checked; abq_qa and the owner of the"
     " database see all of it"
 )
-# A minute: clocks are put right by so much.
+# A minute: clocks are corrected by that much.
 _SET_BACK = """
     SELECT DISTINCT ON (lab_id) lab_id::text, sequence, moment::text, before::text
     FROM (
@@ -352,11 +352,11 @@ _SET_BACK = """
 
 
 class Verdict(NamedTuple):
-    """What was found: how many entries there are, and the first break of each chain; none when all is right.
+    """The result of a verification: the number of entries, and the first break of each chain (none: all is right).
 
-    `findings`: what could hide something from the audit, or show something else than the tables hold, as sentences.
+    `findings`: sentences about what could bypass the audit, or show other rows than those of the tables.
     `not_compared`: why the definitions in the database weren't compared with create_db.sql; '' if they were.
-    `notes`: what somebody should look at, and may be right all the same, as sentences.
+    `notes`: sentences about what somebody should look at, though it may be all right.
     """
 
     entries: int
@@ -366,14 +366,14 @@ class Verdict(NamedTuple):
     notes: tuple[str, ...] = ()
 
     def printable(self) -> Verdict:
-        """Return the same in printable characters: the database may hold others, even ones that move a cursor."""
+        """Return a copy without control characters, which the database may contain."""
         breaks = tuple(Break(_printable(each.lab), each.sequence, _printable(each.reason)) for each in self.breaks)
         findings, notes = (tuple(map(_printable, each)) for each in (self.findings, self.notes))
         return Verdict(self.entries, breaks, findings, _printable(self.not_compared), notes)
 
 
 def parse_heads(line: str) -> dict[tuple[str, int], str]:
-    """Return the hashes that a line of heads names, by lab and number; raises `ValueError` for anything else."""
+    """Return the hashes in a line of heads, by lab and entry number; raises `ValueError` if it isn't one."""
     found: dict[tuple[str, int], str] = {}
     for part in filter(str.strip, line.split(";")):
         matched = _HEAD.fullmatch(part.strip())
@@ -384,11 +384,11 @@ def parse_heads(line: str) -> dict[tuple[str, int], str]:
 
 
 def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = None) -> Verdict:
-    """Recompute every hash, and compare the last entries with the heads and with the rows that stand there.
+    """Recompute every hash, and compare the last entries with the heads and with the rows of the tables.
 
-    `witnesses`: hashes that went with deliveries, by lab and number: who replaced a chain can't have kept those.
+    `witnesses`: hashes that were sent with deliveries, by lab and entry number: a replaced chain can't contain those.
     """
-    findings = pin(cursor)
+    findings = pin_search_path(cursor)
     cursor.execute(HEADS)
     told = {lab: (int(sequence), str(digest)) for lab, sequence, digest in cursor.fetchall()}
     missing = dict(witnesses or {})
@@ -397,7 +397,7 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
     entries = 0
     cursor.execute("SELECT hides_entries(current_user)")
     ((hides,),) = cursor.fetchall()
-    if hides:  # an older database has a lab of that letter, which this login doesn't see: no chain without them
+    if hides:  # an older database has a lab of that letter, whose entries this login can't see
         told.pop("-", None)
         missing = {(lab, sequence): digest for (lab, sequence), digest in missing.items() if lab != "-"}
     for lab, sequence, previous, digest, content in _rows(cursor):
@@ -424,13 +424,13 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
     if not breaks:
         for each in find_breaks(cursor):
             breaks.setdefault(each.lab, each)
-    findings += find(cursor)
+    findings += find_bypasses(cursor)
     notes = (*_set_back(cursor), *([_HIDES] if hides else []))
     return Verdict(entries, tuple(breaks[lab] for lab in sorted(breaks)), tuple(findings), notes=notes)
 
 
 def _set_back(cursor: Cursor) -> tuple[str, ...]:
-    """Return the first entry of each chain that says an earlier moment than the one before it."""
+    """Return a note about the first entry of each chain whose time is earlier than the previous one's."""
     cursor.execute("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'")
     cursor.execute(_SET_BACK)
     return tuple(
@@ -455,7 +455,7 @@ def _wrong(sequence: int, previous: str, digest: str, content: str, last: int, h
 
 
 def _rows(cursor: Cursor) -> Iterator[tuple[str, int, str, str, str]]:
-    """Yield the entries in constant memory; runs within the transaction of the cursor."""
+    """Yield the entries with a server-side cursor, in the transaction of `cursor`."""
     with cursor.connection.cursor() as own:
         own.execute(f"DECLARE audit_walk NO SCROLL CURSOR FOR {_ENTRIES}")
         while True:
@@ -467,14 +467,14 @@ def _rows(cursor: Cursor) -> Iterator[tuple[str, int, str, str, str]]:
         own.execute("CLOSE audit_walk")
 
 
-# The rows of the tables against the audit: each as its last entry left it, and none without an entry.
+# Compare the rows of the tables with the audit: each has to be as its last entry says, and none may lack an entry.
 #
-# What was there before the audit began has no entries: how many rows, and a sum of their contents, stand in
-# audit_baselines, which is itself in the audit. Nothing here trusts a text of the audit: keys are compared as JSON, and
-# never read as dates or numbers.
+# Rows from before the audit began have no entries: audit_baselines, which is itself audited, has their number and a sum
+# of their hashes. Nothing here trusts a text of the audit: keys are compared as JSON, and never cast to dates or
+# numbers.
 
-_MOST_NAMED = 200  # characters of a key: anything may stand there
-# Columns that the table got later are more than the entry tells of, whatever is in them.
+_MOST_NAMED = 200  # characters of a key in a message: it may be of any length
+# A row may have more columns than its entry: those that were added to the table later.
 _STRAYED = """
     SELECT last.lab_id::text, last.sequence, last.key::text
     FROM (
@@ -488,7 +488,7 @@ _STRAYED = """
             ELSE last.new IS NOT NULL END
     ORDER BY last.lab_id, last.sequence LIMIT 1
 """
-# What had no entry when the audit began: the rows that still have none, and those that the first entry found there.
+# The rows that had no entry when the audit began: those that still have none, and the old row of each first entry.
 _WITHOUT_ENTRY = """
     WITH present AS (
         SELECT {lab} AS lab_id, {content} AS content, {key} AS key FROM {rows} AS each
@@ -518,12 +518,12 @@ _BASELINES = "SELECT lab_id::text, rows, digest, columns FROM audit_baselines WH
 _COLUMNS = """
     SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
 """
-# Labs that are kept apart: what a delivery says of all of them isn't for everybody.
+# If labs are kept apart, some columns of deliveries, which are about all labs, can't be read by everybody.
 _HIDDEN = """
     SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
         AND NOT has_column_privilege(attrelid, attnum, 'SELECT')
 """
-# As audit_row of create_db.sql; what is in the database may be somebody else's.
+# The same as audit_row of create_db.sql: the function in the database may have been replaced.
 _ROW_CONTENT = {
     "deliveries": """
         CASE WHEN to_jsonb(each) ->> 'audit_head' IS NULL THEN to_jsonb(each) ELSE to_jsonb(each) || jsonb_build_object(
@@ -542,7 +542,7 @@ _FOREIGN = """
 
 
 class Break(NamedTuple):
-    """Where a chain is broken: the lab, the number of the entry (0: of none), and what is wrong, as a sentence."""
+    """Where a chain is broken: the lab, the number of the entry (0: none), and what is wrong, as a sentence."""
 
     lab: str
     sequence: int
@@ -550,9 +550,9 @@ class Break(NamedTuple):
 
 
 def find_breaks(cursor: Cursor) -> Iterator[Break]:
-    """Yield the first row of each table that was added or changed without the audit, and entries that can't be ours."""
+    """Yield the first row of each table that was changed without the audit, and entries that can't be ours."""
     cursor.execute("SET LOCAL timezone = 'UTC'")  # as the entries have it
-    # With statistics from before the tables grew, row by row would look cheap, and take hours.
+    # With outdated statistics the planner would take a nested loop for cheap, which would run for hours.
     cursor.execute("SET LOCAL enable_nestloop = off")
     cursor.execute(_FOREIGN, [list(AUDITED)])
     for lab, sequence, table in cursor.fetchall():
@@ -566,7 +566,7 @@ def find_breaks(cursor: Cursor) -> Iterator[Break]:
 
 
 class _Rows(NamedTuple):
-    """A table as the statements above read it: by those of its columns that this login may read."""
+    """A table and its columns, for the statements above; `hidden` are those that this login may not read."""
 
     table: str
     key: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""One connection to the database for each thread, opened when first needed and again when it was lost.
+"""One connection to the database for each thread, opened when first needed, and again after it was lost.
 
-Each session is told by us its time limits and who we are. A pooler such as PgBouncer lends its sessions, perhaps for
-one transaction at a time: what is set there must end with the transaction, or it would be somebody else's. Startup
-options it refuses, so nothing is set by those.
+We set time-outs and the origin of changes in each session. A pooler in transaction mode, such as PgBouncer, gives us
+another session for each transaction: there we set them with SET LOCAL, or they would stay for the next client. It also
+refuses startup options, so none are used.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ from abq_data_entry.waits import (
     place_of,
 )
 
-# Nobody waits for ever: neither for a lock of somebody who went home, nor for a page of the list. Less than what the
-# client allows (see `waits.py`): the server's own words say more.
+# Time-outs for locks that somebody left open, and for slow statements. They are shorter than the client's (`waits.py`),
+# because the server's own message says more.
 _LIMITS = {"lock_timeout": "8s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "5min"}
 _OPTION = re.compile(r"(?:^|(?<=\s))(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\s\\])*)")
 
 
 _DATABASE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 _HAS_VERSION = "coalesce(has_table_privilege(to_regclass('schema_version'), 'SELECT'), false)"
-# Where our tables are, whatever stands in front of them on the path of a role or a database: the schema public, or the
-# first other one. Then that path, for reports of one's own; temporary tables, which anybody may make, last.
+# The schema of our tables (public, or the first other one) comes first, whatever the search_path of a role or database
+# has in front; then that search_path, for users' own reports; pg_temp, where anybody may create tables, comes last.
 PATH = """(
     SELECT array_to_string(ARRAY(
         SELECT quote_ident(name) FROM unnest(nspname || current_schemas(false)) WITH ORDINALITY AS path (name, place)
@@ -78,14 +78,14 @@ PATH = """(
         WHERE relnamespace = place.oid AND relname IN ('labs', 'lab_checks', 'plot_checks')
     ) ORDER BY nspname <> 'public', place.oid LIMIT 1
 )"""
-"""The search path with our tables first, as SQL; NULL where there are none."""
+"""SQL for the search_path with our tables first; NULL if there are no tables."""
 
 SCHEMA_VERSION_NOW = "SELECT coalesce(max(version), 0) FROM schema_version"
-"""Which version the tables are of."""
+"""SQL for the version of the schema."""
 
 
 def _with_first(kind: Any, first: object) -> Any:
-    """The type of psycopg2's for dates which reads one before Christ as `first`."""
+    """Return psycopg2's typecaster for dates, but with `first` for dates BC."""
 
     def read(text: str | bytes | None, cursor: Cursor) -> object:
         return first if isinstance(text, str) and text.endswith("BC") else kind(text, cursor)
@@ -93,7 +93,7 @@ def _with_first(kind: Any, first: object) -> Any:
     return new_type(kind.values, kind.name, read)
 
 
-# Dates before Christ, which Python hasn't, are read as its first day: one such row must not stop a page.
+# Dates BC, which Python doesn't have, are read as its first day: one such row must not make a page fail.
 _DATE_TYPES = (
     _with_first(PYDATE, datetime.date.min),
     _with_first(PYDATETIME, datetime.datetime.min),
@@ -102,10 +102,10 @@ _DATE_TYPES = (
 
 
 class ServerFacts(NamedTuple):
-    """What was found at the other end of a new connection.
+    """What a new connection has found out about the server.
 
-    `pooled`: a pooler stands in between; `database`: the number of the database, another one after a restore;
-    `version`: of the tables, 0 where that can't be read; `server`: PostgreSQL's exact version, such as `18.6`.
+    `pooled`: there is a pooler in between; `database`: the OID of the database, another one after a restore;
+    `version`: of the schema, 0 if it can't be read; `server`: PostgreSQL's server_version, such as `18.6`.
     """
 
     pooled: bool = False
@@ -115,20 +115,20 @@ class ServerFacts(NamedTuple):
 
 
 class Session:
-    """What is set in each session, or where that isn't ours alone, in each transaction."""
+    """The parameters that we set in each session or, behind a pooler, in each transaction."""
 
     def __init__(self, options: str = "") -> None:
-        """`options`: those of libpq's keyword, such as `-c lock_timeout=1s`; they go over ours."""
+        """`options`: libpq's connection parameter, such as `-c lock_timeout=1s`; it takes precedence over ours."""
         wanted = {name.replace("-", "_"): re.sub(r"\\(.)", r"\1", value) for name, value in _OPTION.findall(options)}
-        # An older window than the tables is refused its saves by this version.
+        # By this version the server refuses saves of a window that is older than the schema.
         self._values = {**_LIMITS, "abq.schema": str(SCHEMA_VERSION), **_origin(), **wanted}
         self._path_is_given = "search_path" in wanted
         self.other_options = " ".join(_OPTION.sub("", options).split())
-        """Those that can't be set later, for the start of a connection."""
+        """The options that can only be set when a connection is opened."""
 
     def begin(self, connection: Connection) -> ServerFacts:
-        """Set up a new connection; where a pooler lends it, `begin_transaction` sets what is needed each time."""
-        # Its own number is what a server tells at the beginning; a pooler tells one that it made up.
+        """Set up a new connection; behind a pooler, `begin_transaction` sets the parameters each time."""
+        # At startup a server sends its real PID, a pooler one that it made up.
         given = connection.info.backend_pid
         settings = "".join([", set_config(%s, %s, pg_backend_pid() <> %s)"] * len(self._values))
         bound = [part for name, value in self._values.items() for part in (name, value, given)]
@@ -137,7 +137,7 @@ class Session:
             pinned = path if self._path_is_given else (
                 f"set_config('search_path', coalesce({PATH}, {path}), pg_backend_pid() <> %s)"
             )
-            # The rights last: another role may be among the settings.
+            # Privileges are checked last: the parameters may include another role.
             cursor.execute(
                 f"SELECT pg_backend_pid(), {_DATABASE}{settings}, {pinned}, {_HAS_VERSION}",
                 bound if self._path_is_given else [*bound, given],
@@ -155,27 +155,27 @@ class Session:
 
     @property
     def path(self) -> str:
-        """Where names are looked for, as SQL, once a pooler's session was begun."""
+        """The search_path, as SQL, after `begin` has found a pooler."""
         return self._values["search_path"]
 
     def begin_transaction(self, cursor: Cursor) -> None:
-        """Set what is needed until the end of the transaction that has begun."""
+        """Set the parameters for the transaction that has begun."""
         settings = ", ".join(["set_config(%s, %s, true)"] * len(self._values))
         cursor.execute(f"SELECT {settings}", [part for pair in self._values.items() for part in pair])
 
 
 def is_pooled(connection: Connection) -> bool:
-    """Tell whether a pooler stands between us and the server."""
+    """Tell whether there is a pooler between us and the server."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return bool(cursor.fetchall()[0][0] != connection.info.backend_pid)
 
 
 def _origin() -> Mapping[str, str]:
-    """Return what tells the audit who changes something and where, unless a save says it itself."""
+    """Return the parameters by which the audit knows who changes something and where, unless a save sets them."""
     try:
         user = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # of a number without a name
+    except (OSError, KeyError, ImportError):  # the user has no name, only a number
         user = ""
     told = {"abq.application_user": user, "abq.workstation": platform.node()}
     return {name: value.encode("utf-8", "replace").decode() for name, value in told.items() if value}
@@ -187,7 +187,7 @@ _DEFAULTS = {"connect_timeout": "10", "application_name": "ABQ Data Entry", "cli
 if libpq_version() >= REQUIRE_AUTH_SINCE:
     _DEFAULTS["require_auth"] = REQUIRED_AUTHENTICATION
 NOT_READY_PATIENCE = 15.0
-"""How long to wait for a server that accepts no connection yet, in seconds, where nothing else retries."""
+"""Seconds to wait for a server that doesn't accept connections yet, if nothing else retries."""
 
 _CANCEL_SECONDS = 2.0
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -196,12 +196,12 @@ _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 class Connections:
     """The connections of all threads to one database.
 
-    All methods raise `DatabaseError` or one of its kinds. `endpoint` holds libpq's keywords.
+    All methods raise `DatabaseError` or a subclass. `endpoint`: libpq's connection parameters.
     """
 
     def __init__(self, endpoint: Mapping[str, str], patience: float | None = None) -> None:
-        """`patience`: how many seconds a server is waited for that takes no connection yet, once until it
-        takes one; not given: each time, `NOT_READY_PATIENCE`."""
+        """`patience`: seconds to wait, at the first connection only, for a server that doesn't accept connections yet;
+        None: `NOT_READY_PATIENCE`, at each connection."""
         self._patience = patience
         self._gave_up = False
         self._session = Session(endpoint.get("options", ""))
@@ -217,15 +217,15 @@ class Connections:
         self._used: dict[int, float] = {}
         self._lock = threading.Lock()
         self.facts = ServerFacts()
-        """What was found when the latest connection was opened."""
+        """What the latest new connection has found out."""
 
     def read(
         self, work: Callable[[Cursor], Result], limit: float | None = PAGE, snapshot: bool = False
     ) -> Result:
-        """Run statements that only read, each by itself; once more on a fresh connection if that was lost.
+        """Run statements that only read, in autocommit mode; again on a new connection if that was lost.
 
-        `limit`: the most seconds that it may take, see `waits`; then `TookTooLong` is raised. `snapshot`: they all see
-        the same state of the database, and have no limit, here nor at the server.
+        `limit`: seconds after which `TookTooLong` is raised, see `waits`. `snapshot`: in one transaction with one
+        snapshot, and without a limit, here and at the server.
         """
         with self._in_use():
             for tries in range(2):
@@ -251,7 +251,7 @@ class Connections:
         raise AssertionError
 
     def rows(self, statement: str, bound: Mapping[str, object] | None = None) -> list[dict[str, object]]:
-        """Return the rows of one statement that only reads, each by column name."""
+        """Return the rows of one statement that only reads, as dicts by column name."""
 
         def run(cursor: Cursor) -> list[dict[str, object]]:
             cursor.execute(statement, bound)
@@ -260,10 +260,10 @@ class Connections:
         return self.read(run)
 
     def run_script(self, script: str) -> None:
-        """Run a script that is a transaction of its own, begin and end included, without a time limit.
+        """Run a script in one transaction, which it ends itself, without a time limit.
 
-        Raises `psycopg2.Error` as it is: who wrote the script knows what its errors mean; `ServerUnreachable` when the
-        server has stopped answering.
+        Raises `psycopg2.Error` as it is, because the caller knows what the script's errors mean, and
+        `ServerUnreachable` when the server has stopped answering.
         """
         with self._in_use():
             self._run_script(script)
@@ -271,7 +271,7 @@ class Connections:
     def _run_script(self, script: str) -> None:
         connection = self._connection()
         path = f"SET LOCAL search_path = {self._session.path};" if self.facts.pooled else ""
-        # In one message: so it is one session that does it, whoever lends it.
+        # In one message, so that a pooler uses one session for all of it.
         whole = f"BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; {path}\n{script}"
         with self._waits.watched(connection, UNLIMITED) as wait, connection.cursor() as cursor:
             try:
@@ -283,11 +283,11 @@ class Connections:
                 raise
 
     def write(self, work: Callable[[Cursor], Result], limit: float | None = WRITE) -> Result:
-        """Run statements in one transaction and commit; all or nothing.
+        """Run statements in one transaction and commit it.
 
-        Runs `work` a second time if the first surely left nothing behind: the connection was lost before the commit,
-        or the transaction met another one. Raises `OutcomeUnknown` if it was lost during the commit. `limit`: as for
-        `read`.
+        Runs `work` a second time if the first transaction was certainly not committed: the connection was lost before
+        the commit, or there was a serialization failure or a deadlock. Raises `OutcomeUnknown` if the connection was
+        lost during the commit. `limit`: as for `read`.
         """
         ident = threading.get_ident()
         with self._lock:
@@ -308,7 +308,7 @@ class Connections:
                 self._writing.discard(ident)
 
     def write_repeatable(self, work: Callable[[Cursor], Result], limit: float | None = WRITE) -> Result:
-        """The same for what is done once though it is asked for twice: that is how an unknown outcome is settled."""
+        """As `write`, for idempotent work: after an unknown outcome it is simply done again."""
         try:
             return self.write(work, limit)
         except OutcomeUnknown:
@@ -317,15 +317,15 @@ class Connections:
             return result
 
     def confirm(self) -> None:
-        """Return once all that can be seen is as safe as a commit of our own: on a synchronous standby too.
+        """Return once everything that is visible has also reached the synchronous standby, if there is one.
 
-        A commit whose wait for the standby was broken off can be seen, though a failover may still lose it. Those
-        after it are replicated after it: so a commit of ours that was waited for confirms it as well.
+        A commit whose wait for the standby was cancelled is visible, though a failover may still lose it. Later commits
+        are replicated after it: so a commit of our own, which is waited for, confirms it as well.
         """
         self.write(confirm)
 
     def cancel(self, ident: int) -> bool:
-        """Cancel what the thread of that ident reads at the moment; a write is never cancelled."""
+        """Cancel the statement with which the thread of that ident reads; a write is never cancelled."""
         with self._lock:
             connection = self._open.get(ident)
             if connection is None or connection.closed or ident in self._writing or ident in self._cancelling:
@@ -333,7 +333,7 @@ class Connections:
             ended = self._cancelling[ident] = threading.Event()
         try:
             with suppress(psycopg2.Error, OSError):  # closed by now
-                # Not by libpq: it waits for the server without a limit, and psycopg2 holds the interpreter meanwhile.
+                # PQcancel would wait for the server without a limit, and psycopg2 would hold the GIL meanwhile.
                 server = endpoint_at(self.endpoint, place_of(connection))
                 statement = f"SELECT pg_cancel_backend({connection.info.backend_pid})"
                 if self.facts.pooled or not answers(server, _CANCEL_SECONDS, statement):
@@ -345,17 +345,18 @@ class Connections:
         return True
 
     def owns(self, process: int) -> bool:
-        """Tell whether a server process serves, or served, one of these connections; not known through a pooler."""
+        """Tell whether a server process (PID) serves, or served, one of these connections; unknown behind a pooler."""
         return process in self._processes
 
     def connect(self) -> None:
-        """Open this thread's connection if it isn't."""
+        """Open this thread's connection, unless it is open."""
         with self._in_use():
             self._connection()
 
     def close_idle(self, seconds: float, keep: int | None = None) -> int:
-        """Close the connections that their threads haven't used for so long, but for that of the server process `keep`;
-        each opens again with the next use. Returns how many."""
+        """Close the connections that their threads haven't used for `seconds`, except that of server process `keep`.
+
+        Each is opened again when it is next used. Return how many were closed."""
         closed, now = 0, time.monotonic()
         with self._lock:
             for ident, connection in tuple(self._open.items()):
@@ -367,9 +368,9 @@ class Connections:
 
     @contextmanager
     def alone(self, what: str) -> Iterator[bool]:
-        """Within the block no other workstation does that in this schema; False if one does so just now.
+        """Hold the advisory lock `what` of this schema in the block; yields False if another workstation holds it.
 
-        Through a pooler, which lends another session to each statement, nobody is kept out.
+        Behind a pooler, where each statement may get another session, it keeps nobody out.
         """
         self.connect()
         if self.facts.pooled:
@@ -380,12 +381,12 @@ class Connections:
             yield is_ours
         finally:
             if is_ours:
-                with suppress(DatabaseError):  # with a lost connection its lock is gone
+                with suppress(DatabaseError):  # if the connection is lost, so is its lock
                     self.read(partial(_lock, function="pg_advisory_unlock", what=what))
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
-        """Within the block the connection of this thread isn't idle."""
+        """While the block runs, `close_idle` doesn't close this thread's connection."""
         ident = threading.get_ident()
         with self._lock:
             self._busy[ident] = self._busy.get(ident, 0) + 1
@@ -399,20 +400,20 @@ class Connections:
                     del self._busy[ident]
 
     def close(self) -> None:
-        """Close the connections of all threads; they open again when needed. What is just read is broken off."""
+        """Close the connections of all threads, even while they read; they are opened again when needed."""
         with self._lock:
             connections = dict(self._open.items())
             reading = [each for ident, each in connections.items() if ident not in self._writing]
         own = getattr(self._local, "connection", None)
         for connection in reading:
             if connection is not own:
-                close_socket(connection)  # else closing it would wait for the end of the statement
+                close_socket(connection)  # otherwise close() would wait for the end of the statement
         for connection in connections.values():
             connection.close()
 
     @contextmanager
     def _watched(self, connection: Connection, limit: float | None) -> Iterator[Wait]:
-        """Within the block the server must answer; what psycopg2 raises comes out as our own errors."""
+        """End the block if the server stops answering; translate psycopg2's errors into ours."""
         with self._waits.watched(connection, limit) as wait:
             try:
                 yield wait
@@ -456,7 +457,7 @@ class Connections:
             raise described from None
         connection.autocommit = True
         if connection.notices:
-            # "committed locally, but might not have been replicated": no acknowledgement.
+            # "committed locally, but might not have been replicated": that is no acknowledgement.
             raise OutcomeUnknown(
                 "The database could not confirm that the data are safe on its standby. Save again.",
                 " ".join(connection.notices).strip(),
@@ -465,7 +466,7 @@ class Connections:
     def _roll_back(self, connection: Connection) -> None:
         try:
             connection.rollback()
-            if connection.info.transaction_status != TRANSACTION_STATUS_IDLE:  # one that a script has begun
+            if connection.info.transaction_status != TRANSACTION_STATUS_IDLE:  # a script has begun a transaction
                 with connection.cursor() as cursor:
                     cursor.execute("ROLLBACK")
             connection.autocommit = True
@@ -495,7 +496,7 @@ class Connections:
         return connection
 
     def _connect_patiently(self) -> Connection:
-        """Connect; a server that takes no connection yet is waited for; by who comes back by itself only once."""
+        """Connect; if the server doesn't accept connections yet, wait for it, with `patience` only the first time."""
         patience = NOT_READY_PATIENCE if self._patience is None else self._patience
         deadline = time.monotonic() + (0.0 if self._gave_up else patience)
         retries: Retries | None = None
@@ -523,19 +524,19 @@ class Connections:
 
 
 class _TryAgain(Exception):
-    """A write failed and surely left nothing behind."""
+    """A write failed, and was certainly not committed."""
 
     def __init__(self, reason: DatabaseError) -> None:
         self.reason = reason
 
 
 def confirm(cursor: Cursor) -> None:
-    """Make the commit of this transaction one that is waited for, though it changes nothing."""
+    """Make this transaction write WAL, so that its commit waits for the standby though no row is changed."""
     cursor.execute("SELECT pg_logical_emit_message(true, 'abq_data_entry', 'confirmed')")
 
 
 def rows_as_dicts(cursor: Cursor) -> list[dict[str, object]]:
-    """Return the rows of the last statement, each by column name."""
+    """Return the rows of the last statement, as dicts by column name."""
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

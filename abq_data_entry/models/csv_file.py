@@ -25,18 +25,17 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
 class CSVModel:
-    """A CSV file of records, in the folder `filepath` (the current one if not given), which is made if missing.
+    """A CSV file of records, in the folder `filepath` (default: the current one), which is created if missing.
 
-    `filename` is the path of the file. Older headers are read too: other names of a field, another order, without
-    fields that needn't be filled; columns that are no field stay as they are. Values that make sense for their field
-    are read as typed values; any others stay the texts that they are in the file, so that nobody loses sight of them:
-    `fields.check_record` says what is wrong with them.
+    `filename` is the path of the file. Older headers are read, too: with former names of fields, in another order, or
+    without optional fields; unknown columns are kept as they are. Values that are valid for their field are returned
+    typed. Others are returned as text, so that nothing is lost: `fields.check_record` says what is wrong with them.
     """
 
     fields: Mapping[str, Field] = {each.name: each for each in FIELDS}
 
     def __init__(self, filename: str | Path, filepath: str | Path | None = None) -> None:
-        """Raises `OSError` if the folder can't be made."""
+        """Raises `OSError` if the folder can't be created."""
         self.path = Path(filename) if filepath is None else Path(filepath) / filename
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.filename = str(self.path)
@@ -56,10 +55,10 @@ class CSVModel:
         return table.record(table.rows[rownum])
 
     def save_record(self, data: Mapping[str, object], rownum: int | None = None) -> None:
-        """Add the record after the last one, or put it in the place of row `rownum`. The rest stays as it is.
+        """Append the record, or replace row `rownum`. The rest of the file isn't changed.
 
-        Raises `ValueError` for a name that is no field or has no column in this file, `IndexError` for a row that isn't
-        there, `OSError`.
+        Raises `ValueError` for a name that isn't a field or has no column in this file, `IndexError` for a row that
+        doesn't exist, `OSError`.
         """
         unknown = [name for name in data if name not in self.fields]
         if unknown:
@@ -94,13 +93,13 @@ class CSVModel:
 
 class _Row(NamedTuple):
     cells: list[str]
-    first: int  # of its lines in the file
+    first: int  # line of the file on which the row begins; `end`: the line after it
     end: int
 
 
 class _Table:
-    """The text of a file, of which each row knows its lines. Raises `csv.Error`, and `ValueError` with the end of a
-    sentence that begins with the file's name."""
+    """The text of a file, and the lines of each row. Raises `csv.Error`, and `ValueError` with a text that follows the
+    file's name in a message."""
 
     def __init__(self, text: str) -> None:
         self._start = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
@@ -120,7 +119,7 @@ class _Table:
         self.rows = rows
 
     def record(self, row: _Row) -> Record:
-        """Return the typed values of a row; a field that has no column is empty."""
+        """Return the typed values of a row; fields without a column are empty."""
         return {each.name: _value(each, self._cell(row, each.name)) for each in FIELDS}
 
     def saved(self, data: Mapping[str, object], rownum: int | None) -> str:
@@ -146,7 +145,7 @@ class _Table:
         return row.cells[self.columns[name]] if name in self.columns else ""
 
     def _read(self) -> Iterator[_Row]:
-        """Yield the rows; blank lines are none."""
+        """Yield the rows; blank lines are skipped."""
         reader = csv.reader(iter(self._lines), strict=True)
         begun = reader.line_num
         for cells in reader:
@@ -156,7 +155,7 @@ class _Table:
 
 
 def _field_name(name: str) -> str:
-    """Return the field that a column of an older header is, or the name itself."""
+    """Return the field's name for a column of an older header, or else the column's name."""
     folded = " ".join(name.split()).casefold()
     return _OLDER_NAMES.get(folded) or _NAMES.get(folded, name)
 

@@ -1,4 +1,4 @@
-"""Where extracts go besides the settings' destinations, and when; what receivers answered.
+"""Destinations in the database, their schedules, and receivers' answers.
 
 The tables `destinations`, `delivery_receipts` and `mailbox_messages` of `create_db.sql`, and their functions.
 """
@@ -41,11 +41,11 @@ _OWNER = "Only the owner of the database can change destinations, and those to w
 
 
 class Due(NamedTuple):
-    """What a schedule should have sent by now: the extract of a day, on these occasions, since the first of them.
+    """A day's extract that is due at a destination by its schedule: on which occasions, and since when.
 
-    `present`: the delivery that holds the records as they are now and went out, or waits; '' if there is none.
-    `address`: where that one was to go; the destination may be elsewhere by now. `late`: for more than 5 minutes,
-    by the clock of the server.
+    `present`: the delivery, sent or waiting, that has the present records; '' if there is none. `address`: that
+    delivery's address, since the destination's may have changed. `late`: due for more than 5 minutes, by the server's
+    clock.
     """
 
     destination: str
@@ -58,16 +58,16 @@ class Due(NamedTuple):
 
 
 class Destinations:
-    """The part of `SQLModel` that knows destinations and their schedules."""
+    """The methods of `SQLModel` about destinations and their schedules."""
 
     _connections: Connections
 
     def get_destinations(self) -> dict[str, StoredDestination]:
-        """Return the destinations by their key, such as `sftp:archive`."""
+        """Return the destinations by key, such as `sftp:archive`."""
         return self._connections.read(_read)
 
     def add_destination(self, row: StoredDestination) -> None:
-        """Add one. Raises `DatabaseError` with why it can't be as it says, or if there is one of that name."""
+        """Add a destination. Raises `DatabaseError` if it is invalid, or if there is one of that name."""
 
         def run(cursor: Cursor) -> None:
             if row.name in [each.name for each in _read(cursor).values()]:
@@ -78,7 +78,7 @@ class Destinations:
         self._connections.write(run)
 
     def change_destination(self, name: str, changes: Mapping[str, Any]) -> StoredDestination:
-        """Change some of its columns, except name and kind; return it as it is then. Raises `DatabaseError`."""
+        """Change columns of a destination, except name and kind; return the changed one. Raises `DatabaseError`."""
 
         def run(cursor: Cursor) -> StoredDestination:
             row = destination_named(_read(cursor), name)._replace(**changes)
@@ -89,7 +89,7 @@ class Destinations:
         return self._connections.write(run)
 
     def remove_destination(self, name: str, anyway: bool = False) -> StoredDestination:
-        """Remove it. Raises `DatabaseError` while something waits to go there, unless it is to go `anyway`."""
+        """Remove a destination. Raises `DatabaseError` while deliveries wait to go there, unless `anyway`."""
 
         def run(cursor: Cursor) -> StoredDestination:
             row = destination_named(_read(cursor), name)
@@ -110,31 +110,32 @@ class Destinations:
     # -- schedules
 
     def due_deliveries(self) -> list[Due]:
-        """Return what schedules should have sent by now, by the server's clock and the labs' time zone."""
+        """Return the scheduled deliveries that are due, by the server's clock and the labs' time zone."""
         return self._connections.read(_due)
 
     def take_delivery(self, due: Due) -> bool:
-        """Tell whether it is ours to make; nobody else gets it from then on, for 10 minutes, and this login for 25.
+        """Take a due delivery, to make it; False if somebody else has it.
 
-        Raises `DatabaseError` where somebody is at it in a transaction that stays open.
+        Nobody else gets it for 10 minutes then, and the same login for 25. Raises `DatabaseError` if an open
+        transaction has locked it.
         """
         given = (due.destination, due.date, list(due.occasions))
         return bool(self._connections.write(lambda cursor: _answer(cursor, _TAKE, given)))
 
     def note_delivery(self, due: Due, delivery: str = "") -> None:
-        """Say which delivery it has become; '': it couldn't be made, and others may try."""
+        """Record which delivery was made; '': it couldn't be made, and others may try."""
         given = (due.destination, due.date, list(due.occasions), delivery or None)
         self._connections.write(lambda cursor: _answer(cursor, _NOTE, given))
 
     def schedules_alone(self) -> AbstractContextManager[bool]:
-        """Within the block no other workstation looks after the schedules; False if one does so just now, or says so.
+        """Hold the advisory lock for schedules in the block; yields False if another workstation holds it.
 
-        It only spares work: any login can hold that lock, a pooler keeps nobody out, and `take_delivery` decides.
+        It only saves work: any login can hold it, behind a pooler it keeps nobody out, and `take_delivery` decides.
         """
         return self._connections.alone("deliveries")
 
     def sees_all_labs(self) -> bool:
-        """Whether an extract of this login is whole: labs may be kept apart."""
+        """Whether this login can read the records of all labs, which may be kept apart."""
         return bool(
             self._connections.read(lambda cursor: _answer(cursor, "SELECT seen_labs(asking_role()) IS NULL", ()))
         )
@@ -147,7 +148,7 @@ def _read(cursor: Cursor) -> dict[str, StoredDestination]:
 
 
 def destination_named(stored: Mapping[str, StoredDestination], name: str) -> StoredDestination:
-    """Return the destination of that name; raises `DatabaseError` with those that there are."""
+    """Return the destination of that name; raises `DatabaseError`, with the names of all, if there is none."""
     known = {each.name: each for each in stored.values()}
     if name not in known:
         there = f" There are: {', '.join(known)}." if known else " There is none."
@@ -168,7 +169,7 @@ def _written(cursor: Cursor, statement: str, given: Sequence[object]) -> None:
         cursor.execute(statement, list(given))
     except psycopg2.errors.InsufficientPrivilege as error:
         raise RightsMissing(f"This user may not do that. {_OWNER}", error.diag.message_primary or "") from None
-    except psycopg2.errors.CheckViolation as error:  # the row was changed meanwhile, or an older file made the table
+    except psycopg2.errors.CheckViolation as error:  # the row has changed, or the constraints are of an older version
         raise DatabaseError(f"{error.diag.message_primary} Nothing was changed.") from None
 
 
@@ -218,8 +219,8 @@ class Answered(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What a receiver answered to a delivery. `verdict`: accepted, refused, or answer; `received`: when it was read;
-    `digest`: of the mail."""
+    """A receiver's answer to a delivery. `verdict`: accepted, refused, or answer; `received`: when the mail was read;
+    `digest`: SHA-256 of the mail."""
 
     delivery: str
     received: datetime.datetime
@@ -235,37 +236,37 @@ class Receipt(NamedTuple):
 
     @property
     def line(self) -> str:
-        """What it says, in one line."""
+        """The answer in one line."""
         said = {"accepted": "Accepted by", "refused": "Refused by"}.get(self.verdict, "Answer of")
         return f"{said} {self.sender or 'somebody'}: {' '.join(self.words.split())}".rstrip(": ")
 
 
 class Receipts:
-    """The part of `SQLModel` that knows receivers' answers."""
+    """The methods of `SQLModel` about receivers' answers."""
 
     _connections: Connections
 
     def known_mails(self, mailbox: str, names: Sequence[str]) -> set[str]:
-        """Which of these mails of a mailbox somebody has read already."""
+        """Return which of these mails of a mailbox have been read already."""
         bound = (mailbox, list(names))
         return {row[0] for row in self._connections.read(partial(_rows, statement=_KNOWN, bound=bound))}
 
     def find_answered(self, identifiers: Iterable[str], digests: Iterable[str]) -> list[Answered]:
-        """The deliveries with one of these numbers (32 hexadecimal digits), or whose file has one of these digests."""
+        """Return deliveries with one of these identifiers (32 hexadecimal digits), or with a file of these digests."""
         bound = ([*identifiers], [*digests])
         rows = self._connections.read(partial(_rows, statement=_ANSWERED, bound=bound))
         return [Answered(row[0].replace("-", ""), *row[1:]) for row in rows]
 
     def keep_answers(self, mailbox: str, mail: str, answers: Sequence[Mapping[str, object]]) -> int:
-        """Keep what a mail answers (the columns of `delivery_receipts`), and that it was read; return how many are new.
+        """Store the answers in a mail (columns of `delivery_receipts`), and that it was read; return how many were new.
 
-        The same mail again changes nothing.
+        Storing the same mail again changes nothing.
         """
         bound = (mailbox, mail, json.dumps(answers))
         return int(self._connections.write_repeatable(partial(_rows, statement=_KEEP, bound=bound))[0][0])
 
     def get_receipts(self, deliveries: Sequence[str], *, unsettled: bool = False) -> list[Receipt]:
-        """What was answered to these deliveries, the oldest first; `unsettled`: what their outbox hasn't heard of."""
+        """Return the answers to these deliveries, oldest first; `unsettled`: only those not applied to the outbox."""
         if not deliveries:
             return []
         statement = _UNSETTLED if unsettled else _OF_THESE
@@ -273,19 +274,19 @@ class Receipts:
         return [Receipt(row[0].replace("-", ""), *row[1:]) for row in rows]
 
     def settle_receipts(self, heard: Sequence[Receipt]) -> None:
-        """Say that the outbox which has these deliveries knows of these answers; not of others that came meanwhile."""
+        """Record that these answers were applied to the outbox; others that came meanwhile stay unsettled."""
         bound = ([each.delivery for each in heard], [each.digest for each in heard])
         self._connections.write(partial(_rows, statement=_SETTLE, bound=bound))
 
     def mailbox_alone(self) -> AbstractContextManager[bool]:
-        """Within the block no other workstation reads the mailbox; False if one does so just now.
+        """Hold the advisory lock for reading the mailbox in the block; yields False if another workstation holds it.
 
-        It only spares work: a mail that two read is kept once.
+        It only saves work: a mail that two have read is stored once.
         """
         return self._connections.alone("mailbox")
 
     def mailbox_watched(self) -> AbstractContextManager[bool]:
-        """The same for who waits until the mailbox tells news."""
+        """As `mailbox_alone`, but for waiting for new mail."""
         return self._connections.alone("mailbox watched")
 
 

@@ -1,6 +1,6 @@
-"""What can go wrong between us and the data, and what psycopg2's errors mean in words.
+"""The errors of the models, and what psycopg2's errors mean in words.
 
-Every message is a sentence for people; `detail` is the technical part. Statements and passwords never get into either.
+Every message is a sentence for users; `detail` is the technical part. Neither contains statements or passwords.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from abq_data_entry.models.records import VersionedRecord
 
 class DatabaseError(Exception):
-    """The database could not do what it was asked. `str()` says what happened and what to do.
+    """The database could not do what was asked. `str()` says what happened and what to do.
 
-    `detail` holds what the server said, without the statement and without secrets; it may be empty.
+    `detail` is the server's message, without the statement and without secrets; it may be empty.
     """
 
     def __init__(self, message: str, detail: str = "") -> None:
@@ -33,15 +33,15 @@ class LoginFailed(DatabaseError):
 
 
 class ServerUnreachable(DatabaseError):
-    """No server answered, or the connection was lost. Nothing of what was asked is known to be done."""
+    """No server answered, or the connection was lost. Whether anything was done isn't known."""
 
 
 class ServerNotReady(ServerUnreachable):
-    """The server is there, but accepts no connection yet: it is starting or recovering, or has too many."""
+    """The server runs, but accepts no connection: it is starting or recovering, or has too many connections."""
 
 
 class OutcomeUnknown(ServerUnreachable):
-    """The connection was lost during the commit: the write may or may not be done. To write again is safe."""
+    """The connection was lost during the commit: the write may or may not be done. Writing again is safe."""
 
 
 class SchemaMissing(DatabaseError):
@@ -57,11 +57,11 @@ class RightsMissing(DatabaseError):
 
 
 class WritesRefused(DatabaseError):
-    """The server answers, but can store nothing now: its disk is full, its memory used up, or it is read-only."""
+    """The server answers, but can't store anything: its disk or memory is full, or it is read-only."""
 
 
 class WindowOutdated(WritesRefused):
-    """The tables were brought to a newer version while this program was open: it may read, but save nothing more."""
+    """The schema was migrated to a newer version while this program was open: it can still read, but no longer save."""
 
 
 class DatabaseDamaged(DatabaseError):
@@ -73,17 +73,17 @@ class QueryCancelled(DatabaseError):
 
 
 class NotThroughPooler(DatabaseError):
-    """This needs a session of the server that is ours alone, and a pooler lends us one for a transaction at a time."""
+    """This needs a session of our own, and a pooler in transaction mode doesn't give us one."""
 
 
 class TookTooLong(DatabaseError):
-    """The server answers, but not within the time that this may take, so the connection was ended. Nothing was done."""
+    """The server answers, but this took longer than allowed, so the connection was closed. Nothing was done."""
 
 
 class RecordExists(DatabaseError):
-    """A record of that date, time, lab and plot is there already: `key` holds these four by field name.
+    """There is a record of that date, time, lab and plot already: `key` has these four, by field name.
 
-    `theirs` is what stands there, where it could be read.
+    `theirs` is the record in the database, if it could be read.
     """
 
     def __init__(self, message: str, key: Mapping[str, object], theirs: VersionedRecord | None = None) -> None:
@@ -93,7 +93,7 @@ class RecordExists(DatabaseError):
 
 
 class RecordConflict(DatabaseError):
-    """Somebody else changed the record since it was opened: `key` as above, `theirs` is what stands there now."""
+    """Somebody else changed the record since it was opened: `key` as above, `theirs` is the record in the database."""
 
     def __init__(self, message: str, key: Mapping[str, object], theirs: VersionedRecord) -> None:
         super().__init__(message)
@@ -102,7 +102,7 @@ class RecordConflict(DatabaseError):
 
 
 class CheckChanged(DatabaseError):
-    """Somebody else changed the technician of a check since it was looked at: `technician` does it now."""
+    """Somebody else changed the technician of a check since it was read: `technician` is the present one."""
 
     def __init__(self, message: str, technician: str) -> None:
         super().__init__(message)
@@ -110,7 +110,7 @@ class CheckChanged(DatabaseError):
 
 
 class RecordMissing(DatabaseError):
-    """The record to be changed is no longer there: `key` holds its date, time, lab and plot by field name."""
+    """The record to be changed is no longer there: `key` has its date, time, lab and plot, by field name."""
 
     def __init__(self, message: str, key: Mapping[str, object]) -> None:
         super().__init__(message)
@@ -118,7 +118,7 @@ class RecordMissing(DatabaseError):
 
 
 class RecordInvalid(DatabaseError, ValueError):
-    """The record can't be saved: `errors` holds a sentence for each field that is wrong."""
+    """The record is invalid: `errors` has a sentence for each invalid field."""
 
     def __init__(self, errors: Mapping[str, str], detail: str = "") -> None:
         super().__init__(fields.in_one_line(errors), detail)
@@ -126,11 +126,11 @@ class RecordInvalid(DatabaseError, ValueError):
 
 
 class ObservationInvalid(DatabaseError, ValueError):
-    """The weather observation can't be stored: its time makes no sense, or it has no value."""
+    """The weather observation can't be stored: its time is invalid, or it has no value."""
 
 
 class ObservationElsewhere(ObservationInvalid):
-    """The weather observation can't be stored: one of another station stands at the same moment."""
+    """The weather observation can't be stored: there is one of another station with the same time."""
 
 
 _ASK_ADMINISTRATOR = "Ask the administrator of the database"
@@ -156,7 +156,7 @@ _DAMAGED = "The database reports that its files are damaged. {ask} before anythi
 
 _TOO_MANY = "The database has too many connections at the moment, and accepts no more."
 
-# By SQLSTATE, the longest beginning first (PostgreSQL manual, appendix A).
+# By SQLSTATE or the beginning of one, longest first (PostgreSQL manual, appendix A).
 _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("AB004", WindowOutdated, "The database was brought to a newer version meanwhile. Close this window and install the"
      " newer version of ABQ Data Entry; what is saved until then waits on this computer."),
@@ -183,7 +183,7 @@ _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
 _STARTING = r"starting up|not yet accepting|recovery mode"  # after a crash, too
 _FULL = r"too many (clients|connections)|remaining connection slots|no more connections allowed"
 
-# libpq gives no SQLSTATE for a failed login, so its words have to do; only the first host that answered counts.
+# libpq has no SQLSTATE for a failed login, so its message has to do. Only that of the first host that answered counts.
 _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     (_STARTING, ServerNotReady,
      "The database is just starting, perhaps after a crash, and accepts no connections yet."),
@@ -228,7 +228,7 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     (r"session is (read-only|not read-write)|hot standby", ServerUnreachable,
      "No server of the cluster takes changes at the moment. Try again in a minute."),
     (r"unsupported startup parameter", ServerUnreachable,
-     "A connection pooler stands before the database, and refuses the options of the connection. {ask}."),
+     "There is a connection pooler in front of the database, and it refuses the options of the connection. {ask}."),
     (r"authentication failed|no such user|auth.* failed|28000", LoginFailed, "The database refused the login."),
     (r"no such database", SchemaMissing, "The connection pooler knows no database {database}. {ask}."),
     (r"FATAL|pgbouncer|pooler", ServerUnreachable, "The database refuses connections at the moment. Try again later."),
@@ -236,7 +236,7 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
 
 
 def describe_statement(error: psycopg2.Error, endpoint: Mapping[str, str]) -> DatabaseError:
-    """Return our error for one that a statement on an open connection raised."""
+    """Return our error for one that a statement on an open connection has raised."""
     state = error.pgcode or ""
     detail = _detail(error)
     column = error.diag.column_name
@@ -266,7 +266,7 @@ def describe_connection(error: psycopg2.Error, endpoint: Mapping[str, str]) -> D
 
 def is_lost(error: psycopg2.Error) -> bool:
     """Tell whether the error means that the connection is gone."""
-    import psycopg2  # the start needs the kinds of errors, and not what raises them
+    import psycopg2  # not at the top: the start needs the classes of this module, but not psycopg2
 
     if isinstance(error, psycopg2.InterfaceError):
         return True
@@ -277,19 +277,19 @@ def is_lost(error: psycopg2.Error) -> bool:
 
 
 def is_not_ready(error: psycopg2.Error) -> bool:
-    """Tell whether a connection was refused by a server that will take one soon: it is starting, or recovering from a
-    crash, or has too many at the moment."""
+    """Tell whether a server refused a connection but will soon accept one: it is starting, recovering from a crash, or
+    has too many at the moment."""
     return re.search(f"{_STARTING}|{_FULL}", str(error), re.IGNORECASE) is not None
 
 
 def without_secrets(text: str, endpoint: Mapping[str, str]) -> str:
-    """Return the text with the password blacked out, should libpq ever quote it; a part of a word is none."""
+    """Return the text with the password (as a whole word) replaced, in case libpq ever quotes it."""
     password = endpoint.get("password", "")
     return re.sub(rf"(?<!\w){re.escape(password)}(?!\w)", "***", text).strip() if password else text.strip()
 
 
 def _detail(error: psycopg2.Error) -> str:
-    """Return the server's own sentence; never `str(error)`, which quotes the statement."""
+    """Return the server's primary message; never `str(error)`, which quotes the statement."""
     primary = error.diag.message_primary
     if primary:
         parts = [primary, error.diag.message_hint or "", f"({error.pgcode})"]

@@ -1,4 +1,4 @@
-"""The extract of records as CSV, where the audit stood then, and what the database keeps of its deliveries."""
+"""The extract of records as CSV, the audit's heads that go with it, and the table of its deliveries."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from abq_data_entry.folders import replacement
 from abq_data_entry.models.errors import DatabaseError
 from abq_data_entry.models.saving import IN_ORDER
 
-# The extract of records as CSV: streamed by COPY into a temporary file that then gets its name.
+# The extract of records as CSV: streamed by COPY into a temporary file, which is then renamed.
 #
-# RFC 4180: UTF-8, lines end with CR LF, a header; within quotes a line break stays as it was typed. Texts that a
-# spreadsheet would run as a formula get an apostrophe in front; numbers are left alone.
+# RFC 4180: UTF-8, a header, lines that end with CR LF; line breaks within quotes stay as they were typed. Texts that a
+# spreadsheet would run as a formula get an apostrophe in front; numbers aren't changed.
 
 FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
-"""How a text begins that a spreadsheet would run as a formula (OWASP, CSV injection), or that was made harmless."""
+"""The beginning of a text that a spreadsheet would run as a formula (OWASP, CSV injection), or that was neutralised."""
 
 _BUFFER = 1024 * 1024
 
 
 def _neutral(column: str) -> str:
-    """The column with an apostrophe before a formula, and before apostrophes before one, so that it can be undone.
+    """Return SQL that puts an apostrophe before a formula, or before apostrophes before one, so that it is reversible.
 
-    An empty text becomes NULL, which means the same: COPY would write it as "", in quotation marks.
-    Nearly all texts begin with a letter, and letters stand after all that is dangerous: one comparison is enough then.
+    An empty text becomes NULL, which means the same: COPY would write it as "", in quotation marks. Nearly all texts
+    begin with a letter, and letters sort after the dangerous characters: so one comparison is enough for them.
     """
-    # An empty beginning would be found anywhere, so it becomes NULL.
+    # strpos finds an empty text in any other, so it becomes NULL.
     beginning = f"NULLIF(left(ltrim({column}, ''''), 1), '')"
     return (
         f"CASE WHEN {column} >= 'A' COLLATE \"C\" THEN {column} WHEN {column} IS NULL OR {column} = '' THEN NULL"
@@ -43,7 +43,7 @@ def _neutral(column: str) -> str:
     )
 
 
-# The same as the view says, in forms that take a quarter of the time: to_char is slow.
+# The same results as in the view, in a quarter of the time: to_char is slow.
 _EXPRESSIONS = {
     FieldNames.TIME: "CASE p.time "
     + " ".join(f"WHEN '{time}' THEN '{time}'" for time in CHECK_TIMES)
@@ -62,8 +62,8 @@ def _expression(each: Field) -> str:
 
 _COLUMNS = ", ".join(f'{_expression(each)} AS "{each.name}"' for each in FIELDS)
 
-# Not SELECT from the view: there the time is a text, and to sort a million texts takes as long as all the rest. The
-# tests compare the two.
+# Not SELECT from the view, where the time is a text: sorting a million texts takes as long as all the rest. Tests
+# compare the two.
 _COPY = f"""
     COPY (
         SELECT {_COLUMNS} FROM plot_checks AS p {{join}}
@@ -77,10 +77,10 @@ _FEW_TECHNICIANS = 30
 
 
 def export(cursor: Cursor, path: Path, first_date: datetime.date, last_date: datetime.date) -> int:
-    """Write the records of these days to `path`, in the order of time; return how many.
+    """Write the records of these days to `path`, ordered by time; return how many. Takes constant memory.
 
-    The memory it takes doesn't depend on how many. `path` is replaced when all is on disk, and left alone when there
-    are no records or something goes wrong. Raises `DatabaseError`, `OSError`.
+    `path` is replaced when everything is on disk, and isn't changed if there are no records or something fails. Raises
+    `DatabaseError`, `OSError`.
     """
     with replacement(path) as temporary:
         with temporary.open("xb", buffering=_BUFFER) as file:
@@ -95,9 +95,9 @@ def export(cursor: Cursor, path: Path, first_date: datetime.date, last_date: dat
 
 
 def _statement(cursor: Cursor, first_date: datetime.date, last_date: datetime.date) -> str:
-    """Return the COPY with its values written in by psycopg2, because COPY takes none.
+    """Return the COPY statement with the values inserted by psycopg2, because COPY has no parameters.
 
-    A few technicians are looked up by a CASE, which takes a third of a join's time for a row; many by the join.
+    A few technicians are looked up by a CASE, which takes a third of a join's time for each row; many by a join.
     """
     cursor.execute(_TECHNICIANS, (_FEW_TECHNICIANS + 1,))
     technicians = cursor.fetchall()
@@ -111,24 +111,24 @@ def _statement(cursor: Cursor, first_date: datetime.date, last_date: datetime.da
 
 
 def neutralised(text: str) -> str:
-    """Return a text that a spreadsheet doesn't run as a formula."""
+    """Return the text, with an apostrophe in front if a spreadsheet would run it as a formula."""
     return f"'{text}" if FORMULA.match(text) else text
 
 
 @dataclass
 class _Lines:
-    """What COPY writes into: the server sends one message a record, whose line end becomes the one of RFC 4180."""
+    """The file that COPY writes to: the server sends one message for each record, whose LF becomes CR LF (RFC 4180)."""
 
     file: IO[bytes]
     count: int = 0
 
     def write(self, record: bytes) -> None:
-        """Take one record with its line end."""
+        """Write one record, which ends with its line end."""
         self.count += 1
         self.file.write(record[:-1] + b"\r\n")
 
 
-# Where the audit stands goes with each extract.
+# The audit's heads, which go with each extract.
 
 HEADS = "SELECT lab_id::text, sequence, hash FROM audit_heads WHERE sequence > 0 ORDER BY lab_id"
 _HEADS_OF_DAY = """
@@ -143,7 +143,7 @@ def audit_heads(cursor: Cursor, date: datetime.date | None) -> str:
     return "; ".join(f"{lab} {sequence} {digest}" for lab, sequence, digest in cursor.fetchall())
 
 
-# What the database keeps of deliveries: one row each, written again with every change, never twice.
+# The table of deliveries: one row each, which is written again with every change.
 
 _DELIVERY_COLUMNS = (
     "id", "created", "date", "file_name", "version", "destination", "address", "username", "size", "sha256", "state",
@@ -154,10 +154,10 @@ _RECORD = "SELECT record_deliveries(%s)"
 
 @dataclass(frozen=True)
 class SentExtract:
-    """What became of a day's extract at one destination.
+    """The state of a day's extract at one destination.
 
     `delivered`: when the last version arrived, None if none has; `outdated`: whether records of the day were changed
-    after that version was made; `waits`: whether a later version is on its way.
+    after that version was made; `waits`: whether a later version waits or is being sent.
     """
 
     delivered: datetime.datetime | None = None
@@ -168,9 +168,9 @@ class SentExtract:
 
 @dataclass(frozen=True)
 class ExtractDay:
-    """A day, how many records it has, and what each destination (`rest`, `ftp`) has of it.
+    """A day, how many records it has, and the state of its extract at each destination (`rest`, `ftp`).
 
-    `destinations`: those that were sent something within the last month, for all days.
+    `destinations`: the destinations to which anything was sent within the last month.
     """
 
     date: datetime.date
@@ -179,8 +179,8 @@ class ExtractDay:
     destinations: tuple[str, ...] = ()
 
     def went_out(self, destination: str = "") -> bool:
-        """Whether that destination has the records of the day as they are now; without one, whether all have them that
-        are used, one at least."""
+        """Whether that destination has the present records of the day; '': whether all destinations have that are used,
+        and there is at least one."""
         if not destination:
             return bool(self.destinations) and all(map(self.went_out, self.destinations))
         sent = self.sent.get(destination, SentExtract())
@@ -189,7 +189,7 @@ class ExtractDay:
 
 @dataclass(frozen=True)
 class OutdatedDelivery:
-    """An extract that arrived; since `changed` the records of its day are others. `identifier`: 32 digits."""
+    """An extract that arrived, though records of its day have `changed` since. `identifier`: 32 hexadecimal digits."""
 
     identifier: str
     date: datetime.date
@@ -198,7 +198,7 @@ class OutdatedDelivery:
 
 
 def record(cursor: Cursor, rows: Iterable[Mapping[str, object]]) -> None:
-    """Write deliveries; the same one again, or an older state of it, changes nothing."""
+    """Write deliveries to the table; writing one again, or an older state of it, changes nothing."""
     told = [{name: _storable(row[name]) for name in _DELIVERY_COLUMNS} for row in rows]
     cursor.execute(_RECORD, [json.dumps(told, default=str)])
 
@@ -215,7 +215,7 @@ def latest_version(cursor: Cursor, date: datetime.date, file_name: str, destinat
 
 
 def extract_days(cursor: Cursor, dates: Iterable[datetime.date]) -> list[ExtractDay]:
-    """Return what went out of each of these days, the earliest first; days without records too."""
+    """Return the state of each of these days, earliest first, also of days without records."""
     wanted = sorted(set(dates))
     cursor.execute("SELECT date, count(*) FROM plot_checks WHERE date = ANY (%s) GROUP BY date", (wanted,))
     counts = dict(cursor.fetchall())
@@ -246,11 +246,11 @@ _OUTDATED = """
 
 
 def outdated(cursor: Cursor) -> list[OutdatedDelivery]:
-    """Return the extracts that arrived, are the newest of their day there, and no longer agree with the records."""
+    """Return the extracts that arrived, are the newest of their day there, and no longer match the records."""
     cursor.execute(_OUTDATED)
     return [OutdatedDelivery(identifier.replace("-", ""), *rest) for identifier, *rest in cursor.fetchall()]
 
 
 def _storable(value: object) -> object:
-    """A text without the characters that PostgreSQL can't keep."""
+    """Return a text without the characters that PostgreSQL can't store; other values as they are."""
     return value.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(value, str) else value

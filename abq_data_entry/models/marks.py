@@ -1,7 +1,7 @@
-"""What QA says of values and records, and what lab staff answer; what a shift leaves to the next.
+"""Marks: QA's queries and verdicts on values and records, and lab staff's answers. Notes: from one shift to the next.
 
-The tables `value_marks` and `shift_notes`, and their functions: `create_db.sql` says who may do what, and what may
-follow what.
+The tables `value_marks` and `shift_notes`, and their functions: `create_db.sql` defines who may call them, and which
+state may follow which.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WHOLE_RECORD = "record"
 """The field of a mark on a whole record."""
 
 WRONG_STATE = "AB005"
-"""The SQLSTATE of the functions where the mark is in no state for that."""
+"""The SQLSTATE that the functions raise if the mark's state doesn't allow the change."""
 
 _SET_ASKER = """
     SELECT set_config('abq.application_user', coalesce(nullif(%(author)s, ''),
@@ -73,8 +73,8 @@ _HISTORY = """
 class Mark:
     """A row of `value_marks`, with the technician of the record and the present text of the value.
 
-    `value` is the text when it was marked. `event`, `said`, `who` and `changed` are what happened last. `gone`: the
-    record was withdrawn.
+    `value` is the text when it was marked. `event`, `said`, `who` and `changed` are those of the last event. `gone`:
+    the record was withdrawn.
     """
 
     id: int
@@ -102,23 +102,23 @@ class Mark:
 
     @property
     def key(self) -> tuple[datetime.date, str, str, int]:
-        """Date, time, lab and plot of the record, where it stands now."""
+        """Date, time, lab and plot of the record now, even if it was moved."""
         return self.date, self.time, self.lab, self.plot
 
     @property
     def field_name(self) -> str:
-        """The field as the form calls it; empty for the whole record."""
+        """The field's name in the form; empty for the whole record."""
         return next((each for each in fields.CSV_HEADER if plain(each) == self.field), "")
 
     @property
     def waits(self) -> bool:
-        """Whether lab staff is asked."""
+        """Whether it waits for an answer of lab staff."""
         return self.state == "queried" and self.status == "open"
 
 
 @dataclass(frozen=True)
 class MarkEvent:
-    """What happened to a mark at a moment, with what was said then, and what it was after that."""
+    """An event in the life of a mark, with the words, and the state and status after it."""
 
     moment: datetime.datetime
     who: str
@@ -130,17 +130,17 @@ class MarkEvent:
 
     @property
     def words(self) -> str:
-        """The event in one line, by the clock of this computer."""
+        """The event in one line, in this computer's time zone."""
         where = f" on {self.workstation}" if self.workstation else ""
         said = f": {self.said}" if self.said else ""
         return one_line(f"{self.moment.astimezone():%Y-%m-%d %H:%M} {self.event} by {self.who}{where}{said}")
 
 
 class Marks:
-    """The part of `SQLModel` that knows marks. `by` names who asks.
+    """The methods of `SQLModel` about marks. `by`: who calls them.
 
-    What changes a mark raises `RightsMissing` if somebody else may do it, `RecordMissing` if there is no such record or
-    mark, `DatabaseError` with a sentence for what makes no sense; then nothing is changed.
+    Methods that change a mark raise `RightsMissing` if this login may not do it, `RecordMissing` if there is no such
+    record or mark, and `DatabaseError`, with a sentence, for anything invalid; then nothing is changed.
     """
 
     _connections: Connections
@@ -148,7 +148,7 @@ class Marks:
     def mark_value(
         self, key: Sequence[object], field: str, state: str, words: str, *, by: By = NOBODY_NAMED
     ) -> int:
-        """Mark a field of a record ("" or "record": the whole) as one of `STATES`; returns the number of the mark."""
+        """Mark a field of a record ("" or "record": the whole) with one of `STATES`; return the id of the mark."""
         place = dict(zip(fields.RECORD_KEY, key, strict=True))
         typed = {name: fields.parse(fields.field(name), str(value)) for name, value in place.items()}
         return int(str(self._do(_MARK, {**typed, "field": field, "state": state, "words": words}, typed, by)))
@@ -158,11 +158,11 @@ class Marks:
         self._change(_ANSWER, mark, words, "answered", by)
 
     def close_mark(self, mark: int, words: str = "", *, by: By = NOBODY_NAMED) -> None:
-        """End a mark: a query is settled, a value isn't accepted or excluded any more."""
+        """Close a mark: a query is settled, or a value is no longer accepted or excluded."""
         self._change(_CLOSE, mark, words, "closed", by)
 
     def reopen_mark(self, mark: int, words: str, *, by: By = NOBODY_NAMED) -> None:
-        """Let a mark hold again, or ask once more."""
+        """Open a closed mark again, or ask again."""
         self._change(_REOPEN, mark, words, "reopened", by)
 
     def get_mark(self, mark: int) -> Mark:
@@ -182,7 +182,7 @@ class Marks:
         last: datetime.date | None = None,
         limit: int = 2000,
     ) -> list[Mark]:
-        """Return marks in those states (`None`: any), queries first, then the newest day; not those that are closed."""
+        """Return marks in these states and statuses (`None`: any), queries first, then by day, newest first."""
         wanted = {
             "states": None if states is None else list(states), "lab": lab, "first": first, "last": last,
             "statuses": None if statuses is None else list(statuses), "limit": limit,
@@ -190,14 +190,14 @@ class Marks:
         return [Mark(**row) for row in self._connections.rows(_LIST, wanted)]  # type: ignore[arg-type]
 
     def get_mark_history(self, mark: int) -> list[MarkEvent]:
-        """Return what became of a mark, in order."""
+        """Return the events of a mark, oldest first."""
         return [MarkEvent(**row) for row in self._connections.rows(_HISTORY, {"id": mark})]  # type: ignore[arg-type]
 
     def _change(self, statement: str, mark: int, words: str, event: str, by: By) -> None:
         try:
             self._do(statement, {"id": mark, "words": words}, {}, by)
         except OutcomeUnknown:
-            # Where it was done after all, the mark says so; an answer given again would stand there twice.
+            # The mark shows whether it was done after all; answering again would add the answer twice.
             found = self.get_mark(mark)
             if (found.event, found.said) == (event, words.strip()):
                 self._connections.confirm()
@@ -218,10 +218,9 @@ def ask_as(
     *,
     is_repeatable: bool = False,
 ) -> object:
-    """Have a function of the database called for that person; return what it returns. `for_whom` says who may call it.
+    """Call a function of the database for that person; return its result. `for_whom` says, as a sentence, who may.
 
-    Its errors come as those of `Marks`; `key` is the record that a `RecordMissing` is about; `is_repeatable`: called
-    twice it does the same.
+    Raises the errors of `Marks`. `key`: the record for a `RecordMissing`; `is_repeatable`: the function is idempotent.
     """
 
     def run(cursor: Cursor) -> object:
@@ -236,7 +235,7 @@ def ask_as(
             if error.pgcode in (WRONG_STATE, "22023"):
                 raise DatabaseError(f"{said} Nothing was changed.") from error
             if error.pgcode == "42501":
-                # Without a hint it is the server's own: the function is for other roles.
+                # Our functions give a hint. Without one it is the server's own error: other roles may call it.
                 hint = error.diag.message_hint
                 raise RightsMissing(f"{said} {hint}" if hint else f"{for_whom} Nothing was changed.") from error
             raise
@@ -246,7 +245,7 @@ def ask_as(
 
 
 def plain(name: str) -> str:
-    """Return the name of a field as marks have it: `Min Height` is min_height."""
+    """Return the name of a field in marks: `min_height` for `Min Height`."""
     return name.lower().replace(" ", "_")
 
 
@@ -264,7 +263,7 @@ _NOTE_COLUMNS = """
         coalesce(done_by, '') AS done_by
     FROM shift_notes
 """
-# The open ones first, in the order of their places; then what was done last.
+# The open notes first, ordered by lab, check and plot; then the others, last done first.
 _LIST_NOTES = f"""
     {_NOTE_COLUMNS}
     WHERE (%(done)s OR done IS NULL) AND (%(lab)s::text IS NULL OR lab_id = %(lab)s::bpchar)
@@ -275,7 +274,7 @@ _ONE_NOTE = f"{_NOTE_COLUMNS} WHERE id = %(id)s"
 
 
 class Subject(NamedTuple):
-    """What a note is to: a lab; with `plot` a plot of it; with `date` and `time` (such as `8:00`) a check."""
+    """What a note is about: a lab; with `plot`, a plot of it; with `date` and `time` (such as `8:00`), a check."""
 
     lab: str
     plot: int | None = None
@@ -284,7 +283,7 @@ class Subject(NamedTuple):
 
     @property
     def named(self) -> str:
-        """Which it is, for people."""
+        """The subject in words."""
         if self.date is not None:
             return f"check {self.date} {self.time}, lab {self.lab}"
         return f"lab {self.lab}" if self.plot is None else f"lab {self.lab}, plot {self.plot}"
@@ -307,31 +306,31 @@ class Note:
 
     @property
     def subject(self) -> Subject:
-        """What it is to."""
+        """What it is about."""
         return Subject(self.lab, self.plot, self.date, self.time)
 
     @property
     def line(self) -> str:
-        """The words in one line, without characters that a terminal or a label would do something by."""
+        """The words in one line, without control characters."""
         return one_line(self.words)
 
 
 class Notes:
-    """The part of `SQLModel` that knows notes. `by` names who asks; the errors are those of `Marks`."""
+    """The methods of `SQLModel` about notes. `by`: who calls them; they raise the errors of `Marks`."""
 
     _connections: Connections
 
     def write_note(self, subject: Subject, words: str, *, by: By = NOBODY_NAMED) -> int:
-        """Leave a note; returns its number. The same words once more, while it is open, are the same note."""
+        """Write a note; return its id. If an open note has the same words and subject, that one is returned."""
         bound = {**subject._asdict(), "words": words}
         return int(str(ask_as(self._connections, _WRITE_NOTE, bound, by, _NOTES_FOR_WHOM, {}, is_repeatable=True)))
 
     def finish_note(self, note: int, *, by: By = NOBODY_NAMED) -> None:
-        """Say that it is done."""
+        """Mark a note as done."""
         self._set_note_done(_FINISH_NOTE, note, True, by)
 
     def reopen_note(self, note: int, *, by: By = NOBODY_NAMED) -> None:
-        """It isn't done after all."""
+        """Mark a note as not done."""
         self._set_note_done(_REOPEN_NOTE, note, False, by)
 
     def get_note(self, note: int) -> Note:
@@ -342,7 +341,7 @@ class Notes:
         return Note(**found[0])  # type: ignore[arg-type]
 
     def get_notes(self, lab: str | None = None, *, done: bool = False, limit: int = 2000) -> Sequence[Note]:
-        """Return the open notes of a lab (None: of all), by place; with `done` also the others, the last done first."""
+        """Return the open notes of a lab (None: all), by lab, check and plot; with `done`, also those that are done."""
         found = self._connections.rows(_LIST_NOTES, {"lab": lab, "done": done, "limit": limit})
         return [Note(**row) for row in found]  # type: ignore[arg-type]
 
@@ -350,7 +349,7 @@ class Notes:
         try:
             self._ask_of_notes(statement, {"id": note}, by)
         except OutcomeUnknown:
-            # Once more; where it was done after all, the note says so.
+            # Do it again; if it was done after all, the note shows that.
             try:
                 self._ask_of_notes(statement, {"id": note}, by)
             except DatabaseError:

@@ -1,7 +1,7 @@
-"""The company's notices, and what people tell each other between workstations: their tables are in `create_db.sql`.
+"""The company's notices, and messages between people at workstations; their tables are in `create_db.sql`.
 
-Notices stand in the database so that one workstation asks the feed once an hour for all, and whoever has read one finds
-it read at each workstation.
+Notices are stored in the database so that one workstation fetches the feed once an hour for all, and a notice that
+somebody has read is marked as read for them at every workstation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from abq_data_entry.models.marks import ask_as
 from abq_data_entry.models.undoing import NOBODY_NAMED, By
 
 UNREAD_DAYS = 30
-"""Older notices don't count as unread: newcomers needn't go through them."""
+"""Notices older than these days don't count as unread, so that new users needn't go through them."""
 
 _FOR_READERS = "Only those who enter records can fetch notices and mark them as read."
 _ASK = "SELECT ask_for_notices(%(source)s, %(forced)s)"
@@ -46,8 +46,7 @@ _NOTICES = f"""
 
 @dataclass(frozen=True)
 class Notice:
-    """A notice of the company. `words` is plain text; `link` is the address of its page, or empty; `unread` is meant
-    of who asks."""
+    """A notice of the company. `words` is plain text; `link` the URL of its page, or ''; `unread`: by the reader."""
 
     id: int
     published: datetime.datetime
@@ -58,8 +57,8 @@ class Notice:
 
 
 class Noticeboard(NamedTuple):
-    """All notices of a source, the newest first; when it was fetched from and last answered at all, why it couldn't be
-    (empty: it could), before when its server wants no request, and whether it is time to ask it."""
+    """All notices of a source, newest first. `fetched`: the last success; `answered`: the last response of any kind;
+    `problem`: why the last fetch failed ('': it didn't); `not_before`: by Retry-After; `due`: it is time to fetch."""
 
     notices: Sequence[Notice] = ()
     fetched: datetime.datetime | None = None
@@ -70,41 +69,41 @@ class Noticeboard(NamedTuple):
 
     @property
     def unread(self) -> Sequence[Notice]:
-        """Those that who asks hasn't read."""
+        """The notices that the reader hasn't read."""
         return [each for each in self.notices if each.unread]
 
 
 class Notices:
-    """The notices of a database: `SQLModel.notices`. `by` names who asks; the errors are those of `Marks`."""
+    """The notices of a database: `SQLModel.notices`. `by`: the reader; methods raise the errors of `Marks`."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     def board(self, source: str, *, by: By = NOBODY_NAMED) -> Noticeboard:
-        """Return what is known of a source; without a name in `by`, `unread` is by whose login it is."""
+        """Return the notices of a source and its state; without a name in `by`, the reader is the login's person."""
         found: Noticeboard = self._connections.read(partial(_board, bound={"source": source, "reader": by.author}))
         return found
 
     def ask(self, source: str, *, forced: bool = False, by: By = NOBODY_NAMED) -> Mapping[str, object]:
-        """Say that this workstation wants to ask the source; return the answer: see the function in `create_db.sql`.
+        """Ask the database whether this workstation may fetch from the source; see `ask_for_notices`, `create_db.sql`.
 
-        `forced`: also if it was asked within the hour.
+        `forced`: even if somebody has fetched within the hour.
         """
         found = ask_as(self._connections, _ASK, {"source": source, "forced": forced}, by, _FOR_READERS, {})
         assert isinstance(found, dict)
         return found
 
     def keep(self, source: str, answer: Mapping[str, object], *, by: By = NOBODY_NAMED) -> int:
-        """Keep what the source answered; return how many notices are new, or were changed."""
+        """Store the source's response; return how many notices are new, or were changed."""
         bound = {"source": source, "answer": json.dumps(answer, default=datetime.datetime.isoformat)}
         return self._told_twice(_KEEP, bound, by)
 
     def read(self, those: Sequence[int], *, by: By = NOBODY_NAMED) -> int:
-        """Say that `by` has read these; return how many weren't read before."""
+        """Mark these as read by `by`; return how many weren't read before."""
         return self._told_twice(_READ, {"those": list(those)}, by)
 
     def _told_twice(self, statement: str, bound: Mapping[str, object], by: By) -> int:
-        """Once more where it isn't known whether it was done: done twice it is the same."""
+        """Call the function, and call it again if the outcome is unknown: it is idempotent."""
         return int(str(ask_as(self._connections, statement, bound, by, _FOR_READERS, {}, is_repeatable=True)))
 
 
@@ -117,7 +116,7 @@ def _board(cursor: Cursor, bound: Mapping[str, object]) -> Noticeboard:
 
 
 def _shown(notice: Notice) -> Notice:
-    """Whoever may write with SQL may have written it: nothing in it does something to a screen or a terminal."""
+    """Return the notice without control characters: anybody who may write with SQL may have written it."""
     words = "".join(each if each == "\n" or each.isprintable() else " " for each in notice.words)
     return replace(notice, title=one_line(notice.title), words=words, link=one_line(notice.link))
 
@@ -126,7 +125,7 @@ LONGEST = 640
 """Characters of a message."""
 KEPT_DAYS = 30
 MOST_SHOWN = 200
-"""Messages that a window lists; the older ones are in the database for as long as all are."""
+"""How many messages a window lists at most; older ones are still in the database."""
 
 _FOR_SENDERS = "Only those who enter records can send messages."
 _SENT, _ABSENT, _UNKNOWN = "sent", "absent", "unknown"
@@ -169,18 +168,18 @@ _ALL = f"""
 
 
 class AddresseeUnknown(DatabaseError):
-    """There is no such technician or lab, or not any more."""
+    """There is no such technician or lab, or it is retired."""
 
 
 class Addressee(NamedTuple):
-    """Whom a message is to: a technician, or whoever is at a lab; with neither it is to all."""
+    """The recipient of a message: a technician, or whoever works at a lab; with neither, everybody."""
 
     person: str | None = None
     lab: str | None = None
 
     @property
     def named(self) -> str:
-        """Who it is, for people."""
+        """The recipient in words."""
         return self.person or (f"lab {self.lab}" if self.lab is not None else "all")
 
 
@@ -189,8 +188,8 @@ TO_ALL = Addressee()
 
 @dataclass(frozen=True)
 class ShiftMessage:
-    """A message. `login` is who sent it as the server knows, `sender` as the application says; `from_whom` is both
-    where they aren't the same person. `reached` and `read_by` are the first 20 of those. `unread`: by who asks."""
+    """A message. `login`: the sender's login at the server; `sender`: the person named by the application; `from_whom`:
+    both, if they differ. `reached` and `read_by`: the first 20 readers. `unread`: by the reader."""
 
     id: str
     sent: datetime.datetime
@@ -207,36 +206,36 @@ class ShiftMessage:
 
     @property
     def addressee(self) -> Addressee:
-        """Whom it is to."""
+        """The recipient."""
         return Addressee(self.person, self.lab)
 
     @property
     def line(self) -> str:
-        """The text, without characters that a terminal or a label would do something by."""
+        """The text, without control characters."""
         return one_line(self.words)
 
 
 class Inbox(NamedTuple):
-    """What somebody has sent and got, the newest first after what is `unread` (their number, also of those that are too
-    many for the list)."""
+    """The messages that somebody sent or got, unread ones first, then newest first. `unread`: how many, also beyond the
+    list."""
 
     messages: Sequence[ShiftMessage] = ()
     unread: int = 0
 
 
 class ShiftMessages:
-    """The part of `SQLModel` that knows messages. `by` names who asks; the errors are those of `Marks`."""
+    """The methods of `SQLModel` about messages. `by`: who calls them; they raise the errors of `Marks`."""
 
     _connections: Connections
 
     def send_message(self, to: Addressee, words: str, *, number: str = "", by: By = NOBODY_NAMED) -> str:
-        """Send it; return what became of it, for people. With the same `number` (a UUID) twice it is sent once.
+        """Send a message; return the result as a sentence. `number`: an idempotency key, a UUID.
 
-        Raises `DatabaseError` with the answer where it can't be sent, such as a text that is too long;
-        `AddresseeUnknown` where nobody has that name.
+        Raises `AddresseeUnknown` if nobody has that name, and `DatabaseError` if it can't be sent, such as a text that
+        is too long.
         """
         bound = {"person": to.person, "lab": to.lab, "words": words, "number": number or str(uuid.uuid4())}
-        if "\0" in words:  # no text of PostgreSQL holds one
+        if "\0" in words:  # PostgreSQL can't store it
             raise DatabaseError("A message is one line without control characters. It was not sent.")
         answer = self._ask_of_messages(_SEND, bound, by)
         assert isinstance(answer, dict)
@@ -249,10 +248,10 @@ class ShiftMessages:
     def take_messages(
         self, at_lab: str | None, read: Sequence[str] = (), *, kept: Sequence[str] = (), by: By
     ) -> Inbox:
-        """Return the messages of `by.author`, who works at that lab: those that have come arrive by it, each once.
+        """Return the messages of `by.author`, who works at that lab; new ones are marked as delivered.
 
-        Those with an id in `read` have been read; those in `kept` stay among the first, read or not. Writes only where
-        something has come, or was read.
+        Those with an id in `read` are marked as read; those in `kept` are listed first, read or not. Nothing is written
+        if there is nothing new, and nothing was read.
         """
         bound: Mapping[str, object] = {
             "at_lab": at_lab, "read": list(read), "reader": by.author, "limit": MOST_SHOWN, "kept": list(kept)
@@ -263,7 +262,7 @@ class ShiftMessages:
         return self._connections.read(partial(_inbox, bound=bound))
 
     def get_messages(self, to: Addressee = TO_ALL, *, limit: int = 2000) -> Sequence[ShiftMessage]:
-        """Return the messages to that person or lab, or those to anybody; the newest first."""
+        """Return the messages to that person or lab, or (`TO_ALL`) all messages; newest first."""
         bound = {"person": to.person, "lab": to.lab, "reader": "", "limit": limit}
         found: Sequence[ShiftMessage] = self._connections.read(partial(_messages, statement=_ALL, bound=bound))
         return found

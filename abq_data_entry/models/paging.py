@@ -1,7 +1,8 @@
-"""Pages of the record list, at once at any place of ten million records.
+"""Pages of the record list, fast at any position among ten million records.
 
-Within a part of the order a page is found by the key of the row before or after it, or by its position: the posts of
-a `PositionIndex` say how many rows come before some values of (column, date), and from there it is some hundred rows.
+Within a part of the order, a page is found by the key of the row before or after it (keyset pagination), or by its
+position: the posts of a `PositionIndex` say how many rows come before some values of (column, date), and OFFSET then
+skips a few hundred rows at most.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from abq_data_entry.models.connections import rows_as_dicts
 from abq_data_entry.models.records import PositionIndex, Selection, Stretch
 from abq_data_entry.models.saving import RECORD_COLUMNS
 
-# The orders of the record list as PostgreSQL can walk them.
+# The orders of the record list, as index scans.
 #
-# An order is (column, date, time, lab, plot) in one direction. It is cut into parts that an index (column, date) can be
-# walked along: the values that are there, then the empty ones; for the technician's name, which stands in another
-# table, one part a technician.
+# An order is (column, date, time, lab, plot) in one direction. It is divided into parts, each of which an index on
+# (column, date) has in order: the rows with a value, then those with NULL; or, for the technician's name, which is in
+# another table, one part for each technician.
 
 _NO_TECHNICIAN = -32768
 
@@ -32,8 +33,8 @@ _NO_TECHNICIAN = -32768
 class Part:
     """A part of an order: the condition of its rows in `plot_checks`, and the columns and fields that order them.
 
-    `home` is what tells whether a record stands in it: its technician, or whether its reading is empty. `empty` is the
-    column that holds nothing in all of its rows.
+    `home` identifies the part that a record belongs to: the technician, or whether the reading is empty. `empty`: the
+    column that is NULL in all of its rows.
     """
 
     condition: str
@@ -46,18 +47,18 @@ class Part:
 
     @property
     def leading(self) -> tuple[str, ...]:
-        """The columns that are in an index together."""
+        """The leading columns of the order, which an index has."""
         return self.columns[:1] if self.columns[0] == "date" else self.columns[:2]
 
     def order(self, reverse: bool = False, table: str = "") -> str:
-        """Return the columns for ORDER BY; `reverse` from the end to the beginning."""
+        """Return the columns for ORDER BY; `reverse`: from the end to the beginning."""
         direction = "DESC" if self.descending != reverse else "ASC"
-        # With the empty column, too: else the planner doesn't see that its index has the rows in this order.
+        # With the NULL column, too: otherwise the planner doesn't see that its index has the rows in this order.
         columns = self.columns if self.empty is None else (self.empty, *self.columns)
         return ", ".join(f"{table}{column} {direction}" for column in columns)
 
     def values(self, record: Mapping[str, object]) -> tuple[object, ...]:
-        """Return what orders a record."""
+        """Return the values of the ordering columns of a record."""
         return tuple(record[name] for name in self.names)
 
 
@@ -86,7 +87,7 @@ def parts_of(cursor: Cursor, selection: Selection) -> list[Part]:
 
 
 def place_of(parts: list[Part], selection: Selection, record: Mapping[str, object]) -> int:
-    """Return in which of the parts a record stands."""
+    """Return the index of the part that a record belongs to."""
     home: object = None
     if selection.sort == FieldNames.TECHNICIAN:
         home = record[FieldNames.TECHNICIAN]
@@ -96,17 +97,17 @@ def place_of(parts: list[Part], selection: Selection, record: Mapping[str, objec
 
 
 def beyond(columns: tuple[str, ...], comparison: str) -> str:
-    """Return the condition for rows on one side of a row, whose values are to be bound.
+    """Return the condition for the rows on one side of a row, whose values are to be bound.
 
-    Each value is a query of its own: a value that the planner sees lets it guess that next to no rows are left, which
-    it then likes to sort all at once instead of walking the index.
+    Each value is a subquery: from a value that it sees, the planner may estimate that hardly any rows are left, and
+    sort them all instead of scanning the index.
     """
     values = ", ".join(f"(SELECT %s::{COLUMN_TYPES[column]})" for column in columns)
     return f" AND ({', '.join(columns)}) {comparison} ({values})"
 
 
 def _part(selection: Selection, technicians: Mapping[str, int]) -> Part:
-    # The number and not the name: only so does the planner know how many rows that technician has.
+    # By id, not by name: so the planner knows from its statistics how many rows that technician has.
     technician = technicians.get(selection.technician or "", _NO_TECHNICIAN) if selection.technician else None
     filters = (
         ("date = %s", selection.date),
@@ -139,20 +140,20 @@ def _column_type(each: Field) -> str:
 
 
 COLUMN_TYPES = {each.column: _column_type(each) for each in FIELDS}
-"""What the columns are compared as."""
+"""The types as which the columns are compared."""
 
 
-# Counting a selection, and where in its order each five hundredth row or so stands.
+# Counting a selection, and the position of about every five hundredth row in its order.
 #
-# A statement that numbers ten million rows takes twenty seconds. So they are counted by the column of the order alone,
-# and a second time, by stretches of days, only for those values that have many rows: some seconds in all.
+# Numbering ten million rows takes a statement twenty seconds. So rows are counted by value of the order's column, and
+# again, by stretches of days, only for values with many rows: that takes some seconds in all.
 
 _POSTS = 20_000
 _LARGEST_DISTANCE = 500
 
 
 Step = tuple[tuple[object, ...], int]
-"""The values at which some rows begin in the order, and how many they are."""
+"""The values at which a group of rows begins in the order, and the number of rows in it."""
 
 
 class _Group(NamedTuple):
@@ -165,7 +166,7 @@ class _Group(NamedTuple):
 
 
 def count_records(cursor: Cursor, selection: Selection) -> PositionIndex:
-    """Count the rows of the selection, exactly, and set the posts; to be run in a snapshot."""
+    """Count the rows of the selection, exactly, and set the posts; run it in one snapshot (REPEATABLE READ)."""
     stretches = tuple(_count_part(cursor, part) for part in parts_of(cursor, selection))
     return PositionIndex(selection, sum(stretch.total for stretch in stretches), stretches)
 
@@ -184,7 +185,7 @@ def _count_part(cursor: Cursor, part: Part) -> Stretch:
         part.parameters,
     )
     groups = [_Group(*row) for row in cursor.fetchall()]
-    # A filter leaves a part of the rows, and between two posts are all those that it doesn't: closer posts, then.
+    # OFFSET also reads the rows between two posts that a filter removes: so posts are closer if there are few rows.
     distance = min(_LARGEST_DISTANCE, 1 + sum(group.rows for group in groups) // _POSTS)
     if len(part.leading) == 1:
         return _stretch([((group.value,), group.rows) for group in groups], distance)
@@ -197,7 +198,7 @@ def _count_part(cursor: Cursor, part: Part) -> Stretch:
 
 
 def _count_by_days(cursor: Cursor, part: Part, groups: list[_Group], distance: int) -> dict[object, list[Step]]:
-    """Count the rows of large groups by stretches of days, in order; by value of the leading column."""
+    """Count the rows of large groups by stretches of days, in order; return steps by value of the leading column."""
     if not groups:
         return {}
     column = part.leading[0]
@@ -223,7 +224,7 @@ def _count_by_days(cursor: Cursor, part: Part, groups: list[_Group], distance: i
 
 
 def _stretch(steps: list[Step], distance: int) -> Stretch:
-    """Set a post where at least that many rows have passed since the last one."""
+    """Set a post wherever at least `distance` rows have followed the last one."""
     befores: list[int] = []
     values: list[tuple[object, ...]] = []
     total = 0
@@ -248,11 +249,11 @@ def get_page_at(cursor: Cursor, selection: Selection, rows: int, start: int, ind
     parts = parts_of(cursor, selection)
     stretches: Sequence[Stretch | None] = index.stretches if index is not None else ()
     if len(stretches) != len(parts):
-        # Not counted, or a technician came since: walk from the beginning.
+        # Not counted, or a technician was added since: read from the beginning.
         stretches = [None] * len(parts)
     skipped = start
     for part, stretch in zip(parts, stretches, strict=True):
-        # What came since it was counted may stand behind the last row that was.
+        # Rows that were added since may be after the last counted one.
         if stretch is not None and skipped >= stretch.total and not page and part is not parts[-1]:
             skipped -= stretch.total
             continue
@@ -271,7 +272,7 @@ def get_page_at(cursor: Cursor, selection: Selection, rows: int, start: int, ind
 def get_page_beside(
     cursor: Cursor, selection: Selection, rows: int, key: Mapping[str, object], before: bool
 ) -> list[Row]:
-    """Return up to `rows` records that follow the record `key` in the order, or that come before it."""
+    """Return up to `rows` records after the record `key` in the order, or (`before`) those before it."""
     parts = parts_of(cursor, selection)
     home = place_of(parts, selection, key)
     page: list[Row] = []
@@ -296,9 +297,9 @@ def get_last_page(cursor: Cursor, selection: Selection, rows: int) -> list[Row]:
 
 
 def get_position(cursor: Cursor, selection: Selection, record: Mapping[str, object]) -> int | None:
-    """Return how many records of the selection come before this one, `None` if it isn't among them.
+    """Return how many records of the selection come before this one, `None` if it isn't in the selection.
 
-    Counts them, so it is for selections of some thousands.
+    It counts them, so use it for selections of some thousands.
     """
     wanted = {
         FieldNames.DATE: selection.date,
@@ -328,7 +329,7 @@ def _walk(
     offset: int = 0,
     reverse: bool = False,
 ) -> list[Row]:
-    """Return rows of one part in its order: after the row `beside` (`reverse`: before it), or from a post on."""
+    """Return rows of one part in its order: after the row `beside` (`reverse`: before it), or from a post onwards."""
     condition, parameters = part.condition, list(part.parameters)
     if beside is not None:
         condition += beyond(part.columns, "<" if part.descending != reverse else ">")

@@ -22,10 +22,10 @@ from abq_data_entry.models.records import Presence
 from abq_data_entry.retrying import LISTENING, Retries
 from abq_data_entry.waits import PAGE, Waits
 
-# Who is entering which check: rows that count while the session of their writer holds a lock (see create_db.sql).
+# Who is entering which check: rows that are valid while the session that wrote them holds a lock (see create_db.sql).
 
 _CHECK = "%(token)s, %(Date)s, %(Time)s, %(Lab)s"
-_SOON = "SET LOCAL synchronous_commit = off;"  # nobody misses it after a power cut
+_SOON = "SET LOCAL synchronous_commit = off;"  # it may be lost in a power cut
 _ENTER = f"{_SOON} SELECT enter_check({_CHECK}, %(plot)s, %(who)s, %(workstation)s)"
 _CLAIM = f"{_SOON} SELECT claim_plot({_CHECK}, %(plot)s, %(who)s, %(workstation)s)"
 _CLAIM_NEXT = f"{_SOON} SELECT claim_next_plot({_CHECK}, %(plots)s)"
@@ -35,11 +35,11 @@ _PRESENT = """
         since, lease
     FROM check_presence_view WHERE date = %(Date)s AND time = %(Time)s AND lab_id = %(Lab)s ORDER BY since, lease
 """
-_TOKENS = 3  # those of the connections before the last one, which may have been lost in the middle of a change
+_TOKENS = 3  # also those of earlier connections, which may have been lost in the middle of a change
 
 
 class PresenceKeeper:
-    """The presence of one window: the token that only it knows, a new one for each connection that holds it."""
+    """The presence of one window, by a secret token, which is a new one for each connection."""
 
     def __init__(self) -> None:
         self._tokens: tuple[str, ...] = ()
@@ -48,29 +48,29 @@ class PresenceKeeper:
 
     @property
     def process(self) -> int | None:
-        """The server process whose session tells where this window is; `None` where it is nowhere."""
+        """The PID of the server process whose session holds the presence; `None` if the window is at no check."""
         return self._backend if self._is_there else None
 
     def hold(self, cursor: Cursor, key: Mapping[str, object], plot: int | None, who: str, workstation: str) -> None:
-        """Say where this window is."""
+        """Record at which check and plot this window is."""
         self._tell(cursor, _ENTER, {**key, "plot": plot, "who": who, "workstation": workstation})
 
     def claim(self, cursor: Cursor, key: Mapping[str, object], plot: int, who: str, workstation: str) -> bool:
-        """Say that this window is at that plot, unless somebody else is; then at none of the check, and `False`."""
+        """Record that this window is at that plot; if another window is, at none of the check, and return `False`."""
         self._tell(cursor, _CLAIM, {**key, "plot": plot, "who": who, "workstation": workstation})
         return bool(cursor.fetchall()[0][0])
 
     def claim_next(self, cursor: Cursor, key: Mapping[str, object], plots: Sequence[int]) -> int | None:
-        """Return the first of `plots` that nobody has recorded or open, and say that this window goes there.
+        """Return the first of `plots` that is neither recorded nor open, and record that this window is there.
 
-        On any connection, where `hold` has told that this window is at the check.
+        Works on any connection, after `hold` for the same check.
         """
         cursor.execute(_CLAIM_NEXT, {**key, "plots": list(plots), "token": self._tokens[-1] if self._tokens else ""})
         plot: int | None = cursor.fetchall()[0][0]
         return plot
 
     def leave(self, cursor: Cursor) -> None:
-        """Say that this window is nowhere."""
+        """Record that this window is at no check."""
         self._is_there = False
         for token in self._tokens:
             cursor.execute(_LEAVE, {"token": token})
@@ -78,7 +78,7 @@ class PresenceKeeper:
     def _tell(self, cursor: Cursor, statement: str, values: Mapping[str, object]) -> None:
         backend = cursor.connection.get_backend_pid()
         if self._backend != backend:
-            self.leave(cursor)  # the server may not know yet that those connections were lost
+            self.leave(cursor)  # the server may not have noticed yet that earlier connections were lost
             self._tokens = (*self._tokens[1 - _TOKENS :], secrets.token_hex(16))
         cursor.execute(statement, {**values, "token": self._tokens[-1]})
         self._backend, self._is_there = backend, True
@@ -86,7 +86,7 @@ class PresenceKeeper:
     def present(self, cursor: Cursor, key: Mapping[str, object]) -> list[Presence]:
         """Return who is at that check."""
         cursor.execute(_PRESENT, key)
-        # The numbers by which the table knows the window: presence_lease in create_db.sql.
+        # The table has hashes of the tokens: see presence_lease in create_db.sql.
         hashes = [hashlib.sha256(token.encode()).digest() for token in self._tokens]
         own = {int.from_bytes(each[:8], "big", signed=True) for each in hashes}
         return [
@@ -95,25 +95,24 @@ class PresenceKeeper:
         ]
 
 
-# What others change, as the server tells it: LISTEN on a connection of its own, for a worker thread.
+# Notifications about others' changes: LISTEN on a connection of its own, on a worker thread.
 #
 # Source: PostgreSQL manual, LISTEN and NOTIFY. The channels are those of create_db.sql.
 
 RECORDS, PRESENCE, SCHEMA, MESSAGES = "abq_records", "abq_presence", "abq_schema", "abq_messages"
-_LOOK = 0.2  # seconds between two looks whether to stop, for which the end of a window waits
-_BEAT = 5.0  # seconds without a notice, until the server is asked whether it answers: a frozen one sends nothing
-_HELD_LONG = 30.0  # seconds that a connection has held, so that the next loss of one is a first one
-_POOLED_LOOK = 20.0  # seconds between two looks at everything where a pooler passes no notices on
+_LOOK = 0.2  # seconds between two looks at `stop`; closing a window waits that long
+_BEAT = 5.0  # seconds without a notification until the server is asked whether it still answers
+_HELD_LONG = 30.0  # seconds after which a connection counts as stable: its loss is then the first failure again
+_POOLED_LOOK = 20.0  # seconds between two `notify` calls behind a pooler, which doesn't pass notifications on
 
 log = logging.getLogger(__name__)
 
 
-class Notice(NamedTuple):
-    """Something has changed: the channel, and for records `content` with the table, the operation and the key.
+class Notification(NamedTuple):
+    """A notification of a change: the channel, and for records the `content` with table, operation and key.
 
-    `process` is the server process that changed it, see `SQLModel.owns`.
-    `channel` is '' when notices may have been missed (it is only now that they are heard, at the beginning and after a
-    lost connection): look at everything.
+    `process`: the PID of the server process that made the change, see `SQLModel.owns`. If `channel` is '',
+    notifications may have been missed (at the beginning, and after a lost connection): look at everything.
     """
 
     channel: str
@@ -122,12 +121,12 @@ class Notice(NamedTuple):
 
 
 def watch(
-    endpoint: Mapping[str, str], notify: Callable[[list[Notice]], object], stop: threading.Event
+    endpoint: Mapping[str, str], notify: Callable[[list[Notification]], object], stop: threading.Event
 ) -> None:
-    """Call `notify` with what has changed, several notices at once where they come together, until `stop` is set.
+    """Call `notify` with the notifications that arrive, all that are there at once, until `stop` is set.
 
-    A lost connection is opened again, with growing pauses, for as long as it takes. Through a pooler nothing is heard:
-    then `notify` gets a notice to look at everything now and again. Raises nothing of the database's.
+    A lost connection is opened again, with growing pauses. Behind a pooler no notifications arrive: then `notify` is
+    told every now and then to look at everything. Database errors aren't raised.
     """
     retries, waits = Retries(LISTENING), Waits(endpoint)
     while not stop.is_set():
@@ -149,7 +148,7 @@ def watch(
 
 
 def _listen(
-    connection: Connection, waits: Waits, notify: Callable[[list[Notice]], object], stop: threading.Event
+    connection: Connection, waits: Waits, notify: Callable[[list[Notification]], object], stop: threading.Event
 ) -> None:
     connection.autocommit = True
     with waits.watched(connection, PAGE):
@@ -157,11 +156,11 @@ def _listen(
         if not pooled:
             with connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {RECORDS}; LISTEN {PRESENCE}; LISTEN {SCHEMA}; LISTEN {MESSAGES}")
-    notify([Notice("", {})])
+    notify([Notification("", {})])
     if pooled:
-        log.warning("a pooler stands before the database: what others save is looked for, not heard")
+        log.warning("there is a pooler in front of the database, so changes of others are polled")
         while not stop.wait(_POOLED_LOOK):
-            notify([Notice("", {})])
+            notify([Notification("", {})])
         return
     heard = time.monotonic()
     while not stop.is_set():
@@ -174,14 +173,14 @@ def _listen(
                 continue
         heard = time.monotonic()
         connection.poll()
-        notices = [Notice(each.channel, _content(each.payload), each.pid) for each in connection.notifies]
+        notices = [Notification(each.channel, _content(each.payload), each.pid) for each in connection.notifies]
         connection.notifies.clear()
         if notices:
             notify(notices)
 
 
 def _content(payload: str) -> Mapping[str, object]:
-    """Return the content of a notice; anybody may send one, so what can't be read is nothing."""
+    """Return the content of a notification; {} if it can't be parsed, since anybody may send one."""
     try:
         content = json.loads(payload) if payload else {}
     except ValueError:

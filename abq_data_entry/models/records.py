@@ -1,4 +1,4 @@
-"""What the database tells besides records: lists, progress of checks, versions, history, who is there, rights."""
+"""Values that the models return besides records: lists, progress, versions, history, presence, rights, selections."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from abq_data_entry.fields import CSV_HEADER
 
 @dataclass(frozen=True)
 class Choices:
-    """The values that lists offer for new records at the moment, in order; seed samples by lab and plot.
+    """The values that lists offer for new records, in order; seed samples by lab and plot.
 
-    The retired ones are no longer offered, but records have them. A retired lab has all its plots among the retired.
+    Retired values are no longer offered, but old records have them. All plots of a retired lab are in `retired_plots`.
     """
 
     technicians: tuple[str, ...] = ()
@@ -28,17 +28,17 @@ class Choices:
 
     @property
     def all_technicians(self) -> tuple[str, ...]:
-        """Those of records too: who is retired comes last."""
+        """All technicians, retired ones last."""
         return self.technicians + self.retired_technicians
 
     @property
     def all_labs(self) -> tuple[str, ...]:
-        """Those of records too."""
+        """All labs, retired ones too."""
         return tuple(sorted(self.labs + self.retired_labs))
 
     @property
     def all_plots(self) -> dict[str, tuple[int, ...]]:
-        """Those of records too, by lab."""
+        """All plots, retired ones too, by lab."""
         return {
             lab: tuple(sorted((*self.plots.get(lab, ()), *self.retired_plots.get(lab, ())))) for lab in self.all_labs
         }
@@ -46,7 +46,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class CheckProgress:
-    """A check: its technician, `None` if it hasn't begun, who recorded which plot, and the version of the check."""
+    """A check: its technician (`None`: it hasn't begun), who recorded which plot, and the version of the check."""
 
     technician: str | None = None
     recorded: Mapping[int, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class CheckProgress:
 
 @dataclass(frozen=True)
 class VersionedRecord:
-    """A record with the number of its version (0: there is none), and who made that version, where known."""
+    """A record with its version (0: there is no record), and who made that version and when, if known."""
 
     record: Mapping[str, object] = field(default_factory=dict)
     version: int = 0
@@ -66,7 +66,7 @@ class VersionedRecord:
 
 @dataclass(frozen=True)
 class Change:
-    """One change of a record. `fields`: texts before and after, by field name, of those that changed."""
+    """One change of a record. `fields`: the changed fields, each with its text before and after."""
 
     moment: datetime.datetime
     operation: str
@@ -76,17 +76,17 @@ class Change:
     reason: str
     fields: Mapping[str, tuple[str, str]]
     elsewhere: str = ""
-    """Where a record that is gone from here was moved to, or one that is new here was moved from, in words."""
+    """The place to which the record was moved from here, or from which it was moved here, in words."""
 
     @property
     def who(self) -> str:
-        """Who changed it: as the application said, else who was logged in."""
+        """Who changed it: the person named by the application, else the login."""
         return self.application_user or self.database_user
 
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """A record that was withdrawn. `entry`: the number of that in the audit of its lab."""
+    """A withdrawn record. `entry`: the number of the audit entry of its lab that withdrew it."""
 
     record: Mapping[str, object]
     entry: int
@@ -98,13 +98,13 @@ class Withdrawn:
 
     @property
     def who(self) -> str:
-        """Who withdrew it: as the application said, else who was logged in."""
+        """Who withdrew it: the person named by the application, else the login."""
         return self.application_user or self.database_user
 
 
 @dataclass(frozen=True)
 class Presence:
-    """Somebody who is entering a check now; `plot` is the one that is open, `own` tells that it is this session."""
+    """Somebody who is entering a check now. `plot`: the one that is open; `own`: it is this window."""
 
     date: datetime.date
     time: str
@@ -130,7 +130,7 @@ class Rights:
     may_mark: bool = True
 
 
-# Which records the list shows and in which order, and where in that order a row stands.
+# Which records the list shows, in which order, and the position of a row in that order.
 
 SORTABLE: tuple[str, ...] = tuple(name for name in CSV_HEADER if name != FieldNames.NOTES)
 """The columns that the list can be sorted by."""
@@ -138,10 +138,10 @@ SORTABLE: tuple[str, ...] = tuple(name for name in CSV_HEADER if name != FieldNa
 
 @dataclass(frozen=True)
 class Selection:
-    """The records that are shown, and their order: by `sort`, then by date, time, lab and plot, all in one direction.
+    """The selected records, and their order: by `sort`, then by date, time, lab and plot, all in one direction.
 
-    `None` means any date, lab, plot or technician. Empty readings come last, whichever the direction. Raises
-    `ValueError` for a column that the list can't be sorted by.
+    `None` means any date, lab, plot or technician. Empty readings come last in both directions. Raises `ValueError` for
+    a column that the list can't be sorted by.
     """
 
     date: datetime.date | None = None
@@ -158,10 +158,10 @@ class Selection:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of the order in which positions can be looked up: its rows follow one another by `posts`.
+    """A part of the order, with posts by which positions can be looked up.
 
-    A post is the number of rows of the stretch before it, and the values of the two leading columns of the order
-    where it stands (one of them may be the date alone).
+    A post is the number of rows before it (`befores`), and the `values` of the order's two leading columns there (or of
+    the only one, the date).
     """
 
     total: int
@@ -169,9 +169,9 @@ class Stretch:
     values: tuple[tuple[object, ...], ...] = ()
 
     def post_before(self, position: int) -> tuple[int, tuple[object, ...] | None]:
-        """Return the last post at or before that row: the number of rows before it, and where it stands.
+        """Return the last post at or before that position: the number of rows before it, and its values.
 
-        At the first there is nothing to skip, so `None`: rows that came before it since are seen as well.
+        For the first post the values are `None`, so that rows that were added before it since are read as well.
         """
         found = bisect_right(self.befores, position) - 1
         return (self.befores[found], self.values[found]) if found > 0 else (0, None)
@@ -179,7 +179,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class PositionIndex:
-    """Where every row of a selection stands, as counted at one moment: `total` rows, and posts every 500 rows or so."""
+    """The positions of the rows of a selection, counted in one snapshot: `total` rows, and a post about every 500."""
 
     selection: Selection
     total: int

@@ -1,6 +1,6 @@
-"""Saving a record and its check in one transaction, or finding out that it was done; its versions, and its history.
+"""Save a record and its check in one transaction; find out whether a save was done; read versions and history.
 
-The statements of one record are made from the table of fields. Values are always bound, never written in.
+The statements are generated from the table of fields. Values are always bound, never inserted as text.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SAME_CHECK = "date = %(Date)s AND time = %(Time)s AND lab_id = %(Lab)s"
 _SAME_RECORD = f"{_SAME_CHECK} AND plot = %(Plot)s"
 
 RECORD_COLUMNS = ", ".join(f'{_EXPRESSIONS.get(each.name, "p." + each.column)} AS "{each.name}"' for each in FIELDS)
-"""A record as the columns of `plot_checks AS p` and `lab_techs AS t`, named as the CSV header."""
+"""The columns of a record, from `plot_checks AS p` and `lab_techs AS t`, with the names of the CSV header."""
 
 RECORDS = f"SELECT {RECORD_COLUMNS} FROM plot_checks AS p LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id"
 
@@ -74,20 +74,20 @@ GET_PREVIOUS = f"""
     WHERE plots.lab_id = %(Lab)s
 """
 
-# The lab comes first: entries of the audit follow each other lab by lab, and who waits for that holds nothing yet.
+# The lab is locked first: the audit's entries of a lab are in sequence, and a session that waits holds no other lock.
 LOCK_LAB = "SELECT lock_lab(%(Lab)s);"
 
-# Before the check: another technician for that may make a new version of the record, in the same transaction.
+# Before the check is saved: changing its technician may make a new version of the record in the same transaction.
 REQUIRE_VERSION = f"""
     {LOCK_LAB}
     SELECT require_version(%(Date)s, %(Time)s, %(Lab)s, %(Plot)s, %(expected_version)s);
 """
 
 OTHER_VERSION = "AB001"
-"""The SQLSTATE of `REQUIRE_VERSION` where another version is there, or none."""
+"""The SQLSTATE that `REQUIRE_VERSION` raises if there is another version of the record, or no record."""
 
-# Another technician than the check's: the check is locked, so that two who begin it at once see each other's plots. It
-# becomes theirs only if no other plot of it is recorded.
+# If the technician isn't the check's: the check is locked, so that two who begin it at the same time see each other's
+# plots. It gets the new technician only if no other plot of it is recorded.
 SAVE_CHECK = f"""
     {LOCK_LAB}
 
@@ -136,7 +136,7 @@ UPDATE_PLOT = (
     f" WHERE {_SAME_RECORD} RETURNING false AS inserted, version"
 )
 
-# xmax is 0 in a row that was inserted, and the number of this transaction in one that was there.
+# xmax is 0 in a row that was inserted, and this transaction's ID in one that was updated.
 UPSERT_PLOT = (
     f"{SAVE_CHECK} {_INSERT} {_KEEP} UPDATE"
     f" SET {', '.join(f'{each.column} = EXCLUDED.{each.column}' for each in _CHANGED)}"
@@ -150,7 +150,7 @@ SET_AUTHOR = """
 
 NOTE_ENTRY = "INSERT INTO journal_entries (id) VALUES (%(entry)s) ON CONFLICT (id) DO NOTHING"
 
-# The entry of the audit that belongs to this version says who made it; a version from before the audit has none.
+# The audit entry of this version says who made it; a version from before the audit has none.
 GET_VERSIONED = f"""
     SELECT {RECORD_COLUMNS}, p.version, c.version AS check_version, e.moment,
         coalesce(e.application_user, e.database_user, '') AS changed_by
@@ -166,7 +166,7 @@ GET_VERSIONED = f"""
     WHERE p.date = %(Date)s AND p.time = %(Time)s AND p.lab_id = %(Lab)s AND p.plot = %(Plot)s
 """
 
-# What was moved is taken away and put in again by one transaction.
+# A move is a DELETE and an INSERT in one transaction.
 GET_LAST_DELETION = """
     SELECT coalesce(gone.application_user, gone.database_user), coalesce(gone.reason, ''), there.key ->> 'date',
         to_char((there.key ->> 'time')::time, 'FMHH24:MI'), there.key ->> 'lab_id', there.key ->> 'plot'
@@ -231,8 +231,8 @@ _SAVES: Mapping[str | None, str] = {
 
 
 class Saving(NamedTuple):
-    """How to save, as the statements bind it: see `SQLModel.save_record`; `workstation`: the name of this computer;
-    `typed`: a moment as text, empty where there is none."""
+    """How to save, as parameters of the statements: see `SQLModel.save_record`. `workstation`: the computer's name;
+    `typed`: a time as text, or ''."""
 
     write: Write | None = None
     expected_version: int | None = None
@@ -244,7 +244,7 @@ class Saving(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """Whether a save made a new record, and which version there is with it (`None`: it was done before)."""
+    """Whether a save inserted a new record, and the record's version (`None`: the save had been done before)."""
 
     inserted: bool
     version: int | None = None
@@ -257,7 +257,7 @@ def save(connections: Connections, values: Record, how: Saving) -> Saved:
     """Save a record of typed values. Raises as `SQLModel.save_record` does."""
     parameters = {**values, **how._asdict()}
 
-    # All in one message to the server: others of the lab wait meanwhile.
+    # All in one message to the server, because others of the same lab wait meanwhile.
     begin = SET_AUTHOR
     work = (REQUIRE_VERSION if how.expected_version is not None else "") + _SAVES[how.write]
 
@@ -265,7 +265,7 @@ def save(connections: Connections, values: Record, how: Saving) -> Saved:
         first = begin
         if how.entry is not None:
             cursor.execute(begin + NOTE_ENTRY, parameters)
-            if cursor.rowcount == 0:  # it came before
+            if cursor.rowcount == 0:  # this entry has been saved before
                 confirm(cursor)
                 return Saved(how.write != "update")
             first = ""
@@ -281,7 +281,7 @@ def save(connections: Connections, values: Record, how: Saving) -> Saved:
             raise _refused(cursor, values, how) from None
         found = cursor.fetchall()
         if not found:
-            cursor.connection.rollback()  # what this save did to the check isn't theirs
+            cursor.connection.rollback()  # undo this save's change of the check before reading theirs
             raise _refused(cursor, values, how)
         return Saved(bool(found[0][0]), int(found[0][1]))
 
@@ -289,7 +289,7 @@ def save(connections: Connections, values: Record, how: Saving) -> Saved:
 
 
 def settle(connections: Connections, values: Record, how: Saving) -> Saved:
-    """Find out what became of a save whose acknowledgement was lost, by looking; save again if it isn't there."""
+    """Find out whether a save whose acknowledgement was lost was done; if not, save again."""
     if connections.rows(GET_RECORD, values) == [values]:
         connections.confirm()
         return Saved(how.write != "update")
@@ -302,7 +302,7 @@ def settle(connections: Connections, values: Record, how: Saving) -> Saved:
         raise
     except (RecordInvalid, RecordMissing):
         raise
-    except DatabaseError as error:  # the first save may still be on its way, behind a lock that it holds say
+    except DatabaseError as error:  # the first save may still be running, and hold a lock
         raise OutcomeUnknown(
             "It isn't known whether the record was saved. Save again; what is there already won't be doubled.",
             f"{error} {error.detail}".strip(),
@@ -310,7 +310,7 @@ def settle(connections: Connections, values: Record, how: Saving) -> Saved:
 
 
 def set_check_technician(connections: Connections, values: Record, how: Saving) -> None:
-    """Make a whole check that technician's, if it is of the expected version or theirs already; may be done twice."""
+    """Set the technician of a whole check, if it has the expected version or that technician already; idempotent."""
     parameters = {**values, **how._asdict()}
 
     def run(cursor: Cursor) -> None:
@@ -327,7 +327,7 @@ def set_check_technician(connections: Connections, values: Record, how: Saving) 
 
 
 def _require_check(cursor: Cursor, parameters: Record) -> None:
-    """Keep the check as it is until the end of the transaction; raises `CheckChanged` for another version."""
+    """Lock the check until the end of the transaction; raises `CheckChanged` if it has another version."""
     cursor.execute(LOCK_CHECK, parameters)
     ((version, technician),) = cursor.fetchall() or [(0, "")]
     if version != parameters["expected_version"] and technician != parameters[FieldNames.TECHNICIAN]:
@@ -335,13 +335,13 @@ def _require_check(cursor: Cursor, parameters: Record) -> None:
 
 
 def named(values: Record) -> str:
-    """Which record it is, for people."""
+    """The record's key in words."""
     date, time, lab, plot = (values[name] for name in RECORD_KEY)
     return f"{date} {time}, lab {lab}, plot {plot}"
 
 
 def _refused(cursor: Cursor, values: Record, how: Saving) -> RecordExists | RecordConflict | RecordMissing:
-    """Return why nothing was saved: it is there already, somebody else changed it, or it has gone."""
+    """Return why nothing was saved: the record exists already, somebody else changed it, or it is gone."""
     theirs, name = read_version(cursor, values), named(values)
     key = {each: values[each] for each in RECORD_KEY}
     if how.write == "insert":
@@ -356,7 +356,7 @@ def _refused(cursor: Cursor, values: Record, how: Saving) -> RecordExists | Reco
 
 
 def _explained(cursor: Cursor, values: Record, error: psycopg2.Error) -> RecordInvalid:
-    """Return which technician, lab or plot isn't known, or which rule of the database the record breaks."""
+    """Return which technician, lab or plot isn't known, or which constraint the record violates."""
     detail = error.diag.message_primary or ""
     errors = administration.find_unknown(cursor, values)
     if not errors:
@@ -378,13 +378,13 @@ def read_version(cursor: Cursor, key: Mapping[str, object]) -> VersionedRecord:
 
 
 def read_history(cursor: Cursor, key: Mapping[str, object]) -> list[Change]:
-    """Return the changes of a record, the oldest first; a record from before the audit has none."""
+    """Return the changes of a record, oldest first; a record from before the audit has none."""
     cursor.execute("SELECT id, name FROM lab_techs")
     technicians = dict(cursor.fetchall())
     cursor.execute(GET_HISTORY, key)
     changes = []
     for _, entries in itertools.groupby(cursor.fetchall(), key=lambda entry: entry[6]):
-        together = list(entries)  # a save may change a row twice, with its check first
+        together = list(entries)  # one save may change a row twice, first together with its check
         moment, operation, user, author, workstation, reason, _, old, _, there = together[0]
         new = together[-1][8]
         differences = _differences(old, new, technicians)
@@ -394,7 +394,7 @@ def read_history(cursor: Cursor, key: Mapping[str, object]) -> list[Change]:
 
 
 def taken_away(cursor: Cursor, key: Mapping[str, object]) -> str:
-    """Say who withdrew the record that stood there, or moved it where to; empty where nobody did so last."""
+    """Say who withdrew the record with that key, or moved it and where to; '' if neither was the last change."""
     cursor.execute(GET_LAST_DELETION, key)
     found = cursor.fetchone()
     if found is None:
@@ -405,7 +405,7 @@ def taken_away(cursor: Cursor, key: Mapping[str, object]) -> str:
 
 
 def _place_for_people(key: Mapping[str, object]) -> str:
-    """A key of the audit, for people."""
+    """A key in the audit, in words."""
     hour, minute = str(key["time"]).split(":")[:2]
     return f"{key['date']} {int(hour)}:{minute}, lab {key['lab_id']}, plot {key['plot']}"
 
@@ -420,7 +420,7 @@ def _differences(old: Row | None, new: Row | None, technicians: Mapping[int, str
 
 
 def _texts(row: Row | None, technicians: Mapping[int, str]) -> dict[str, str]:
-    """Return the texts of a row of the audit by field name, as the form shows them."""
+    """Return the texts of a row in the audit, by field name, as the form shows them."""
     return {each.name: _text(each, (row or {}).get(each.column), technicians) for each in FIELDS}
 
 

@@ -1,6 +1,6 @@
-"""The tables: whether they are there and of which version, and making or migrating them with `create_db.sql`.
+"""The schema: its version, creating and migrating it with `create_db.sql`, and comparing its definitions with that.
 
-And what a login may do with them, and who may do what: roles, and labs that are kept apart.
+And privileges: what a login may do, the roles, and labs that are kept apart.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.constants import SCHEMA_VERSION
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models.auditing import TABLES, VIEWS, pin
+from abq_data_entry.models.auditing import TABLES, VIEWS, pin_search_path
 from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, RightsMissing, SchemaMissing, SchemaTooNew, describe_statement
 from abq_data_entry.models.records import Rights
 from abq_data_entry.waits import UNLIMITED
 
 VERSION = SCHEMA_VERSION
-"""The version that `create_db.sql` makes; it says so too."""
+"""The version that `create_db.sql` creates; it is in that file, too."""
 
 _RAISED_BY_SCRIPT = ("P0001", "0A000")
 
@@ -33,9 +33,9 @@ _TABLES = (
 
 
 def installed_version(cursor: Cursor) -> int | None:
-    """Return the version of the tables, 0 for the first schema, which kept none, `None` if there are no tables.
+    """Return the version of the schema, 0 for the first one, which had no version, `None` if there are no tables.
 
-    Raises `RightsMissing` if this user may not read the tables that are there.
+    Raises `RightsMissing` if this user may not read the tables.
     """
     _require_reading(cursor)
     cursor.execute("SELECT to_regclass('schema_version') IS NOT NULL, to_regclass('plot_checks') IS NOT NULL")
@@ -48,11 +48,11 @@ def installed_version(cursor: Cursor) -> int | None:
 
 
 def prepare(endpoint: Mapping[str, str], before: Callable[[int], object] | None = None) -> bool:
-    """Make the tables in the database, or bring them to this version; False if nothing had to be done.
+    """Create the schema, or migrate it to this version; False if nothing had to be done.
 
-    `before(version)` is called when tables of an older version are to be changed, so that a backup can be made; nothing
-    is changed when it raises. Several processes may do so at once. Raises `SchemaTooNew`, and `RightsMissing` with what
-    an administrator has to run when this user may not make tables.
+    `before(version)` is called before an older version is migrated, to make a backup; if it raises, nothing is changed.
+    Several processes may call this at once. Raises `SchemaTooNew`, and `RightsMissing`, with what an administrator has
+    to run, if this user may not create tables.
     """
     with closing(Connections(endpoint)) as connections:
         version = connections.read(installed_version)
@@ -100,7 +100,7 @@ def apply(connections: Connections) -> None:
     """Run `create_db.sql`, whatever is there. Raises `DatabaseError`, `RightsMissing`."""
     script, endpoint = bundled_file("create_db.sql").read_text(encoding="utf-8"), connections.endpoint
     try:
-        # The script is one transaction, and waits for its own lock; a large old database takes its time.
+        # The script is one transaction, and sets its own lock_timeout; migrating a large database takes long.
         connections.run_script(script)
     except psycopg2.errors.InsufficientPrivilege as error:
         detail = error.diag.message_primary or ""
@@ -124,7 +124,7 @@ def apply(connections: Connections) -> None:
 
 
 def _missing_grant(cursor: Cursor) -> str:
-    """Return the statement that gives this user the right to make tables, '' if it has that."""
+    """Return the statement that grants this user the privilege to create tables, '' if it has that."""
     cursor.execute(
         "SELECT format('GRANT USAGE, CREATE ON SCHEMA public TO %I;', current_user) WHERE current_schema() IS NULL"
         " OR NOT has_schema_privilege(current_schema(), 'CREATE')"
@@ -165,12 +165,12 @@ def _user(cursor: Cursor) -> str:
     return str(user)
 
 
-# The definitions in the database against those that create_db.sql makes, in a schema of the same server.
+# Compare the definitions in the database with those of create_db.sql, run in a temporary schema of the same database.
 #
-# The schema is made and taken back in one transaction, so nothing of it stays. It takes the right to make schemas.
+# That schema is created and rolled back in one transaction. This needs the privilege CREATE on the database.
 
 
-# So definitions are made and written alike, whatever is set for the login, the database or the server.
+# So that definitions are created and printed alike, whatever parameters are set for the login, database or server.
 _ALIKE = """
     SET LOCAL statement_timeout = 0;
     SET LOCAL timezone = 'UTC';
@@ -190,9 +190,9 @@ _MAY_MAKE = """
     SELECT has_database_privilege(oid, 'CREATE') OR pg_has_role(datdba, 'USAGE')
     FROM pg_database WHERE datname = current_database()
 """
-# Each: a name as it is told, and the definition. Names of the schema are written out, and left out here. Of what an
-# extension brought, by a superuser and for types of its own, none is taken in place of PostgreSQL's; anybody may add to
-# an extension of one's own.
+# Each row: a name for messages, and the definition. Names of the schema are printed, and removed here. Objects of an
+# extension are left out only if a superuser owns them and they are for types of their own, so that they can't replace
+# PostgreSQL's: users may add objects to an extension that they own.
 _DEFINITIONS = """
     SELECT format('the function %%s(%%s)', proname, pg_get_function_identity_arguments(p.oid)), concat_ws(E'\\n',
         pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), lanname, prosecdef, provolatile, proparallel,
@@ -258,7 +258,7 @@ _DEFINITIONS = """
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND contype IN ('c', 'f', 'p', 'u', 'x')
 """
 _HIDING = "SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace"
-_FIRST_OF_USERS = 16384  # numbers of types below it are PostgreSQL's own
+_FIRST_OF_USERS = 16384  # OIDs below it are PostgreSQL's own
 _PLAIN_OPERATORS = ["=", "<>", "<", ">", "<=", ">=", "||", "->", "->>", "~", "!~"]
 _UNWANTED = ("the operator ", "the trigger ", "the rule ", "the policy ")
 _ENDS = re.compile(r"^(?:BEGIN|COMMIT);$", re.MULTILINE)
@@ -266,20 +266,20 @@ _WIDE = re.compile(r"text|character varying(?:\((\d+)\))?")
 
 
 def compare(connections: Connections) -> tuple[tuple[str, ...], str]:
-    """Return what isn't as create_db.sql makes it, as sentences, and why it wasn't compared ('' if it was).
+    """Return sentences about definitions that differ from create_db.sql, and why none were compared ('' if they were).
 
-    Where it could not be compared, by a login that may make schemas, that is among the sentences: whatever hinders it
-    could be there to hide something.
+    If comparing fails for a login that may create schemas, that is one of the sentences: what makes it fail could have
+    been put there to hide something.
     """
 
     def run(cursor: Cursor) -> tuple[tuple[str, ...], str]:
         try:
-            cursor.execute("SET LOCAL transaction_read_only = off")  # only possible before anything else
+            cursor.execute("SET LOCAL transaction_read_only = off")  # has to come first in the transaction
         except psycopg2.errors.FeatureNotSupported:
             cursor.connection.rollback()
             return (), "this server is a standby, where nothing can be made"
         cursor.execute(_ALIKE)
-        pin(cursor)
+        pin_search_path(cursor)
         cursor.execute("SELECT current_schema(), relrowsecurity FROM pg_class WHERE oid = 'plot_checks'::regclass")
         ((schema, apart),) = cursor.fetchall()
         cursor.execute(_MAY_MAKE)
@@ -301,7 +301,7 @@ def compare(connections: Connections) -> tuple[tuple[str, ...], str]:
 
 
 def _made(cursor: Cursor, apart: bool) -> dict[str, str]:
-    """Make all of create_db.sql in a schema of its own, and return its definitions."""
+    """Run create_db.sql in a schema of its own, and return the definitions there."""
     schema = f"abq_compared_{secrets.token_hex(6)}"
     cursor.execute(f"CREATE SCHEMA {schema}; SET LOCAL search_path = {schema}, pg_temp")
     cursor.execute(_ENDS.sub("", bundled_file("create_db.sql").read_text(encoding="utf-8")))
@@ -348,7 +348,7 @@ def _function(name: str) -> str:
 
 
 def _is_wider(name: str, definition: str) -> bool:
-    """The weather service's text may be longer than 128 characters."""
+    """Whether it is the column for conditions with more than 128 characters, which is allowed."""
     kind = _WIDE.match(definition)
     return name == "the column conditions of local_weather" and kind is not None and int(kind[1] or 128) >= 128
 
@@ -357,7 +357,7 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-# What a login may do in the database, as the server says.
+# What a login may do in the database, by the server's privilege functions.
 
 _READ = """
     SELECT has_table_privilege('plot_checks', 'INSERT') AND has_column_privilege('plot_checks', 'plants', 'UPDATE')
@@ -374,12 +374,12 @@ _READ = """
         (SELECT pg_has_role(relowner, 'USAGE') AS all_of_it FROM pg_class WHERE oid = 'plot_checks'::regclass) AS tables
     WHERE rolname = current_user AND datname = current_database()
 """
-# A backup is verified in a scratch database, and a restore puts a new database in the place of this one. Where labs
-# are kept apart, `seen_labs` holds those of the login, else it is NULL.
+# A backup is verified in a scratch database, and a restore replaces this database: both need CREATEDB. If labs are kept
+# apart, `seen_labs` returns those of the login, else NULL.
 
 
 def read_rights(cursor: Cursor) -> Rights:
-    """Return the rights of the present user on the tables (PostgreSQL manual, Access Privilege Inquiry Functions)."""
+    """Return what the current user may do (PostgreSQL manual, Access Privilege Inquiry Functions)."""
     cursor.execute(_READ)
     return Rights(*cursor.fetchall()[0])
 
@@ -390,9 +390,9 @@ ROLES = ("abq_technician", "abq_supervisor", "abq_qa")
 
 
 def grant(endpoint: Mapping[str, str]) -> None:
-    """Make the roles where they are missing and give them their rights; can be repeated.
+    """Create missing roles and grant the roles their privileges; idempotent.
 
-    Raises `SchemaMissing` where the tables aren't of this version, and `RightsMissing` if the roles can't be made.
+    Raises `SchemaMissing` if the schema has another version, and `RightsMissing` if the roles can't be created.
     """
     with closing(Connections(endpoint)) as connections:
         connections.read(partial(check, endpoint=connections.endpoint))
@@ -407,14 +407,14 @@ def grant(endpoint: Mapping[str, str]) -> None:
 
 
 def restrict_labs(endpoint: Mapping[str, str], wanted: bool) -> None:
-    """Keep labs apart from now on, or no longer. Raises `RightsMissing` for anybody but the owner of the tables."""
+    """Turn on or off that labs are kept apart. Raises `RightsMissing` unless this login owns the tables."""
     _write(endpoint, lambda cursor: cursor.execute("SELECT restrict_labs(%s)", [wanted]))
 
 
 def set_labs(endpoint: Mapping[str, str], member: str, labs: Sequence[str]) -> None:
-    """Say to which labs a login, or a role of logins, belongs from now on; none: to no lab any longer.
+    """Set the labs that a login, or a group role, belongs to; an empty sequence: none.
 
-    Raises `DatabaseError` for a role or a lab that isn't there.
+    Raises `DatabaseError` for an unknown role or lab.
     """
 
     def run(cursor: Cursor) -> None:
@@ -438,9 +438,9 @@ def set_labs(endpoint: Mapping[str, str], member: str, labs: Sequence[str]) -> N
 
 
 def set_technician(endpoint: Mapping[str, str], login: str, technician: str) -> None:
-    """Say that a login is that technician's own, and nobody else works with it; '': nobody's any longer.
+    """Assign a login to one technician, so that nobody else works with it; '': to nobody.
 
-    Raises `DatabaseError` for a login or a technician that isn't there.
+    Raises `DatabaseError` for an unknown login or technician.
     """
 
     def run(cursor: Cursor) -> None:

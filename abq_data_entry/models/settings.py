@@ -1,4 +1,4 @@
-"""The settings and the file that they are kept in."""
+"""The settings and their file."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ SETTINGS: tuple[Setting, ...] = (
     *(setting for source in SOURCES for setting in source.settings),
     *(setting for destination in DESTINATIONS for setting in destination.settings),
 )
-"""All settings, with the defaults of the contract. A new one is added here, or to its destination or weather source."""
+"""All settings, with their defaults. Add a new one here, or to its destination or weather source."""
 
 
 def _defaults() -> dict[str, dict[str, object]]:
@@ -74,24 +74,24 @@ def _defaults() -> dict[str, dict[str, object]]:
 
 
 class SettingsDoubtful(ValueError):
-    """The file leaves a doubt which database is meant, so it isn't written."""
+    """The file doesn't say clearly which database is meant, so it isn't written."""
 
 
 class SettingsModel:
-    """The settings of the file `filename` in the folder `path` (the configuration folder if not given).
+    """The settings of the file `filename` in the folder `path` (default: the configuration folder).
 
-    `variables` holds `{name: {"type": ..., "value": ...}}`, `problems` a sentence for everything in the file that makes
-    no sense: there the default is used, and what the file says is kept when it is written.
+    `variables` is `{name: {"type": ..., "value": ...}}`. `problems` has a sentence for each invalid entry of the file:
+    the default is used for it, and the entry is kept when the file is written.
 
-    `doubts` are those of them by which it isn't sure which database is meant: the file can't be read, a name looks like
-    a misspelled one of ours, or a setting of the database can't be what it says. Then no database may be opened, and
-    the file isn't written.
+    `doubts` are the problems that make it unclear which database is meant: the file can't be read, a name looks like a
+    misspelled one of ours, or a setting of the database is invalid. Then no database may be opened, and the file isn't
+    written.
     """
 
     variables: dict[str, dict[str, object]] = _defaults()
 
     def __init__(self, filename: str | Path = SETTINGS_FILE, path: str | Path | None = None) -> None:
-        """Loads the file if there is one; what is wrong with it stands in `problems`."""
+        """Load the file, if there is one; `problems` says what is wrong with it."""
         self.path = (config_folder() if path is None else Path(path)) / filename
         self._settings = {each.name: each for each in SETTINGS}
         self._changed: set[str] = set()
@@ -107,7 +107,7 @@ class SettingsModel:
         return value
 
     def default(self, name: str) -> bool | int | str:
-        """Return the value that a setting has where nobody changed it; raises `KeyError` for an unknown one."""
+        """Return the default of a setting; raises `KeyError` for an unknown one."""
         return self._settings[name].default
 
     def values(self) -> dict[str, bool | int | str]:
@@ -115,7 +115,7 @@ class SettingsModel:
         return {name: self[name] for name in self.variables}
 
     def set(self, name: str, value: object) -> None:
-        """Set a value. Raises `ValueError` for an unknown setting, a wrong type or an impossible value."""
+        """Set a value. Raises `ValueError` for an unknown setting, a wrong type or an invalid value."""
         setting = self._settings.get(name)
         if setting is None:
             raise ValueError(f"There is no setting {name!r}.")
@@ -127,7 +127,7 @@ class SettingsModel:
             self._changed.add(name)
 
     def load(self) -> None:
-        """Read the file; settings that it hasn't, or not as they must be, get their defaults."""
+        """Read the file; missing and invalid settings get their defaults."""
         self._changed.clear()
         self.variables = _defaults()
         text, entries, self.doubts = self._read()
@@ -140,10 +140,10 @@ class SettingsModel:
                     self.doubts.append(self.problems[-1])
 
     def save(self) -> None:
-        """Write the file: what was set here since it was read, over what it says by now. Raises `OSError`.
+        """Write the settings that were set here since the file was read into the file as it is now. Raises `OSError`.
 
-        A file that leaves a doubt which database is meant stays as it is: raises `SettingsDoubtful`. What another
-        thread sets meanwhile is the next save's.
+        If the file doesn't say clearly which database is meant, it isn't changed: raises `SettingsDoubtful`. What
+        another thread sets meanwhile is written by the next save.
         """
         with self._changing:
             changed = {name: self[name] for name in self._changed}
@@ -165,7 +165,7 @@ class SettingsModel:
         self._write(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
 
     def _take(self, name: str, entry: object) -> str | None:
-        """Use the value of an entry; or return why it can't be used, as the end of a sentence."""
+        """Use the value of an entry, or return why it is invalid, as the end of a sentence."""
         problem = self._problem(name, entry)
         if problem is None and isinstance(entry, dict):
             self.variables[name]["value"] = entry["value"]
@@ -177,7 +177,7 @@ class SettingsModel:
         return problem
 
     def _is_refused(self, name: str, entry: Mapping[str, object]) -> bool:
-        """Whether a text isn't overruled by the default, though it can't be used."""
+        """Whether an invalid text is kept, instead of being replaced by the default."""
         return name in self._settings and bool(self._settings[name].refusal(entry.get("value")))
 
     def _problem(self, name: str, entry: object) -> str | None:
@@ -193,7 +193,7 @@ class SettingsModel:
         return problem
 
     def _is_doubtful(self, name: str) -> bool:
-        """Whether it isn't sure which database is meant when something is wrong with a setting of that name."""
+        """Whether a problem with a setting of that name makes it unclear which database is meant."""
         return name.startswith(_OF_THE_DATABASE) if name in self._settings else likely(name, self._settings) is not None
 
     def _explain(self, name: str, problem: str, text: str) -> str:
@@ -202,7 +202,7 @@ class SettingsModel:
         return f"{place}: the setting {name!r} {problem}{'' if problem.endswith('?') else '.'}"
 
     def _read(self) -> tuple[str, dict[str, object], list[str]]:
-        """Return the text of the file, its entries, and why it can't be understood as a whole, if it can't."""
+        """Return the text of the file, its entries, and problems of the file as a whole."""
         try:
             if self.path.stat().st_size > _LARGEST_FILE:
                 raise ValueError("it is far too large")
@@ -228,7 +228,7 @@ def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return entries
 
 
-# Which of our settings somebody may have meant, and where a name stands in the file.
+# Which of our settings somebody may have meant, and on which line of the file a name is.
 
 _MOST_LETTERS = 2
 
@@ -241,7 +241,7 @@ def likely(name: str, names: Collection[str]) -> str | None:
 
 
 def line_of(name: str, text: str) -> int | None:
-    """Return the number of the line that the name of a setting stands on, 1 for the first; None if it isn't found."""
+    """Return the line of the file that a setting's name is on, 1 for the first; None if it isn't found."""
     found = re.search(rf'"{re.escape(name)}"\s*:', text)
     return None if found is None else text.count("\n", 0, found.start()) + 1
 
@@ -251,7 +251,7 @@ def _folded(name: str) -> str:
 
 
 def _differ(one: str, other: str, most: int) -> bool:
-    """Tell whether two words differ by so many letters at most: one more, less, another, or two exchanged."""
+    """Tell whether the edit distance of two words (with transpositions) is at most `most`."""
     while one and one[:1] == other[:1]:
         one, other = one[1:], other[1:]
     if not (one and other and most):

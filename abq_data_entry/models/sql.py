@@ -58,10 +58,10 @@ _PLOTS = range(1, int(fields.field(FieldNames.PLOT).maximum or 0) + 1)
 
 
 class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts, Alarms):
-    """The database of one laboratory. May be used by several threads at once: each has its own connection.
+    """The database of one laboratory. Several threads may use it at once: each has its own connection.
 
-    Connections open when first needed. All methods raise `DatabaseError` or one of its kinds; after a server came back
-    they work again by themselves. A record is a dict with the names of the CSV header and typed values.
+    Connections are opened when first needed, and again after they were lost. All methods raise `DatabaseError` or a
+    subclass. A record is a dict of typed values, by the names of the CSV header.
     """
 
     fields: Mapping[str, fields.Field] = {each.name: each for each in fields.FIELDS}
@@ -69,7 +69,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     def __init__(
         self, host: str = "", database: str = "abq", user: str = "", password: str | None = "", **libpq: str
     ) -> None:
-        """`host` may be several by commas, or the folder of a socket; `libpq` holds more of libpq's keywords."""
+        """`host`: one, several separated by commas, or a socket's folder; `libpq`: other connection parameters."""
         endpoint = {**libpq, "host": host, "dbname": database, "user": user, "password": password or ""}
         self._connections = Connections(endpoint)
         self.last_write: Write | None = None
@@ -80,16 +80,16 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
     @classmethod
     def at(cls, endpoint: Mapping[str, str], patience: float | None = None) -> SQLModel:
-        """Return the model of the database at an endpoint of `postgres`, which holds libpq's keywords.
+        """Return the model of the database at an endpoint of `postgres`: libpq's connection parameters.
 
-        `patience`: how many seconds a server is waited for that takes no connection yet (not given: 15).
+        `patience`: seconds to wait for a server that doesn't accept connections yet (default: 15).
         """
         model = cls()
         model._connections = Connections(endpoint, patience)
         return model
 
     def connect(self) -> None:
-        """Log in now and look whether the tables are there.
+        """Log in now, and check that the tables exist.
 
         Raises `LoginFailed`, `ServerUnreachable`, `SchemaMissing`, `SchemaTooNew` or `RightsMissing`.
         """
@@ -97,11 +97,11 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
     @property
     def server_facts(self) -> ServerFacts:
-        """What the latest new connection found at its other end."""
+        """What the latest new connection has found out about the server."""
         return self._connections.facts
 
     def look_at_version(self) -> int:
-        """Look which version the tables are of now; `opened` knows it from then on. 0: there are none."""
+        """Read the present version of the schema, and keep it in `server_facts`. 0: there is no schema."""
 
         def look(cursor: Cursor) -> int:
             return schema.installed_version(cursor) or 0
@@ -111,11 +111,11 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         return version
 
     def read_history_at(self, endpoint: Mapping[str, str]) -> None:
-        """Read histories there from now on, from a standby say, and here while that can't be reached."""
+        """Read histories from that endpoint, such as a standby; while it can't be reached, from the main one."""
         self._history = Connections(endpoint)
 
     def listen_at(self, endpoint: Mapping[str, str]) -> None:
-        """Hear there what others save, and tell there who is entering what: the server itself, behind a pooler."""
+        """Use that endpoint for notifications and presence: the server itself, if the main one is a pooler."""
         self._direct = Connections(endpoint)
 
     def close(self) -> None:
@@ -127,15 +127,15 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
             self._history.close()
 
     def close_idle(self, seconds: float) -> int:
-        """Close the connections that nobody has used for `seconds`; each opens again with the next use.
+        """Close the connections that nobody has used for `seconds`; each is opened again at its next use.
 
-        Those stay that tell who is entering what, and that hear what others save. Returns how many were closed.
+        Those for presence and for notifications stay open. Return how many were closed.
         """
         every = (self._connections, self._direct, self._history)
         return sum(each.close_idle(seconds, self._presence.process) for each in every if each is not None)
 
     def cancel_query(self, thread_ident: int) -> bool:
-        """Cancel what that thread reads at the moment, which then raises `QueryCancelled`; a save goes on."""
+        """Cancel the query of that thread, which then raises `QueryCancelled`; a save isn't cancelled."""
         return self._connections.cancel(thread_ident)
 
     def query(
@@ -170,12 +170,12 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         return self._connections.read(partial(saving.read_version, key=key)) if key else VersionedRecord()
 
     def get_departure(self, date: object, time: object, lab: object, plot: object) -> str:
-        """Return who withdrew the record that stood there, or moved it where to, in words; empty where nobody did."""
+        """Return who withdrew the record with that key, or moved it and where to, in words; '' if nobody did."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
         return self._connections.read(partial(saving.taken_away, key=key)) if key else ""
 
     def get_history(self, date: object, time: object, lab: object, plot: object) -> list[Change]:
-        """Return what was changed in that record, by whom, when and why, the oldest change first."""
+        """Return the changes of that record: what, by whom, when and why; oldest first."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
         if not key:
             return []
@@ -198,15 +198,15 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     ) -> None:
         """Save the record and its check in one transaction; `last_write` then says "insert" or "update".
 
-        `saved_version` is then the record's version (`None`: not known, it was saved before).
+        `saved_version` is then the record's version (`None`: not known, because the save had been done before).
 
-        Takes texts as they are typed, or typed values. `write="insert"` refuses a record that is there already,
-        `write="update"` one that isn't. Another technician than the check's is noted for this plot only, and for the
-        check if no other plot of it is recorded.
+        The record has typed values, or texts as they are typed. `write="insert"` refuses a record that exists,
+        `write="update"` one that doesn't. A technician other than the check's is stored for this plot only, or also for
+        the check if no other plot of it is recorded.
 
-        `expected_version`: the version that an update corrects; if another one stands there, `RecordConflict` holds it.
-        `author`, `workstation` (not given: this computer) and `reason` go to the audit. `entry`: the number (a UUID) of
-        an entry of a journal, which is saved once however often it comes; `typed`: when it was kept there.
+        `expected_version`: the version that an update corrects; if the record has another, `RecordConflict` is raised,
+        and contains it. `author`, `workstation` (default: this computer) and `reason` go to the audit. `entry`: an
+        idempotency key (a UUID) of an entry in a journal; `typed`: when it was kept there.
 
         Raises `RecordInvalid`, `RecordExists`, `RecordConflict`, `RecordMissing`, `DatabaseError`; then nothing of it
         is saved.
@@ -235,7 +235,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         return found[0] if found else {}
 
     def get_check(self, date: object, time: object, lab: object) -> CheckProgress:
-        """Return who does that check, and which plots of it are recorded by whom."""
+        """Return the technician of that check, and which of its plots are recorded, by whom."""
         key = _parsed(Date=date, Time=time, Lab=lab)
         if not key:
             return CheckProgress()
@@ -262,10 +262,10 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         reason: str = "",
         author: str = "",
     ) -> None:
-        """Make the whole check, with all its plots, that technician's. Raises `RecordInvalid`.
+        """Set the technician of a whole check, with all its plots. Raises `RecordInvalid`.
 
-        `expected_version`: that of the check when it was looked at (`CheckProgress.version`); raises `CheckChanged` if
-        somebody else has taken the check over since, and changes nothing.
+        `expected_version`: the check's `CheckProgress.version`; if it has changed since, raises `CheckChanged`, and
+        nothing is changed.
         """
         key = _parsed(Date=date, Time=time, Lab=lab)
         if not key:
@@ -289,13 +289,13 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         return str(found[0]["seed"] or "") if found else ""
 
     def choices(self) -> Choices:
-        """Return the values that the lists of the form offer at the moment."""
+        """Return the values that the lists of the form offer."""
         return self._connections.read(administration.read_choices)
 
     # ------------------------------------------------------------------------------------------------------- list
 
     def count_records(self, selection: Selection) -> PositionIndex:
-        """Count the records of a selection and where each stands; takes seconds at ten million, can be cancelled."""
+        """Count the records of a selection, with positions; takes seconds for ten million, and can be cancelled."""
         return self._connections.read(partial(paging.count_records, selection=selection), snapshot=True)
 
     def get_page(
@@ -311,8 +311,8 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     ) -> list[Record]:
         """Return up to `rows` records of a selection, in its order.
 
-        They begin at the position `start`, which is fast anywhere with the `index` of `count_records`; or they follow
-        the record `after`; or they are those before the record `before`; or the `last` ones.
+        They begin at the position `start` (fast anywhere with the `index` of `count_records`), after the record
+        `after`, or are those before the record `before`, or the `last` ones.
         """
 
         def run(cursor: Cursor) -> list[Record]:
@@ -329,7 +329,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     def get_position(
         self, selection: Selection, date: object, time: object, lab: object, plot: object
     ) -> int | None:
-        """Return the position of a record in a selection of some thousands, `None` if it isn't among them."""
+        """Return the position of a record in a selection of some thousands, `None` if it isn't in it."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
 
         def run(cursor: Cursor) -> int | None:
@@ -342,9 +342,9 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     def export_records(
         self, path: str | Path, first_date: datetime.date, last_date: datetime.date | None = None
     ) -> int:
-        """Write the records of a day, or from a day to another, to a CSV file; return how many.
+        """Write the records of a day, or from one day to another, to a CSV file; return how many.
 
-        The file appears whole or not at all; when there are no records none is written. Raises `OSError` too.
+        The file appears complete or not at all; without records none is written. Raises `OSError`, too.
         """
         last = first_date if last_date is None else last_date
         return self._connections.read(
@@ -352,24 +352,24 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         )
 
     def view_names(self) -> list[str]:
-        """Return the names of what `read_view` reads."""
+        """Return the names of the views that `read_view` can read."""
         return self._connections.read(view_rows.view_names)
 
-    def read_view(self, wanted: view_rows.Wanted, take: Callable[[view_rows.ViewRows], Result]) -> Result:
-        """Return what `take` makes of the rows of a view, which come in batches and all of one moment.
+    def read_view(self, wanted: view_rows.ViewQuery, take: Callable[[view_rows.ViewRows], Result]) -> Result:
+        """Return `take(rows)`; the rows of a view come in batches, from one snapshot.
 
-        `take` is called again, for all rows, where the connection was lost. Raises `UnknownView`.
+        If the connection is lost, `take` is called again with all rows. Raises `UnknownView`.
         """
         return self._connections.read(partial(view_rows.read_rows, wanted=wanted, take=take), snapshot=True)
 
-    # ------------------------------------------------------------------------------- who is there, who may, the audit
+    # ----------------------------------------------------------------------------------- presence, rights, the audit
 
     def enter_check(
         self, date: object, time: object, lab: object, plot: int | None, who: str, workstation: str | None = None
     ) -> None:
-        """Tell the others that this window enters that check now, and which plot is open, until `leave_check`.
+        """Show others that this window is entering that check, and which plot is open, until `leave_check`.
 
-        Holds on to the connection of the calling thread: use one thread for it. The others forget it when that ends.
+        The presence is tied to the connection of the calling thread, so use one thread for it.
         """
         key = _parsed(Date=date, Time=time, Lab=lab)
         place = platform.node() if workstation is None else workstation
@@ -377,10 +377,10 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
             self._own_sessions().write(partial(self._presence.hold, key=key, plot=plot, who=who, workstation=place))
 
     def claim_plot(self, date: object, time: object, lab: object, plot: int, who: str) -> bool:
-        """Tell the others what `enter_check` tells, unless one of them has the plot open; then tell of no plot.
+        """As `enter_check`, but if another window has the plot open, this one is shown with no plot.
 
-        Returns whether the plot is this window's. Of two that claim it at once the second is refused. Call it on the
-        thread of `enter_check`.
+        Return whether the plot is this window's. If two claim it at the same time, only the first gets it. Call it on
+        the thread of `enter_check`.
         """
         key, place = _parsed(Date=date, Time=time, Lab=lab), platform.node()
         if not key:
@@ -388,37 +388,38 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         return self._own_sessions().write(partial(self._presence.claim, key=key, plot=plot, who=who, workstation=place))
 
     def claim_next_plot(self, date: object, time: object, lab: object, plots: Sequence[int]) -> int | None:
-        """Return the first of `plots` that is neither recorded nor open elsewhere, `None` if all are; it is this
-        window's from now on, where `enter_check` or `claim_plot` has told that it is at the check. On any thread."""
+        """Return the first of `plots` that is neither recorded nor open in another window, and claim it for this one.
+
+        `None` if there is none. Call `enter_check` or `claim_plot` for that check first. Works on any thread."""
         key = _parsed(Date=date, Time=time, Lab=lab)
         return self._connections.write(partial(self._presence.claim_next, key=key, plots=plots)) if key else None
 
     def leave_check(self) -> None:
-        """Take back what `enter_check` told; call it on the same thread."""
+        """End the presence of `enter_check`; call it on the same thread."""
         self._own_sessions().write(self._presence.leave)
 
     def get_presence(self, date: object, time: object, lab: object) -> list[Presence]:
-        """Return who enters that check at the moment, in order of arrival."""
+        """Return who is entering that check, in order of arrival."""
         key = _parsed(Date=date, Time=time, Lab=lab)
         return self._connections.read(partial(self._presence.present, key=key)) if key else []
 
     def _own_sessions(self) -> Connections:
-        """Return connections whose sessions are ours alone; raises `NotThroughPooler` where a pooler lends them."""
+        """Return connections with sessions of their own; raises `NotThroughPooler` if there is only a pooler."""
         connections = self._direct or self._connections
         connections.connect()
         if connections.facts.pooled:
             raise NotThroughPooler(
-                "A connection pooler stands before the database, so others don't see who is entering what. An"
+                "There is a connection pooler in front of the database, so others don't see who is entering what. An"
                 " administrator can name the server itself in the setting db_notify_host."
             )
         return connections
 
-    def watch(self, notify: Callable[[list[presence.Notice]], object], stop: threading.Event) -> None:
-        """Tell what others change until `stop` is set; for a thread of its own. See `watching.watch`."""
+    def watch(self, notify: Callable[[list[presence.Notification]], object], stop: threading.Event) -> None:
+        """Call `notify` with others' changes until `stop` is set; on a thread of its own. See `presence.watch`."""
         presence.watch((self._direct or self._connections).endpoint, notify, stop)
 
     def owns(self, process: int) -> bool:
-        """Tell whether a server process works for this model: what it changed is no news."""
+        """Tell whether a server process (PID) serves this model, so that its changes are our own."""
         return self._connections.owns(process) or (self._direct is not None and self._direct.owns(process))
 
     def rights(self) -> Rights:
@@ -426,17 +427,17 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         return self._connections.read(schema.read_rights)
 
     def audit_heads(self, date: datetime.date | None = None) -> str:
-        """Return where the audit of each lab stands, as one line: `A 12 <hash>; B 7 <hash>`; '' if nothing is audited.
+        """Return the audit's head of each lab as one line: `A 12 <hash>; B 7 <hash>`; '' if nothing is audited.
 
-        With a date, of the labs that have a check of that day.
+        With a date, only of the labs that have a check on that day.
         """
         return self._connections.read(partial(extract.audit_heads, date=date))
 
     def verify_audit(self, heads: str = "") -> auditing.Verdict:
-        """Walk all chains of the audit, recomputing each hash; takes a minute for each million entries.
+        """Verify all chains of the audit, recomputing each hash; takes a minute for each million entries.
 
-        `heads`: a line of `audit_heads` that went with a delivery, which must still be part of the chains. Raises
-        `ValueError` if it is none.
+        `heads`: a line of `audit_heads`, from a delivery, that the chains must still contain. Raises `ValueError` if it
+        isn't such a line.
         """
         witnesses = auditing.parse_heads(heads)
         verdict = self._connections.read(partial(auditing.verify, witnesses=witnesses), snapshot=True)
@@ -447,15 +448,15 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     # ---------------------------------------------------------------------- weather, deliveries, administration
 
     def add_weather_data(self, data: Mapping[str, str | None]) -> bool:
-        """Store the observation of `network.get_local_weather`; False if that one is stored already.
+        """Store the observation of `network.get_local_weather`; False if it is stored already.
 
-        What was empty in the stored one is filled then, nothing else changes. Raises `ObservationInvalid`, and
-        `ObservationElsewhere` where one of another station stands at that moment; then nothing is stored.
+        In that case only its NULLs are filled. Raises `ObservationInvalid`, and `ObservationElsewhere` if there is one
+        of another station with the same time; then nothing is stored.
         """
         return self.store_weather(data).state in ("new", "replaced")
 
     def store_weather(self, data: Mapping[str, str | None]) -> weather.Stored:
-        """The same, and say what became of it."""
+        """As `add_weather_data`, but return what was stored."""
         seen = parse_observation(data)
         try:
             return self._connections.write(partial(weather.store, seen=seen))
@@ -466,61 +467,61 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
 
     @property
     def weather_history(self) -> WeatherHistory:
-        """The observations of a longer time: what is missing, and storing many."""
+        """The observations of a longer time: gaps, and storing many at once."""
         return WeatherHistory(self._connections)
 
     @property
     def notices(self) -> Notices:
         """The company's notices, and who has read them."""
-        from abq_data_entry.models.notices import Notices  # costs a start a millisecond
+        from abq_data_entry.models.notices import Notices  # not at the top: it costs a millisecond at the start
 
         return Notices(self._connections)
 
     def record_deliveries(self, rows: Sequence[Mapping[str, object]]) -> None:
-        """Keep what became of deliveries (the columns of `deliveries`), all of them or none.
+        """Write the states of deliveries (columns of `deliveries`), all of them or none.
 
-        The same row again changes nothing.
+        Writing the same row again changes nothing.
         """
         self._connections.write_repeatable(partial(extract.record, rows=rows))
 
     def latest_delivery(self, date: datetime.date, file_name: str, destination: str) -> int:
-        """Return the highest version of a day's file that was to go to `rest` or `ftp`, 0 if there is none."""
+        """Return the highest version of a day's file for a destination such as `rest`, 0 if there is none."""
         return self._connections.read(
             partial(extract.latest_version, date=date, file_name=file_name, destination=destination)
         )
 
     def extract_days(self, dates: Iterable[datetime.date]) -> list[ExtractDay]:
-        """Return how many records each of these days has, and what of it went out; the earliest day first."""
+        """Return how many records each of these days has, and the state of its extracts; earliest day first."""
         return self._connections.read(partial(extract.extract_days, dates=dates))
 
     def outdated_deliveries(self) -> list[OutdatedDelivery]:
-        """Return what was delivered and should be sent again: records of its day were changed since."""
+        """Return delivered extracts that should be sent again, because records of their day were changed since."""
         return self._connections.read(extract.outdated)
 
     def add_technician(self, technician_id: int, name: str) -> bool:
         """Add a technician; False if that one is there already. Raises `DatabaseError` if the id or name is taken."""
         return self._connections.write(partial(administration.add_technician, technician_id=technician_id, name=name))
 
-    def take_in_lists(
+    def import_lists(
         self, technicians: Sequence[tuple[int | None, str]], seeds: Sequence[tuple[str, int, str | None]]
     ) -> int:
-        """Take in all of a list of technicians or seed samples, or nothing; return how many are new."""
-        return self._connections.write(partial(administration.take_in_lists, technicians=technicians, seeds=seeds))
+        """Import a list of technicians or seed samples, all or nothing; return how many were new."""
+        return self._connections.write(partial(administration.import_lists, technicians=technicians, seeds=seeds))
 
     def rename_technician(self, technician_id: int, name: str) -> str:
-        """Give a technician another name, in old records too; return the one before."""
+        """Rename a technician, also in old records; return the old name."""
         return self._connections.write(
             partial(administration.rename_technician, technician_id=technician_id, name=name)
         )
 
     def retire_technician(self, technician_id: int, retired: bool = True) -> str:
-        """Stop offering a name for new records, or offer it again (`retired` False); return the name."""
+        """Stop offering a technician for new records, or (`retired` False) offer them again; return the name."""
         return self._connections.write(
             partial(administration.retire_technician, technician_id=technician_id, retired=retired)
         )
 
     def remove_technician(self, technician_id: int) -> str:
-        """Remove a technician who never recorded anything; return the name. Raises `DatabaseError` for others."""
+        """Remove a technician who has never recorded anything; return the name. Raises `DatabaseError` for others."""
         return self._connections.write(partial(administration.remove_technician, technician_id=technician_id))
 
     def add_lab(self, lab: str, plots: int = 20) -> bool:
@@ -548,27 +549,27 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         return self._connections.write(partial(administration.add_plot, lab=lab, plot=plot, seed_sample=seed_sample))
 
     def set_seed_sample(self, lab: str, plot: int, seed_sample: str | None) -> None:
-        """Say which seed sample grows in a plot from now on; `None` for none."""
+        """Set the seed sample that grows in a plot; `None`: none."""
         self._connections.write(partial(administration.set_seed_sample, lab=lab, plot=plot, seed_sample=seed_sample))
 
     def chart_rows(self, choice: ChartChoice) -> list[Record]:
-        """Return the rows of a view for QA that a chart draws, a few thousand at most; times by the labs' clock."""
+        """Return the rows that a chart draws, a few thousand at most; times are in the labs' time zone."""
         return self._connections.read(partial(view_rows.read_chart, choice=choice), snapshot=True)
 
     def refresh_kept(self, cancel: threading.Event) -> bool:
-        """Keep up to now what QA's slow views found; see `view_rows.refresh_kept`. Nobody who saves waits for it."""
+        """Refresh the kept results of QA's slow views; see `view_rows.refresh_kept`. Saves don't wait for it."""
         return view_rows.refresh_kept(self._connections, cancel)
 
     def today(self) -> Today:
-        """Return how the day stands, by the labs' clock."""
+        """Return the state of the present day in the labs' time zone."""
         return self._connections.read(read_today, snapshot=True)
 
     def find_record(
         self, date: datetime.date, time: datetime.time | None, lab: str, plot: int | None
     ) -> tuple[object, ...] | None:
-        """Return date, time, lab and plot of the first record behind a point of a chart; None where there is none.
+        """Return date, time, lab and plot of the first record behind a point of a chart; None if there is none.
 
-        The time, lab ('') and plot may be left open; `charts.page.LATEST` as the date means the latest there is.
+        `time` None, `lab` '' and `plot` None mean any; `charts.page.LATEST` as the date means the latest record.
         """
         return self._connections.read(partial(view_rows.find_record, key=(date, time, lab, plot)))
 
@@ -577,17 +578,17 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         return self._connections.read(administration.time_zone)
 
     def set_time_zone(self, name: str) -> str:
-        """Set the time zone of the labs; return the one before."""
+        """Set the time zone of the labs; return the previous one."""
         return self._connections.write(partial(administration.set_time_zone, name=name))
 
 
 def _parsed(**key: object) -> Record | None:
-    """Return the typed values of a key; None if one of them can't be a value, so that nothing has it."""
+    """Return the typed values of a key; None if one of them is invalid, so that no record can have it."""
     date, time, lab, plot = (key.get(name) for name in fields.RECORD_KEY)
     is_lab = isinstance(lab, str) and len(lab) == 1 and lab.isalnum()
     is_plot = plot is None or (type(plot) is int and plot in _PLOTS)
     if type(date) is datetime.date and time in CHECK_TIMES and is_lab and is_plot:
-        return key  # as the records have it: nothing to parse
+        return key  # already typed
     try:
         return {
             name: fields.parse(each, fields.format_value(each, value))

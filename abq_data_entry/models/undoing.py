@@ -1,8 +1,8 @@
-"""Mistakes undone: records withdrawn, brought back, moved, corrected together, and the last change taken back.
+"""Undo mistakes: withdraw records, bring them back, move them, correct many at once, take the last change back.
 
-The database does it all by functions of `create_db.sql`, which hold who may: a supervisor may with every record, others
-within 24 hours with those that their own login entered first. Where many share one login, `By.person` asks for the same
-rule for the persons that the program names.
+Functions of `create_db.sql` do it, and check who may: a supervisor, for every record; others, within 24 hours, for
+records that their own login entered first. If several people share one login, `By.person` applies the same rule to the
+persons that the program names.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from abq_data_entry.models.records import Withdrawn
 Record = dict[str, object]
 
 NO_RECORD = "AB002"
-"""The SQLSTATE of the functions where there is no such record."""
+"""The SQLSTATE that the functions raise if there is no such record."""
 
 PLACE_TAKEN = "AB003"
-"""The SQLSTATE of the functions where another record has that place."""
+"""The SQLSTATE that the functions raise if there is a record with the new key already."""
 
 _RECORD = "%(Date)s, %(Time)s, %(Lab)s, %(Plot)s"
 _NEW_RECORD = "%(new Date)s, %(new Time)s, %(new Lab)s, %(new Plot)s"
@@ -88,12 +88,12 @@ _CHANGES = {
 }
 
 CORRECTABLE = tuple(_CHANGES)
-"""The fields that many records can be given at once."""
+"""The fields that can be corrected in many records at once."""
 
 
 class By(NamedTuple):
-    """Who asks: the name for the audit (none: the user of this computer), the computer (none: this one), and whether
-    the rule of persons is to be held (see above)."""
+    """Who makes a change: the name for the audit ('': the user of this computer), the computer ('': this one), and
+    whether the rule for persons is applied (see above)."""
 
     author: str = ""
     workstation: str = ""
@@ -104,21 +104,21 @@ NOBODY_NAMED = By()
 
 @dataclass(frozen=True)
 class Place:
-    """Where a record stands, by field name, and of which version it is (`None`: whichever stands there)."""
+    """The key of a record, by field name, and its version (`None`: any)."""
 
     key: Mapping[str, object]
     version: int | None = None
 
     @property
     def described(self) -> Record:
-        """As the functions take it in a list."""
+        """The place as an object in the functions' JSON parameter."""
         date, time, lab, plot = (self.key[name] for name in fields.RECORD_KEY)
         return {"date": str(date), "time": str(time), "lab": lab, "plot": plot, "version": self.version}
 
 
 @dataclass(frozen=True)
 class Request:
-    """A statement with what it binds, and a number by which it is known when it comes again."""
+    """A statement with its parameters, and an idempotency key."""
 
     statement: str
     parameters: Mapping[str, object]
@@ -127,57 +127,58 @@ class Request:
 
 
 def withdraw(connections: Connections, place: Place, reason: str, by: By) -> None:
-    """Withdraw a record: the row goes, the audit keeps it. Raises as `SQLModel.withdraw_record` does."""
-    do(connections, Request(_WITHDRAW, {**place.key, "version": place.version, "reason": reason}, place.key), by)
+    """Withdraw a record: the row is deleted, but stays in the audit. Raises as `SQLModel.withdraw_record` does."""
+    bound = {**place.key, "version": place.version, "reason": reason}
+    run_request(connections, Request(_WITHDRAW, bound, place.key), by)
 
 
 def bring_back(connections: Connections, place: Place, number: int | None, reason: str, by: By) -> None:
-    """Put the record in again that was withdrawn last from there, or with that number."""
-    do(connections, Request(_BRING_BACK, {**place.key, "number": number, "reason": reason}, place.key), by)
+    """Restore the record that was last withdrawn from that place, or by the audit entry of that number."""
+    run_request(connections, Request(_BRING_BACK, {**place.key, "number": number, "reason": reason}, place.key), by)
 
 
 def move(connections: Connections, place: Place, to: Mapping[str, object], reason: str, by: By) -> None:
     """Give a record another date, time, lab or plot."""
     parameters = {**place.key, **_as_new(to), "version": place.version, "reason": reason}
-    do(connections, Request(_MOVE, parameters, to), by)
+    run_request(connections, Request(_MOVE, parameters, to), by)
 
 
 def move_check(
     connections: Connections, check: Mapping[str, object], to: Mapping[str, object], reason: str, by: By
 ) -> int | None:
-    """Give all records of a check another date, time or lab; returns how many, `None` if the answer was lost."""
-    found = do(connections, Request(_MOVE_CHECK, {**check, **_as_new(to), "reason": reason}, to), by)
+    """Give all records of a check another date, time or lab; return how many, `None` if the answer was lost."""
+    found = run_request(connections, Request(_MOVE_CHECK, {**check, **_as_new(to), "reason": reason}, to), by)
     return None if found is None else int(str(found))
 
 
 def take_back(connections: Connections, place: Place, reason: str, by: By) -> str:
-    """Take the last change back; returns "withdrawn", "restored" or "moved" ("" if the answer was lost)."""
+    """Take back the last change; return "withdrawn", "restored" or "moved" ("" if the answer was lost)."""
     parameters = {**place.key, "version": place.version, "reason": reason}
-    return str(do(connections, Request(_TAKE_BACK, parameters, place.key), by) or "")
+    return str(run_request(connections, Request(_TAKE_BACK, parameters, place.key), by) or "")
 
 
 def take_back_many(connections: Connections, places: Sequence[Place], reason: str, by: By) -> None:
-    """Take the last change of each back, of all or of none."""
+    """Take back the last change of each record, of all or of none."""
     parameters = {"records": Json([each.described for each in places]), "reason": reason}
-    do(connections, Request(_TAKE_MANY_BACK, parameters, {}), by)
+    run_request(connections, Request(_TAKE_MANY_BACK, parameters, {}), by)
 
 
 def correct(
     connections: Connections, places: Sequence[Place], changes: Mapping[str, object], reason: str, by: By
 ) -> list[Place]:
-    """Correct all of them or none; returns where they stand now, as `take_back_many` takes them."""
+    """Correct all of them or none; return their new places, for `take_back_many`."""
     wanted = {_CHANGES[name]: str(value) for name, value in changes.items()}
     parameters = {
         "records": Json([each.described for each in places]), "changes": Json(wanted), "reason": reason,
     }  # fmt: skip
-    became = do(connections, Request(_CORRECT, parameters, {}), by)
+    became = run_request(connections, Request(_CORRECT, parameters, {}), by)
     if became is None:
         return [_as_found(connections, {**each.key, **_key_part(changes)}) for each in places]
     return [_place(each) for each in became]  # type: ignore[attr-defined]
 
 
 def withdrawn(cursor: Cursor, first: object, last: object, lab: object, limit: int) -> list[Withdrawn]:
-    """Return withdrawn records of those days and that lab (`None`: all), what was withdrawn last first."""
+    """Return withdrawn records of those days and that lab (`None`: all), last withdrawn first."""
     cursor.execute(_WITHDRAWN, {"first": first, "last": last, "Lab": lab, "limit": limit})
     return [
         Withdrawn(
@@ -189,13 +190,13 @@ def withdrawn(cursor: Cursor, first: object, last: object, lab: object, limit: i
 
 
 def choose(cursor: Cursor, wanted: Mapping[str, object]) -> list[tuple[Record, Place]]:
-    """Return the records of a day, with their places; by time, lab, technician and plots (a list) where not `None`."""
+    """Return the records of a day with their places, filtered by time, lab, technician and plots (`None`: any)."""
     cursor.execute(_CHOSEN, wanted)
     return _with_places(cursor)
 
 
 def look_up(cursor: Cursor, places: Sequence[Place]) -> list[tuple[Record, Place]]:
-    """Return the records that stand at those places now, with the versions they have."""
+    """Return the records that are at those places now, with their present versions."""
     cursor.execute(_NAMED, {"records": Json([each.described for each in places])})
     return _with_places(cursor)
 
@@ -213,8 +214,8 @@ def plots_of(cursor: Cursor, check: Mapping[str, object]) -> list[int]:
     return [plot for plot, _ in cursor.fetchall()]
 
 
-def do(connections: Connections, request: Request, by: By) -> object:
-    """Do what is asked once, however often that takes; returns the function's answer, `None` if it was lost.
+def run_request(connections: Connections, request: Request, by: By) -> object:
+    """Do a request once, even if it is repeated; return the function's result, `None` if it was lost.
 
     Raises as the methods of `Corrections` do.
     """
@@ -225,7 +226,7 @@ def do(connections: Connections, request: Request, by: By) -> object:
             "person": "on" if by.person else "", **request.parameters,
         }  # fmt: skip
         cursor.execute(_SET_ASKER + saving.NOTE_ENTRY, parameters)
-        if cursor.rowcount == 0:  # it was done before
+        if cursor.rowcount == 0:  # it has been done before
             confirm(cursor)
             return None
         try:
@@ -261,7 +262,7 @@ def _taken(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
 
 
 def _forbidden(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
-    if not error.diag.message_hint:  # not one of the functions' own
+    if not error.diag.message_hint:  # not raised by one of our functions
         raise error
     raise RightsMissing(f"{error.diag.message_primary} {error.diag.message_hint}")
 
@@ -291,7 +292,7 @@ _EXPLAINED: Mapping[str, Callable[[Cursor, Request, psycopg2.Error], NoReturn]] 
 
 
 def _told_key(error: psycopg2.Error) -> Record:
-    """Return the place that an error of the functions is about; empty where it names none."""
+    """Return the key that an error of the functions is about; {} if it names none."""
     try:
         told = json.loads(error.diag.message_detail or "")
     except ValueError:
@@ -329,9 +330,8 @@ CheckKey = tuple[object, object, object]
 
 _CHECK = (FieldNames.DATE, FieldNames.TIME, FieldNames.LAB)
 
-# A record that was to come where another one stands: what both give is saved there, and the first is withdrawn. In one
-# transaction: whatever happens in between, both are as they were, or it is all done. The labs in the order of their
-# letters, as the functions do: who waits for one holds none after it.
+# A record is moved over another one: the merged record is saved there, and the moved one is withdrawn, in one
+# transaction. Labs are locked in alphabetical order, as the functions do, so that there is no deadlock.
 _MOVE_OVER = f"""
     SELECT lock_lab(lab) FROM (
         SELECT DISTINCT lab FROM unnest(ARRAY[%(from Lab)s, %(Lab)s]::text[]) AS lab ORDER BY lab
@@ -344,10 +344,10 @@ _MOVE_OVER = f"""
 
 
 class Corrections:
-    """Withdraws, brings back, moves and corrects records; each with a reason, in one transaction, done once.
+    """The methods of `SQLModel` that withdraw, bring back, move and correct records; each in one transaction, once.
 
-    `by` names who asks. All raise `RightsMissing` if somebody else may do it, `RecordMissing`, `RecordConflict` for
-    another version, `RecordExists` for a place that is taken, `RecordInvalid` for one that can't be, `DatabaseError`
+    `by`: who makes the change. All raise `RightsMissing` if this login may not do it, `RecordMissing`, `RecordConflict`
+    for another version, `RecordExists` if the new place is taken, `RecordInvalid` if it is invalid, and `DatabaseError`
     without a reason; then nothing is changed.
     """
 
@@ -356,11 +356,11 @@ class Corrections:
     def withdraw_record(
         self, key: Key, reason: str, *, expected_version: int | None = None, by: By = NOBODY_NAMED
     ) -> None:
-        """Take a record out of all views and extracts; it stays in the audit and in `withdrawn_records`."""
+        """Remove a record from all views and extracts; it stays in the audit and in `withdrawn_records`."""
         withdraw(self._connections, Place(_typed(key), expected_version), reason, by)
 
     def bring_back_record(self, key: Key, reason: str, *, entry: int | None = None, by: By = NOBODY_NAMED) -> None:
-        """Restore what was last withdrawn there, or what that entry withdrew (`Withdrawn.entry`)."""
+        """Restore the record that was last withdrawn there, or by that entry (`Withdrawn.entry`)."""
         bring_back(self._connections, Place(_typed(key)), entry, reason, by)
 
     def move_record(
@@ -379,8 +379,8 @@ class Corrections:
         over_version: int,
         by: By = NOBODY_NAMED,
     ) -> None:
-        """Withdraw a record, and save `record`, which names its place, over the one of that version that stands there:
-        both or nothing."""
+        """Withdraw the record `key`, and save `record`, over version `over_version` of the one that has its key: both
+        or nothing."""
         try:
             values = fields.parse_record(record)
         except fields.FieldErrors as error:
@@ -388,7 +388,7 @@ class Corrections:
         _move_over(self._connections, Place(_typed(key), expected_version), values, over_version, reason, by)
 
     def move_check(self, check: CheckKey, to: CheckKey, reason: str, *, by: By = NOBODY_NAMED) -> int:
-        """Give all records of a check (date, time, lab) another one; returns how many there are then."""
+        """Move all records of a check (date, time, lab) to another check; return how many records that has then."""
         target = _typed(to)
         moved = move_check(self._connections, _typed(check), target, reason, by)
         if moved is None:  # the answer was lost
@@ -398,9 +398,9 @@ class Corrections:
     def take_back(
         self, key: Key, version: int | None, *, reason: str = "taken back", by: By = NOBODY_NAMED
     ) -> str:
-        """Take the last change of a record back, which made that version (`None`: whichever it is).
+        """Take back the last change of a record, which made that version (`None`: any).
 
-        Returns "withdrawn" (it was the first entry), "restored" or "moved"; "" if the answer was lost on the way.
+        Return "withdrawn" (it was the first entry), "restored" or "moved"; "" if the answer was lost.
         """
         return take_back(self._connections, Place(_typed(key), version), reason, by)
 
@@ -409,12 +409,12 @@ class Corrections:
     ) -> list[Place]:
         """Give many records another technician, seed sample or date (`CORRECTABLE`): all, or none.
 
-        Returns where they stand then, for `take_back_records`.
+        Returns their new places, for `take_back_records`.
         """
         return correct(self._connections, places, _checked(changes), reason, by)
 
     def take_back_records(self, places: Sequence[Place], *, reason: str = "taken back", by: By = NOBODY_NAMED) -> None:
-        """Take the last change of each record back: of all, or of none."""
+        """Take back the last change of each record: of all, or of none."""
         take_back_many(self._connections, places, reason, by)
 
     def choose_records(
@@ -425,7 +425,7 @@ class Corrections:
         plots: Sequence[int] | None = None,
         technician: str | None = None,
     ) -> list[tuple[dict[str, object], Place]]:
-        """Return the records of a day with their places, for `correct_records`; `None`: whichever."""
+        """Return the records of a day with their places, for `correct_records`; `None`: any."""
         names = (FieldNames.DATE, FieldNames.TIME, FieldNames.LAB)
         typed = _typed_parts({name: value for name, value in zip(names, (date, time, lab), strict=True) if value})
         chosen = None if plots is None else list(plots)
@@ -433,27 +433,27 @@ class Corrections:
         return self._connections.read(partial(choose, wanted=wanted))
 
     def look_up_records(self, places: Sequence[Place]) -> list[tuple[dict[str, object], Place]]:
-        """Return what stands at those places now, with the versions; places without a record are left out."""
+        """Return the records at those places with their present versions; places without a record are left out."""
         return self._connections.read(partial(look_up, places=places))
 
     def get_withdrawn(
         self, first_date: object = None, last_date: object = None, lab: object = None, limit: int = 1000
     ) -> list[Withdrawn]:
-        """Return withdrawn records of those days and that lab (not given: all), what was withdrawn last first."""
+        """Return withdrawn records of those days and that lab (`None`: all), last withdrawn first."""
         return self._connections.read(
             partial(withdrawn, first=first_date, last=last_date, lab=lab, limit=limit)
         )
 
 
 def place(row: Mapping[str, object], version: int | None = None) -> Place:
-    """Return the place of a record that has its fields by name."""
+    """Return the place of a record, which is given by field name."""
     return Place({name: row[name] for name in fields.RECORD_KEY}, version)
 
 
 def _move_over(
     connections: Connections, source: Place, values: Mapping[str, object], version: int, reason: str, by: By
 ) -> None:
-    """Withdraw the record of `source`, and save `values` over the record of that version that stands there.
+    """Withdraw the record at `source`, and save `values` over that version of the record that has their key.
 
     Raises as `SQLModel.move_record_over` does.
     """
@@ -462,11 +462,11 @@ def _move_over(
     parameters = {
         **values, **origin, "from version": source.version, "expected_version": version, "reason": reason,
     }  # fmt: skip
-    do(connections, Request(_MOVE_OVER, parameters, key), by)
+    run_request(connections, Request(_MOVE_OVER, parameters, key), by)
 
 
 def _typed(key: Sequence[object]) -> dict[str, object]:
-    """Return the typed values of a record's or a check's key; raises `RecordInvalid` with a sentence for each fault."""
+    """Return the typed values of a record's or a check's key; raises `RecordInvalid` with a sentence for each field."""
     names = fields.RECORD_KEY if len(key) == len(fields.RECORD_KEY) else _CHECK
     return _typed_parts(dict(zip(names, key, strict=True)))
 

@@ -1,6 +1,6 @@
-"""The rows of a view: in batches for an export, whatever its format, and reduced by the database for a chart.
+"""The rows of a view: in batches for an export, whatever its format, and aggregated by the database for a chart.
 
-What is kept for QA's slow views is brought up to now here, so that they answer at once.
+The kept results of QA's slow views are refreshed here, so that these views answer at once.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ _TERM = re.compile(r" Term: (\S+)\.")
 
 
 class UnknownView(DatabaseError):
-    """There is no view of that name, or none that this login may read."""
+    """There is no view of that name that this login may read."""
 
 
 class Column(NamedTuple):
     """One column of a view.
 
-    `type` is PostgreSQL's name of it (`date`, `time`, `timestamptz`, `bool`, `int2`, `numeric`, `float8`, `text`,
-    `bpchar`, `_int2` for a list of numbers …), `digits` and `places` those of a numeric that has limits. `comment` is
-    what the database says of it, `unit` its UCUM code, `term` the number of an ontology's term; empty if none.
+    `type`: its typname in PostgreSQL (`date`, `time`, `timestamptz`, `bool`, `int2`, `numeric`, `float8`, `text`,
+    `bpchar`, `_int2` for an array …); `digits` and `places`: precision and scale of a numeric, if declared; `comment`:
+    that of the column; `unit`: its UCUM code; `term`: the identifier of a term in an ontology; '' if there is none.
     """
 
     name: str
@@ -61,8 +61,8 @@ class Column(NamedTuple):
     term: str = ""
 
 
-class Wanted(NamedTuple):
-    """Which rows of a view: both days are included, `None` is no end; without a lab those of all."""
+class ViewQuery(NamedTuple):
+    """Which rows of a view to read: from the first to the last day, both included (`None`: no limit); lab '': all."""
 
     view: str
     first: datetime.date | None = None
@@ -71,8 +71,8 @@ class Wanted(NamedTuple):
 
 
 class ViewRows(NamedTuple):
-    """What is read: `batches` come from the server as they are taken. `total` is `None` where counting would mean to
-    compute the view twice. Moments are by the clock of `time_zone`, the labs'."""
+    """The rows of a view: `batches` are fetched from the server as they are consumed. `total` is `None` if counting
+    would mean computing the view twice. Times are in `time_zone`, that of the labs."""
 
     columns: tuple[Column, ...]
     batches: Iterator[list[tuple[Any, ...]]]
@@ -91,10 +91,11 @@ def view_names(cursor: Cursor) -> list[str]:
     return [RECORDS, *(name for (name,) in cursor.fetchall())]
 
 
-def read_rows(cursor: Cursor, wanted: Wanted, take: Callable[[ViewRows], Result]) -> Result:
-    """Return what `take` makes of the rows. Memory doesn't grow with their number.
+def read_rows(cursor: Cursor, wanted: ViewQuery, take: Callable[[ViewRows], Result]) -> Result:
+    """Return `take(rows)`, in constant memory.
 
-    Once within a transaction, whose end closes the cursor. Raises `UnknownView`; what `take` raises goes through.
+    Call it once within a transaction, whose end closes the server-side cursor. Raises `UnknownView`, and what `take`
+    raises.
     """
     names = view_names(cursor)
     if wanted.view not in names:
@@ -114,7 +115,7 @@ def read_rows(cursor: Cursor, wanted: Wanted, take: Callable[[ViewRows], Result]
 
 
 def require_lab(cursor: Cursor, lab: str) -> None:
-    """Raise `DatabaseError` for a lab that there isn't; who may not look them up gets no rows of it."""
+    """Raise `DatabaseError` for an unknown lab, unless this login may not read the labs: it then gets no rows."""
     cursor.execute("SELECT has_table_privilege('labs', 'SELECT')")
     if cursor.fetchone() != (True,):
         return
@@ -134,7 +135,7 @@ def _batches(cursor: Cursor) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _columns(cursor: Cursor, view: str) -> tuple[Column, ...]:
-    """Return the columns of a view, or of what a function of that name returns."""
+    """Return the columns of a view, or of the rows that the function of that name returns."""
     cursor.execute(
         "SELECT attname, typname, atttypmod, coalesce(col_description(attrelid, attnum), '')"
         " FROM pg_attribute JOIN pg_type AS t ON t.oid = atttypid"
@@ -171,9 +172,9 @@ def _column(name: str, kind: str, modifier: int, comment: str) -> Column:
 
 
 def _statement(
-    cursor: Cursor, wanted: Wanted, columns: Sequence[str]
+    cursor: Cursor, wanted: ViewQuery, columns: Sequence[str]
 ) -> tuple[str, dict[str, object], bool]:
-    """Return the statement without its order, its values, and whether its rows are cheap to count."""
+    """Return the statement without ORDER BY, its parameters, and whether counting its rows is cheap."""
     values: dict[str, object] = {"first": wanted.first, "last": wanted.last, "lab": wanted.lab}
     conditions: list[str] = []
     counts = wanted.view in (RECORDS, *_OTHERS, "plot_readings", "outside_weather")
@@ -196,7 +197,7 @@ def _statement(
 
 
 def _function(cursor: Cursor, view: str) -> str:
-    """Return the type of the two ends that the function of that name takes, '' if there is none."""
+    """Return the type of the two parameters of the function of that name, '' if there is none."""
     cursor.execute(
         "SELECT proargtypes[0]::regtype::text FROM pg_proc WHERE oid IN"
         " (to_regprocedure(%s), to_regprocedure(%s), to_regprocedure(%s))",
@@ -207,15 +208,15 @@ def _function(cursor: Cursor, view: str) -> str:
 
 
 def _bound(kind: str, name: str, days: int) -> str:
-    """Return the end that a function is asked with; where it takes moments, the midnight before or after that day."""
+    """Return an argument for the function: a day, or if it takes times, the midnight before or after that day."""
     if kind == "date":
         return f"%({name})s::date"
     return f"(%({name})s::date + {days})::timestamp AT TIME ZONE current_setting('TimeZone')"
 
 
-def _within(wanted: Wanted, columns: Sequence[str]) -> str:
+def _within(wanted: ViewQuery, columns: Sequence[str]) -> str:
     date = next((each for each in ("date", "Date") if each in columns), None)
-    if date is not None and wanted.view != "changes":  # of which is asked when they were made, as its function does
+    if date is not None and wanted.view != "changes":  # these are filtered by the time of the change
         lower, upper, column = "%(first)s::date", "%(last)s::date", f'"{date}"'
         last = f"{column} <= {upper}"
     else:
@@ -236,7 +237,7 @@ def _of_lab(view: str, columns: Sequence[str]) -> str:
 
 
 def _order(columns: Sequence[Column]) -> str:
-    """By time, lab and plot. A view without days or moments has an order of its own."""
+    """ORDER BY time, lab and plot. A view without days or times has an order of its own."""
     names = [each.name for each in columns]
     if not {"date", "Date", *_MOMENTS} & set(names):
         return ""
@@ -245,15 +246,15 @@ def _order(columns: Sequence[Column]) -> str:
 
 _LOOK = 0.1  # seconds
 _READS = "SELECT has_table_privilege('kept_until', 'SELECT')"
-# One message, with a transaction of its own: whoever lends the session, it ends with it.
+# In one message and one transaction, so that a pooler doesn't keep the parameter for another client.
 _REFRESH = "BEGIN; SET LOCAL statement_timeout = 0; SELECT qa_refresh(); COMMIT"
 
 
 def refresh_kept(connections: Connections, cancel: threading.Event) -> bool:
-    """Keep up to now what the slow views found; as long as it takes, until `cancel` is set.
+    """Refresh the kept results of the slow views, however long it takes, until `cancel` is set.
 
-    False if this login doesn't read the records. Done again, or by two at once, it does no harm. Raises
-    `QueryCancelled`, and other kinds of `DatabaseError`.
+    False if this login can't read them. Repeating it, or two at the same time, does no harm. Raises `QueryCancelled`,
+    and other `DatabaseError`s.
     """
 
     def run(cursor: Cursor) -> bool:
@@ -264,7 +265,7 @@ def refresh_kept(connections: Connections, cancel: threading.Event) -> bool:
             cursor.execute(_REFRESH)
         finally:
             if not cursor.connection.closed:
-                cursor.execute("ROLLBACK")  # what failed; after a commit it does nothing
+                cursor.execute("ROLLBACK")  # after a failure; after a commit it does nothing
         return True
 
     with _cancelled_by(connections, cancel):
@@ -273,7 +274,7 @@ def refresh_kept(connections: Connections, cancel: threading.Event) -> bool:
 
 @contextmanager
 def _cancelled_by(connections: Connections, cancel: threading.Event) -> Iterator[None]:
-    """Within the block the event cancels what this thread reads."""
+    """While the block runs, setting the event cancels this thread's statement."""
     ident, over = threading.get_ident(), threading.Event()
 
     def watch() -> None:
@@ -287,20 +288,20 @@ def _cancelled_by(connections: Connections, cancel: threading.Event) -> Iterator
         yield
     finally:
         over.set()
-        watcher.join()  # else its last one might meet the next statement of this thread
+        watcher.join()  # otherwise it might cancel the next statement of this thread
 
 
 AT_MOST = 3000
-"""Points that a chart has, about: more can't be told apart on a screen."""
+"""About how many points a chart has: more can't be told apart on a screen."""
 
-_DAYS_OF_CHECKS = 62  # beyond that the night and day of each are too near to be told apart
+_DAYS_OF_CHECKS = 62  # beyond that, a day's points are too near each other to be told apart
 
 _DAYS = """
     SELECT min(date) AS first, max(date) AS last, (SELECT count(*) FROM labs) AS labs FROM lab_checks
     WHERE date >= coalesce(%(first)s::date, '-infinity') AND date <= coalesce(%(last)s::date, 'infinity')
 """
 
-# Each check, or the means of so many days where the checks are too many.
+# A row for each check or, if there are too many, for each `step` days, with their means.
 _CLIMATE = """
     WITH checks AS (
         SELECT c.lab, c.date, c.time, c.readings, c.outside_temperature, c.outside_humidity, c.outside_kind,
@@ -343,7 +344,7 @@ _GROWTH_OF_LABS = """
     ORDER BY lab, date
 """
 
-# Of too many points those stay that are beyond the limits; an odd step, so that no time of day is left out.
+# If there are too many points, those beyond the limits are kept. The step is odd, so that no time of day is left out.
 _CONTROL = """
     SELECT lab, field, date, moment, value, centre, lower, upper, rules, checks, violations FROM (
         SELECT *, row_number() OVER (ORDER BY moment) AS number, count(*) OVER () AS checks,
@@ -385,7 +386,7 @@ _DRIFT = """
     ORDER BY field, place
 """
 
-# A part of them by a hash of their keys: each n-th would leave out plots or times of day.
+# A sample by a hash of the key: every n-th row would leave out plots or times of day.
 _SCATTER = """
     WITH chosen AS (
         SELECT lab, date, time, plot, {across}::double precision AS across, {up}::double precision AS up,
@@ -413,7 +414,7 @@ _FIND = """
 
 
 def find_record(cursor: Cursor, key: Key) -> tuple[object, ...] | None:
-    """The first record behind a point, of a sensor the latest: its date, time, lab and plot; None: there is none."""
+    """Return date, time, lab and plot of the first record behind a point (a sensor's: the latest); None: no record."""
     date, time, lab, plot = key
     values = {"latest": date == LATEST, "date": date, "time": time, "lab": lab, "plot": plot}
     cursor.execute(_FIND, values)
@@ -422,16 +423,16 @@ def find_record(cursor: Cursor, key: Key) -> tuple[object, ...] | None:
 
 
 def read_chart(cursor: Cursor, choice: ChartChoice) -> list[dict[str, object]]:
-    """The rows that the chart draws, in its order; times are those of the labs' clock. Few thousand at most.
+    """Return the rows that the chart draws, in its order, a few thousand at most; times in the labs' time zone.
 
-    Raises `DatabaseError` for a lab that there isn't.
+    Raises `DatabaseError` for an unknown lab.
     """
     if choice.lab:
         require_lab(cursor, choice.lab)
     found = {"first": choice.first, "last": choice.last}
     cursor.execute(_DAYS, found)
     ((origin, end, labs),) = cursor.fetchall()
-    if origin is None and choice.name != "completeness":  # which tells the days when nothing was recorded, too
+    if origin is None and choice.name != "completeness":  # that one also shows days without records
         return []
     series = 1 if choice.lab else labs
     values: Mapping[str, object] = {
@@ -448,7 +449,7 @@ def read_chart(cursor: Cursor, choice: ChartChoice) -> list[dict[str, object]]:
 
 
 def _step(choice: ChartChoice, days: int, series: int) -> int:
-    """Of how many days one point is; 0: of one check."""
+    """How many days one point stands for; 0: one check."""
     if choice.name == "climate":
         return 0 if days <= _DAYS_OF_CHECKS and days * 4 * series <= AT_MOST else math.ceil(days * series / AT_MOST)
     lines = 20 if choice.lab else series

@@ -1,6 +1,6 @@
-"""A weather observation: from the texts of the feed to values that fit `local_weather`.
+"""Weather observations: from the texts of a feed to rows of `local_weather`.
 
-And the weather of a longer time: where it is missing, and storing many observations at once.
+And the weather of a longer time: finding gaps, and storing many observations at once.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _LONGEST_NOTE = 200
 
 @dataclass(frozen=True)
 class Observation:
-    """One row of `local_weather`: °C, %, mb at sea level; `None` where the feed has no value that can be used.
+    """One row of `local_weather`: °C, %, mb at sea level; `None` if the feed has no valid value.
 
-    `notes` say which values couldn't be used, or were rounded; the column `quality` holds them.
+    `notes` say which values were invalid or rounded; they go to the column `quality`.
     """
 
     time: datetime.datetime
@@ -62,7 +62,7 @@ class Observation:
 
     @property
     def values(self) -> dict[str, Decimal | str | None]:
-        """What was observed, by column."""
+        """The observed values by column."""
         return {
             "temperature": self.temperature,
             "rel_hum": self.relative_humidity,
@@ -77,11 +77,11 @@ class Observation:
 
 
 def parse_observation(data: Mapping[str, str | None], now: datetime.datetime | None = None) -> Observation:
-    """Return the observation that the dict of `network.get_local_weather` holds, fetched now.
+    """Return the observation in a dict of `network.get_local_weather`, fetched now.
 
-    A value that isn't a finite decimal within what has ever been measured in the United States is left out, and named
-    in `notes`. Raises `ObservationInvalid`: no time, a time without a zone that everybody reads the same, before 1990
-    or more than 10 minutes ahead; no value at all; or a station or kind that can be none.
+    A value that isn't a finite decimal, or is outside all that was ever measured in the United States, is left out and
+    named in `notes`. Raises `ObservationInvalid` for no time, a time without an unambiguous zone, before 1990 or more
+    than 10 minutes ahead, for no value at all, and for an invalid station or kind.
     """
     now = now or datetime.datetime.now(datetime.timezone.utc)
     time = _parse_time(_text(data, TIME_KEY))
@@ -112,7 +112,7 @@ def parse_observation(data: Mapping[str, str | None], now: datetime.datetime | N
 
 
 def age_in_words(age: datetime.timedelta) -> str:
-    """Return an age as people say it, such as "3 days old": two of a unit at least, of what is `OLD`."""
+    """Return an age in words, such as "3 days old", in the largest unit of which it has at least two."""
     number, unit = int(age.total_seconds() // 31557600), "years"
     for shorter, seconds, most in (("days", 86400, 731), ("hours", 3600, 48), ("minutes", 60, 120)):
         if (whole := int(age.total_seconds() // seconds)) < most:
@@ -185,7 +185,7 @@ def _require_possible(time: datetime.datetime, now: datetime.datetime) -> None:
 
 
 def _shorten(text: str | None) -> str | None:
-    """Cut what doesn't fit the column after its last whole word: the measured values are worth more than the rest."""
+    """Truncate a text that is too long for the column after its last whole word, rather than lose the measurements."""
     if text is None or len(text) <= LONGEST_CONDITIONS:
         return text
     begun = text[: LONGEST_CONDITIONS - 1]
@@ -193,7 +193,7 @@ def _shorten(text: str | None) -> str | None:
     return (words if blank else begun) + "…"
 
 
-# The rows of `local_weather`: one a moment. What stands there stays; only what was empty is filled.
+# The rows of `local_weather`, one for each time. Stored values aren't changed; only NULLs are filled.
 
 _INSERT = """
     INSERT INTO local_weather
@@ -203,7 +203,7 @@ _INSERT = """
     ON CONFLICT (datetime) DO NOTHING
 """
 _READ = "SELECT * FROM local_weather WHERE datetime = %(datetime)s"
-# Somebody may fill the same row at this moment: what stands there by then stays.
+# Somebody may fill the same row at the same time: coalesce keeps their values.
 _FILL = """
     UPDATE local_weather SET
         temperature = coalesce(temperature, %(temperature)s), rel_hum = coalesce(rel_hum, %(rel_hum)s),
@@ -212,7 +212,7 @@ _FILL = """
         kind = coalesce(kind, %(kind)s), fetched = coalesce(fetched, %(fetched)s), quality = %(quality)s
     WHERE datetime = %(datetime)s
 """
-# An observation in place of what a model computed. Somebody may have been quicker: then it is one already, and stays.
+# Replace a model's values by an observation. If somebody was faster, the row is an observation already, and is kept.
 _REPLACE = """
     UPDATE local_weather SET
         temperature = %(temperature)s, rel_hum = %(rel_hum)s, pressure = %(pressure)s, conditions = %(conditions)s,
@@ -224,11 +224,11 @@ _UNITS = {each.column: f" {each.unit}" for each in QUANTITIES}
 
 
 class Stored(NamedTuple):
-    """What became of an observation.
+    """The result of storing an observation.
 
-    `state`: `new`, `replaced` (what a model had computed for its moment), `filled` (values that were empty in the row
-    of the same observation) or `known` (nothing changed); `filled`: which ones; `differing`: what came and isn't what
-    stands there.
+    `state`: `new`, `replaced` (a model's values for that time), `filled` (NULLs in the row of the same observation) or
+    `known` (nothing was changed); `filled`: which values; `differing`: sentences about values that differ from the
+    stored ones.
     """
 
     state: Literal["new", "replaced", "filled", "known"]
@@ -237,7 +237,7 @@ class Stored(NamedTuple):
     differing: tuple[str, ...] = ()
 
     def in_words(self, time: str) -> str:
-        """Say what became of the observation of that time."""
+        """Return the result as a sentence about the observation of that time."""
         if self.state in ("new", "replaced"):
             return f"Weather data recorded for {time}"
         if self.state == "filled":
@@ -246,14 +246,14 @@ class Stored(NamedTuple):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What somebody should know about it: its age, values that can't be used, values that differ."""
+        """Warnings about its age, invalid values and values that differ."""
         age = self.observation.age
         old = (f"the observation is {age_in_words(age)}",) if age > OLD else ()
         return (*old, *self.observation.notes, *self.differing)
 
 
 def store(cursor: Cursor, seen: Observation) -> Stored:
-    """Store an observation, or fill what is empty in its row; in place of what a model computed, never the other way.
+    """Store an observation, or fill the NULLs in its row. It replaces a model's values, but a model never replaces it.
 
     Raises `ObservationElsewhere` if the row is of another station.
     """
@@ -281,7 +281,7 @@ def store(cursor: Cursor, seen: Observation) -> Stored:
 
 
 def _require_same_station(seen: Observation, present: Mapping[str, object]) -> None:
-    """A row without a station is from before they were kept: it is the same observation unless a value differs."""
+    """A row without a station is from an older version: it counts as the same observation, unless a value differs."""
     theirs = present["station"]
     if theirs and seen.station and theirs != seen.station:
         raise ObservationElsewhere(
@@ -298,7 +298,7 @@ def _fill(cursor: Cursor, seen: Observation, row: Mapping[str, object], present:
     known = Stored("known", seen, differing=told)
     of_whom = bool(present["station"] or not seen.station)
     if differing if not of_whom else not empty:
-        return known  # all is there; or it may be another station's, and nothing of ours goes into that
+        return known  # it is complete; or it may be another station's, which isn't filled
     kept = [each for each in str(present["quality"] or "").split("; ") if each and not _is_of(each, empty)]
     fresh = [each for each in seen.notes if _is_of(each, empty)]
     cursor.execute(_FILL, {**row, "quality": "; ".join(dict.fromkeys((*kept, *fresh))) or None})
@@ -320,10 +320,10 @@ def _is_of(note: str, columns: list[str]) -> bool:
     return any(note.startswith(f"{_NAMES[column]} ") for column in columns)
 
 
-_TOGETHER = 50  # observations in one transaction: a save that comes meanwhile waits for no more than these
+_TOGETHER = 50  # observations in one transaction, so that a save at the same time doesn't wait long
 
-# weather_holes is for QA: for every moment and check, and of what was observed only. A model is asked where it has
-# computed nothing yet either.
+# Not weather_holes, which is for QA: it includes checks, and ignores models. A model is asked only for gaps without its
+# values.
 _GAPS = """
     SELECT begins, ends FROM (
         SELECT moment AS begins, lead(moment) OVER (ORDER BY moment) AS ends FROM (
@@ -339,7 +339,7 @@ _ENDS = """
     SELECT min(datetime), max(datetime) FROM local_weather
     WHERE temperature IS NOT NULL AND kind IS DISTINCT FROM 'model'
 """
-# The labs' days, whatever the time zone of this computer and of the session.
+# Days in the labs' time zone, whatever that of this computer and of the session is.
 _SPAN = """
     SELECT %(first)s::date::timestamp AT TIME ZONE time_zone, (%(last)s::date + 1)::timestamp AT TIME ZONE time_zone
     FROM lab_settings
@@ -347,15 +347,15 @@ _SPAN = """
 
 
 class Gap(NamedTuple):
-    """A time of more than 90 minutes without a temperature."""
+    """A period of more than 90 minutes without a temperature."""
 
     begin: datetime.datetime
     end: datetime.datetime
 
 
 class Counts(NamedTuple):
-    """What became of many observations: stored, filled (what was empty in their rows), known already, and refused
-    because they make no sense or are another station's."""
+    """How many observations were new, filled NULLs in a row, were known already, or were refused, because they are
+    invalid or another station has that time."""
 
     new: int = 0
     filled: int = 0
@@ -363,20 +363,20 @@ class Counts(NamedTuple):
     refused: int = 0
 
     def plus(self, other: Counts) -> Counts:
-        """The sum of both."""
+        """Return the sum of both."""
         return Counts(*(one + another for one, another in zip(self, other, strict=True)))
 
 
 class WeatherHistory:
-    """All methods raise `DatabaseError`."""
+    """The observations of a longer time: `SQLModel.weather_history`. All methods raise `DatabaseError`."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     def gaps(self, begin: datetime.datetime, end: datetime.datetime, computed: bool = False) -> list[Gap]:
-        """Return where no temperature was observed for more than 90 minutes between two moments, the earliest first.
+        """Return the gaps between two times in which no temperature was observed for more than 90 minutes, in order.
 
-        `computed`: what a model has computed counts as well.
+        `computed`: values of a model count, too.
         """
         values = {"begin": begin, "end": end, "computed": computed, "least": OLD}
 
@@ -387,11 +387,11 @@ class WeatherHistory:
         return self._connections.read(read) if begin < end else []
 
     def first(self) -> datetime.datetime | None:
-        """Return when the first temperature was observed."""
+        """Return the time of the first observed temperature."""
         return self._connections.read(_ends)[0]
 
     def newest(self) -> datetime.datetime | None:
-        """Return when the newest temperature was observed."""
+        """Return the time of the newest observed temperature."""
         return self._connections.read(_ends)[1]
 
     def span_of_days(self, first: datetime.date, last: datetime.date) -> tuple[datetime.datetime, datetime.datetime]:
@@ -405,7 +405,7 @@ class WeatherHistory:
         return self._connections.read(read)
 
     def store(self, observations: Sequence[Mapping[str, str | None]]) -> Counts:
-        """Store observations as `SQLModel.add_weather_data` does, each; one that can't be stored is counted."""
+        """Store each observation as `SQLModel.add_weather_data` does; those that can't be stored are counted."""
         found, refused = [], 0
         for each in observations:
             try:
@@ -421,12 +421,12 @@ class WeatherHistory:
         def write(cursor: Cursor) -> Counts:
             return _stored(cursor, observations)
 
-        return self._connections.write_repeatable(write)  # what is there already isn't doubled
+        return self._connections.write_repeatable(write)  # storing again is idempotent
 
     def alone(self) -> AbstractContextManager[bool]:
-        """Within the block no other workstation fetches the weather; False if one does so just now.
+        """Hold the advisory lock for fetching the weather in the block; yields False if another workstation holds it.
 
-        Where a pooler keeps nobody out, what is stored twice is stored once all the same.
+        Behind a pooler it keeps nobody out, which does no harm: storing is idempotent.
         """
         return self._connections.alone("weather")
 

@@ -15,7 +15,7 @@ from ..counting import counted, ranges
 from ..exporting.texts import short_time
 from ..exporting.web_page import Picture, Section, page
 from ..models.errors import DatabaseError
-from ..models.view_rows import ViewRows, Wanted
+from ..models.view_rows import ViewQuery, ViewRows
 from ..version import version
 from .draw_chart import chart_file
 
@@ -52,7 +52,7 @@ def write_report(
 
     Raises `DatabaseError` if the database can't be read at all, `OSError`.
     """
-    days = Wanted("completeness", date, date)
+    days = ViewQuery("completeness", date, date)
     problems: list[str] = []
     parts: list[tuple[str, Callable[[], Section]]] = [
         ("Completeness", lambda: _completeness(_rows(model, days))),
@@ -81,7 +81,7 @@ def _sections(parts: Sequence[tuple[str, Callable[[], Section]]], problems: list
             yield Section(title, [f"This part couldn't be made: {error}"])
 
 
-def _rows(model: SQLModel, wanted: Wanted, keep: Callable[[Row], bool] = lambda row: True) -> list[Row]:
+def _rows(model: SQLModel, wanted: ViewQuery, keep: Callable[[Row], bool] = lambda row: True) -> list[Row]:
     """Return the rows of a view for which `keep(row)` is true."""
 
     def take(found: ViewRows) -> list[Row]:
@@ -155,7 +155,7 @@ def _questions(model: SQLModel) -> Section:
 
 
 def _outliers(model: SQLModel, date: datetime.date) -> Section:
-    rows = _rows(model, Wanted("reading_outliers", date, date))
+    rows = _rows(model, ViewQuery("reading_outliers", date, date))
     rows.sort(key=lambda row: -abs(row["z"] or 0))
     names = ("time", "lab", "plot", "field", "value", "median", "deviation", "z", "technician")
     if not rows:
@@ -170,7 +170,7 @@ def _drift(model: SQLModel, date: datetime.date) -> Section:
         is_slope = row["low"] is not None and (row["low"] > 0 or row["high"] < 0)
         return is_slope and row["ewma_since"] is not None and row["cusum_since"] is not None
 
-    rows = _rows(model, Wanted("sensor_drift", first, date), drifts)
+    rows = _rows(model, ViewQuery("sensor_drift", first, date), drifts)
     names = ("lab", "plot", "field", "days", "slope_per_day", "low", "high", "tau", "ewma_since", "cusum_since")
     if not rows:
         return Section("Sensors that drift", [f"None in the {DRIFT_DAYS} days up to this one."])
@@ -179,7 +179,7 @@ def _drift(model: SQLModel, date: datetime.date) -> Section:
 
 
 def _control(model: SQLModel, date: datetime.date, with_charts: bool) -> Section:
-    rows = _rows(model, Wanted("control_chart", date, date))
+    rows = _rows(model, ViewQuery("control_chart", date, date))
     violated = [row for row in rows if row["rules"]]
     if not rows:
         return Section("Control charts", ["There are no means of checks of this day."])
@@ -206,8 +206,8 @@ def _control_pictures(model: SQLModel, date: datetime.date, labs: Sequence[str])
 
 
 def _weather(model: SQLModel, date: datetime.date) -> Section:
-    rows = _rows(model, Wanted("outside_weather", date, date))
-    holes = _rows(model, Wanted("weather_holes", date, date))
+    rows = _rows(model, ViewQuery("outside_weather", date, date))
+    holes = _rows(model, ViewQuery("weather_holes", date, date))
     if not rows:
         return Section("Weather", ["There is no observation of this day."])
     gaps = sum(row["kind"] == "gap" for row in holes)
@@ -220,7 +220,7 @@ def _weather(model: SQLModel, date: datetime.date) -> Section:
 
 
 def _corrections(model: SQLModel, date: datetime.date) -> Section:
-    rows = _rows(model, Wanted("changes", date, date))
+    rows = _rows(model, ViewQuery("changes", date, date))
     names = ("moment", "who", "reason", "date", "time", "lab", "plot", "field", "was", "became")
     if not rows:
         return Section("Corrections", ["Nothing was corrected, moved or withdrawn on this day."])

@@ -281,9 +281,9 @@ class _ViewOfDay:
     def export_records(self, path: Path, first_date: datetime.date) -> int:
         """Write the rows of that day; return how many. Raises `SettingsUnusable` if the format isn't installed."""
         from ..outbox import SettingsUnusable
-        from .export_view import FormatMissing, Wanted, export_view
+        from .export_view import FormatMissing, ViewQuery, export_view
 
-        wanted = Wanted(self._row.contents, first_date, first_date)
+        wanted = ViewQuery(self._row.contents, first_date, first_date)
         try:
             return export_view(self._model, wanted, self._row.format, path, self).rows
         except FormatMissing as error:

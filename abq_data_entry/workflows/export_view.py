@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders
 from ..exporting import FORMATS, CsvStyle, FormatMissing, Sink, Told, make_writer
-from ..models.view_rows import RECORDS, UnknownView, ViewRows, Wanted
+from ..models.view_rows import RECORDS, UnknownView, ViewQuery, ViewRows
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -24,7 +24,7 @@ _LOOK_AGAIN = 0.2  # seconds
 _LOCK = "in-use"
 
 __all__ = [
-    "FORMATS", "RECORDS", "CsvStyle", "ExportCancelled", "Exported", "FormatMissing", "UnknownView", "Wanted",
+    "FORMATS", "RECORDS", "CsvStyle", "ExportCancelled", "Exported", "FormatMissing", "UnknownView", "ViewQuery",
     "export_view", "usual_name",
 ]  # fmt: skip
 
@@ -41,7 +41,7 @@ class Exported(NamedTuple):
     remarks: list[str]
 
 
-def usual_name(wanted: Wanted, format_name: str) -> str:
+def usual_name(wanted: ViewQuery, format_name: str) -> str:
     """Return the default name of the file: `abq_growth_2026-03-01_2026-03-31_A.csv`."""
     days: list[object] = [each for each in (wanted.first, wanted.last) if each is not None]
     if wanted.first is None and wanted.last is not None:
@@ -56,7 +56,7 @@ def usual_name(wanted: Wanted, format_name: str) -> str:
 
 def export_view(
     model: SQLModel,
-    wanted: Wanted,
+    wanted: ViewQuery,
     format_name: str,
     target: Path,
     monitor: ProgressMonitor,
@@ -81,7 +81,7 @@ def export_view(
 
 
 def _write(
-    found: ViewRows, wanted: Wanted, format_name: str, target: Path, monitor: ProgressMonitor, style: CsvStyle
+    found: ViewRows, wanted: ViewQuery, format_name: str, target: Path, monitor: ProgressMonitor, style: CsvStyle
 ) -> Exported:
     told = Told(wanted.view, found.columns, found.time_zone, target)
     with _room_beside(target) as folder:

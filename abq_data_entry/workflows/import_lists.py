@@ -69,7 +69,7 @@ def list_in(path: Path) -> FoundList | None:
 
 def import_list(model: SQLModel, found: FoundList) -> str:
     """Import a list; return what was changed, as a sentence. Raises `DatabaseError`; then nothing was changed."""
-    changed = model.take_in_lists(found.technicians, found.seeds)
+    changed = model.import_lists(found.technicians, found.seeds)
     same = len(found.technicians or found.seeds) - changed
     noun = "technician" if found.technicians else "seed sample"
     done = f"{counted(changed, noun)} imported"

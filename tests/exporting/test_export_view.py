@@ -26,7 +26,7 @@ from abq_data_entry.workflows.export_view import (
     CsvStyle,
     ExportCancelled,
     UnknownView,
-    Wanted,
+    ViewQuery,
     export_view,
     usual_name,
 )
@@ -76,8 +76,8 @@ def test_each_view_in_each_format(month: SQLModel, tmp_path: Path) -> None:
         for form in FORMATS:
             folder = tmp_path / form
             folder.mkdir(exist_ok=True)
-            path = folder / usual_name(Wanted(view), form)
-            counts[form] = export_view(month, Wanted(view), form, path, Watched()).rows
+            path = folder / usual_name(ViewQuery(view), form)
+            counts[form] = export_view(month, ViewQuery(view), form, path, Watched()).rows
         texts = read_csv(tmp_path / "csv" / f"abq_{view}.csv")
         sheet = openpyxl.load_workbook(tmp_path / "xlsx" / f"abq_{view}.xlsx", read_only=True).worksheets[0]
         table = arrow.read_table(tmp_path / "parquet" / f"abq_{view}.parquet")
@@ -90,7 +90,7 @@ def test_each_view_in_each_format(month: SQLModel, tmp_path: Path) -> None:
 
 
 def test_the_records_are_the_same_in_each_format(month: SQLModel, tmp_path: Path) -> None:
-    wanted = Wanted("records", FIRST, FIRST + DAY, "A")
+    wanted = ViewQuery("records", FIRST, FIRST + DAY, "A")
     paths = {form: tmp_path / form / usual_name(wanted, form) for form in FORMATS}
     for form, path in paths.items():
         path.parent.mkdir()
@@ -121,19 +121,19 @@ def _dangerous(name: str, text: str) -> bool:
 def test_a_csv_for_excel_of_those_who_write_commas(month: SQLModel, tmp_path: Path) -> None:
     path = tmp_path / "excel.csv"
     style = CsvStyle(bom=True, semicolon=True, decimal_comma=True)
-    export_view(month, Wanted("records", FIRST, FIRST), "csv", path, Watched(), style)
+    export_view(month, ViewQuery("records", FIRST, FIRST), "csv", path, Watched(), style)
     assert path.read_bytes().startswith("\ufeffDate;Time;".encode()) and b"\r\n" in path.read_bytes()
     with path.open(encoding="utf-8-sig", newline="") as file:
         found = [row["Humidity"] for row in csv.DictReader(file, delimiter=";")]
     rows = month.query('SELECT "Humidity" FROM data_record_view WHERE "Date" = %s', (FIRST,)) or []
     assert sorted(found) == sorted(text_of(each["Humidity"]).replace(".", ",") for each in rows)
-    export_view(month, Wanted("growth"), "datapackage", path, Watched(), style)
+    export_view(month, ViewQuery("growth"), "datapackage", path, Watched(), style)
     assert not problems(tmp_path / "datapackage.json")
 
 
 def test_frictionless_finds_planted_errors(month: SQLModel, tmp_path: Path) -> None:
     path = tmp_path / "records.csv"
-    export_view(month, Wanted("records", FIRST, FIRST, "A"), "datapackage", path, Watched())
+    export_view(month, ViewQuery("records", FIRST, FIRST, "A"), "datapackage", path, Watched())
     assert not problems(tmp_path / "datapackage.json")
     rows = read_csv(path)
     planted: list[Mapping[str, str]] = [
@@ -153,27 +153,27 @@ def test_frictionless_finds_planted_errors(month: SQLModel, tmp_path: Path) -> N
 def test_days_and_labs_are_chosen(month: SQLModel, tmp_path: Path) -> None:
     path = tmp_path / "some.csv"
     for view in VIEWS:
-        export_view(month, Wanted(view, FIRST + DAY, FIRST + 2 * DAY), "csv", path, Watched())
+        export_view(month, ViewQuery(view, FIRST + DAY, FIRST + 2 * DAY), "csv", path, Watched())
         days = {row.get("date") or row.get("Date") for row in read_csv(path)} - {None, ""}
         assert days <= {str(FIRST + DAY), str(FIRST + 2 * DAY)}, view
-    export_view(month, Wanted("completeness", None, FIRST, "B"), "csv", path, Watched())
+    export_view(month, ViewQuery("completeness", None, FIRST, "B"), "csv", path, Watched())
     found = read_csv(path)
     assert {row["lab"] for row in found} == {"B"} and {row["date"] for row in found} == {str(FIRST)}
     with pytest.raises(DatabaseError, match="has no labs: leave --lab out"):
-        export_view(month, Wanted("local_weather", lab="A"), "csv", path, Watched())
+        export_view(month, ViewQuery("local_weather", lab="A"), "csv", path, Watched())
     with pytest.raises(UnknownView, match=r"There is no view 'audit_heads'.*records, plot_readings"):
-        export_view(month, Wanted("audit_heads"), "csv", path, Watched())
+        export_view(month, ViewQuery("audit_heads"), "csv", path, Watched())
 
 
 def test_progress_and_cancelling(month: SQLModel, tmp_path: Path) -> None:
     path = tmp_path / "kept.csv"
     path.write_text("kept", encoding="utf-8")
     watched = Watched()
-    rows = export_view(month, Wanted("records"), "xlsx", tmp_path / "all.xlsx", watched).rows
+    rows = export_view(month, ViewQuery("records"), "xlsx", tmp_path / "all.xlsx", watched).rows
     assert watched.told[1] == (0, rows) and watched.told[-1] == (rows, rows) and len(watched.told) > 2
     for form in FORMATS:
         with pytest.raises(ExportCancelled):
-            export_view(month, Wanted("records"), form, path, Watched(rows=1))
+            export_view(month, ViewQuery("records"), form, path, Watched(rows=1))
     assert path.read_text(encoding="utf-8") == "kept"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["all.xlsx", "kept.csv"]
 
@@ -186,7 +186,7 @@ def test_a_statement_that_runs_is_cancelled(
         timer = threading.Timer(0.5, watched.cancel.set)
         timer.start()
         with pytest.raises(ExportCancelled):
-            export_view(month, Wanted("local_weather"), "csv", tmp_path / "never.csv", watched)
+            export_view(month, ViewQuery("local_weather"), "csv", tmp_path / "never.csv", watched)
         timer.join()
     assert not list(tmp_path.iterdir())
 
@@ -199,7 +199,7 @@ def test_what_a_killed_export_left_goes_with_the_next(month: SQLModel, tmp_path:
         (each / "rows").write_text("half of it", encoding="utf-8")
     (killed / "in-use").touch()
     with filelock.FileLock(running / "in-use"):
-        export_view(month, Wanted("growth"), "csv", tmp_path / "all.csv", Watched())
+        export_view(month, ViewQuery("growth"), "csv", tmp_path / "all.csv", Watched())
         assert {path.name for path in tmp_path.iterdir()} == {"all.csv", running.name, foreign.name}
 
 
@@ -208,7 +208,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(month: SQLModel, tmp_path: Path)
         (tmp_path / "rest").write_bytes(b"x" * 8192)
         for form in FORMATS:
             with pytest.raises(OSError, match="No space left"):
-                export_view(month, Wanted("records"), form, tmp_path / f"full{FORMATS[form]}", Watched())
+                export_view(month, ViewQuery("records"), form, tmp_path / f"full{FORMATS[form]}", Watched())
         assert [each.name for each in tmp_path.iterdir()] == ["rest"]
 
 
@@ -218,9 +218,9 @@ def test_the_comments_of_the_database_tell_units_and_terms_of_the_fields(month: 
     def columns(found: ViewRows) -> dict[str, tuple[str, str]]:
         return {each.name: (each.unit, each.term) for each in found.columns}
 
-    told = month.read_view(Wanted("records"), columns)
+    told = month.read_view(ViewQuery("records"), columns)
     assert told == {each.name: (each.ucum, each.term) for each in fields.FIELDS}
-    lower = month.read_view(Wanted("plot_readings"), columns)
+    lower = month.read_view(ViewQuery("plot_readings"), columns)
     of_fields = {each.column: (each.ucum, each.term) for each in fields.FIELDS if each.column in lower}
     assert of_fields == {name: lower[name] for name in of_fields}
     rows = month.query(

@@ -13,7 +13,7 @@ import pytest
 
 from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel
-from abq_data_entry.workflows.export_view import Wanted, export_view
+from abq_data_entry.workflows.export_view import ViewQuery, export_view
 from tests.exporting.conftest import DATABASE
 from tests.test_documents import QA, blocks
 
@@ -39,7 +39,7 @@ def recipe(words: str) -> str:
 def files(month: SQLModel, tmp_path: Path) -> Path:
     """The folder where the records are as each kind of file."""
     for form in ("csv", "xlsx", "parquet"):
-        export_view(month, Wanted("records"), form, tmp_path / f"records.{form}", Watched())
+        export_view(month, ViewQuery("records"), form, tmp_path / f"records.{form}", Watched())
     return tmp_path
 
 

@@ -199,19 +199,19 @@ def test_a_lab_keeps_a_plot(model: SQLModel) -> None:
 
 def test_lists_are_taken_in_whole(model: SQLModel) -> None:
     """Without a number a technician gets the next free one; what is there already isn't new."""
-    assert model.take_in_lists([(None, " A  New "), (None, "A New"), (4291, "J Simms"), (9000, "B New")], []) == 2
+    assert model.import_lists([(None, " A  New "), (None, "A New"), (4291, "J Simms"), (9000, "B New")], []) == 2
     highest = max(4291, 4319, 4478, 5607)
     rows = model.query("SELECT id, name FROM lab_techs WHERE name LIKE '%New' ORDER BY id")
     assert rows == [{"id": highest + 1, "name": "A New"}, {"id": 9000, "name": "B New"}]
     seeds: list[tuple[str, int, str | None]] = [("A", 1, "AXM777"), ("A", 1, "AXM777"), ("A", 2, None)]
-    assert [model.take_in_lists([], seeds), model.take_in_lists([], seeds)] == [2, 0]
+    assert [model.import_lists([], seeds), model.import_lists([], seeds)] == [2, 0]
     assert [model.get_current_seed_sample("A", plot) for plot in (1, 2)] == ["AXM777", ""]
     for technicians, wrong in (([(1, "J Simms")], []), ([(None, "C New")], [("Z", 1, "AXM777")]), ([(4291, "X")], [])):
         with pytest.raises(DatabaseError):
-            model.take_in_lists(technicians, wrong)
+            model.import_lists(technicians, wrong)
     assert "C New" not in model.choices().all_technicians
     model.query("UPDATE lab_techs SET id = -id")
-    assert model.take_in_lists([(None, "C New")], []) == 1
+    assert model.import_lists([(None, "C New")], []) == 1
     assert model.query("SELECT id FROM lab_techs WHERE name = 'C New'") == [{"id": 1}]
 
 

@@ -30,7 +30,7 @@ from abq_data_entry.models import (
     SQLModel,
 )
 from abq_data_entry.models.connections import Connections, rows_as_dicts
-from abq_data_entry.models.presence import RECORDS, Notice
+from abq_data_entry.models.presence import RECORDS, Notification
 from abq_data_entry.models.weather import Counts
 from tests.models.records import DATE, record, typed
 from tests.models.test_schema import run
@@ -408,17 +408,17 @@ def test_a_commit_with_a_warning_is_no_acknowledgement_and_is_asked_for_once_mor
 
 
 def test_what_others_change_is_heard_also_after_a_lost_connection(model: SQLModel, database: Endpoint) -> None:
-    heard, stop = queue.Queue[list[Notice]](), threading.Event()
+    heard, stop = queue.Queue[list[Notification]](), threading.Event()
     listening = SQLModel.at(database)
     thread = threading.Thread(target=listening.watch, args=(heard.put, stop))
     thread.start()
     try:
-        assert heard.get(timeout=patience(30)) == [Notice("", {})]
+        assert heard.get(timeout=patience(30)) == [Notification("", {})]
         model.save_record(record())
         notices = [each for each in heard.get(timeout=patience(30)) if each.channel == RECORDS]
         assert notices and all(model.owns(each.process) and not listening.owns(each.process) for each in notices)
         kick_out(model, database)
-        while (found := heard.get(timeout=patience(30))) != [Notice("", {})]:
+        while (found := heard.get(timeout=patience(30))) != [Notification("", {})]:
             assert all(each.channel for each in found)
     finally:
         stop.set()

@@ -17,7 +17,7 @@ from abq_data_entry import postgres
 from abq_data_entry.__main__ import main
 from abq_data_entry.models import DatabaseError, RecordConflict, SettingsModel, SQLModel, schema
 from abq_data_entry.models.errors import NotThroughPooler
-from abq_data_entry.models.presence import Notice
+from abq_data_entry.models.presence import Notification
 from abq_data_entry.models.records import Selection
 from abq_data_entry.network.probing import FAILED, Options
 from abq_data_entry.postgres.connections import cursor_at
@@ -160,7 +160,7 @@ def test_without_a_direct_way_presence_is_refused_and_changes_are_looked_for(mod
     with pytest.raises(NotThroughPooler, match="db_notify_host"):
         model.enter_check(DATE, "8:00", "A", 3, "J Simms")
     assert model.get_presence(DATE, "8:00", "A") == []
-    heard, stop = list[Notice](), threading.Event()
+    heard, stop = list[Notification](), threading.Event()
     thread = threading.Thread(target=model.watch, args=(heard.extend, stop))
     thread.start()
     wait_until(lambda: heard, "a look at everything")
@@ -174,7 +174,7 @@ def test_a_direct_way_gives_presence_and_notices(
 ) -> None:
     model.listen_at(direct)
     other = SQLModel.at(through)
-    heard, stop = list[Notice](), threading.Event()
+    heard, stop = list[Notification](), threading.Event()
     thread = threading.Thread(target=model.watch, args=(heard.extend, stop))
     thread.start()
     try:

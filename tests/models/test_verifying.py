@@ -283,8 +283,8 @@ def test_what_roles_may_do(used: Endpoint) -> None:
     with closing(psycopg2.connect(make_dsn(**used))) as connection, connection.cursor() as cursor:
         for statement, reason in [("SELECT", ""), *RIGHTS]:
             cursor.execute(f"CREATE ROLE {name}_t LOGIN IN ROLE abq_technician; {statement.format(name)}")
-            auditing.pin(cursor)
-            found = [each for each in auditing.find(cursor) if f"{name}_t " in each or "Everybody" in each]
+            auditing.pin_search_path(cursor)
+            found = [each for each in auditing.find_bypasses(cursor) if f"{name}_t " in each or "Everybody" in each]
             assert found == ([reason.format(name)] if reason else [])
             connection.rollback()
     if name.startswith("verified"):  # the older one
@@ -352,8 +352,8 @@ def test_search_paths_as_postgresql_reads_them(used: Endpoint) -> None:
     with closing(psycopg2.connect(make_dsn(**used))) as connection, connection.cursor() as cursor:
         for statement, reasons in PATHS:
             cursor.execute(f"SET LOCAL search_path = public; {statement.format(name)}")
-            auditing.pin(cursor)
-            found = [each for each in auditing.find(cursor) if "earch path" in each]
+            auditing.pin_search_path(cursor)
+            found = [each for each in auditing.find_bypasses(cursor) if "earch path" in each]
             assert found == [reason.format(name) for reason in reasons], statement
 
 

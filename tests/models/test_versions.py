@@ -25,7 +25,7 @@ from abq_data_entry.models import (
     SQLModel,
     auditing,
 )
-from abq_data_entry.models.presence import PRESENCE, RECORDS, Notice
+from abq_data_entry.models.presence import PRESENCE, RECORDS, Notification
 from tests.models.records import DATE, EVERY_PLOT, record
 
 Endpoint = dict[str, str]
@@ -395,11 +395,11 @@ class TestPresence:
 
 class TestWatching:
     @pytest.fixture
-    def told(self, model: SQLModel) -> Iterator[queue.Queue[Notice]]:
-        notices: queue.Queue[Notice] = queue.Queue()
+    def told(self, model: SQLModel) -> Iterator[queue.Queue[Notification]]:
+        notices: queue.Queue[Notification] = queue.Queue()
         stop = threading.Event()
 
-        def note(found: list[Notice]) -> None:
+        def note(found: list[Notification]) -> None:
             for each in found:
                 notices.put(each)
 
@@ -411,18 +411,18 @@ class TestWatching:
         stop.set()
         thread.join()
 
-    def test_what_others_save_is_told(self, told: queue.Queue[Notice], other: SQLModel) -> None:
+    def test_what_others_save_is_told(self, told: queue.Queue[Notification], other: SQLModel) -> None:
         other.save_record(record(), workstation="bench-2")
         notice = _found(told, lambda each: each.content.get("table") == "plot_checks")
         assert notice.channel == RECORDS
         assert {"plot": 3, "lab_id": "A", "operation": "INSERT", "by": "bench-2"}.items() <= notice.content.items()
 
-    def test_who_comes_is_told(self, told: queue.Queue[Notice], other: SQLModel) -> None:
+    def test_who_comes_is_told(self, told: queue.Queue[Notification], other: SQLModel) -> None:
         other.enter_check(DATE, "8:00", "A", 1, "P Taylor")
         assert _found(told, lambda each: each.channel == PRESENCE)
 
     def test_after_a_lost_connection_all_may_be_new(
-        self, told: queue.Queue[Notice], other: SQLModel, database: Endpoint
+        self, told: queue.Queue[Notification], other: SQLModel, database: Endpoint
     ) -> None:
         assert _found(told, lambda each: each.channel == "")  # so it is at the beginning
         other.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
@@ -431,7 +431,7 @@ class TestWatching:
         other.save_record(record())
         assert _found(told, lambda each: each.channel == RECORDS)
 
-    def test_nonsense_on_the_channel_is_harmless(self, told: queue.Queue[Notice], database: Endpoint) -> None:
+    def test_nonsense_on_the_channel_is_harmless(self, told: queue.Queue[Notification], database: Endpoint) -> None:
         execute(database, "NOTIFY abq_records, 'no json'; NOTIFY abq_records, '[1]'; NOTIFY abq_records")
         assert _found(told, lambda each: each.channel == RECORDS).content == {}
 
@@ -440,7 +440,7 @@ def test_the_owner_may_do_everything(model: SQLModel) -> None:
     assert model.rights() == Rights()
 
 
-def _found(notices: queue.Queue[Notice], wanted: Callable[[Notice], bool]) -> Notice:
+def _found(notices: queue.Queue[Notification], wanted: Callable[[Notification], bool]) -> Notification:
     while True:
         notice = notices.get(timeout=20)
         if wanted(notice):
