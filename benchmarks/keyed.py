@@ -53,6 +53,7 @@ def main(folder: str, display: str, database: str, number: int, away: bool) -> N
         app.form.set_check(date_of(number), TIME, LAB)
         driver.until(lambda: app.form.check.known, "the check")
         driver.fill({F.TECHNICIAN: TECHNICIAN})
+        app.form.keep_date()  # each check has a day of its own, long ago: the form asks whether it is right
         app.form.focus_first_empty()
         if away:
             app.reconnecting.lost(ConnectionError("nobody plugged it in"), by_itself=False)

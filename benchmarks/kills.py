@@ -20,6 +20,7 @@ from benchmarks.options import CHECKOUT, Options, environment
 LONGEST = 2.0  # seconds after the first key at which the kill comes at the latest
 DRAFT_SECONDS = 0.5  # what was typed so long before the kill is on disk as a draft
 PATIENCE = 60.0
+ENOUGH = 20  # moments, after which some plot was saved before one of them
 _DATABASE = "abq_benchmark_kills"
 
 
@@ -84,6 +85,8 @@ def measure(options: Options) -> list[table.Row]:
                 _hear_all(process, previous)
         finally:
             model.close()
+    if moments >= ENOUGH and not counts.saved:  # a check in which nothing is saved can't lose anything
+        raise RuntimeError("no plot was saved before its window was killed")
     what = f"kill -9 at {moments} moments of a keyed check"
     return [
         table.row(f"{what}: half records", "", [counts.half], 0),
