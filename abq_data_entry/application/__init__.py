@@ -1,4 +1,4 @@
-"""The application: the one package that may import all others; it connects the window to workflows and jobs."""
+"""The application connects the window to workflows and jobs; only this package may import all others."""
 
 from __future__ import annotations
 

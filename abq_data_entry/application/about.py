@@ -1,4 +1,4 @@
-"""About: version and environment, ready to be copied for the help desk; and the overview of keys."""
+"""Help: version and environment, to copy for the help desk; and the overview of keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def environment_text(
     window: tk.Misc, model: SQLModel | None, is_own: bool, installed: tuple[int, int] | None = None
 ) -> str:
-    """Version and environment in lines of "name: value"; no secrets, no addresses of servers.
+    """Return version and environment in lines of "name: value", without secrets and addresses of servers.
 
     `model`: the open database; `is_own`: it is the one on this computer; `installed`: the version of the PostgreSQL
     that such a one is started with.
@@ -50,7 +50,7 @@ def environment_text(
 
 
 def _server_version(model: SQLModel | None, installed: tuple[int, int] | None) -> str:
-    """The exact version of the server and its age, as the latest connection was told; nothing is asked for it."""
+    """Return the version and age of the server, as the latest connection reported them, without a query."""
     from ..postgres.programs import age_of
 
     said = model.server_facts.server if model is not None else ""
@@ -63,7 +63,7 @@ def _server_version(model: SQLModel | None, installed: tuple[int, int] | None) -
 def show_about(
     window: tk.Misc, jobs: Jobs, messages: Messages, say: Say, model: SQLModel | None, is_own: bool
 ) -> None:
-    """The About dialog, once it is known which PostgreSQL an embedded database would be started with."""
+    """Show the About dialog, after finding out with which PostgreSQL an embedded database would be started."""
     from ..postgres.programs import installed_version
 
     def show(installed: tuple[int, int] | None = None) -> None:
@@ -87,14 +87,14 @@ def show_about(
         show()
 
 
-_AROUND = 128  # pixels: what frames, gaps and the scrollbar take
+_AROUND = 128  # pixels for frames, gaps and the scrollbar
 
 
 class KeysDialog(Dialog):
-    """All keys in two columns."""
+    """Shows all keys in two columns."""
 
     def make_body(self, body: ttk.Frame) -> None:
-        """A row a key."""
+        """Add a row for each key."""
         room = tk.Canvas(body)
         grid = ttk.Frame(room)
         mac = self.tk.call("tk", "windowingsystem") == "aqua"
@@ -111,7 +111,7 @@ class KeysDialog(Dialog):
 
 
 def show_keys(window: tk.Misc, messages: Messages) -> None:
-    """The overview of keys."""
+    """Show the overview of keys."""
     title = "Keyboard Shortcuts"
     messages.open(
         title, title, "", "Show", lambda: KeysDialog(window, title, title, "", (("Close", None),)), lambda: None

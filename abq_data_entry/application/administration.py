@@ -1,4 +1,4 @@
-"""Opens the window of technicians, labs and plots, and does what is asked there."""
+"""Opens the window of technicians, labs and plots, and runs its commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def show_administration(
     parent: tk.Misc, model: SQLModel | None, jobs: Jobs, say: Say, show_choices: Callable[[Any], object]
 ) -> AdministrationWindow | None:
-    """Show the window, or bring the one that is open to the front. ``show_choices(choices)``: the lists are these now.
+    """Show the window, or bring the open one to the front. ``show_choices(choices)`` is called with changed lists.
     """
     shown = brought_up(parent, AdministrationWindow)
     if shown is not None:
@@ -83,7 +83,7 @@ _REMOVE: dict[str, Callable[..., str | None]] = {
 
 
 def _named(part: str, key: tuple[Any, ...], name: str | None) -> str:
-    """The technician by name, a lab or plot by its key."""
+    """Return the name of a technician, or the key of a lab or plot in words."""
     return name or (f"Lab {key[0]}" if part == "lab" else f"Plot {key[1]} of lab {key[0]}")
 
 

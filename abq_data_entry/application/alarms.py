@@ -1,4 +1,4 @@
-"""The alarms: a line in the message bar once for each, the list; and this window's part in looking and telling."""
+"""Alarms: a line in the message bar for each, the list, and this window's share in looking for and sending them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 KEY = "alarms"
 """The subject of the line in the message bar."""
-FIRST_LOOK_MS = 60_000  # whoever has just opened the window wants to type
+FIRST_LOOK_MS = 60_000  # later than the start, because the user wants to type then
 LOOK_MS = 150_000
 _TITLE = "End Alarm"
 _DAYS = 30
@@ -48,12 +48,12 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         self._timer: str | None = None
 
     def begin(self) -> None:
-        """Look every few minutes from now on."""
+        """Start to look every few minutes."""
         if self._timer is None:
             self._timer = self._window.after(FIRST_LOOK_MS, self._tick)
 
     def end(self) -> None:
-        """Stop: the window closes; whoever looks next sends what this one hasn't."""
+        """Stop when the window closes; the next workstation that looks sends what this one hasn't sent."""
         if self._timer is not None:
             self._window.after_cancel(self._timer)
         if self._job is not None:
@@ -65,7 +65,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
 
     @property
     def is_looking(self) -> bool:
-        """Whether it looks and tells at the moment."""
+        """Whether it is looking for alarms or sending them now."""
         return self._job is not None and not self._job.finished
 
     def look_and_tell(self) -> None:
@@ -81,7 +81,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
             return look_up(key, username, place, silent).login
 
         def work(job: Job) -> AlarmsChecked:
-            from ..workflows.alarms import look, verified  # no start waits for it
+            from ..workflows.alarms import look, verified  # imported here, so that it doesn't slow the start
 
             return look(model, values, known, by, job.cancel, verified(model, values) if is_own else ())
 
@@ -95,7 +95,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         self.look()
 
     def _not_looked(self, error: BaseException) -> None:
-        # Of the database the window tells by itself, and the next look may find it again.
+        # Only logged: the window itself reports problems of the database, and the next look may succeed.
         log.warning("the alarms aren't known: %s: %s", type(error).__name__, error)
 
     # -- what was found -----------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         self._tell_open([each for each in found if each.ended is None])
 
     def _tell_open(self, found: Sequence[Alarm]) -> None:
-        """Say once that there are new ones; who puts the line away isn't reminded of the same."""
+        """Tell once that there are new alarms; a line that was dismissed doesn't come back for the same ones."""
         now = frozenset(each.id for each in found)
         is_new, self._told = not now <= self._told, self._told | now
         if not now:

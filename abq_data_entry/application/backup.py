@@ -1,4 +1,4 @@
-"""Backups from the window: to a file and back, and one a day by itself."""
+"""Backups from the window: to a file and back, and an automatic one each day."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIRST_LOOK_MS = 60_000  # whoever has just opened the window wants to type, not to hear the disk
+FIRST_LOOK_MS = 60_000  # later than the start, because the user wants to type then, without a busy disk
 NEXT_LOOK_MS = 3_600_000
 _FILES = (("Backups", "*.dump"), ("All files", "*"))
 _UNCHANGED = "The database is as it was."
@@ -46,7 +46,7 @@ class BackupActions(NamedTuple):
 
 
 class Backups:
-    """Backs the database up and brings it back, as the menu asks; and once a day by itself if it is our own."""
+    """Backs up and restores the database for the menu; and each day by itself if it is the embedded one."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Backups:
     # -- to a file ----------------------------------------------------------------------------------------
 
     def ask_and_back_up(self) -> None:
-        """Ask where to, then write a verified backup there."""
+        """Ask for a file, then write a verified backup to it."""
         if not self._may_begin("Backup"):
             return
         usual = self.kept().file_name(self._state.today())
@@ -77,7 +77,7 @@ class Backups:
             self.back_up(Path(chosen))
 
     def back_up(self, file: Path) -> None:
-        """Write a backup to the file, restored into a scratch database and compared before it gets its name."""
+        """Write a backup to the file; it is restored into a scratch database and compared before it gets its name."""
         values = self._settings.values()
 
         def work(job: Job) -> int:
@@ -93,7 +93,7 @@ class Backups:
     # -- and back -----------------------------------------------------------------------------------------
 
     def ask_and_restore(self) -> None:
-        """Ask which backup, then whether that is really meant, then bring it back."""
+        """Ask for a backup and a confirmation, then restore it."""
         if not self._may_begin("Restore"):
             return
         chosen = self.ask_file("askopenfilename", "Restore Database")
@@ -101,7 +101,7 @@ class Backups:
             self.confirm_restore(Path(chosen))
 
     def confirm_restore(self, file: Path) -> None:
-        """Say what a restore does, and do it if that is wanted."""
+        """Explain what a restore does, and restore after a confirmation."""
         from ..postgres.backup import moment_of
 
         self._messages.choice(
@@ -115,7 +115,7 @@ class Backups:
         )
 
     def restore(self, file: Path) -> None:
-        """Back the present state up, then bring the backup back."""
+        """Back up the present state, then restore the backup."""
         values = self._settings.values()
 
         def work(job: Job) -> Restored:
@@ -146,20 +146,20 @@ class Backups:
     # -- once a day ---------------------------------------------------------------------------------------
 
     def begin_daily(self) -> None:
-        """The database is open: see to it that there is a backup of each day, if it is our own."""
+        """Start daily backups of an embedded database, which is open now."""
         if self._timer is None and self._settings.is_own_database:
             self._timer = self._window.after(FIRST_LOOK_MS, self.make_daily)
 
     def end(self) -> None:
-        """The window closes: a backup that isn't whole by now is made by whoever opens it next."""
+        """Stop when the window closes; the next window makes a backup that isn't complete."""
         if self._timer is not None:
             self._window.after_cancel(self._timer)
 
     def make_daily(self) -> None:
-        """Make the day's backup in the background unless there is one, and look again in an hour."""
+        """Make today's backup in the background unless there is one, and look again in an hour."""
         if self._timer is not None:
             self._window.after_cancel(self._timer)
-        self._timer = self._window.after(NEXT_LOOK_MS, self.make_daily)  # of each day, so whatever becomes of this one
+        self._timer = self._window.after(NEXT_LOOK_MS, self.make_daily)  # first, so that a failure doesn't end it
         if self._daily is not None and not self._daily.finished:
             return
         values = self._settings.values()
@@ -186,12 +186,12 @@ class Backups:
     # -- all ----------------------------------------------------------------------------------------------
 
     def failed(self, title: str, message: str, error: BaseException, retry: Callable[[], object]) -> None:
-        """Tell why it wasn't done, and offer to try again."""
+        """Report an error, and offer to try again."""
         self._say(message)
         self._messages.failure(title, message, str(error), retry)
 
     def kept(self) -> KeptBackups:
-        """The backups that are made by themselves, as the settings of now mean them."""
+        """Return the automatic backups, by the present settings."""
         return kept_backups(self._settings.values())
 
     def ask_file(self, dialog: str, title: str, **options: str) -> str:

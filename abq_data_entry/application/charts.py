@@ -1,4 +1,4 @@
-"""Opens the window of charts: reads and draws in the background, saves, copies, and opens the record of a point."""
+"""Opens the window of charts, and runs its commands: draw (in the background), save, copy, open a point's record."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Rows = list[dict[str, Any]]
 
 
 class ChartPlace(NamedTuple):
-    """What the charts need of the form: its lab (empty: none), how dates are read, and `open_record(key)`."""
+    """What the charts need from the form: its lab (empty: none), its date reader, and `open_record(key)`."""
 
     lab: str
     reader: DateReader
@@ -42,7 +42,7 @@ class ChartPlace(NamedTuple):
 def show_charts(
     parent: tk.Tk, state: State, jobs: Jobs, connection: Connection, messages: Messages, place: ChartPlace
 ) -> ChartsWindow:
-    """Show the window of charts, or bring the one that is open to the front."""
+    """Show the window of charts, or bring the open one to the front."""
     shown = brought_up(parent, ChartsWindow)
     if shown is not None:
         shown.picture.focus_set()
@@ -51,7 +51,7 @@ def show_charts(
 
 
 class Charts:
-    """One window and what is read for it: the newest request counts, the one before is cancelled."""
+    """One window and the data for it; a new request cancels the one before."""
 
     def __init__(
         self, parent: tk.Tk, state: State, jobs: Jobs, connection: Connection, messages: Messages, place: ChartPlace
@@ -70,7 +70,7 @@ class Charts:
             self.window.show_labs(choices.all_labs)
 
     def draw(self, request: ChartRequest) -> None:
-        """Read what isn't known yet, and draw it, on a thread of its own."""
+        """Read what isn't in memory yet, and draw the chart, on a worker thread."""
         from ..models import QueryCancelled
 
         self.cancel()
@@ -89,7 +89,7 @@ class Charts:
             if job is not self._job:
                 return
             self._job = None
-            if isinstance(error, QueryCancelled):  # the cancellation of the one before came late
+            if isinstance(error, QueryCancelled):  # the previous request was cancelled so late that it hit this one
                 self.draw(request)
             else:
                 self._failed(error)
@@ -101,15 +101,15 @@ class Charts:
         self._job = job
 
     def cancel(self) -> None:
-        """Cancel what is being read: nobody waits for it any more."""
+        """Cancel what is being read."""
         job, self._job = self._job, None
         if job is not None and not job.finished:
             job.cancel.set()
-            # A cancellation has a connection of its own, so it isn't for the Tk thread.
+            # On a worker thread, because a cancellation opens its own connection.
             self._jobs.submit(ANY, _end_query, self._state.model, job, failed=_leave)
 
     def open_records(self, key: Key) -> None:
-        """Open in the form the record behind a point; of several the first one, of a sensor the latest."""
+        """Open the record of a point in the form; if there are several, the first one, for a sensor the latest."""
         if self._state.reachable is None:
             self.window.say("Records can be opened when the database is there")
             return
@@ -130,7 +130,7 @@ class Charts:
         self._connection.ask(lambda model: model.find_record(*key), done, failed)
 
     def save(self, request: ChartRequest) -> None:
-        """Ask where to, and write the file there, light as on paper."""
+        """Ask for a file, and write the chart to it, with light colours as on paper."""
         from tkinter import filedialog
 
         rows = self._rows_of(request)
@@ -153,7 +153,7 @@ class Charts:
             )  # fmt: skip
 
     def copy(self, request: ChartRequest) -> None:
-        """Put its values onto the clipboard as a table, and under X11 the picture beside it."""
+        """Copy the values as a table to the clipboard; on X11, the picture too."""
         rows = self._rows_of(request)
         if rows is not None:
             self._jobs.submit(LANE, _copied, request, rows, done=self._put, failed=self._failed)

@@ -1,4 +1,4 @@
-"""Records that waited on this computer and met another version in the database: somebody decides between both."""
+"""Decisions about records that waited on this computer, when the database has another version."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Record = Mapping[str, Any]
 
 
 class Deciding:
-    """Opens what waits and met another version; what was decided on leaves the journal once the decision is saved.
+    """Opens waiting records that need a decision; they leave the journal once the decision is saved.
 
     ``save`` is `Saver.save`; ``open_record(key)`` shows a record that waits, ``leave_form(then)`` does ``then`` once
     what is half typed is kept; ``show_form()`` brings the form to the front; ``decided(record, key)`` is called once
@@ -83,7 +83,7 @@ class Deciding:
         return True
 
     def discard(self, entry: Entry) -> None:
-        """Give up what was recorded here, after a question."""
+        """Discard what was recorded here, after a confirmation."""
         self._messages.choice(
             "Discard Record",
             f"Discard what was recorded here of {entry.title}?",
@@ -97,7 +97,7 @@ class Deciding:
         self._form.known.look_up()
 
     def _show(self, entry: Entry, found: VersionedRecord) -> None:
-        # Later corrections of the same plot wait behind it: the last one is what was meant.
+        # Later corrections of the same plot wait as well: the last one is the right one.
         same = [each for each in self._waiting.undecided if each.key == entry.key] or [entry]
         if not found.version and self._messages.typed_since():
             self._say(f"{entry.title} isn't opened: you typed on. Open it again from the records that wait")
@@ -124,7 +124,7 @@ class Deciding:
         )
 
     def _show_in_form(self, same: list[Entry]) -> None:
-        """There is nothing to decide between, but something to put right: the form has it as a new record."""
+        """Show it in the form as a new record, because there is no other version but something to correct."""
         form, last = self._form, same[-1]
         self._waiting.in_form[last.key] = tuple(each.identifier for each in same)
         self._show_form()
@@ -150,7 +150,7 @@ class Deciding:
                 log.error("a decision couldn't be saved", exc_info=error)
                 self._messages.failure("Save Record", f"{place(save.record)} couldn't be saved.", str(error))
 
-        # Where somebody was quicker once more, both are shown once more.
+        # If somebody else has saved again, both versions are shown again.
         self._save_record(save, ended, lambda found: self._ask(same, save, found, dialog), failed)
 
     def _not_fetched(self, error: BaseException) -> None:

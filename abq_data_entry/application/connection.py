@@ -1,4 +1,4 @@
-"""Come to a working database: our own embedded server, or the configured one after a login; close what is idle."""
+"""Connects to the database (the embedded server, or the configured one after a login), and closes idle connections."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ log = logging.getLogger(__name__)
 
 LOGIN = "Log in to the database"
 STARTING_MS = 4000  # how long the database on this computer may take to open before the window says so
-PATIENCE = 3.0  # seconds that a server is waited for which takes no connection yet, before the window goes on without
+PATIENCE = 3.0  # seconds to wait for a server that isn't ready, before the window works without it
 _KEPT = "What you save is kept on this computer until it does"
 Result = TypeVar("Result")
 
 
 class NoAnswer(Exception):
-    """The database took a request and never answered it."""
+    """The database accepted a request and never answered."""
 
 
 class ConnectionCallbacks(NamedTuple):
@@ -53,7 +53,7 @@ class ConnectionCallbacks(NamedTuple):
 
 
 class Connection:
-    """Connects in the background and says in the status line how it goes.
+    """Connects in the background, and shows its progress in the status line.
 
     On the Tk thread, except where a method says otherwise.
     """
@@ -74,12 +74,12 @@ class Connection:
         self._starting = threading.Lock()
         self._login: tuple[str, str] | None = None
         self._timer = ""
-        self._person = ""  # of the last login, also of one that was refused
+        self._person = ""  # user name of the last login, also if it was refused
         self._values: Mapping[str, str] = {}
 
     @property
     def login(self) -> tuple[str, str] | None:
-        """The login at the configured server, if somebody is logged in."""
+        """The login at the configured server; ``None`` if nobody is logged in."""
         return self._login
 
     @contextmanager
@@ -99,18 +99,18 @@ class Connection:
 
     @property
     def database(self) -> str:
-        """The name of the database that the settings lead to, as the journal knows it."""
+        """The name by which the journal knows the database of the settings."""
         from ..journal import database_name
 
         return database_name(self._texts())
 
     @property
     def may_attempt(self) -> bool:
-        """Whether there is all that a connection needs: a configured server needs a login."""
+        """Whether a connection can be tried: a configured server needs a login."""
         return not self._texts()["db_host"] or self._login is not None
 
     def attempt(self) -> tuple[SQLModel, Any]:
-        """Look whether the database is back; returns what ``connected`` takes. Runs on a worker thread."""
+        """Try to connect; return the arguments of ``connected``. Runs on a worker thread."""
         model = self._state.model
         if model is not None:
             return model, self.retry_after_restart(model.choices)
@@ -121,7 +121,7 @@ class Connection:
         return self._open_embedded(settings["db_name"])
 
     def connect(self) -> None:
-        """Start or attach to the embedded server; where ``db_host`` is set, ask for a login first."""
+        """Start or attach to the embedded server; if ``db_host`` is set, ask for a login to that server."""
         settings = self._values = self._texts()
         self._state.opening = True
         if settings["db_host"]:
@@ -141,17 +141,17 @@ class Connection:
             self._timer = ""
 
     def _say_starting(self) -> None:
-        """It recovers from a crash, or is made: meanwhile the form works with the last known copy."""
+        """Tell that the embedded database takes long to start; meanwhile the form works with the last known copy."""
         self._timer = ""
         reason = "The database on this computer is just starting, perhaps after a crash, and accepts no connections yet"
-        self._callbacks.away(NoAnswer(f"{reason}."), False)  # it is being opened all the time
+        self._callbacks.away(NoAnswer(f"{reason}."), False)  # it is already being opened
         self._say(f"{reason}. {_KEPT}")
         self._callbacks.show_in_list(f"{reason}.", None)
 
     def retry_after_restart(self, work: Callable[[], Result]) -> Result:
-        """Run ``work`` on a worker thread; if our own server has gone, start it again and run it once more.
+        """Run ``work``; if the embedded server has gone, start it and run ``work`` again. Runs on a worker thread.
 
-        A configured server comes back by itself: the next use opens its connections again.
+        A configured server needs no restart: the next use opens its connections again.
         """
         from ..models.errors import DatabaseDamaged, ServerUnreachable
 
@@ -174,13 +174,13 @@ class Connection:
         failed: Callable[[BaseException], object],
         lane: str = "records",
     ) -> Job:
-        """Have ``work(model)`` done by the open database in the background, and its result or error told here."""
+        """Run ``work(model)`` in the background, and call ``done(result)`` or ``failed(error)`` on the Tk thread."""
         model = self._state.model
         assert model is not None
         return self._jobs.submit(lane, self.retry_after_restart, partial(work, model), done=done, failed=failed)
 
     def endpoint(self) -> dict[str, str]:
-        """Where the database is that is open, with the login that was asked for. Runs on a worker thread."""
+        """Return where the open database is, with the login. Runs on a worker thread."""
         from .. import postgres
 
         if self._server is not None:
@@ -198,14 +198,14 @@ class Connection:
         return type(error)(f"{error} {postgres.recovery_advice(backups)}", error.detail)
 
     def close(self) -> None:
-        """Leave the database; the last one out stops the embedded server. Runs on a worker thread."""
+        """Close the database; the last process to leave stops the embedded server. Runs on a worker thread."""
         if self._state.model is not None:
             self._state.model.close()
         if self._server is not None:
             self._server.stop_if_unused()
 
     def release_server(self) -> EmbeddedServer | None:
-        """Our own server, which the window doesn't stop any more when it closes."""
+        """Return the embedded server, which the window then no longer stops when it closes."""
         server, self._server = self._server, None
         return server
 
@@ -286,7 +286,7 @@ class Connection:
     def _login_failed(self, settings: Mapping[str, str], error: BaseException, login: tuple[str, str]) -> None:
         from ..models import ServerNotReady, ServerUnreachable
 
-        if isinstance(error, ServerNotReady):  # time heals it
+        if isinstance(error, ServerNotReady):  # temporary: it will be ready later
             self._work_without(error, login, str(error))
             return
         log.warning("login failed: %s", type(error).__name__)
@@ -300,7 +300,7 @@ class Connection:
         self._state.username = login[0] if login is not None else ""
 
     def _work_without(self, error: BaseException, login: tuple[str, str], reason: str = "") -> None:
-        """Go on with the last known copy; the login is kept in memory for when the server answers."""
+        """Work with the last known copy; the login is kept in memory until the server answers."""
         self._use(login)
         self._state.opening = False
         self._say(f"{reason} {_KEPT}" if reason else
@@ -354,9 +354,9 @@ LOOK_MS = 60_000
 
 
 class IdleConnections:
-    """Looks once a minute. Each connection is opened again when it is needed. On the Tk thread.
+    """Closes idle connections once a minute; each is opened again when it is needed. On the Tk thread.
 
-    Those to our own server stay: it ends when nobody is connected to it any more.
+    Connections to the embedded server stay open, because it stops when nobody is connected.
     """
 
     def __init__(self, window: tk.Misc, state: State, jobs: Jobs, settings: Settings) -> None:
@@ -368,7 +368,7 @@ class IdleConnections:
         self._window.after_cancel(self._timer)
 
     def look(self) -> None:
-        """Close what wasn't used for long, and look again later."""
+        """Close connections that weren't used for long, and look again later."""
         self._timer = self._window.after(LOOK_MS, self.look)
         model = self._state.reachable
         if model is not None and not self._settings.is_own_database:

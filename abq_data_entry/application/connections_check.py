@@ -1,4 +1,4 @@
-"""Opens the window that checks the connections: asks for logins where they are wanted, and runs the checks."""
+"""Opens the window that checks the connections, asks for the logins that are needed, and runs the checks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Login = tuple[str, str]
 def show_connections(
     parent: tk.Tk, jobs: Jobs, messages: Messages, settings: Settings, connection: Connection, logins: Logins
 ) -> ConnectionsWindow:
-    """Show the window, or bring the one that is open to the front."""
+    """Show the window, or bring the open one to the front."""
     shown = brought_up(parent, ConnectionsWindow)
     if shown is not None:
         shown.list.focus_set()
@@ -72,7 +72,7 @@ class ConnectionsCheck:
         logins: dict[str, Login | None],
         then: Callable[[dict[str, Login | None]], object],
     ) -> None:
-        """Get the logins one after the other; a dialog that is cancelled means that there is none to be tried."""
+        """Get the logins one after the other; if a dialog is cancelled, that login isn't tried."""
         if not left:
             then(logins)
             return
@@ -88,7 +88,7 @@ class ConnectionsCheck:
         self, present: int, values: Mapping[str, object], logins: dict[str, Login | None] | None, write: bool
     ) -> None:
         if present != self._round or self._window is None or not self._window.winfo_exists():
-            return  # cancelled or closed meanwhile
+            return  # cancelled or closed in the meantime
         found, connection, database = self._found, self._connection, str(values["db_name"])
         known = None if logins is None else {**logins, "database": connection.login}
 

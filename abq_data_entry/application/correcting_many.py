@@ -1,4 +1,4 @@
-"""Correct many records of the list at once: who recorded them, what grew there, or the day."""
+"""Correct many records of the list at once: their technician, seed sample or date."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def correct_many(
     window: tk.Misc, form: DataRecordForm, records: RecordList, connection: Connection, messages: Messages,
     say: Say, changes: Changes,
 ) -> None:  # fmt: skip
-    """Ask how to correct the rows that are chosen in the list, show it, then correct all of them or none."""
+    """Ask how to correct the chosen rows of the list, show a preview, then correct all of them or none."""
     rows = records.chosen
     if not changes.may_begin():
         return

@@ -1,4 +1,4 @@
-"""Deliveries of the window: through the outbox, tried again while it is open, taken up again at the next start."""
+"""Deliveries from the window: they go through the outbox, and are retried while it is open and at the next start."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Begin = Callable[[str, Callable[[Job], Any], Callable[[Any], object], Callable[[
 
 
 class NotDelivered(Exception):
-    """An attempt failed: what became of the delivery."""
+    """An attempt failed; carries what became of the delivery."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.reason)
@@ -50,7 +50,7 @@ class NotDelivered(Exception):
 
 
 class Running(NamedTuple):
-    """An attempt that runs now: what cancels it, and it alone, and the job whose `latest` says how far it is."""
+    """A running attempt: the event that cancels it alone, and the job whose `latest` is its progress."""
 
     stop: Callable[[], object]
     job: Job
@@ -58,10 +58,10 @@ class Running(NamedTuple):
 
 @dataclass(repr=False, eq=False)  # it holds the password
 class Attempts:
-    """One command of the window, on a worker thread; `running` shows the attempt under way, by identifier.
+    """The attempts of one command, on a worker thread; `running` has the running one, by identifier.
 
-    The decisions are those that somebody has made in dialogs before: the login. What turns out meanwhile, such as an
-    unknown host key, ends the attempt; then a dialog asks, and another command goes on with the answer.
+    The login was given in a dialog before. A question that comes up later, such as an unknown host key, ends the
+    attempt; then a dialog asks, and another command continues with the answer.
     """
 
     given: Login
@@ -71,16 +71,16 @@ class Attempts:
     """The deliveries whose attempt was cancelled, by identifier."""
 
     def login(self, service: Service) -> Login:
-        """The one that was given for this command."""
+        """Return the login that was given for this command."""
         return self.given
 
     def trusts(self, host: str, fingerprint: str) -> bool:
-        """Nobody is asked while the attempt runs."""
+        """Return False, because nobody is asked while the attempt runs."""
         return False
 
     @contextmanager
     def watch(self, delivery: Delivery) -> Iterator[AttemptMonitor]:
-        """Show how far the attempt is, and let it be cancelled; after a cancel of the command there is no other."""
+        """Show the progress of an attempt, and let it be cancelled; after the command is cancelled, none begins."""
         if self.job.cancel.is_set():
             raise NotAttempted("The command was cancelled.")
         identifier, self.job.latest = delivery.identifier, None
@@ -96,7 +96,7 @@ class Attempts:
             self.running.pop(identifier, None)
 
     def all(self, box: Outbox, model: SQLModel, values: Values, waiting: Sequence[Delivery]) -> list[Outcome]:
-        """Make one attempt at each, and at what else is due there, over one login."""
+        """Make one attempt at each, and at what else is due there, with one login."""
         outcomes, unrecorded = list[Outcome](), ""
 
         def told(outcome: Outcome) -> None:
@@ -105,7 +105,7 @@ class Attempts:
                 outcomes.append(outcome)
                 # Where the database can't be told now it is asked again only at the end.
                 unrecorded = unrecorded or outbox.record(box, model, outcome.delivery)
-            if outcome.delivery.identifier in self.stopped:  # the others go on
+            if outcome.delivery.identifier in self.stopped:  # only this attempt was cancelled
                 self.job.cancel.clear()
 
         try:
@@ -137,7 +137,7 @@ class Deliveries:
     ) -> None:
         self._window, self._state, self._jobs, self._messages, self._say = window, state, jobs, messages, say
         self.settings = settings.values
-        """The settings as they are now, for a worker thread."""
+        """Returns the present settings, for a worker thread."""
         self._begin, self._running, self._show = begin, running, show
         self._timers: dict[tuple[str, str], str] = {}
         self._offered = False
@@ -147,7 +147,7 @@ class Deliveries:
         """What is being sent, by identifier; written by worker threads."""
 
     def stop(self, identifier: str) -> bool:
-        """Cancel the attempt that this window makes at a delivery; False if it makes none."""
+        """Cancel this window's running attempt at a delivery; return False if there is none."""
         attempt = self.attempts.get(identifier)
         if attempt is not None:
             attempt.stop()
@@ -161,10 +161,10 @@ class Deliveries:
         login: Login,
         failed: Callable[[BaseException], object],
     ) -> None:
-        """Put the extract of a day in and make the first attempt; a later one is planned where that may help."""
+        """Put the extract of a day into the outbox and make the first attempt; plan another one if that may help."""
         model = self._state.model
         assert model is not None
-        # A new version is made: the attempt that is planned for the older one has nothing left to do.
+        # The new version replaces the older one, so the attempt planned for that isn't needed.
         self.forget(kind, destination(kind).file_name(values, date))
 
         def work(job: Job) -> Outcome:
@@ -186,42 +186,42 @@ class Deliveries:
         self._begin(to.name, work, done, ended_badly, to.remark(values))
 
     def _opened(self) -> Outbox:
-        """The outbox, on a worker thread. Another one would look through the whole file of the states again."""
-        if self._box is None or not self._box.folder.exists():  # somebody has taken the folder away
+        """Return the outbox, on a worker thread; kept, because opening it reads the whole file of states."""
+        if self._box is None or not self._box.folder.exists():  # somebody has removed the folder
             self._box = open_outbox()
         return self._box
 
     def count_unfinished(self) -> int:
-        """How many of this computer wait, run or have failed; on a worker thread."""
+        """Return how many deliveries of this computer wait, run or have failed; on a worker thread."""
         from ..outbox.delivery import ENDED
 
         return sum(each.state not in ENDED for each in self._opened().deliveries())
 
     def forget(self, kind: str, file_name: str) -> None:
-        """Make no attempt at this file any more that was planned in this window."""
+        """Drop the attempts that this window has planned for this file."""
         timer = self._timers.pop((kind, file_name), None)
         if timer is not None:
             self._window.after_cancel(timer)
 
     def forget_logins(self) -> None:
-        """Forget the logins, those of the attempts that are planned too: what waits goes on when somebody logs in."""
+        """Forget all logins, also those of planned attempts; waiting deliveries go on when somebody logs in."""
         for kind, file_name in tuple(self._timers):
             self.forget(kind, file_name)
         self.logins.forget_all(self._say)
 
     def offer(self) -> None:
-        """Take up what wasn't finished when the window was closed, or offer to; once, at the start."""
+        """Continue deliveries that weren't finished when the window was closed, or offer to; once, at the start."""
         if not self._offered:
             self._offered = True
             self._jobs.submit("files", _unfinished, done=self._take_up)
 
     def tell_damage(self, problems: Sequence[str]) -> None:
-        """Tell what waits and couldn't be read, and where it was put aside; nobody asked for it."""
+        """Tell in the message bar which waiting deliveries couldn't be read, and where they were put aside."""
         if problems:
             self._messages.note("Damaged Deliveries", problems[0], "\n".join(problems[1:]))
 
     def log_in(self, left: list[Delivery]) -> None:
-        """Ask for the login of one service after the other, and send what goes there."""
+        """Ask for the login of one service after the other, and send what is for that service."""
         if not left:
             return
         these = [each for each in left if (each.kind, each.username) == (left[0].kind, left[0].username)]
@@ -235,7 +235,7 @@ class Deliveries:
         self.logins.obtain(kind, values, left[0].username, answered)
 
     def send(self, kind: str, waiting: Sequence[Delivery], values: Values, login: Login) -> None:
-        """Make one attempt at each of these, and plan the next ones."""
+        """Make one attempt at each of these, and plan the next attempts."""
         name = destination(kind).name
         if self._running(name):  # no retry: nothing was tried, our own attempt goes first
             self._window.after(BUSY_PAUSE_MS, self.send, kind, waiting, values, login)
@@ -276,8 +276,8 @@ class Deliveries:
         )
 
     def tell_perhaps(self, kind: str, outcome: Outcome) -> bool:
-        """Tell what it is if somebody has it, or may have it: it isn't sent to them again by a key that is pressed at
-        once. False where nobody has it."""
+        """Tell that somebody has the extract, or may have it, without a button that would send it again by mistake.
+        Return False if nobody has it."""
         delivery, name = outcome.delivery, destination(kind).name
         if delivery.state == "unknown":
             words = f"It isn't known whether an extract arrived by {name}. Your records are safe in the database."
@@ -292,7 +292,7 @@ class Deliveries:
         return True
 
     def _tell(self, kind: str, failures: Sequence[Outcome]) -> None:
-        """An attempt that nobody waited for has failed: the status line alone would be overwritten by the next save."""
+        """Report a failed attempt that ran by itself in the bar, because the next save overwrites the status line."""
         name = destination(kind).name
         what = "An extract" if len(failures) == 1 else f"{len(failures)} extracts"
         identifiers = [each.delivery.identifier for each in failures]
@@ -304,7 +304,7 @@ class Deliveries:
         )
 
     def try_again(self, identifiers: Sequence[str]) -> None:
-        """Make an attempt now at what failed or waits, because somebody asks for it; say why if that isn't possible."""
+        """Make an attempt now at deliveries that failed or wait, for the user; say why if that isn't possible."""
 
         def failed(error: BaseException) -> None:
             from ..network import describe_failure
@@ -330,7 +330,7 @@ class Deliveries:
         self._messages.settled(f"Upload by {destination(kind).name}")
 
     def _mend(self, kind: str, failure: Outcome, values: Values, login: Login) -> bool:
-        """Do what can be done about a failure; True if the user is asked about it, so that nothing has to be told."""
+        """Ask the user about a failure (a login, a host key); return whether it did, so that it needn't be reported."""
         if outbox.login_refused(failure.error):
             self.logins.refused(kind, values, failure.reason)
         if failure.delivery.planned is not None:
@@ -346,7 +346,7 @@ class Deliveries:
             else:
                 self._say("Nothing was sent: the server's key isn't confirmed")
 
-        from .host_key import ask_for_trust  # where it is needed: seldom
+        from .host_key import ask_for_trust  # imported here, because it is seldom needed
 
         ask_for_trust(
             self._messages, trust.host, fingerprint, "your password and the extract",
@@ -383,7 +383,7 @@ class Deliveries:
         self._jobs.submit(ANY, known_logins, found, values, done=known)
 
     def _go_on(self, found: Sequence[Delivery], values: Values, logins: Mapping[str, Login]) -> None:
-        """Send what needs nobody: now, or when its schedule says."""
+        """Send what needs no login dialog, now or when it is planned; ask for the logins of the rest."""
         now = datetime.datetime.now(datetime.timezone.utc)
         due: dict[tuple[str, Login], list[Delivery]] = {}
         for each in found:
@@ -424,7 +424,7 @@ def _what_became(failure: Outcome) -> str:
 
 
 def _why(failure: Outcome) -> str:
-    """Why it wasn't sent, and when it is tried again; what the server said stands below that."""
+    """Return why it wasn't sent, when it is tried again, and below that what the server said."""
     from ..network.failures import with_sentence
 
     return with_sentence(failure.reason, failure.next_attempt) if failure.next_attempt else failure.reason
@@ -440,7 +440,7 @@ def _again(identifiers: Sequence[str]) -> list[Delivery]:
 
 
 def _unfinished() -> tuple[list[Delivery], list[str]]:
-    """What waits, after a crash too, and a sentence for each part that was damaged and is put aside."""
+    """Return what waits (also after a crash), and a sentence for each damaged part that was put aside."""
     box = open_outbox()
     with suppress(OSError, outbox.OutboxError):  # it can't be written: what waits can be shown all the same
         box.tidy()

@@ -1,4 +1,4 @@
-"""Opens the window of deliveries, and does what is asked there."""
+"""Opens the window of deliveries, and runs its commands."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def show_deliveries(
     compare_there: Callable[[str], str],
     answers: Answers,
 ) -> DeliveriesWindow:
-    """Show the window of deliveries, or bring the one that is open to the front.
+    """Show the window of deliveries, or bring the open one to the front.
 
     ``compare_there(kind)`` shows the folder of a destination, compared with what was sent; it returns why it can't be.
     """
@@ -80,7 +80,7 @@ def show_deliveries(
             return
         known = rows.known(identifier)
         if known is not None and known.state == "failed" and not rows.has_file(identifier):
-            # It had arrived, and its receiver refused it: the day is made anew from its records.
+            # It arrived, and its receiver refused it: a new extract is made from the day's records.
             from ..models import OutdatedDelivery
 
             outdated.send_again(OutdatedDelivery(identifier, known.date, known.kind, known.changed))
@@ -151,7 +151,7 @@ def show_deliveries(
 
 
 class DeliveryRows:
-    """The rows of all deliveries; what didn't change since is neither read nor made again."""
+    """The rows of all deliveries; those that haven't changed are neither read nor built again."""
 
     def __init__(self) -> None:
         self._box: Outbox | None = None
@@ -160,7 +160,7 @@ class DeliveryRows:
         self._told = 0  # of the problems
 
     def known(self, identifier: str) -> Delivery | None:
-        """The delivery as it was listed last."""
+        """Return the delivery as it was last listed."""
         found = self._made.get(identifier)
         return found and found[0]
 
@@ -171,7 +171,7 @@ class DeliveryRows:
 
     @property
     def identifiers(self) -> list[str]:
-        """The numbers of the deliveries that were listed last."""
+        """Return the numbers of the deliveries last listed."""
         return [*self._made]
 
     def all(
@@ -180,7 +180,7 @@ class DeliveryRows:
         changed: Mapping[str, datetime.datetime] | None = None,
         said: Mapping[str, Sequence[str]] | None = None,
     ) -> tuple[list[DeliveryRow], list[str]]:
-        """The newest first, and a sentence for each part that has turned out to be damaged since the last time.
+        """Return the rows, newest first, and a sentence for each part found to be damaged since the last call.
 
         ``changed`` says since when an extract is outdated, by its number; ``said`` what receivers answered.
         """
@@ -255,12 +255,12 @@ def _row(box: Outbox, delivery: Delivery, progress: TransferProgress | None) -> 
 
 
 def _left(delivery: Delivery) -> str:
-    """Who isn't known to have it."""
+    """Return for whom it isn't known whether they have it."""
     return ", ".join(each for each in delivery.address.split(", ") if each not in delivery.served)
 
 
 def _outdated(row: DeliveryRow, since: datetime.datetime) -> DeliveryRow:
-    """The same of an extract that arrived before records of its day were changed."""
+    """Return the row of an extract that arrived before records of its day were changed."""
     when = f"{since.astimezone():%Y-%m-%d %H:%M}"
     what = f"Records of the day were changed after it, {when} first. Send Again sends them all."
     day, version, kind, _state, moment, _following = row.cells
@@ -271,7 +271,7 @@ def _outdated(row: DeliveryRow, since: datetime.datetime) -> DeliveryRow:
 
 
 def _answered(row: DeliveryRow, said: Sequence[str]) -> DeliveryRow:
-    """The same with what its receivers answered, the last of it in the list where nothing else stands there."""
+    """Return the row with the answers of its receivers; the last one is in the list if that cell is empty."""
     *cells, following = row.cells
     answers = "\n".join(f"Answer: {each}" for each in reversed(said))
     return dataclasses.replace(row, cells=(*cells, following or said[-1]), receipt=f"{answers}\n{row.receipt}")

@@ -1,4 +1,4 @@
-"""Deliveries by schedule while the window is open: looked for each minute, by one workstation at a time."""
+"""Deliveries by schedule while the window is open: one workstation at a time looks each minute what is due."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SUBJECT = "Deliveries by Schedule"
 
 
 class DeliverySchedule:
-    """Puts in what is due and has it sent as somebody's command is; quiet, unless a login is missing. On the Tk thread.
+    """Sends what is due as a command of the user would; silent, unless a login is missing. On the Tk thread.
 
     What is due is said by the database, by its clock and the labs' time zone: a computer that was asleep is late, and
     then sends at once. `may_deliver()`: whether the login may; `upload(destination, date)`: deliver, with its login.
@@ -56,7 +56,7 @@ class DeliverySchedule:
 
     @property
     def is_looking(self) -> bool:
-        """Whether what is due is looked up at the moment."""
+        """Whether it is now looking for what is due."""
         return self._job is not None and not self._job.finished
 
     def end(self) -> None:
@@ -70,7 +70,7 @@ class DeliverySchedule:
         self.look()
 
     def look(self) -> None:
-        """Look in the background what is due by now, if there are schedules and the database is there."""
+        """Look in the background for what is due, if there are schedules and the database is there."""
         model, values = self._state.reachable, self._settings.values()
         scheduled = [each for each in stored_in(values) if each.schedule != BY_HAND]
         if not scheduled or self.is_looking or model is None or self._state.outdated or not self._may_deliver():
@@ -79,7 +79,7 @@ class DeliverySchedule:
         logins, silent = known.known(scheduled, values), known.keyring_silent
 
         def work(job: Job) -> Scheduled:
-            from ..workflows.scheduled import put_in_due  # no start waits for it
+            from ..workflows.scheduled import put_in_due  # imported here, so that it doesn't slow the start
 
             return put_in_due(open_outbox(), model, values, partial(_login, logins, silent))
 
@@ -102,7 +102,7 @@ class DeliverySchedule:
     def _tell(
         self, what: tuple[str, object], text: str, action: tuple[str, Callable[[], object]] | None = None
     ) -> None:
-        """Say it once: the next look finds the same."""
+        """Tell a problem once, because the next look finds it again."""
         if what in self._told:
             return
         self._told.add(what)
@@ -110,14 +110,14 @@ class DeliverySchedule:
         self._messages.choice(SUBJECT, text, "", (*((action,) if action else ()), ("Close", None)))
 
     def _failed(self, error: BaseException) -> None:
-        # Of the database the window tells by itself, and the next look may find it again.
+        # Only logged: the window itself reports problems of the database, and the next look may succeed.
         log.warning("what is due by schedule isn't known: %s: %s", type(error).__name__, error)
 
 
 def _login(
     known: Mapping[str, Login | None], silent: str, row: StoredDestination, values: Mapping[str, object]
 ) -> Login | None:
-    """The login of this session, else what is kept; on a worker thread. `silent`: why the keyring isn't asked."""
+    """Return this session's login, else a stored one; on a worker thread. `silent`: why the keyring isn't asked."""
     from .logins import look_up
 
     if row.key in known:

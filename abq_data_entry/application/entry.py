@@ -1,6 +1,6 @@
-"""Entering records: what is half typed is kept, each as a draft of its plot, until it is saved or discarded, also when
-the window ends; what is done goes to the database, or to the journal while that isn't there. Where somebody else was
-quicker, what the dialog asks, and what comes of the answer."""
+"""Entering records. What is half typed is kept as a draft of its plot until it is saved or discarded, even if the
+window ends. A finished record goes to the database, or to the journal while that is away. If somebody else has saved
+the record first, this asks which values to keep, and saves the answer."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from .outage import Reconnecting, Waiting
 
 log = logging.getLogger(__name__)
-SLOW_MS = 300  # a save that takes longer says that it is under way
+SLOW_MS = 300  # a save that takes longer is shown as running
 Record = Mapping[str, Any]
 Key = tuple[Any, ...]
 
 
 class Saver:
-    """Saves into the database; where that can't be reached, takes too long or stores nothing, into the journal.
+    """Saves into the database; if that can't be reached, takes too long or can't store anything, into the journal.
 
     Both carry the same identifier, so that a save whose answer was lost is done once. ``retry_after_restart(work)``
     runs it on the database's thread; ``ask_version(model)`` finds out whether this program is too old;
@@ -68,14 +68,14 @@ class Saver:
         conflict: Callable[[Conflict], object],
         failed: Callable[[BaseException], object],
     ) -> None:
-        """Save it; while the database is away, or an earlier record of the plot waits, in the journal.
+        """Save a record; into the journal while the database is away or an earlier record of the plot waits.
 
         One of these is called once: it is saved (``None``: it waits here), somebody has to decide, or it failed.
         """
         from ..workflows.save_record import Conflict, save_record
 
         state, model = self._state, self._state.model
-        window = self._form.winfo_toplevel()  # only who sets a timer may end it: `jobs` does it by the window
+        window = self._form.winfo_toplevel()  # timers set by the window must be cancelled by the window, as `jobs` does
         is_kept = saved_late = False
 
         say_slow = partial(self._say, f"Saving… {place(save.record)}")
@@ -117,7 +117,7 @@ class Saver:
             is_kept = True
 
             def kept() -> None:
-                if saved_late:  # the database was faster than the disk
+                if saved_late:  # the database answered before the journal was written
                     self._waiting.settle((save.identifier,), "saved")
                 done(None)
 
@@ -136,7 +136,7 @@ class Saver:
 
 
 class RecordEntry:
-    """Saves the form's record, and brings form, list and status up to date with it."""
+    """Saves the form's record, and updates form, list and status."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class RecordEntry:
         self._typed: Save | None = None
 
     def save(self, record: Record, corrects: bool) -> None:
-        """The form's record is right: save it, as a correction of the opened one or as a new one."""
+        """Save the form's valid record, as a correction of the opened one or as a new one."""
         from ..workflows.save_record import Save
 
         form, state = self._form, self._state
@@ -178,7 +178,7 @@ class RecordEntry:
         self._save(self._typed)
 
     def _save(self, save: Save, said: str = "", dialog: ConflictDialog | None = None) -> None:
-        """``said``: what of it came from another version; ``dialog``: where that was chosen, open until it is saved."""
+        """Save. ``said``: what was merged from another version; ``dialog``: where it was chosen, still open."""
 
         def conflict(found: Conflict) -> None:
             question = question_of(found, save.author)
@@ -217,14 +217,14 @@ class RecordEntry:
         self._say(f"{place(record)}: {' '.join(filter(None, (how, said.strip(), remark)))} · {count} in this session")
         self._drafts.saved()
         form.saved(record, None if saved is None else saved.claimed, leaves=then is not None)
-        self._drafts.keep()  # what the form shows by now
+        self._drafts.keep()  # of what the form shows now
         if decided := self._waiting.in_form.pop(save.key, ()):
             self._waiting.settle(decided, "decided")
         if waits:
             self._browsing.look_again()
         else:
             self._copy.record_saved(record)
-            # The database answers again: so may the check that it didn't tell.
+            # The database answers again, so a check that couldn't be looked up can be fetched now.
             if save.whole_check or form.check.problem:
                 self._form.known.look_up()
             self._browsing.record_saved(save.key, corrects)
@@ -232,7 +232,7 @@ class RecordEntry:
             then()
 
     def _decided_not_to(self, save: Save, found: Conflict) -> None:
-        """Nobody has chosen between both versions: all stays as it was typed."""
+        """Keep everything as it was typed, because the dialog was cancelled."""
         self._form.after_save = None
         if save.base is None:
             self._form.save_failed({F.PLOT: found.reason})
@@ -268,7 +268,7 @@ class RecordEntry:
 
 
 class Question(NamedTuple):
-    """A conflict as it is put to people.
+    """A conflict in words.
 
     ``by``: who saved the other version; ``merged_words``: what came together by itself, for the status line, empty
     where nothing did; ``words``: what the dialog says; ``differences``: what is to be chosen, as texts.
@@ -282,9 +282,9 @@ class Question(NamedTuple):
 
 
 def question_of(conflict: Conflict, me: str = "", waited: datetime.datetime | None = None) -> Question:
-    """Put a conflict in words. ``me`` is who wants to save the record; ``waited`` since when it waited on this
-    computer, if it did."""
-    from ..views.conflict import ConflictText, Difference  # at the first one, for no start has any
+    """Return a conflict in words. ``me`` is who wants to save the record; ``waited`` is since when it has waited on
+    this computer, if it has."""
+    from ..views.conflict import ConflictText, Difference  # only for a conflict, not at the start
 
     base, merged, theirs = conflict.base, conflict.merged, conflict.theirs
     same_person = bool(me) and me == theirs.changed_by
@@ -307,7 +307,7 @@ def question_of(conflict: Conflict, me: str = "", waited: datetime.datetime | No
     began = f"What was typed here waited for the database, {since(waited)}. " if waited else ""
     taken_over = [each for each in fields.FIELDS if each.name in conflict.taken_over]
     taken = [f"{each.name} {shown(each, merged.get(each.name)) or 'empty'}" for each in taken_over]
-    # Within a sentence a name stays as it is.
+    # Within a sentence a name keeps its capital letters.
     named = by if not same_person and theirs.changed_by else by[0].lower() + by[1:]
     words = ConflictText(
         f"{place(conflict.mine)} {happened}.",
@@ -328,7 +328,7 @@ def resolve(
     cancel: Callable[[], object],
     former: ConflictDialog | None = None,
 ) -> None:
-    """Save what comes together by itself; where somebody has to choose, ask first.
+    """Save a record that can be merged without conflicts; otherwise ask first.
 
     ``save(record, dialog)``: the record that both sides give, to be saved over ``theirs``, and the dialog that is still
     open, if there is one. ``former`` is the dialog of an attempt before this one, which is closed; what was chosen
@@ -366,7 +366,7 @@ def resolve(
 
 
 def shown(field: fields.Field, value: object) -> str:
-    """A value as people read it, with its unit; empty where there is none."""
+    """Return a value with its unit, as it is shown; empty if there is none."""
     if field.type is FieldTypes.BOOLEAN:
         return "yes" if value else "no"
     text = fields.format_value(field, value)
@@ -374,12 +374,12 @@ def shown(field: fields.Field, value: object) -> str:
 
 
 def since(at: datetime.datetime | None) -> str:
-    """From when on it was, by the clock on this desk: "since 10:42"."""
+    """Return "since 10:42", in the time zone of this computer."""
     return f"since {moment(at).removeprefix('at ').removeprefix('on ')}"
 
 
 def moment(at: datetime.datetime | None) -> str:
-    """When it was, by the clock on this desk: "at 10:42", with the day if that isn't today."""
+    """Return "at 10:42", in the time zone of this computer, with the date if that isn't today."""
     if at is None:
         return "meanwhile"
     local = at.astimezone() if at.tzinfo is not None else at
@@ -392,8 +392,7 @@ _KEY = "Drafts"
 
 
 class Drafts:
-    """The drafts of this window: that of the form, written soon after each edit, and those left behind. On the Tk
-    thread."""
+    """The drafts of this window: the form's, written soon after each edit, and other plots'. On the Tk thread."""
 
     def __init__(self, form: DataRecordForm, jobs: Jobs, messages: Messages, say: Callable[[str], object]) -> None:
         self._form, self._jobs, self._messages, self._say = form, jobs, messages, say
@@ -402,14 +401,14 @@ class Drafts:
         self._shown: DraftId | None = None
         self._timer = self._not_kept = ""
         self.greeting = "Ready"
-        """What is said when the database is open."""
+        """What the status line says when the database is open."""
 
     def begin(self) -> None:
-        """Look for the drafts of windows that ended, and show in the form what was being typed."""
+        """Take over the drafts of windows that have ended, and show in the form what was being typed."""
         self._jobs.submit("files", self.file.take_over, done=self._restore, failed=self._failed)
 
     def edited(self) -> None:
-        """Something was typed: from now on the form has it, where it was a draft before."""
+        """Write the draft soon, because something was typed; a draft shown in the form is the form's from now on."""
         if self._shown is not None:
             self._kept.pop(self._shown, None)
             self._shown = None
@@ -418,7 +417,7 @@ class Drafts:
             self._timer = self._form.after(DELAY_MS, self.keep)
 
     def keep(self) -> None:
-        """Write down now what is half typed."""
+        """Write the draft of the form now."""
         if self._timer:
             self._form.after_cancel(self._timer)
             self._timer = ""
@@ -430,9 +429,9 @@ class Drafts:
         self._jobs.submit("files", self.file.write, content, done=self._written, failed=self._failed)
 
     def put_away(self) -> bool:
-        """The form is left: what is half typed there becomes a draft of its plot. False: it can't be left so.
+        """Keep what is half typed as a draft of its plot, because the form is left; return False if it can't be left.
 
-        Values without a plot have nowhere to be found again: the focus goes to what is missing.
+        Values without a plot couldn't be found again, so the focus goes to what is missing.
         """
         draft = self._form.draft()
         if draft is None:
@@ -445,8 +444,8 @@ class Drafts:
         return True
 
     def put(self, draft: Mapping[str, Any], more: str = "") -> bool:
-        """Keep that as the draft of its plot; False: it has no plot, or one with another draft, which stays. ``more``
-        is said as well."""
+        """Keep a draft for its plot; return False if it has no plot, or that has another draft. ``more`` is added to
+        the status."""
         identity = id_of(draft)
         if identity is None or (identity in self._kept and identity != self._shown):
             return False
@@ -459,31 +458,31 @@ class Drafts:
         return True
 
     def stay_behind(self, draft: Mapping[str, Any]) -> bool:
-        """Keep that as the draft of its plot, as another check was chosen; False: the plot has another one."""
+        """Keep a draft for its plot when another check is chosen; return False if the plot has another one."""
         return self.put(draft, ". Ctrl+Z goes back to it")
 
     def is_other(self, key: RecordKey, corrects: bool) -> bool:
-        """Whether something else than what the form holds is half typed of that plot."""
+        """Whether the plot has a draft other than what is in the form."""
         identity = DraftId(key, corrects)
         return identity in self._kept and identity != self._shown
 
     def find(self, key: RecordKey) -> Draft | None:
-        """The draft of that plot, to be shown in the form: of a correction, else of a new record."""
+        """Return the draft of that plot to show in the form: of a correction, else of a new record."""
         return self.find_correction(key) or self._take(DraftId(key, False))
 
     def find_correction(self, key: RecordKey) -> Draft | None:
-        """The draft of a correction of that plot, to be shown in the form."""
+        """Return the draft of a correction of that plot to show in the form."""
         return self._take(DraftId(key, True))
 
     def saved(self) -> None:
-        """Drop the draft of the form: its record is saved."""
+        """Drop the draft of the form, because its record is saved."""
         if self._shown is not None:
             self._kept.pop(self._shown, None)
             self._shown = None
             self._show()
 
     def discard(self) -> None:
-        """Give up what is half typed in the form, because somebody asks for it."""
+        """Discard what is half typed in the form, for the user."""
         form = self._form
         if self._shown is not None:
             self._kept.pop(self._shown, None)
@@ -498,13 +497,13 @@ class Drafts:
         self._say(f"What was typed for plot {plot} is discarded" if plot else "What was typed is discarded")
 
     def end(self) -> None:
-        """The window closes: another one may have its place."""
+        """Stop when the window closes, and let another one take its place."""
         self._jobs.submit("files", self.file.release)
 
     # -- inside -----------------------------------------------------------------------------------------
 
     def _take(self, identity: DraftId) -> Draft | None:
-        """A draft that the form shows from now on; it is kept until something of it is changed there."""
+        """Return a draft that the form will show; it is kept until it is changed there."""
         if identity not in self._kept:
             return None
         self._shown = identity
@@ -518,12 +517,12 @@ class Drafts:
             if (of_plot := id_of(draft)) is not None:
                 self._kept.setdefault(of_plot, draft)
         identity = id_of(found.in_form) if found.in_form is not None else None
-        # What has been typed by now stays, in the head of the check too; only a draft of no plot has no other place.
+        # What has been typed since the start stays in the form; only a draft without a plot must go there.
         is_free = not self._form.changed and (identity is None or not self._form.half_typed.head_is_typed)
         if found.in_form is not None and is_free:
             self._form.half_typed.restore(found.in_form)
             self._form.focus_first_empty()
-            # Shown once more when the database is open, which may come later.
+            # Shown again when the database is open, which may be later.
             self.greeting = "What you were typing when the program ended is back in the form"
         elif found.in_form is not None and identity is not None:
             self._kept.setdefault(identity, found.in_form)

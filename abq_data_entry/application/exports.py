@@ -1,4 +1,4 @@
-"""File ‣ Export…: asks which rows and where to, then writes them in the background. On the Tk thread."""
+"""File ‣ Export…: asks for the rows and the file, then writes them in the background. On the Tk thread."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ FORMS = {
     "parquet": "Parquet, for Python, R and DuckDB",
     "datapackage": "Data package: CSV with its description",
 }
-"""The formats, each with the words for it."""
+"""The formats, each with its description."""
 
 _FAILED = "Nothing was exported."
 
 
 class Exports:
-    """Exports a view, beside whatever else is done; the status bar shows how far it is, with Cancel."""
+    """Exports a view in the background; the status bar shows its progress, with Cancel."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Exports:
         self._messages, self._say, self._commands = messages, say, commands
 
     def ask(self) -> None:
-        """Ask the database what there is, then the user what is wanted of it."""
+        """Ask the database for the views, then the user what to export."""
         if not self._commands.may_begin(TITLE):
             return
 
@@ -69,7 +69,7 @@ class Exports:
         self._messages.open(TITLE, "What is to be exported?", "", "Choose…", make, lambda: None)
 
     def _choose_place(self, chosen: ChosenExport) -> None:
-        from tkinter import filedialog  # not at every start
+        from tkinter import filedialog  # imported here, so that it doesn't slow the start
 
         from ..workflows.export_view import FORMATS, ViewQuery, usual_name
 

@@ -1,4 +1,4 @@
-"""Of which days the extract went out: known for the last days, and which of them a command means."""
+"""Which of the last days have been delivered, and which day's extract a command means."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SOON_MS = 700  # what comes within that time is looked up once
-AGAIN_MS = 60_000  # other workstations send too, and nobody tells
+SOON_MS = 700  # several changes within this time cause one look
+AGAIN_MS = 60_000  # because nothing announces that other workstations have sent something
 
 
 class ExtractDays:
@@ -38,13 +38,13 @@ class ExtractDays:
         self._soon = False
         self._looking = False
         self.days: tuple[ExtractDay, ...] = ()
-        """As they were when they were looked up last, the earliest first."""
+        """The days as last looked up, the earliest first."""
         self.changed: Callable[[], object] = lambda: None
-        """Called once something of these days may have changed."""
+        """Called when one of these days may have changed."""
 
     def look_soon(self) -> None:
-        """Something of these days may have changed."""
-        if not self._soon:  # what comes all the time doesn't put it off for ever
+        """Look again soon, because one of these days may have changed."""
+        if not self._soon:  # not restarted, so that frequent changes can't postpone it for ever
             self._soon = True
             if self._timer:
                 self._form.after_cancel(self._timer)
@@ -58,7 +58,7 @@ class ExtractDays:
 
     @property
     def of_form(self) -> datetime.date:
-        """The day of the check in the form; today, where it has none."""
+        """Return the day of the check in the form, or today if it has none."""
         return self._form.date or self._state.today()
 
     def find(
@@ -116,7 +116,7 @@ class Export:
         self._messages, self._say, self._days = messages, say, days
 
     def ask_day(self) -> None:
-        """Find out or ask of which day, ask where to, then write the extract there in the background."""
+        """Find out or ask for the day, ask for a file, then write the extract to it in the background."""
         if self._state.model is None:
             self._say("The database isn't open yet")
             return
@@ -141,7 +141,7 @@ class Export:
         self._days.find("", found, lambda error: self._failed(error, self.ask_day))
 
     def export(self, date: datetime.date) -> None:
-        """Ask where to, then write the extract of that day there in the background."""
+        """Ask for a file, then write the extract of that day to it in the background."""
         from tkinter import filedialog  # not at every start
 
         model = self._state.model
@@ -182,9 +182,9 @@ def which_day(
 ) -> datetime.date | list[ExtractDay] | None:
     """Return which day's extract a command means, or between which days to ask, or None if there is nothing to send.
 
-    The day of the form, ``own``, if it has records that destination ``kind`` doesn't have as they are now. Else the
-    days that have such records are asked between, with the own one again if it has any. Without such a day it is the
-    own one once more.
+    The day of the form (``own``), if it has records that destination ``kind`` doesn't have in their present state. Else
+    all days with such records, and the form's day if it has any records, are offered. If there are none, it is the
+    form's day again.
     """
     of_form = next((each for each in days if each.date == own), None)
     has_records = of_form is not None and of_form.records > 0
@@ -197,7 +197,7 @@ def which_day(
 
 
 def words(day: ExtractDay, kind: str = "") -> str:
-    """What is to be said of a day where it is chosen: its records, and whether they went out."""
+    """Return the description of a day in a choice: its records, and whether they were sent."""
     count = "1 record" if day.records == 1 else f"{day.records:,} records"
     told = [f"{name_of(each)}: {_state(day, each)}" for each in ((kind,) if kind else day.destinations)]
     return f"{count}. {'; '.join(told) or 'Not sent'}"
@@ -216,7 +216,7 @@ def _state(day: ExtractDay, kind: str) -> str:
 
 
 def shown(day: ExtractDay, today: datetime.date) -> ShownDay:
-    """A day as the row of the last days shows it: the worst of what its destinations have."""
+    """Return a day as the row of the last days shows it, with the worst state of its destinations."""
     states = {each: _state(day, each) for each in day.destinations}
     out = [each for each in states if day.went_out(each)]
     if states and len(out) == len(states):

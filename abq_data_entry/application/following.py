@@ -1,4 +1,4 @@
-"""What others do: who is entering which plot, and what they save; nothing moves under anybody's hands by it."""
+"""What others do: who is entering which plot, and what they save. Showing it moves nothing that the user is using."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 600.0  # how long after the last key a check still counts as being entered
 LOOK_MS = 200
-PAUSE_SECONDS = 1.0  # between two looks into the database: a burst costs one
-AGAIN_MS = 1000  # after an outage: first what waits here is saved
+PAUSE_SECONDS = 1.0  # between two queries, so that many changes at once cause one
+AGAIN_MS = 1000  # after an outage, so that waiting records are saved first
 GONE = "it is no longer in the database."
 MOST_ROWS = 100
-MOST_CHANGES = 200  # told one by one; what comes with more at once is looked for as a whole
+MOST_CHANGES = 200  # shown one by one; with more at once, everything is fetched again
 CLOSE_SECONDS = 3.0
-LOOK_SECONDS = 5.0  # how long somebody whose computer died is still shown
-SAID = ("value_marks", "shift_notes")  # the tables of what people say of records, plots and labs
+LOOK_SECONDS = 5.0  # for so long, somebody whose computer crashed is still shown
+SAID = ("value_marks", "shift_notes")  # the tables of remarks about records, plots and labs
 Key = tuple[Any, ...]
 Held = tuple[CheckKey, "int | None", str]
 
@@ -45,15 +45,15 @@ log = logging.getLogger(__name__)
 
 
 class CheckPresence:
-    """Follows the form: a check is held from the moment somebody is confirmed at it, or types into it, until it is
-    left, or left alone. A plot belongs to the window that came first."""
+    """Tells others which check and plot the form is at, from when somebody is confirmed or types there until it is left
+    or idle. A plot belongs to the window that claimed it first."""
 
     def __init__(self, form: DataRecordForm, state: State, jobs: Jobs, say: Say, reconnecting: Reconnecting) -> None:
         self._form, self._state, self._jobs, self._say = form, state, jobs, say
         self._reconnecting = reconnecting
         self._check: CheckKey | None = None
         self.now: Callable[[], float] = time.monotonic
-        """The clock, in seconds."""
+        """Returns the time in seconds."""
         self._typed_at = self.now() - IDLE_SECONDS
         self._refused = False
         self._announced: Held | None = None
@@ -61,23 +61,23 @@ class CheckPresence:
         self._looked_at = 0.0
         self._looking = False
         self.look_at = 0.0
-        """When the form is to be looked at again at the latest, by the clock."""
+        """When the form must be checked again at the latest, by that clock."""
         self._retries = Retries(PRESENCE)
 
     def look(self) -> None:
-        """Somebody came, moved on or left: look who is at the form's check now."""
+        """Fetch who is at the form's check now, because somebody came, moved on or left."""
         self._looked = None
         self.look_at = 0.0
 
     def announce_again(self) -> None:
-        """The connection was lost, and with it what the others knew of us."""
+        """Announce the form's check again, because a lost connection has ended the old announcement."""
         self._announced = None
         self._retries.succeeded()
         self.look()
 
     def follow_form(self) -> bool:
-        """Look what the form holds; tell the others when that has changed, and see who they are. Returns whether a plot
-        is being claimed."""
+        """Tell others if the form's check or plot has changed, and fetch who is there. Return whether a plot is being
+        claimed."""
         model = self._state.model
         if model is None:
             return False
@@ -89,7 +89,7 @@ class CheckPresence:
             if held is not None:
                 self._reconnecting.expect(job, self._form.awaiting.claim_answered)
         check = self._form.check
-        # Whoever goes without a word is noticed while somebody is shown; else the database tells.
+        # Repeated while others are shown, because nothing announces somebody whose connection was cut.
         due = check.key != self._looked or (check.others and self.now() - self._looked_at > LOOK_SECONDS)
         if check.key is not None and due and not self._looking and not self._state.away:
             self._look_who_is_there(model, check.key)
@@ -99,12 +99,12 @@ class CheckPresence:
         return asks and held is not None and not self._state.away
 
     def confirmed(self) -> bool:
-        """Somebody has said who sits here: the plot in the form is claimed at once, if there is one; whether it is."""
+        """Claim the plot in the form, because somebody was confirmed; return whether there is one to claim."""
         self._typed_at = self.now()
         return self.follow_form()
 
     def _answered(self, answer: Answer) -> None:
-        """Where a claim was refused, the plot is somebody else's, and the form goes on to one that is free."""
+        """Go on to a free plot if the claim was refused, because the plot belongs to somebody else."""
         self._retries.succeeded()
         self._refused = not answer.is_ours
         if not answer.is_ours:
@@ -112,7 +112,7 @@ class CheckPresence:
         self._form.awaiting.claim_answered()
 
     def _unanswered(self, error: BaseException) -> None:
-        self._announced, self.look_at = None, 0.0  # with its connection the database has forgotten us
+        self._announced, self.look_at = None, 0.0  # the announcement ended with its connection
         self._retries.failed()
         self._form.awaiting.claim_answered()
         _unknown(error)
@@ -141,12 +141,12 @@ class CheckPresence:
             others = others_in(present)
             claimed = self._announced
             if self._refused and claimed is not None and claimed[1] not in {each.plot for each in others}:
-                self._announced, self.look_at = None, 0.0  # the plot is free by now
+                self._announced, self.look_at = None, 0.0  # the claim has expired
             self._form.show_others(key, others)
 
         def failed(error: BaseException) -> None:
             self._looking = False
-            if not self._reconnecting.means_away(error):  # then the last that was known stays
+            if not self._reconnecting.means_away(error):  # otherwise the last known state stays
                 self._form.show_others(key, ())
             _unknown(error)
 
@@ -167,7 +167,7 @@ class CheckPresence:
 
 
 class Answer(NamedTuple):
-    """How a claim went; with the others at the check, where it was refused."""
+    """The result of a claim, with the others at the check if it was refused."""
 
     held: Held | None
     is_ours: bool
@@ -204,7 +204,7 @@ class FollowingActions(NamedTuple):
 
 
 class Following:
-    """Hears on a thread of its own; what was heard is shown on the Tk thread, in bundles."""
+    """Listens to the database on its own thread; changes are collected and shown on the Tk thread."""
 
     def __init__(
         self,
@@ -221,19 +221,19 @@ class Following:
         self._browsing, self._presence, self._changes, self._actions = browsing, presence, changes, actions
         self._heard: queue.SimpleQueue[list[Notification]] = queue.SimpleQueue()
         self._watched: SQLModel | None = None
-        self._facts: ServerFacts | None = None  # of the connection that was looked at last
+        self._facts: ServerFacts | None = None  # of the last connection
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._saved: dict[Key, str] = {}
         self._missed = self._marked = False
         self._places = False
         self.shown_at = 0.0
-        """When what was heard was shown last, on the monotonic clock; 0: never."""
+        """When changes were last shown, by the monotonic clock; 0: never."""
         self._edition = form.edition
         self._timer, self._begins = form.after(LOOK_MS, self._look), ""
 
     def begin_again(self, model: SQLModel) -> None:
-        """Listen to a database that is back, in a moment, and look then for all that wasn't heard."""
+        """Listen soon to a database that is back, and fetch then what was missed."""
         self.stop_listening()
         self._begins = self._form.after(AGAIN_MS, self.begin, model)
 
@@ -259,7 +259,7 @@ class Following:
         self._stop.set()
 
     def close(self) -> None:
-        """Wait until the connection that listens is closed; for a worker thread."""
+        """Wait until the listening connection is closed; on a worker thread."""
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
 
@@ -285,7 +285,7 @@ class Following:
             self.show()
 
     def follow_form(self) -> None:
-        """The list has the day of the form, once it is typed."""
+        """Let the list follow the day of the form, once that is typed."""
         focused, date = self._form.focused, self._form.date
         if (focused is None or focused.name != F.DATE) and date is not None:
             self._records.follow_date(date)
@@ -302,13 +302,13 @@ class Following:
             self._actions.messages_heard()
             self._presence.announce_again()
         elif self._watched is not None:
-            # Also what was said from here: a correction may have answered a question.
+            # Including changes of this window, because a correction may have answered a question.
             self._marked = self._marked or notice.content.get("table", SAID[0]) in SAID
             if not self._watched.owns(notice.process):
                 self._take_change(notice.content)
 
     def _take_change(self, content: Mapping[str, object]) -> None:
-        if not content or len(self._saved) >= MOST_CHANGES:  # labs that are kept apart aren't told what it was
+        if not content or len(self._saved) >= MOST_CHANGES:  # without content if labs are kept apart
             self._missed = True
             return
         key, operation = _key_in(content), str(content.get("operation")).lower()
@@ -321,11 +321,11 @@ class Following:
 
     @property
     def pending(self) -> int:
-        """How many changes were heard of one by one, and aren't shown yet."""
+        """The number of single changes that aren't shown yet."""
         return len(self._saved)
 
     def show(self) -> None:
-        """Show what was heard."""
+        """Show the collected changes."""
         model = self._watched
         saved, self._saved = self._saved, {}
         if model is not None and (self._marked or self._missed):
@@ -346,7 +346,7 @@ class Following:
         self._fetch(model, saved, whole=missed)
 
     def _show_missed(self) -> None:
-        """Who knows what was saved since the list was fetched, while nobody listened."""
+        """Fetch everything visible again, because changes may have been missed."""
         self._browsing.look_again()
         if self._form.opened is not None and self._watched is not None:
             self._fetch(self._watched, {}, also=(self._form.opened,))
@@ -354,7 +354,7 @@ class Following:
     def _fetch(
         self, model: SQLModel, saved: dict[Key, str], also: tuple[Key, ...] = (), whole: bool = False
     ) -> None:
-        """Fetch the records that are to be seen: those in the list, the one in the form, and new ones.
+        """Fetch changed records that are visible: those in the list, the one in the form, and new ones.
 
         ``whole``: the list is fetched as a whole already, new ones too.
         """
@@ -368,7 +368,7 @@ class Following:
             whole = True
         inserted = [key for key, operation in saved.items() if operation == "insert" and key[3] is not None]
         new = [key for key in inserted if not whole and not records.holds(key) and records.may_admit(key)]
-        if records.filter.technician is None:  # then the key alone says whether the list has it
+        if records.filter.technician is None:  # then the key alone tells whether a record matches
             self._show_new(len(new))
             new = []
         wanted = list(dict.fromkeys((*changed, *also, *new)))[:MOST_ROWS]
@@ -391,7 +391,7 @@ class Following:
         self._jobs.submit("records", fetch, done=show, failed=_not_fetched)
 
     def _left_the_list(self, saved: Mapping[Key, str]) -> bool:
-        """Whether records may be gone from the list: withdrawn, moved, or of another technician by now."""
+        """Whether records may have left the list: withdrawn, moved, or now of another technician."""
         records = self._records
         gone = [key for key, operation in saved.items() if operation == "delete" and key[3] is not None]
         for key in gone:
@@ -410,7 +410,7 @@ class Following:
             self._show_opened(opened, found[opened])
 
     def _show_new(self, count: int) -> None:
-        """Show that many new records in the list, unless that would move it under somebody's hands."""
+        """Show new records in the list, or only their number while the user moves in it."""
         records = self._records
         if count and records.in_use:
             records.show_news(records.unseen + count)
@@ -419,7 +419,7 @@ class Following:
             self._browsing.follow(count)
 
     def _show_opened(self, key: Any, theirs: Any) -> None:
-        """The record in the form was saved by somebody else: show it, or say so where something was typed over it."""
+        """Show the new version of the record in the form; if something was typed there, only say that there is one."""
         form = self._form
         opened = form.opened_record
         if opened is None or opened.version in (None, theirs.version) or form.saving:
@@ -433,7 +433,7 @@ class Following:
 
 
 def _both(before: str | None, after: str) -> str:
-    """What two changes of a record are together: recorded and corrected is still new, gone and come is changed."""
+    """Return two changes of a record as one: recorded and corrected is new, removed and recorded is changed."""
     if before == "insert" and after == "update":
         return "insert"
     return "update" if before == "delete" and after == "insert" else after
@@ -444,7 +444,7 @@ def _key_of(row: Any) -> Key:
 
 
 def _key_in(content: Mapping[str, object]) -> Key | None:
-    """Date, time, lab and plot (None: the whole check) of a change; anybody may send one, so it may make no sense."""
+    """Return the key of a change (plot None: the whole check); None if it isn't valid, because anybody may send one."""
     time = str(content.get("time"))[:5].lstrip("0")
     texts = {F.DATE: content.get("date"), F.TIME: time, F.LAB: content.get("lab_id")}
     plot = content.get("plot")

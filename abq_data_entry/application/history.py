@@ -1,4 +1,4 @@
-"""The windows of a record's history and of the withdrawn records, and what undoes the changes shown there."""
+"""The windows of a record's history and of the withdrawn records, and undoing the changes shown there."""
 
 from __future__ import annotations
 
@@ -57,8 +57,7 @@ class Histories:
         self._changes, self._permitted = changes, permitted
 
     def show(self) -> HistoryWindow | None:
-        """Show the history of the record that has the attention: the list's row if the focus is there, else the
-        form's."""
+        """Show the history of the selected record: the list's row if the focus is there, else the form's."""
         page = self._records.page
         if focused_widget(self._form) is page.tree and page.selected is not None:
             return self.show_of(page.selected)
@@ -94,7 +93,7 @@ class Histories:
         return HistoryWindow(self._window, named(key), fetch, self._messages.command(undo))
 
     def show_withdrawn(self) -> WithdrawnWindow | None:
-        """Show the window of withdrawn records, or bring the one that is open to the front."""
+        """Show the window of withdrawn records, or bring the open one to the front."""
         shown = brought_up(self._window, WithdrawnWindow)
         if shown is not None:
             shown.tree.focus_set()
@@ -130,7 +129,7 @@ class Histories:
         return window
 
     def _undo(self, key: Key, what: str, done: Callable[[], object]) -> None:
-        """Do what was offered, after a question for the reason; ``done()`` is called when that has changed something.
+        """Do what the button offers, after asking for the reason; ``done()`` is called when something has changed.
         """
         if what == BRING_BACK:
             self._permitted("withdraw_record", self._bring_back, key, done)
@@ -158,7 +157,7 @@ class Histories:
         )
 
     def _take_back(self, key: Key, done: Callable[[], object]) -> None:
-        """Ask why, then take the last change of the record back."""
+        """Ask for a reason, then take back the last change of the record."""
         changes = self._changes
 
         def ask(found: VersionedRecord, key: Key) -> None:
@@ -192,7 +191,7 @@ class Histories:
 
 
 def in_words(changes: Sequence[Change]) -> list[RecordChange]:
-    """The changes as the window shows them, the newest first."""
+    """Return the changes as the window shows them, the newest first."""
     newest_first = sorted(changes, key=lambda each: each.moment, reverse=True)
     first = newest_first[-1] if newest_first else None
     return [
@@ -213,7 +212,7 @@ def in_words(changes: Sequence[Change]) -> list[RecordChange]:
 
 
 def _done(change: Change, is_first: bool) -> str:
-    """What was done to the record."""
+    """Return what was done to the record."""
     operation = change.operation.upper()
     if change.elsewhere:
         return f"moved to {change.elsewhere}" if operation == "DELETE" else f"moved here from {change.elsewhere}"
@@ -223,7 +222,7 @@ def _done(change: Change, is_first: bool) -> str:
 
 
 def _whole(change: Change, is_first: bool) -> tuple[FieldChange, ...]:
-    """The line for what became of the record as a whole; none where its fields tell it."""
+    """Return the row for a change of the whole record; empty if its fields show it."""
     is_gone = change.operation.upper() == "DELETE"
     if change.elsewhere:
         places = ("", change.elsewhere) if is_gone else (change.elsewhere, "")
@@ -233,7 +232,7 @@ def _whole(change: Change, is_first: bool) -> tuple[FieldChange, ...]:
 
 
 def _shown(name: str, text: str) -> str:
-    """A text of the database with its unit, and yes or no for a box."""
+    """Return a text of the database with its unit, or yes or no for a box."""
     if name not in fields.CSV_HEADER:
         return text
     field = fields.field(name)
@@ -243,7 +242,7 @@ def _shown(name: str, text: str) -> str:
 
 
 def offered(changes: Sequence[Change]) -> str:
-    """What undoes the last of these changes; empty where nothing does, as where the record was moved elsewhere."""
+    """Return what undoes the last of these changes; empty if nothing does, such as after a move to another place."""
     latest = max(changes, key=lambda each: each.moment, default=None)
     if latest is None:
         return ""

@@ -1,4 +1,4 @@
-"""The question whether a server that was never seen before is the one that it says it is."""
+"""The question whether to trust the key of a server that is connected to for the first time."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def ask_for_trust(
     button: tuple[str, Callable[[], object]],
     refused: Callable[[], object],
 ) -> None:
-    """Show the fingerprint of a host's key and ask. `at_stake`: what a wrong server would get."""
-    # Trust doesn't come by an Enter.
+    """Show the fingerprint of a host's key and ask. `at_stake`: what a false server would get."""
+    # Enter alone must not confirm trust.
     messages.choice(
         TITLE,
         f"The server {host} isn't known yet.",

@@ -1,4 +1,4 @@
-"""All keys of the window: of commands, plots, fonts and the number pad, and Tk's own as a desktop of today has them."""
+"""All keys of the window: for commands, plots, fonts and the number pad, and Tk's own, adapted to modern desktops."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tkinter import ttk
 
 from ..mainmenu import FONT_SIZES, bind_keys
 
-# A shortcut is bound to a letter or a number. Where the pressed key has another sign on it (с, ψ, ב, &), its place on
-# the keyboard says which letter or number a Latin keyboard has there, and what is bound to that is done. A layout with
-# Latin letters keeps its letters, wherever they lie.
+# A shortcut is bound to a letter or a number. If the key types another character (с, ψ, ב, &), its position counts: the
+# shortcut of the letter or number that a Latin keyboard has there is run. A layout with Latin letters keeps its
+# letters, wherever they are.
 SHIFT, ALT_X11, ALT_WINDOWS, GROUP = 0x1, 0x8, 0x20000, 0x6000
-# Rows of keys by their first X11 key code. It counts places on the keyboard; on Windows it is the sign itself.
+# Rows of keys by their first X11 key code, which stands for a position; on Windows it stands for the character.
 _X11_ROWS = ((10, "1234567890"), (24, "qwertyuiop"), (38, "asdfghjkl"), (52, "zxcvbnm"))
 X11_KEYS = {first + place: key for first, row in _X11_ROWS for place, key in enumerate(row)}
 WINDOWS_KEYS = {ord(key.upper()): key for key in X11_KEYS.values()}
@@ -31,7 +31,7 @@ _PARTS = re.compile(r"%(.)")
 
 
 def key_of_place(system: str, keycode: int) -> str:
-    """The letter or number of a Latin keyboard at that place, empty where there is none.
+    """Return the letter or number of a Latin keyboard at that position; empty if there is none.
 
     ``system`` is Tk's windowing system, ``keycode`` as its events have it.
     """
@@ -41,7 +41,7 @@ def key_of_place(system: str, keycode: int) -> str:
 
 
 def is_of_another_alphabet(keysym: int) -> bool:
-    """Whether that X keysym is a letter, and not a Latin one."""
+    """Return whether an X keysym is a letter of a non-Latin alphabet."""
     if keysym > _UNICODE:
         sign = chr(min(keysym - _UNICODE, sys.maxunicode))
         return sign.isalpha() and "LATIN" not in unicodedata.name(sign, "")
@@ -49,7 +49,7 @@ def is_of_another_alphabet(keysym: int) -> bool:
 
 
 class LatinKeys:
-    """Does what is bound to the Latin letter or the number of the pressed key, in all windows of ``window``."""
+    """Runs shortcuts by the position of the key on non-Latin keyboards, in all windows of ``window``."""
 
     def __init__(self, window: tk.Misc) -> None:
         self._window = window
@@ -73,7 +73,7 @@ class LatinKeys:
         return "break"
 
     def _wanted(self, event: tk.Event, key: str, state: int) -> bool:
-        """Whether the place of the key counts, not its sign."""
+        """Whether the position of the key counts, not its character."""
         sign = str(event.keysym)
         if len(sign) == 1 and sign.isascii() and sign.isalnum():
             return False
@@ -83,7 +83,7 @@ class LatinKeys:
             return True
         if int(event.keysym_num) > 0x7F:
             return False
-        # Greek and Hebrew keyboards have ; and / where Q is. So have others with Latin letters: they lie elsewhere.
+        # Greek and Hebrew keyboards have ; and / at Q. Some Latin layouts do too, but they have their Q elsewhere.
         return self._system == "win32" or self._alphabet_differs(event.widget, state)
 
     def _alphabet_differs(self, widget: tk.Misc, state: int) -> bool:
@@ -108,7 +108,7 @@ class LatinKeys:
         return (f"<{self._modifier}-Key-{key}>",)
 
     def _run(self, event: tk.Event, sequence: str, key: str) -> bool:
-        """Run what the widget, its class and its window have bound to ``sequence``; whether there was anything."""
+        """Run what the widget, its class and its window have bound to ``sequence``; return whether there was any."""
         widget = event.widget
         call, wanted, found = self._window.tk.call, _modifiers(sequence), False
         virtual = [
@@ -126,8 +126,8 @@ class LatinKeys:
                 if script:
                     found = True
                     filled = _PARTS.sub(lambda part: values.get(part[1], "??"), script)
-                    # An event can't be made for a letter that the keyboard doesn't have, so the script is run as Tk
-                    # would; a break in it ends the loop early, and the widget's other bindings with it.
+                    # An event can't be generated for a letter that the keyboard doesn't have, so the scripts are run as
+                    # Tk would run them; a break in one ends the loop, and with it the further bindings.
                     loop = f"set abq_done 0\nwhile 1 {{\n{filled}\nset abq_done 1\nbreak\n}}\nset abq_done"
                     if str(self._window.tk.eval(loop)) == "0":
                         return True
@@ -136,26 +136,26 @@ class LatinKeys:
 
 
 def _modifiers(sequence: str) -> tuple[frozenset[str], str]:
-    """The modifiers of a sequence in no order, and its key."""
+    """Return the modifiers of a sequence as a set, and its key."""
     *modifiers, key = sequence.strip("<>").split("-") if not sequence.startswith("<<") else ("",)
     return frozenset(modifiers) - {"Key", "KeyPress"}, key
 
 
 def bound(window: tk.Misc, tag: str, sequence: str) -> str:
-    """The script that ``tag`` has for ``sequence``; empty where there is none, or one that does nothing.
+    """Return the script of ``tag`` for ``sequence``; empty if there is none, or if it does nothing.
 
-    Tk's own classes have scripts of a comment only, to keep more general ones from being run.
+    Tk's own classes have scripts with only a comment, so that more general ones aren't run.
     """
     script = str(window.tk.call("bind", tag, sequence))
     return script if any(line.strip()[:1] not in ("", "#") for line in script.splitlines()) else ""
 
 
 _NOT_EMACS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    # Tk on X11 has the keys of Emacs for these.
+    # On X11, Tk binds these to Emacs commands.
     ("<<Paste>>", ("<Control-Key-y>", "<Control-Lock-Key-Y>")),
     ("<<LineStart>>", ("<Control-Key-a>", "<Control-Lock-Key-A>")),
     ("<<Cut>>", ("<Control-Key-w>", "<Control-Lock-Key-W>")),
-    # Q lies where Hebrew keyboards have /.
+    # Hebrew keyboards have / at the position of Q.
     ("<<SelectAll>>", ("<Control-Key-slash>",)),
 )
 _USUAL_EVENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -170,7 +170,7 @@ def bind_all_keys(
     go_to_plot: Callable[[int], object],
     editors: Iterable[tk.Misc],
 ) -> None:
-    """Bind the keys of commands, plots, fonts and of the number pad, on every keyboard layout.
+    """Bind the keys for commands, plots, fonts and the number pad, for every keyboard layout.
 
     ``editors`` are those of the form's fields in which the pad's Page Up and Page Down go to another record.
     """
@@ -214,7 +214,7 @@ class PlotKeys:
             self._zero()
             return "break"
         self._digits += digit
-        # 1 and 2 may begin a number of two digits; every other digit is a plot by itself.
+        # 1 and 2 may begin a two-digit number; any other digit is complete.
         if len(self._digits) == 2 or digit not in "12":
             self._go()
         return "break"
@@ -254,11 +254,11 @@ class NumberPad:
     ) -> None:
         self._window = window
         for kind in ("Entry", "TEntry", "TCombobox", "TSpinbox", "Text"):
-            # Else the class would insert the sign that X has for this key.
+            # Otherwise the class would insert the character of this key.
             window.bind_class(kind, "<KP_Delete>", "# nothing")
         for key in MAIN_KEYS:
             window.bind_all(f"<{key}>", self._as_main_key, add=True)
-        # Windows and macOS have no names of their own for these keys of the pad.
+        # Windows and macOS have no separate names for these keys of the pad.
         named = window.tk.call("tk", "windowingsystem") == "x11"
         modifier = "Command" if window.tk.call("tk", "windowingsystem") == "aqua" else "Control"
         for key, callback in MOVES.items():
@@ -270,7 +270,7 @@ class NumberPad:
 
     def _as_main_key(self, event: tk.Event) -> str | None:
         widget = event.widget
-        if not hasattr(widget, "bindtags"):  # made by Tk itself, and unknown to tkinter
+        if not hasattr(widget, "bindtags"):  # created by Tk itself, and unknown to tkinter
             return None
         if any(bound(self._window, tag, f"<{event.keysym}>") for tag in widget.bindtags() if tag != "all"):
             return None
@@ -287,12 +287,12 @@ def _calling(callback: Callable[..., object]) -> Callable[[tk.Event], str]:
 
 
 LARGER, SMALLER, USUAL = "larger_text", "smaller_text", "usual_text"
-# On French keyboards − lies on the 6, where Ctrl goes to plot 6, and the key that has − elsewhere has a bracket.
+# French keyboards have − on the 6, which with Ctrl goes to plot 6, and a bracket where other keyboards have −.
 _KEYS = {LARGER: ("plus", "equal", "KP_Add"), SMALLER: ("minus", "KP_Subtract", "parenright")}
 
 
 class FontKeys:
-    """Changes the setting ``size`` (points) in the steps of the Options menu; ``tell(sentence)`` says to what."""
+    """Changes the setting ``size`` (points) in the steps of the Options menu; ``tell(sentence)`` shows the new size."""
 
     def __init__(self, size: tk.Variable, usual: int, tell: Callable[[str], object]) -> None:
         self._size, self._usual, self._tell = size, usual, tell
@@ -313,7 +313,7 @@ class FontKeys:
 
 
 def bind_font_keys(window: tk.Misc, callbacks: Mapping[str, Callable[..., object]]) -> None:
-    """Bind + and − in ``window``; the 0 belongs to the numbers of plots."""
+    """Bind + and − in ``window``; 0 is bound with the plot numbers."""
     system = str(window.tk.call("tk", "windowingsystem"))
     modifier = "Command" if system == "aqua" else "Control"
 
@@ -342,7 +342,7 @@ _CHANGING = ("undo", "redo", "cut", "paste")
 
 
 class EditCommands:
-    """What the Edit menu does in ``window`` and the windows beside it, by the names of the callbacks."""
+    """The commands of the Edit menu in ``window`` and the windows beside it, by the names of the callbacks."""
 
     def __init__(self, window: tk.Misc) -> None:
         self._window = window
@@ -352,7 +352,7 @@ class EditCommands:
         }
 
     def offered(self) -> set[str]:
-        """The callbacks that the focused widget knows: a closed field can only be copied from."""
+        """Return the callbacks that the focused widget supports; a disabled field supports only copying."""
         target = self._target()
         if target is None:
             return set()
@@ -368,11 +368,11 @@ class EditCommands:
     def _target(self) -> tk.Misc | None:
         path = str(self._window.tk.call("focus"))
         if not path or self._window.tk.call("winfo", "class", path) == "Menu":
-            # An open menu has the focus, and gives it back when it closes.
+            # An open menu has the focus, and returns it when it closes.
             path = str(self._window.tk.globalgetvar("::tk::Priv(focus)"))
         try:
             return self._window.nametowidget(path) if path else None
-        except KeyError:  # made by Tk itself, such as the list of a combobox
+        except KeyError:  # a widget created by Tk itself, such as the list of a combobox
             return None
 
 

@@ -56,7 +56,7 @@ def server_of(kind: str, values: Values) -> Server:
 
 
 class Logins:
-    """All of it on the Tk thread, except for the keyring, which may take as long as somebody needs to unlock it.
+    """Call it on the Tk thread. Only the keyring is asked on a worker thread, because somebody may have to unlock it.
 
     A *place* is where a login goes (`Destination.login_place`): if the settings lead to another, it is asked for again.
     """
@@ -95,19 +95,19 @@ class Logins:
         self._jobs.submit(ANY, look_up, kind, user, place, self._keyring_silent, done=looked_up)
 
     def of_session(self, kind: str, values: Values, username: str = "") -> Login | None:
-        """The login that was accepted there in this session, if it is of this user or (empty) of anybody."""
+        """Return the login accepted there in this session, if it is this user's; anybody's if `username` is empty."""
         known = self._accepted.get(server_of(kind, values).place)
         return known if known is not None and username in ("", known[0]) else None
 
     @property
     def keyring_silent(self) -> str:
-        """Why the keyring isn't asked again; empty: it is."""
+        """Why the keyring isn't asked again; empty if it is."""
         return self._keyring_silent
 
     def known(self, rows: Iterable[StoredDestination], values: Values) -> dict[str, Login | None]:
-        """The logins for destinations of the database that this session knows, by their key; None: it was refused.
+        """Return this session's logins for destinations of the database, by their key; None if it was refused.
 
-        Where the keyring or a file may have one, the destination is left out.
+        A destination whose login may be in the keyring or a file is left out.
         """
         found: dict[str, Login | None] = {}
         for row in rows:
@@ -121,7 +121,7 @@ class Logins:
         return found
 
     def accepted(self, kind: str, values: Values, login: Login) -> None:
-        """The server took this login: nothing is asked any more; if somebody wants that, the keyring has it too."""
+        """Keep a login that the server has accepted; also in the keyring, if the user wants that."""
         place = server_of(kind, values).place
         self._accepted[place] = login
         self._refused.pop(place, None)
@@ -129,14 +129,14 @@ class Logins:
             self._jobs.submit(ANY, remember, kind, login, place, done=self._tell)
 
     def refused(self, kind: str, values: Values, reason: str) -> None:
-        """The server didn't take the login: the next time it is asked for, with the reason."""
+        """Forget a login that the server has refused; the next dialog shows the reason."""
         place = server_of(kind, values).place
         self._accepted.pop(place, None)
         self._to_remember.pop(place, None)
         self._refused[place] = reason
 
     def forget_all(self, done: Callable[[str], object]) -> None:
-        """Forget every login, in memory and in the keyring; `done` gets a sentence on it."""
+        """Forget all logins, in memory and in the keyring; `done` is called with a sentence about it."""
         usernames = {login[0] for login in self._accepted.values()} | set(self._usernames.values())
         for kept in (self._accepted, self._refused, self._usernames, self._to_remember):
             kept.clear()
@@ -196,7 +196,7 @@ def look_up(kind: str, username: str, place: str, silent: str = "") -> Found:
     latest, why_not = username or _latest_user(kind), silent
     try:
         login = None if silent else keyring_store.get(kind, username, place)
-        if login is None and latest != username and not silent:  # some keyrings can't name anybody
+        if login is None and latest != username and not silent:  # some keyrings can't tell whose login they have
             login = keyring_store.get(kind, latest, place)
         if login is not None:
             return Found(login, "", latest)
@@ -225,7 +225,7 @@ def known_logins(deliveries: Iterable[Delivery], values: Values) -> dict[str, Lo
 
 
 def remember(kind: str, login: Login, place: str) -> str:
-    """Put a login into the keyring; return what to tell if that can't be."""
+    """Put a login into the keyring; return a message if that fails, else empty."""
     from .. import keyring_store
 
     try:
@@ -236,7 +236,7 @@ def remember(kind: str, login: Login, place: str) -> str:
 
 
 def forget_one(kind: str, username: str) -> str:
-    """Take a login out of the keyring; return what to tell if that can't be."""
+    """Remove a login from the keyring; return a message if that fails, else empty."""
     from .. import keyring_store
 
     try:
@@ -247,7 +247,7 @@ def forget_one(kind: str, username: str) -> str:
 
 
 def forget(usernames: Iterable[str]) -> str:
-    """Take the logins of these users, and of whoever the keyring names, out of it; return a sentence on it."""
+    """Remove the logins of these users, and of those the keyring names, from it; return a sentence about it."""
     from .. import keyring_store
 
     count = 0
@@ -263,7 +263,7 @@ def forget(usernames: Iterable[str]) -> str:
 
 
 def _kinds_sent() -> list[str]:
-    """The kinds, and destinations of the database, to which something went or is to go from here."""
+    """Return the kinds and destinations to which this computer has sent something, or will."""
     from ..workflows.deliver_day import open_outbox
 
     return [each.kind for each in open_outbox().deliveries()]

@@ -1,5 +1,5 @@
-"""Look up what the window shows: the form's check, and the pages and counts of the record list. While the database is
-away, from the last known copy, over which lies what waits on this computer."""
+"""Fetches what the window shows: the form's check, and the pages and counts of the record list. While the database is
+away, they come from the last known copy, with the records that wait on this computer."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WRITE_DELAY_MS = 2000
-FETCH_DELAY_MS = 3000  # the start has enough to do
-FETCH_AGAIN_MS = 300_000  # so old the copy may be when the database goes away
+FETCH_DELAY_MS = 3000  # so that it doesn't slow the start
+FETCH_AGAIN_MS = 300_000  # the age that the copy may have when the database goes away
 
 RECOUNT_LIMIT = 100_000
 CHOSEN_AT_MOST = 1000
-RECOUNT_MS = 250  # what comes within that time is counted once
+RECOUNT_MS = 250  # several changes within this time cause one count
 RECOUNT_LARGE_MS = 20_000
 
 Record = Mapping[str, Any]
 
 
 class Offline:
-    """Keeps the copy in memory and in its file, and answers from it. On the Tk thread.
+    """Keeps the last known copy in memory and in its file, and answers from it. On the Tk thread.
 
     ``show_choices(choices)`` lets form and list work with these lists;
     ``read()`` is called where the copy is all that there is.
@@ -67,14 +67,14 @@ class Offline:
         self._timer = self._fetch_timer = ""
         self._choices: Any = None
         self._known: Known | None = None
-        self._saved: list[Record] = []  # since it was asked for
+        self._saved: list[Record] = []  # since the copy was requested
 
     def begin(self, database: str, drafts: DraftFile) -> None:
-        """Read the copy of that database; it stands in the file of the drafts."""
+        """Read the copy of that database, which is in the file of the drafts."""
         self._jobs.submit("files", _read, database, drafts, done=self._read)
 
     def end(self) -> None:
-        """The window closes: what isn't written yet is written."""
+        """Write what isn't written yet, because the window closes."""
         self._cancel_fetch()
         if self._timer:
             self._form.after_cancel(self._timer)
@@ -82,7 +82,7 @@ class Offline:
 
     @property
     def known(self) -> Known | None:
-        """The copy; ``None`` until its file is read."""
+        """The copy; ``None`` until its file has been read."""
         if self._saved and self._known is not None:
             self._known, self._saved = self._known.with_records(self._saved), []
         return self._known
@@ -90,7 +90,7 @@ class Offline:
     # -- what comes in ----------------------------------------------------------------------------------
 
     def choices_loaded(self, choices: Any) -> None:
-        """The database has given its lists."""
+        """Take the lists of the database into the copy."""
         self._choices = choices
         if self.known is not None:
             self._change(self.known.with_choices(choices, datetime.datetime.now(datetime.timezone.utc)))
@@ -98,12 +98,12 @@ class Offline:
             self._fetch_timer = self._form.after(FETCH_DELAY_MS, self._fetch)
 
     def check_loaded(self, key: CheckKey, progress: Any, previous: Mapping[int, Record]) -> None:
-        """The database has told how far a check is, and what was read before."""
+        """Take the progress of a check and its previous readings into the copy."""
         if self.known is not None:
             self._change(self.known.with_check(key, progress).with_records(previous.values()))
 
     def record_saved(self, record: Record) -> None:
-        """The database has that record; who enters the next one doesn't wait until it stands in the copy."""
+        """Take a saved record into the copy, later, so that the user doesn't wait for that."""
         self._saved.append(record)
         if not self._timer:
             self._timer = self._form.after(WRITE_DELAY_MS, self._write)
@@ -111,7 +111,7 @@ class Offline:
     # -- what goes out ----------------------------------------------------------------------------------
 
     def check(self, key: CheckKey) -> CheckView | None:
-        """What is known of a check without asking the database; ``None`` if nothing is known at all."""
+        """Return what the copy knows about a check; ``None`` if there is no copy."""
         known = self.known
         if known is None or not known.choices.labs:
             return None
@@ -131,7 +131,7 @@ class Offline:
         )
 
     def overlaid(self, view: CheckView) -> CheckView:
-        """The same with the records that wait on this computer."""
+        """Return the check with the records that wait on this computer."""
         waiting = self._state.waiting
         if view.key is None or not waiting:
             return view
@@ -151,25 +151,25 @@ class Offline:
         )
 
     def record(self, key: tuple[Any, ...]) -> Record:
-        """The record as it is known without asking the database; an empty one if it isn't."""
+        """Return a record from the copy; an empty one if it isn't there."""
         return self.known.record(key) if self.known is not None else {}
 
     @property
     def known_at(self) -> str:
-        """When the copy was last brought up to date, for people: the time, with the day where that isn't today."""
+        """Return when the copy was last updated, in words: the time, with the date if that isn't today."""
         if self.known is None:
             return ""
         taken = self.known.taken.astimezone()
         return f"{taken:%H:%M}" if taken.date() == self._state.today() else f"{taken:%H:%M on %Y-%m-%d}"
 
     def rows(self, chosen: ListFilter) -> list[Record] | None:
-        """The records that the list would show, as far as they are known; ``None`` if nothing is known at all."""
+        """Return the records that match the list's filter, from the copy; ``None`` if there is no copy."""
         readings = self._known.readings.values() if self._known is not None else ()
         known = [*(record for latest in readings for record in latest), *self._saved]
         waiting = [each.record for each in self._state.waiting]
         if not known and not waiting:
             return None
-        # Of a record that is there more than once the last one counts: what waits is the newest.
+        # If a record is there more than once, the last one counts, because waiting ones are the newest.
         found = {tuple(record[name] for name in fields.RECORD_KEY): record for record in (*known, *waiting)}
         pairs = ((F.DATE, chosen.date), (F.LAB, chosen.lab), (F.PLOT, chosen.plot), (F.TECHNICIAN, chosen.technician))
         wanted = [(name, value) for name, value in pairs if value is not None]
@@ -181,14 +181,14 @@ class Offline:
             elif isinstance(value, str):
                 value = value.casefold(), value
             check = record[F.DATE], CHECK_TIMES.index(record[F.TIME]), record[F.LAB], record[F.PLOT]
-            # What is empty comes last, in either direction.
+            # Empty values come last, in either direction.
             return (value is None) != chosen.descending, () if value is None else (value,), check
 
         rows = [record for record in found.values() if all(record[name] == value for name, value in wanted)]
         return sorted(rows, key=order, reverse=chosen.descending)
 
     def show_choices(self) -> None:
-        """Let the form work with the lists of the copy."""
+        """Let the form use the lists of the copy."""
         if self.known is not None and self.known.choices.labs:
             self._show_choices(self.known.choices)
 
@@ -196,7 +196,7 @@ class Offline:
 
     def _read(self, found: tuple[KnownFile, Known]) -> None:
         self._file, self._known = found
-        if self._choices is not None:  # the database was faster than the file
+        if self._choices is not None:  # the database answered before the file was read
             self.choices_loaded(self._choices)
         if self._state.away and self._state.model is None:
             self.show_choices()
@@ -213,7 +213,7 @@ class Offline:
             self._jobs.submit("files", self._file.write, self.known)
 
     def _fetch(self) -> None:
-        """Ask for the latest readings of all plots, and for what was recorded today."""
+        """Fetch the latest readings of all plots, and today's records."""
         self._cancel_fetch()
         model, known = self._state.reachable, self.known
         if model is None or known is None:
@@ -259,11 +259,11 @@ class Checks:
         self._connection, self._reconnecting, self._shown = connection, reconnecting, shown
 
     def chosen(self, date: datetime.date, time: str, lab: str) -> None:
-        """The form has a date, a time and a lab: fetch what is known of that check."""
+        """Fetch the check that the form has now."""
         state, key = self._state, (date, time, lab)
         model, saved = state.reachable, state.saved_records
         if state.model is None and state.opening and not state.away:
-            return  # looked up when it is open
+            return  # fetched once the database is open
         if model is None:
             self._show_known(key)
             return
@@ -285,7 +285,7 @@ class Checks:
 
         def show(found: tuple[CheckView, Any]) -> None:
             view, progress = found
-            if state.saved_records != saved:  # looked up before that save was done: it would be missing
+            if state.saved_records != saved:  # fetched before a save was done, which would be missing
                 self.chosen(*key)
                 return
             self._offline.check_loaded(key, progress, view.previous)
@@ -296,10 +296,10 @@ class Checks:
         self._reconnecting.expect(job)
 
     def _show_known(self, key: CheckKey) -> None:
-        """The database is away: what the last known copy says of the check."""
+        """Show the check from the last known copy, because the database is away."""
         unknown = CheckView(key=key, problem="What is recorded isn't known while the database is away.")
         shown, before = self._offline.check(key) or unknown, self._form.check
-        # Who was last seen at a plot is most likely still there: the next plot isn't that one.
+        # Others are kept, because they are most likely still at their plots, which the form must skip.
         others = before.others if before.key == key else ()
         self._form.known.show(shown._replace(others=others))
 
@@ -312,7 +312,7 @@ class Checks:
 
 
 def following_check(key: CheckKey, labs: tuple[str, ...]) -> CheckKey | None:
-    """The check after ``key``: the next lab at the same time, after the last lab the next time of the day."""
+    """Return the check after ``key``: the next lab at the same time; after the last lab, the first at the next time."""
     date, time, lab = key
     if lab in labs[:-1]:
         return date, time, labs[labs.index(lab) + 1]
@@ -322,7 +322,7 @@ def following_check(key: CheckKey, labs: tuple[str, ...]) -> CheckKey | None:
 
 
 def others_in(present: Sequence[Presence]) -> tuple[Entering, ...]:
-    """Who else is there."""
+    """Return the others who are there."""
     return tuple(Entering(each.who, each.workstation, each.plot) for each in present if not each.own)
 
 
@@ -371,16 +371,16 @@ class Browsing:
         self._records, self._state, self._connection, self._jobs, self._say = records, state, connection, jobs, say
         self._said, self._told = said, ""
         self._copy, self._means_away, self._days_changed = copy, means_away, changed
-        self._selection: Selection | None = None  # what the filter chooses, once somebody asked for it
+        self._selection: Selection | None = None  # of the filter, once it was needed
         self._index: Any = None
-        self._is_large = False  # so many records that they aren't counted with each change
+        self._is_large = False  # too many records to count them after each change
         self._counting: Job | None = None
         self._inserted = 0
         self._timer = ""
-        self._retries = Retries(COUNTING)  # of a count that failed
+        self._retries = Retries(COUNTING)  # after a failed count
 
     def fetch(self, request: PageRequest) -> None:
-        """A page is wanted."""
+        """Fetch a page."""
         known = self._copy.rows(self._records.filter) if self._state.away else None
         if known is not None:
             self._records.after_idle(self._show_known, known, request)
@@ -400,9 +400,9 @@ class Browsing:
             records.show_copy("")
             records.show_page(request, rows)
             if records.unseen:
-                records.show_news(0)  # they are in their place now
+                records.show_news(0)  # the new records are in the page now
             if not records.page.agrees and not records.page.waiting:
-                self._count_soon()  # the page is newer than the count
+                self._count_soon()  # because the page is newer than the count
 
         def failed(error: BaseException) -> None:
             if records.page.expects(request):
@@ -411,7 +411,7 @@ class Browsing:
         self._connection.ask(page, show, failed)
 
     def _show_known(self, rows: list[Record], request: PageRequest) -> None:
-        """The database is away: the page as it is known here."""
+        """Show the page from the copy, because the database is away."""
         records = self._records
         start = max(0, len(rows) - request.rows) if request.start is None else request.start
         records.show_copy(self._copy.known_at)
@@ -419,27 +419,27 @@ class Browsing:
         records.show_page(request, rows[start : start + request.rows])
 
     def show_copy(self) -> None:
-        """The database is away: show what is known here, if anything is."""
+        """Show the copy, if there is one, because the database is away."""
         if self._copy.rows(self._records.filter) is not None:
             self.show_source()
 
     def show_source(self) -> None:
-        """The database has come in the place of the copy, or the copy in that of the database: show what that has."""
+        """Show the list again after a change between database and copy."""
         if self._records.page.waiting or not self._records.page.rows:
             self.restart()
         else:
             self.look_again()
 
     def filter_changed(self, _chosen: ListFilter) -> None:
-        """Other records, or another order: what was counted is of no use any more."""
+        """Drop the count, because there are other records or another order."""
         self._selection, self._index, self._is_large = None, None, False
-        if self._timer:  # it was to tell of the days as well
+        if self._timer:  # it would also have reported changed days
             self._days_changed()
         self._cancel_timer()
         self._count()
 
     def _selected(self) -> Selection:
-        """The records that the filter chooses, and their order."""
+        """Return the selection and order of the filter."""
         from ..models.records import Selection
 
         if self._selection is None:
@@ -447,13 +447,13 @@ class Browsing:
         return self._selection
 
     def _count(self) -> None:
-        """Count what fits, and find where each part of it begins."""
+        """Count the matching records, and find where each part of them begins."""
         model = self._state.reachable
         if model is None:
             return
         if self._counting is not None and not self._counting.finished:
             self._counting.cancel.set()
-            # A cancellation has a connection of its own, so it isn't for the Tk thread.
+            # On a worker thread, because a cancellation opens its own connection.
             self._jobs.submit(ANY, _end_query, model, self._counting)
 
         def counted(index: Any) -> None:
@@ -472,7 +472,7 @@ class Browsing:
         self._counting = job
 
     def record_saved(self, key: tuple[Any, ...], corrected: bool) -> None:
-        """A record was saved here: it is marked and shown in the list, or said to be left out by the filters."""
+        """Mark and show a record saved here in the list, or say that it doesn't match the filters."""
         records, model = self._records, self._state.model
         records.mark(key, "edited" if corrected else "new")
         belongs = records.may_admit(key)
@@ -498,7 +498,7 @@ class Browsing:
         self._jobs.submit("records", model.get_position, self._selected(), *key, done=found, failed=_not_found)
 
     def follow(self, count: int) -> None:
-        """Others have saved this number of records of the list: show them, and keep the row that is selected."""
+        """Show ``count`` records of the list that others have saved, keeping the selected row."""
         self._changed(inserted=count)
         self._records.page.refresh()
 
@@ -507,24 +507,24 @@ class Browsing:
         self._changed(inserted=count)
 
     def look_again(self) -> None:
-        """Records may have come or gone: count and fetch again what is visible; it keeps its place and selection."""
+        """Count again and fetch the visible page again, keeping its position and selection."""
         if self._records.unseen:
             self._records.show_news(0)
-        if not self._state.away:  # what is known here is counted with each page
+        if not self._state.away:  # pages of the copy bring their own count
             self._changed(inserted=0)
         self._records.page.refresh()
 
     def chosen(self, count: int) -> None:
-        """Say how many rows of the list are chosen; that doesn't stay once none is."""
+        """Show how many rows of the list are chosen; remove that when none is."""
         before, self._told = self._told, ""
         if count:
             noun = "record is" if count == 1 else "records are"
             self._told = f"{count} {noun} chosen. Edit ‣ Correct Many… corrects them, Esc chooses none"
-        if count or before == self._said():  # else something else is said by now
+        if count or before == self._said():  # otherwise the line shows another text by now
             self._say(self._told)
 
     def choose_all(self, wanted: ListFilter) -> None:
-        """All records of the filter are to be chosen, where they aren't too many."""
+        """Choose all records of the filter, if they aren't too many."""
         records = self._records
         if self._state.reachable is None:
             self._say("Records can be chosen when the database is back")
@@ -548,13 +548,13 @@ class Browsing:
         self._cancel_timer()
 
     def _changed(self, inserted: int) -> None:
-        """This number of records came into the list: count again, or add them, if counting would cost more."""
+        """Count again after ``inserted`` new records, or add their number if counting would take too long."""
         if self._is_large:
             self._inserted += inserted
             self._records.show_total(self._index.total + self._inserted)
         self._count_soon()
         if not self._is_large:
-            self._index = None  # the old positions would hide what is new
+            self._index = None  # the old positions would leave out new records
 
     def _count_soon(self) -> None:
         if not self._timer:
@@ -579,19 +579,19 @@ class Browsing:
         log.warning("the records couldn't be fetched", exc_info=error)
         is_away = self._means_away(error)
         if is_away and self._copy.rows(self._records.filter) is not None:
-            self.restart()  # as it is known here
+            self.restart()  # from the copy
             return
         self._records.show_problem(f"The records couldn't be fetched.\n{error}", self.restart)
 
     def _count_failed(self, error: BaseException) -> None:
         from ..models.errors import QueryCancelled
 
-        if isinstance(error, QueryCancelled):  # the cancellation of the count before it came late
+        if isinstance(error, QueryCancelled):  # the previous count was cancelled so late that it hit this one
             self._count()
             return
         log.warning("the records couldn't be counted", exc_info=error)
         self._records.show_uncounted()
-        # What lost its connection while the pages got a new one; an answer that never comes is the pages' to tell.
+        # A lost connection is retried, because pages may have a new one; a missing answer is reported by the pages.
         if not self._state.away and not self._timer:
             self._timer = self._records.after(math.ceil(self._retries.failed() * 1000), self._count_now)
 
