@@ -89,7 +89,7 @@ class Exports:
             self.export(chosen, Path(place))
 
     def export(self, chosen: ChosenExport, place: Path) -> None:
-        """Write what was chosen to that file."""
+        """Write the chosen rows to that file."""
         from ..workflows.export_view import CsvStyle, ViewQuery, export_view
 
         model = self._state.model
