@@ -1,6 +1,6 @@
-"""The protocols: weather feed, corporate REST service, corporate FTP or SFTP server. No window, no database.
+"""The network protocols: weather feeds and destinations such as REST, FTP and SFTP. No Tk, no database.
 
-Everything is imported when it is first asked for, so that importing this package costs nothing at the start:
+Everything is imported at its first use, so that importing this package doesn't slow down the start:
 
 - `get_local_weather(station, url=WEATHER_URL, …)`: one observation as a dict of texts.
 - `fetch_observation(settings, …)`: the same from the first source that has it (`weather_sources`).
@@ -9,8 +9,8 @@ Everything is imported when it is first asked for, so that importing this packag
 - `upload_to_corporate_sftp(filepath, host, port, username, password, …)`; `HostKeyUnknown`, `HostKeyChanged`
 - `RestUploads`, `FtpUploads`, `SftpUploads`: the same for many files over one login (`Uploads`).
 - `ftp_security(host, security)`: whether a delivery would be encrypted, and how.
-- `describe_failure(error)`: what went wrong, in words for people; `Cancelled`, `WeatherError`, `WeatherBusy`.
-- `Pauses(path)`: until when a busy weather feed wants no request.
+- `describe_failure(error)`: what went wrong, as sentences for users; `Cancelled`, `WeatherError`, `WeatherBusy`.
+- `Pauses(path)`: until when a busy server wants no request (Retry-After).
 - `requests` and `ftp` (= `ftplib`), so that a caller can catch `network.requests.RequestException` and
   `network.ftp.all_errors`.
 """
@@ -101,7 +101,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for and keep it, so that the next access costs nothing (PEP 562)."""
+    """Import a name at its first use, and keep it for the next one (PEP 562)."""
     value: object
     if name not in _MODULES and name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -117,7 +117,7 @@ def __getattr__(name: str) -> object:
 
 
 def _package_missing(error: ModuleNotFoundError) -> ModuleNotFoundError:
-    """Return the error with what to type: usually it is the wrong Python."""
+    """Return the error with the command to type: usually the wrong Python was started."""
     from pathlib import Path
 
     checkout = Path(__file__).resolve().parents[2]

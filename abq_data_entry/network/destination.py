@@ -1,7 +1,7 @@
-"""What every kind of destination says of itself: all that the rest of the application knows of a protocol.
+"""The interface of a destination: everything that the rest of the application knows about a protocol.
 
-And which ways there are to log in, and what may be set of them; `rest` does it. A destination of the database is one of
-the kinds, with settings that stand in a row and not on this workstation.
+And the login methods of HTTP services, which `rest` implements. A destination of the database has one of the kinds,
+with settings in a row of a table instead of this workstation's file.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _OURS = frozenset({
 
 
 def header_problem(name: str) -> str | None:
-    """Return why this can't be the header of an API key, as the end of a sentence; None if it can (empty: the usual)"""
+    """Return why this isn't a valid header field for an API key, as the end of a sentence; None if it is ('': none)."""
     if name and (not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", name) or name.lower() in _OURS):
         return f"must be the name of a header of its own, as {KEY_HEADER}"
     return None
 
 
 def scope_problem(scope: str) -> str | None:
-    """Return why a token can't be asked for with this, as the end of a sentence; None if it can (empty: nothing is)."""
+    """Return why this isn't a valid OAuth2 scope, as the end of a sentence; None if it is ('': no scope)."""
     # RFC 6749, 3.3
     if scope and (len(scope) > 1000 or not re.fullmatch(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*", scope)):
         return 'must be words with one blank between them, without " and \\'
@@ -55,7 +55,7 @@ def scope_problem(scope: str) -> str | None:
 
 
 class How(NamedTuple):
-    """How somebody logs in: one of `METHODS`; the header of an API key, what OAuth2 is asked to allow, where given."""
+    """A login method, one of `METHODS`, with the header field for an API key and the scope for OAuth2 ('': default)."""
 
     method: str = "cookie"
     header: str = ""
@@ -65,28 +65,28 @@ class How(NamedTuple):
 Settings = Mapping[str, object]
 
 NOBODY = "nobody logs in"
-"""The place of a login where the settings say that there is none."""
+"""The login place if the settings say that there is no login."""
 
 
 class Place(NamedTuple):
-    """Where something goes: the kind of destination, and its address for people and comparing, without secrets."""
+    """The kind of a destination and its address, without secrets, for display and comparison."""
 
     kind: str
     address: str
 
 
 class Trust(NamedTuple):
-    """The host that somebody is to trust, and the settings by which it is trusted."""
+    """A host with an unknown key, and settings with which that key is trusted."""
 
     host: str
     settings: Settings
 
 
 class Destination(abc.ABC):
-    """One kind of destination. It has no state, and imports what it sends with when that is first needed.
+    """One kind of destination. It is stateless, and imports the module that sends at its first use.
 
-    `kind`: its name on the command line, in the database and in the outbox; `name`: the same for people; `title`: as
-    the login and a success call it; `service`: what stands there; `order`: its place among the others.
+    `kind`: its name on the command line, in the database and in the outbox; `name`: the same for people; `title`: its
+    name in login dialogs and success messages; `service`: what kind of server it is; `order`: its position in lists.
     """
 
     kind: str
@@ -98,97 +98,97 @@ class Destination(abc.ABC):
     mac_key = ""
     settings: tuple[Setting, ...] = ()
     modules: tuple[str, ...] = ()
-    """What is to be loaded of `network` before somebody waits for it."""
+    """The modules of `network` to import in the background, before somebody waits for them."""
     keeps_parts = True
-    """Whether a part of a file may stay there for the next attempt (`uploads.Part`)."""
+    """Whether a partial file may be left there and continued by the next attempt (`uploads.Part`)."""
     repeatable = True
-    """Whether the same file may come twice and is there once; else `progress` is told of all of it before its end is
-    sent, and what has no answer then is never sent again by itself."""
+    """Whether sending is idempotent. If not, `progress` reports the whole file before its end is sent, and a file
+    without a final response is never sent again automatically."""
     needs_login = True
-    """Whether somebody logs in there; without, user name and password are empty."""
+    """Whether there is a login; if not, user name and password are empty."""
     stored_kinds: tuple[str, ...] = ()
-    """What the table `destinations` calls it; one kind may be several there, as encrypted and not."""
+    """Its kinds in the table `destinations`, which may have several, such as `ftp` and `ftps`."""
     address_setting = ""
-    """The setting that says where it is: while it is empty, this destination isn't set up. Without one it always is."""
+    """The setting with its address: while that is empty, the destination isn't set up. '': it always is."""
 
     @property
     def success(self) -> str:
-        """What is said when `{file}` has arrived."""
+        """The message when `{file}` has arrived."""
         return f"{{file}} successfully uploaded to {self.title}"
 
     @abc.abstractmethod
     def address(self, settings: Settings) -> str:
-        """Where it leads by these settings, without anything secret."""
+        """Its address by these settings, without secrets."""
 
     @abc.abstractmethod
     def login_place(self, settings: Settings) -> str:
-        """Where a login goes by these settings: it isn't meant for any other place. `NOBODY`: there is none."""
+        """The place to which a login is sent by these settings, and nowhere else. `NOBODY`: there is no login."""
 
     @abc.abstractmethod
     def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
-        """What sends files there with this login; nothing else keeps the password. Raises `InvalidInput`."""
+        """Return the sender for files with this login; nothing else keeps the password. Raises `InvalidInput`."""
 
     has_files = False
-    """Whether it keeps files in a folder that can be looked at (`remote_files`)."""
+    """Whether it has a folder that can be listed (`remote_files`)."""
 
     def remote_files(self, settings: Settings, username: str, password: str) -> RemoteFiles[Any]:
-        """Its folder in view, with this login. Raises `InvalidInput`; `NotImplementedError` without `has_files`."""
+        """Return its folder, with this login. Raises `InvalidInput`; `NotImplementedError` without `has_files`."""
         raise NotImplementedError
 
     @abc.abstractmethod
     def probe(self, context: Context) -> Steps[None]:
-        """Look step by step whether it can be reached; with a login, and what it stores, only if that is wanted."""
+        """Check step by step whether it can be reached; log in and store a test file only if that is wanted."""
 
     def settings_of(self, row: StoredDestination) -> dict[str, object]:
-        """Its settings as they would be in the settings file, of a destination of the database."""
+        """The settings of a destination of the database, under the names of the settings file."""
         raise NotImplementedError
 
     def own(self, settings: Settings) -> Settings:
-        """The settings by which it sends; those of a destination of the database stand in its row."""
+        """The settings with which it sends; for a destination of the database, those of its row."""
         return settings
 
     def username(self, settings: Settings) -> str:
-        """Who logs in there by these settings; empty: whoever knows a login."""
+        """The user name by these settings; '': whoever has a login."""
         return ""
 
     def file_name(self, settings: Settings, date: datetime.date) -> str:
-        """What the file of a day is called in the outbox and in `deliveries`."""
+        """The name of a day's file in the outbox and in `deliveries`."""
         return EXTRACT_NAME.format(date=date)
 
     def place(self, settings: Settings) -> Place:
-        """Where it leads by these settings."""
+        """Its kind and address by these settings."""
         return Place(self.kind, self.address(settings))
 
     def is_set_up(self, settings: Settings) -> bool:
-        """Whether it can be offered: nobody is asked to send anything where there is nothing."""
+        """Whether it is set up, so that it can be offered."""
         return not self.address_setting or bool(settings.get(self.address_setting))
 
     def is_removed(self, settings: Settings) -> bool:
-        """Whether it stood in the database and was removed; False where that isn't known."""
+        """Whether it was in the database and has been removed; False if that isn't known."""
         return False
 
     def problem(self, settings: Settings) -> str:
-        """Why its own settings can't be used, as a sentence; empty if they can."""
+        """Why its settings are invalid, as a sentence; '' if they are valid."""
         if not self.is_set_up(settings):
             return f"The setting {self.address_setting!r} is empty: it says where the {self.service} is."
-        # Most are as they are by default, which is always right.
+        # Only changed ones: the defaults are valid.
         chosen = (each for each in self.settings if each.check and settings[each.name] != each.default)
         refusals = ((each.name, each.refusal(settings[each.name])) for each in chosen)
         return next((f"The setting {name!r} {why}." for name, why in refusals if why), "")
 
     def remark(self, settings: Settings) -> str:
-        """What to know of the way there while it is used; empty if there is nothing."""
+        """A remark about the connection while it is used, such as that it isn't encrypted; '' if there is none."""
         return ""
 
     def trust(self, settings: Settings, fingerprint: str) -> Trust | None:
-        """What it takes to trust a server's unknown key; None where the settings say already which key it must be."""
+        """How to trust a server's unknown host key; None if the settings already name the key that it must have."""
         return None
 
 
 def chosen(settings: Settings, **names: str) -> dict[str, Any]:
-    """The options of `uploads`: those whose setting isn't empty, for the protocol knows what the others should be.
+    """Return keyword arguments from settings, except empty ones, for which the protocol has defaults.
 
-    And `timeout`, the seconds of silence after which a delivery has failed.
+    And `timeout`: the seconds without data after which a delivery fails.
     """
     found = {option: settings[name] for option, name in names.items() if settings.get(name)}
     return {"timeout": float(str(settings["network_timeout"])), **found}
@@ -198,7 +198,7 @@ _JUMP = r"(?:ssh://)?(?:(?P<user>[^@/:\s]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@/:\
 
 
 class Jump(NamedTuple):
-    """The host on the way, and who logs in there; no user: who logs in at the host behind it."""
+    """A jump host and the user there; '': the same user as at the target host."""
 
     host: str
     port: int = 22
@@ -206,17 +206,17 @@ class Jump(NamedTuple):
 
 
 def jump_of(text: str) -> Jump | None:
-    """Return the jump host that `user@host:port` names; None for an empty text. Raises `ValueError`."""
+    """Return the jump host in `user@host:port`; None for ''. Raises `ValueError`."""
     if not text:
         return None
-    found = re.fullmatch(_JUMP, text)  # compiled only where there is one: each start imports this
+    found = re.fullmatch(_JUMP, text)  # not compiled at import, which each start would pay for
     if found is None or not 0 < int(found["port"] or 22) < 65536:
         raise ValueError("no jump host")
     return Jump(found["host"].strip("[]"), int(found["port"] or 22), found["user"] or "")
 
 
 def jump_problem(text: str) -> str | None:
-    """Return why this can't be a jump host, as the end of a sentence; None if it can (empty: there is none)."""
+    """Return why this isn't a valid jump host, as the end of a sentence; None if it is ('': no jump host)."""
     try:
         jump_of(text)
     except ValueError:
@@ -225,7 +225,7 @@ def jump_problem(text: str) -> str | None:
 
 
 class Stored(Destination):
-    """What sends as `base` does, by the row of that key (`sftp:archive`) in the settings' `destinations`."""
+    """A destination of the database: as `base`, but with the settings of the row with that key (`sftp:archive`)."""
 
     key = mac_key = ""
 
@@ -242,14 +242,14 @@ class Stored(Destination):
         self.has_files = base.has_files
 
     def row(self, settings: Settings) -> StoredDestination | None:
-        """Its row; None where the database has none, or wasn't asked."""
+        """Its row; None if the database has none, or its destinations weren't read."""
         found = settings.get(STORED)
         row = found.get(self.kind) if isinstance(found, dict) else None
         return row if isinstance(row, StoredDestination) else None
 
     def own(self, settings: Settings) -> Settings:
         row = self.row(settings)
-        if row is None:  # a problem says so before anything is sent
+        if row is None:  # `problem` reports that before anything is sent
             return settings
         trusted = settings.get(f"{STORED} trusted {self.kind}", "")
         return {**settings, **self.base.settings_of(row), "abq_sftp_host_key": trusted, **_of_all(row)}
@@ -281,7 +281,7 @@ class Stored(Destination):
         return "" if self.row(settings) is None else self.base.address(self.own(settings))
 
     def login_place(self, settings: Settings) -> str:
-        # What was remembered for another place must never go there.
+        # Without a row its place isn't known: then no stored login must be used.
         return "nowhere" if self.row(settings) is None else self.base.login_place(self.own(settings))
 
     def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
@@ -291,10 +291,10 @@ class Stored(Destination):
         return self.base.remote_files(self.own(settings), username, password)
 
     def probe(self, context: Context) -> Steps[None]:
-        import dataclasses  # costs a start some milliseconds
+        import dataclasses  # not at the top: it costs some milliseconds at the start
 
         wanted = context.wanted
-        # The base asks for the login of its kind; here it is the one of this destination, and so are the steps.
+        # The base asks for the login of its own kind; replace that by this destination's, also in the steps.
         asked = dataclasses.replace(wanted, login=lambda _kind: wanted.login(self.kind))
         for step in self.base.probe(dataclasses.replace(context, settings=self.own(context.settings), wanted=asked)):
             yield dataclasses.replace(step, destination=f"{self.name}: {step.destination}", kind=self.kind)
@@ -308,7 +308,7 @@ class Stored(Destination):
 
 
 def _of_all(row: StoredDestination) -> dict[str, object]:
-    """What isn't a matter of the protocol."""
+    """The settings of a row that don't depend on the protocol."""
     is_extract = row.contents == "records"
     return {
         "abq_upload_name": row.file_name,

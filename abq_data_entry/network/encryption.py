@@ -1,4 +1,4 @@
-"""TLS: contexts that verify, and what is wrong with a certificate, in words.
+"""TLS: contexts that verify certificates, and what is wrong with a certificate, in words.
 
 Sources: RFC 5280 (certificates), RFC 6125 (host names), RFC 8446 and RFC 5246 (TLS 1.3 and 1.2).
 """
@@ -19,15 +19,15 @@ _PATIENCE = 5.0
 
 
 class CertificateRefused(UserFacingError, ssl.SSLError):
-    """The server's certificate isn't one to trust; no name, password or file was sent."""
+    """The server's certificate can't be trusted; no user name, password or file was sent."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(ssl.SSL_ERROR_SSL, message)  # by itself a text would be shown with the brackets of a tuple
+        super().__init__(ssl.SSL_ERROR_SSL, message)  # with one argument only, OSError's text would be that of a tuple
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """Whom a certificate names, who issued it, and from when to when it is valid (UTC). Texts are fit to be shown."""
+    """The names in a certificate, its issuer, and its validity (UTC). The texts are safe to display."""
 
     names: tuple[str, ...]
     issuer: str
@@ -36,15 +36,15 @@ class Certificate:
 
     @property
     def named(self) -> str:
-        """The first names."""
+        """The first few names."""
         return ", ".join(self.names[:4]) or "nobody"
 
 
 def verified_context(ca_file: str | os.PathLike[str] | None, client_certificate: str = "") -> ssl.SSLContext:
-    """Return a context that verifies certificates and host names, TLS 1.2 or newer.
+    """Return a context that verifies certificates and host names, for TLS 1.2 or newer.
 
-    `ca_file`: PEM file with the authorities to trust instead of the system's; `client_certificate`: PEM file with our
-    own certificate and its key, not encrypted. Raises `InvalidInput` for files that can't be used.
+    `ca_file`: PEM file with the certificate authorities to trust instead of the system's; `client_certificate`: PEM
+    file with our certificate and its unencrypted key. Raises `InvalidInput` for invalid files.
     """
     if ca_file is not None and not Path(ca_file).is_file():
         raise InvalidInput(f"The CA file {ca_file} doesn't exist. Check the setting abq_ca_file.")
@@ -61,9 +61,9 @@ def verified_context(ca_file: str | os.PathLike[str] | None, client_certificate:
 
 
 def present(context: ssl.SSLContext, client_certificate: str) -> None:
-    """Let the context show our own certificate to servers that ask for one; raises `InvalidInput`."""
+    """Load our client certificate, for servers that ask for one; raises `InvalidInput`."""
     try:
-        context.load_cert_chain(client_certificate, password=lambda: b"")  # never asks at the terminal
+        context.load_cert_chain(client_certificate, password=lambda: b"")  # so that OpenSSL never asks for one
         return
     except (ssl.SSLError, OSError, ValueError):
         pass
@@ -74,7 +74,7 @@ def present(context: ssl.SSLContext, client_certificate: str) -> None:
 
 
 def unverified_context() -> ssl.SSLContext:
-    """Return a context that takes any certificate: only for looking at one that was refused, never for sending."""
+    """Return a context that accepts any certificate: only to look at one that was refused, never to send anything."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -82,20 +82,20 @@ def unverified_context() -> ssl.SSLContext:
 
 
 def forget_failure() -> None:
-    """Keep a connection that broke from being taken for another one's end.
+    """Clear OpenSSL's error queue of this thread.
 
-    What fails under TLS leaves its error with the thread, and with the OpenSSL of 2025 on the next read from another
-    connection of that thread reports it, as a reset that never was. Only some calls clear it, this one whatever it is
-    asked for.
+    A TLS connection that broke leaves an error there. With OpenSSL from 2025 on, the next read from another connection
+    of the same thread would report it, as a connection reset that never happened. Some calls clear the queue, such as
+    this one.
     """
     with contextlib.suppress(ssl.SSLError):
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("NO-SUCH-CIPHER")
 
 
 def speaks_tls(connect: Callable[[], socket.socket], host: str, patience: float = _PATIENCE) -> bool:
-    """Tell whether what answers speaks TLS from the first byte; nothing but the greeting of TLS is sent.
+    """Tell whether a server speaks implicit TLS; only a ClientHello is sent.
 
-    `patience`: seconds without a byte after which it doesn't; one that speaks TLS answers the greeting at once.
+    `patience`: seconds without a reply after which it doesn't: a TLS server answers a ClientHello at once.
     """
     try:
         with connect() as plain:
@@ -112,13 +112,13 @@ def refusal(
     look: Callable[[], bytes | None],
     setting: str = "abq_ca_file",
 ) -> CertificateRefused:
-    """Return an error that tells what is wrong: the names in the certificate, who issued it, until when it is valid.
+    """Return an error that says what is wrong, with the certificate's names, its issuer and its validity.
 
-    `look` connects once more without sending anything, and returns the certificate (DER) that the server presents;
-    `setting`: by what an authority is made known to us.
+    `look()` connects again without sending anything, and returns the server's certificate (DER); `setting`: the setting
+    for a certificate authority.
     """
     facts = ""
-    with contextlib.suppress(Exception):  # a second look that fails takes nothing from what is known
+    with contextlib.suppress(Exception):  # if the second connection fails, the error says less
         facts = _facts(look() or b"")
     reason = {
         _EXPIRED: "it has expired",
@@ -133,7 +133,7 @@ def refusal(
 
 
 def _facts(der: bytes) -> str:
-    """Say for whom a certificate is, by whom, and until when."""
+    """Return a sentence with the certificate's names, its issuer and its validity."""
     found = certificate_of(der)
     return (
         f" It names {found.named}, was issued by {found.issuer}, and is valid from {found.first:%Y-%m-%d} to "
@@ -155,5 +155,5 @@ def certificate_of(der: bytes) -> Certificate:
 
 
 def _printable(value: object) -> str:
-    """Return text of a stranger's making, short and on one line."""
+    """Return an untrusted text as one short line."""
     return "".join(character for character in str(value) if character.isprintable())[:64]

@@ -1,7 +1,7 @@
-"""What can go wrong on the way to another machine, in words for people and free of secrets.
+"""Network failures, in words for users and without secrets.
 
-Also how long a busy server wants to be left alone (Retry-After: RFC 9110, section 10.2.3), kept beyond this process:
-nothing is tried again by itself here, a person or cron asks, and is told until when the server wants no request.
+Also `Pauses`: until when a busy server wants no request (Retry-After: RFC 9110, 10.2.3), kept in a file. Nothing is
+retried here: whoever asks before that time, a person or cron, is told when.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ from types import ModuleType
 
 
 class UserFacingError:
-    """Marks an error whose text is already one or two sentences for people, without any secret in it.
+    """Marks an error whose text is one or two sentences for users, without secrets.
 
-    Beside that it says what follows from it: `transient`, whether the same may succeed later without anybody doing
-    something; `login_refused`, whether another user name or password may help; `retry_after`, when the server wants to
-    be asked again, in its own words (RFC 9110, 10.2.3); `fingerprint`, of the key of a server that was never seen;
-    `outcome_unknown`, whether it may have been done all the same, and would be done twice if it were sent again.
+    Its attributes: `transient`: the same may succeed later by itself; `login_refused`: another user name or password
+    may help; `retry_after`: the server's Retry-After (RFC 9110, 10.2.3); `fingerprint`: that of an unknown host key;
+    `outcome_unknown`: it may have been done all the same, and trying again may do it twice.
     """
 
     transient = False
@@ -40,7 +39,7 @@ class UserFacingError:
 
 
 class WeatherError(UserFacingError, Exception):
-    """The observation couldn't be had; the text says why."""
+    """The observation couldn't be fetched; the text says why."""
 
 
 class WeatherBusy(WeatherError):
@@ -52,22 +51,22 @@ class WeatherBusy(WeatherError):
 
 
 class Cancelled(UserFacingError, Exception):
-    """The caller's `cancel` event was set: the transfer was given up."""
+    """The caller's `cancel` event was set, which ended the transfer."""
 
     def __init__(self, message: str = "Cancelled.") -> None:
         super().__init__(message)
 
 
 class InvalidInput(UserFacingError, ValueError):
-    """A station, an address, a name or a number that can't be used; nothing was sent."""
+    """An invalid station, URL, name or number; nothing was sent."""
 
 
 class FileChanged(UserFacingError, OSError):
-    """The file became shorter, longer or different while it was being sent."""
+    """The file was changed while it was being sent."""
 
 
 class HostUnknown(UserFacingError, socket.gaierror):
-    """The name lookup had no answer for the host."""
+    """The host's name couldn't be resolved."""
 
     transient = True
 
@@ -79,22 +78,22 @@ class HostRefused(UserFacingError, ConnectionRefusedError):
 
 
 class HostUnreachable(UserFacingError, OSError):
-    """No way to the host."""
+    """There is no route to the host."""
 
     transient = True
 
 
 class TimedOut(UserFacingError, TimeoutError):
-    """The other side took too long: to connect, to answer, or to take the next bytes."""
+    """The server took too long: to connect, to respond, or to accept the next bytes."""
 
     transient = True
 
 
 def describe_failure(error: BaseException) -> str:
-    """Say in one or two sentences what happened and what to do.
+    """Return one or two sentences about what happened and what to do.
 
-    Looks through causes and contexts for the most telling error. The texts of errors that others raise are never
-    passed on as they are, since they can hold addresses with query strings, forms or headers.
+    Searches `__cause__` and `__context__` for the most informative error. Texts of libraries' errors are never shown as
+    they are, because they may contain URLs with query strings, forms or headers.
     """
     links = list(causes(error))
     for link in links:
@@ -124,30 +123,30 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
 _LONGEST_SAID = 300
 GREETING = 120
-"""Characters of what a server says of itself, as in its greeting."""
+"""Characters that are shown of a text of a server, such as its greeting."""
 
 
 def with_what_was_said(sentence: str, said: str) -> str:
-    """Return our sentence and below it what the server said, on one line, short, without what steers a terminal."""
+    """Return our sentence, and below it the server's words in one short line without control characters."""
     clean = on_one_line(said)
     return f"{sentence}\nThe server said: {clean}" if clean else sentence
 
 
 def on_one_line(said: object, longest: int = _LONGEST_SAID) -> str:
-    """Return what a server said on one line, short, without what steers a terminal."""
+    """Return a server's words in one short line without control characters."""
     plain = _ESCAPES.sub("", str(said))
     clean = " ".join("".join(each if each.isprintable() else " " for each in plain).split())
     return f"{clean[: longest - 1]}…" if len(clean) > longest else clean
 
 
 def with_sentence(text: str, sentence: str) -> str:
-    """Return a text of ours with one sentence more, before what the server said."""
+    """Return a text with an additional sentence, before the server's words."""
     ours, line, said = text.partition("\n")
     return f"{ours} {sentence}".strip() + line + said
 
 
 def http_status_in_words(status: int, host: str = "") -> str:
-    """Say what an HTTP status means to the person who sent something (RFC 9110, section 15)."""
+    """Return a sentence about what an HTTP status means for the user (RFC 9110, section 15)."""
     server = f"The server {host}" if host else "The server"
     if status in (401, 403):
         return f"{server} refused the user name or the password ({status})."
@@ -172,7 +171,7 @@ def http_status_in_words(status: int, host: str = "") -> str:
 
 
 def _loaded(name: str) -> ModuleType | None:
-    """Return a module only if it was imported already: an error of it can't exist otherwise."""
+    """Return a module if it has been imported; otherwise none of its errors can exist."""
     return sys.modules.get(name)
 
 
@@ -216,7 +215,7 @@ _FTP_WORDS = {
 
 
 def _proxy_refusal(error: BaseException) -> str:
-    """A proxy that makes no way to an encrypted server says so before there is any answer (RFC 9110, 9.3.6)."""
+    """The refusal of a proxy to open a tunnel, which comes before any response of the server (RFC 9110, 9.3.6)."""
     found = re.search(r"Tunnel connection failed: (\d{3})", str(error)) if isinstance(error, OSError) else None
     if found is None:
         return ""
@@ -267,7 +266,7 @@ _DISK_WORDS = {
 
 
 def _disk(error: BaseException) -> str:
-    """Own disk: some of its errors name no file, and those that do speak of writing as well as of reading."""
+    """Errors of this computer's disk: some have no file name, and they don't say whether it was read or written."""
     if not isinstance(error, OSError) or isinstance(error, ssl.SSLError):
         return ""
     sentence = _DISK_WORDS.get(error.errno or 0, "")
@@ -329,7 +328,7 @@ def _rest(error: BaseException) -> str:
     return "The server's answer couldn't be understood. Tell its administrator."
 
 
-_LONGEST = datetime.timedelta(days=1)  # what wants more has its clock or its mind wrong
+_LONGEST = datetime.timedelta(days=1)  # a longer Retry-After must be a mistake
 CENTURY = datetime.timedelta(days=36500)
 _LARGEST_FILE = 64 * 1024
 
@@ -337,7 +336,7 @@ _LARGEST_FILE = 64 * 1024
 def retry_after(
     text: str, now: datetime.datetime | None = None, longest: datetime.timedelta = _LONGEST
 ) -> datetime.datetime | None:
-    """Return the moment before which nothing is to be asked; None if the header names none that lies ahead."""
+    """Return the time in a Retry-After header field; None if it isn't one in the future."""
     now = now or datetime.datetime.now(datetime.timezone.utc)
     text = text.strip()
     try:
@@ -346,16 +345,16 @@ def retry_after(
         else:
             until = parsedate_to_datetime(text)
             if until.tzinfo is None:
-                until = until.replace(tzinfo=datetime.timezone.utc)  # the header has no other zone than GMT
+                until = until.replace(tzinfo=datetime.timezone.utc)  # an HTTP-date is always GMT
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
     return min(until, now + longest) if until > now else None
 
 
 class Pauses:
-    """Until when which server wants no request, in a small file that all processes of this user share.
+    """Until when each server wants no request, in a small file that all processes of this user share.
 
-    A file that can't be read or written only costs the memory beyond this process.
+    If the file can't be read or written, other processes don't know these times.
     """
 
     def __init__(self, path: Path) -> None:
@@ -364,17 +363,17 @@ class Pauses:
         self._lock = threading.Lock()
 
     def until(self, place: str) -> datetime.datetime | None:
-        """Return the moment before which the server at `place` wants no request, None if there is none ahead."""
+        """Return the time before which the server at `place` wants no request, None if there is none."""
         with self._lock:
             moment = max(self._read().get(place, 0.0), self._known.get(place, 0.0))
         now = datetime.datetime.now(datetime.timezone.utc)
-        longest = (now + _LONGEST).timestamp()  # a clock that was set back
+        longest = (now + _LONGEST).timestamp()  # later times are ignored: the clock was set back
         if not now.timestamp() < moment <= longest:
             return None
         return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc)
 
     def keep(self, place: str, until: datetime.datetime) -> None:
-        """Keep that the server wants no request until then."""
+        """Store that the server wants no request until then."""
         with self._lock:
             self._known[place] = until.timestamp()
             now = datetime.datetime.now(datetime.timezone.utc).timestamp()
@@ -400,7 +399,9 @@ _LONG = re.compile(r"&#[0-9]{20,};?")
 
 
 def sound_references(text: str) -> str:
-    """Return HTML whose references `html.unescape` can read: of a number of thousands of digits Python makes no int, so
-    one such reference would make all of a page or feed unreadable. They mean no character: HTML shows U+FFFD for them.
+    """Return HTML without character references that are too long for `html.unescape`.
+
+    It raises an error for numbers of thousands of digits, so one such reference would make a whole page unreadable.
+    They aren't characters: HTML shows U+FFFD for them.
     """
     return _LONG.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,11 +1,11 @@
-"""Keeps every wait of one transfer short: opens its connections, and ends them when cancelled or stalled.
+"""Limits the waits of one transfer: a guard opens its connections, and ends them when it is cancelled or stalled.
 
-A thread blocked in `recv` or `send` is freed by `shutdown` of the socket from another thread; `close` alone frees it
-on no platform. The guard therefore keeps a duplicate of every socket (TLS takes the first one over) and watches from
-a thread of its own.
+A thread that is blocked in `recv` or `send` is woken by `shutdown` of the socket on another thread; `close` doesn't
+wake it on any platform. So the guard keeps a duplicate of every socket (TLS wraps the first one), and watches them on a
+thread of its own.
 
-All addresses of a host are tried, each a little after the one before (RFC 8305), so that a broken IPv6 costs a
-moment.
+All addresses of a host are tried, each a little after the previous one (RFC 8305, Happy Eyeballs), so that a broken
+IPv6 connection costs only a moment.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def look_up(host: str, port: int, check: Check) -> list[Address]:
 
 
 def call_abandonable(work: Callable[[], Answer], check: Check) -> Answer:
-    """Return what `work` returns, on a thread of its own: what can't be interrupted can be left behind.
+    """Return `work()`, called on another thread, which is abandoned if `check()` raises meanwhile.
 
-    Raises what `work` raises, and what `check` raises.
+    For calls that can't be interrupted. Raises what `work` and `check` raise.
     """
     answers: queue.SimpleQueue[tuple[list[Answer], BaseException | None]] = queue.SimpleQueue()
 
@@ -76,9 +76,9 @@ def call_abandonable(work: Callable[[], Answer], check: Check) -> Answer:
 
 
 def first_to_answer(addresses: list[Address], seconds: float, check: Check) -> socket.socket:
-    """Return a connected socket (not blocking) to the first address that answers within the time.
+    """Return a connected, non-blocking socket to the first address that accepts within `seconds`.
 
-    Raises `OSError`: the last refusal, or `TimeoutError`; and what `check` raises.
+    Raises `OSError` (the last refusal, or `TimeoutError`), and what `check` raises.
     """
     waiting = list(addresses)
     racing: set[socket.socket] = set()
@@ -107,7 +107,7 @@ def first_to_answer(addresses: list[Address], seconds: float, check: Check) -> s
             for runner, code in outcomes:
                 racing.remove(runner)
                 if not code:
-                    winner = runner.dup()  # the stack closes the others, and this one's twin
+                    winner = runner.dup()  # the stack closes the others, and the original of this duplicate
                     winner.setblocking(False)
                     return winner
                 failure = OSError(code, os.strerror(code))
@@ -115,13 +115,13 @@ def first_to_answer(addresses: list[Address], seconds: float, check: Check) -> s
 
 
 def _start(address: Address) -> tuple[socket.socket, int]:
-    """Begin to connect; return the socket and the error number so far (0: connected)."""
+    """Start a non-blocking connect; return the socket and the errno (0: connected)."""
     family, kind, protocol, _, place = address
     runner = socket.socket(family, kind, protocol)
     try:
         runner.setblocking(False)
         return runner, runner.connect_ex(place)
-    except OSError as error:  # a family that this machine doesn't have
+    except OSError as error:  # this computer doesn't support the address family
         return runner, error.errno or errno.EADDRNOTAVAIL
 
 
@@ -140,7 +140,7 @@ else:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether the host is this machine itself, by its name or by a literal address."""
+    """Tell whether the host is a loopback name or address."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -148,7 +148,7 @@ def is_loopback(host: str) -> bool:
 
 
 def unsent(connection: socket.socket) -> int:
-    """Return how many bytes the system has still to send, or to see acknowledged; 0 where it doesn't tell."""
+    """Return how many bytes of a socket the system hasn't sent, or has sent without an ACK; 0 if unknown."""
     if _QUEUED is None:
         return 0
     answer = bytearray(4)
@@ -160,7 +160,7 @@ def unsent(connection: socket.socket) -> int:
 
 
 class Numbered(Protocol):
-    """What the operating system knows by a number: a socket, whoever wraps it."""
+    """An object with a file descriptor: a socket, or a wrapper of one."""
 
     def fileno(self) -> int: ...
 
@@ -168,9 +168,9 @@ class Numbered(Protocol):
 class Guard:
     """The connections of one transfer, and the limits on its waits.
 
-    `cancel`: the caller's event; `wait`: the longest time in seconds without any progress, or with `whole` the longest
-    for everything, whatever moves. Use as a context manager, which stops the watching thread and forgets the sockets
-    (their owners close them).
+    `cancel`: the caller's event; `wait`: the longest time without progress in seconds, or with `whole` the longest time
+    for everything. Use it as a context manager, which stops the watching thread and forgets the sockets (their owners
+    close them).
     """
 
     def __init__(self, cancel: threading.Event | None, wait: float, *, whole: bool = False) -> None:
@@ -188,7 +188,7 @@ class Guard:
 
     @property
     def wait(self) -> float:
-        """The longest time in seconds without any progress."""
+        """The longest time without progress, in seconds."""
         return self._wait
 
     def __enter__(self) -> Guard:
@@ -206,17 +206,17 @@ class Guard:
             self._sockets.clear()
 
     def progressed(self) -> None:
-        """Restart the clock: something moved, or the next step begins."""
+        """Restart the clock: data was transferred, or the next step begins."""
         if not self._whole:
             self._limit = time.monotonic() + self._wait
 
     def check(self) -> None:
-        """Raise `Cancelled` or `TimedOut` if the transfer is to end."""
+        """Raise `Cancelled` or `TimedOut` if the transfer has to end."""
         if verdict := self.verdict():
             raise verdict
 
     def verdict(self) -> Cancelled | TimedOut | None:
-        """Return why the guard ended the transfer, or None if it had no part in the end."""
+        """Return why the guard ended the transfer, or None if it didn't."""
         if self._cancel.is_set():
             return Cancelled()
         if self._expired or time.monotonic() > self._limit:
@@ -226,13 +226,13 @@ class Guard:
 
     @contextlib.contextmanager
     def awaiting(self, whom: str) -> Iterator[None]:
-        """Say who it is, if a wait in the block is too long: somebody else than the host."""
+        """Name `whom` instead of the host in the error, if a wait in the block is too long."""
         host, self._host = self._host, whom
         yield
         self._host = host  # not after an error, which may come of that wait
 
     def connect(self, host: str, port: int, addresses: list[Address] | None = None) -> socket.socket:
-        """Return a connected TCP socket, watched from now on; `addresses`: those of the host, if they are known.
+        """Return a connected TCP socket, which is watched; `addresses`: those of the host, if they are known.
 
         Raises `HostUnknown`, `HostRefused`, `HostUnreachable`, `TimedOut` (all `OSError`) or `Cancelled`.
         """
@@ -247,9 +247,9 @@ class Guard:
 
     @contextlib.contextmanager
     def connected(self, host: str, port: int, addresses: list[Address] | None = None) -> Iterator[socket.socket]:
-        """The same connection for a block, with nothing of it left open at the end, also if TLS has taken it over.
+        """As `connect`, for a block, at whose end the connection is closed, even if TLS has wrapped it.
 
-        The other side may take few at a time.
+        The server may accept only a few connections at a time.
         """
         with self.connect(host, port, addresses) as connection:
             with self._lock:
@@ -262,16 +262,16 @@ class Guard:
                 duplicate.close()
 
     def watch(self, connection: Numbered) -> None:
-        """Make an open connection one of those that this guard can end, also if another guard opened it."""
+        """Watch an open connection, also one that another guard has opened."""
         number = connection.fileno()
         if number < 0:
             raise ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))
-        with self._lock:  # the family plays no part in a shutdown, and a TLS socket can't duplicate itself
+        with self._lock:  # by fileno, since a TLS socket can't be duplicated; any family does for a shutdown
             self._sockets.append(socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM))
-        self.check()  # it may have come too late to be shut down with the others
+        self.check()  # the guard may have ended the others before this one was added
 
     def send(self, connection: socket.socket, data: bytes | bytearray | memoryview) -> None:
-        """Send all of `data`; every piece that the other side takes restarts the clock."""
+        """Send all of `data`; every piece that the system accepts restarts the clock."""
         rest = memoryview(data)
         while rest:
             self.check()
@@ -279,7 +279,7 @@ class Guard:
             self.progressed()
 
     def keep(self, connection: socket.socket) -> socket.socket:
-        """Make a new connection one of those that the guard can end; closes it if it is too late for that."""
+        """Watch a new connection; close it if the guard has ended already."""
         try:
             connection.settimeout(_NEVER)  # a limit, so that `send` takes what fits; the guard ends the wait
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -314,7 +314,7 @@ class Guard:
                 before, queued = queued, [unsent(each) for each in self._sockets]
             is_same = len(queued) == len(before)  # one may be gone by now
             if is_same and any(now < then for now, then in zip(queued, before, strict=True)):
-                self.progressed()  # the system still sends what it took from us
+                self.progressed()  # the system is still sending what it has buffered
             if time.monotonic() > self._limit:
                 self._expired = True
             if self._expired or self._cancel.is_set():

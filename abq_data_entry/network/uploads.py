@@ -1,9 +1,9 @@
-"""The file that is sent, and one login for many of them: what all protocols have in common.
+"""What all protocols have in common: the file that is sent, and one login for many files.
 
-The first file logs in. Every file has a guard of its own, with its own limits and its own way to be cancelled; the
-connections are handed from one to the next. At a server that keeps files by name (FTP, SFTP) a session that has died
-between two files is replaced, once, by itself; a file whose connection broke is continued where it stopped, and what a
-failed delivery left there is removed.
+The first file logs in. Every file has a guard of its own, with its own limits and `cancel`; the connections are passed
+from one file to the next. At a server that stores files by name (FTP, SFTP), a session that has died between two files
+is replaced once; a file whose connection broke is continued where it stopped; and parts that a failed delivery left are
+removed.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _PROGRESS_INTERVAL = 0.05  # seconds: a window can't show more
 
 
 class SourceFile(AbstractContextManager["SourceFile"]):
-    """A file opened for sending; raises `OSError` when it can't be read, `InvalidInput` when it has no usable name.
+    """A file opened for sending; raises `OSError` if it can't be read, `InvalidInput` for an invalid name.
 
-    `name` is what it is called at the destination (not given: its base name here), `size` its length in bytes, `sent`
-    how much of it was taken.
+    `name`: its name at the destination (default: its base name here); `size`: its length in bytes; `sent`: how many of
+    these were taken.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class SourceFile(AbstractContextManager["SourceFile"]):
         self._file.close()
 
     def blocks(self, size: int) -> Iterator[memoryview]:
-        """Yield the content in blocks of at most `size` bytes; each is valid only until the next one is asked for.
+        """Yield the content in blocks of at most `size` bytes, each of which is valid only until the next one.
 
-        Raises `FileChanged` when the file doesn't end where it ended when it was opened, or was written to meanwhile.
+        Raises `FileChanged` if the file was written, or its length has changed, since it was opened.
         """
         buffer = memoryview(bytearray(min(size, max(self.size, 1))))
-        reported = -math.inf  # the first block is told of at once: the next one may be stuck
+        reported = -math.inf  # the first block is reported at once, since the next one may take long
         while self.sent < self.size:
             count = self._file.readinto(buffer[: self.size - self.sent])
             if not count:
@@ -85,7 +85,7 @@ class SourceFile(AbstractContextManager["SourceFile"]):
         self._progress(self.sent, self.size)
 
     def content(self, size: int, end: int | None = None) -> Iterator[memoryview]:
-        """Yield the same blocks, up to `end`, without counting them as sent, and begin again."""
+        """Yield the blocks up to `end` without counting them as sent, and rewind."""
         buffer = memoryview(bytearray(min(size, max(self.size, 1))))
         self.rewind()
         rest = self.size if end is None else end
@@ -95,12 +95,12 @@ class SourceFile(AbstractContextManager["SourceFile"]):
         self.rewind()
 
     def report(self, sent: int) -> None:
-        """Tell that so much is on its way, where it isn't sent as it was taken."""
+        """Report so many bytes as sent, if they aren't sent at once when they are taken."""
         self.sent = sent
         self._progress(sent, self.size)
 
     def skip(self, count: int) -> None:
-        """Go on after the first `count` bytes: the other side has them. Raises `FileChanged`."""
+        """Skip the first `count` bytes, which the server already has. Raises `FileChanged`."""
         self._file.seek(count)
         self.sent = count
         self._require_unchanged()
@@ -112,7 +112,7 @@ class SourceFile(AbstractContextManager["SourceFile"]):
 
     @property
     def modified(self) -> float:
-        """When the file was last written to, in seconds since 1970 (UTC)."""
+        """The file's modification time, in seconds since 1970 (UTC)."""
         return self._status.st_mtime
 
     def _require_unchanged(self, as_expected: bool = True) -> None:
@@ -122,11 +122,11 @@ class SourceFile(AbstractContextManager["SourceFile"]):
 
 
 def _nobody_asks(sent: int, total: int) -> None:
-    """In place of the progress that nobody wants to see."""
+    """The progress callback if none is given."""
 
 
 def usable_name(name: str) -> str:
-    """Return a file name that a protocol's line can hold; raises `InvalidInput` for control characters and the like."""
+    """Return a file name that is valid in a command; raises `InvalidInput` for control characters and the like."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -140,13 +140,13 @@ Same = TypeVar("Same", bound="Uploads")
 
 
 class Uploads(abc.ABC):
-    """Files that go to one destination over one login. A context manager, for one thread at a time.
+    """Sends files to one destination over one login. A context manager, for one thread at a time.
 
-    `timeout`: seconds without progress, for connecting, sending and each answer.
+    `timeout`: seconds without progress, for connecting, sending and each response.
     """
 
     remark = ""
-    """What to know of the last file though it arrived, as a sentence; empty if there is nothing."""
+    """A remark about the last file, which arrived, as a sentence; '' if there is none."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -169,12 +169,12 @@ class Uploads(abc.ABC):
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> None:
-        """Send one file, as the function of the protocol does; logs in where that hasn't happened yet.
+        """Send one file, as the function of the protocol does; log in first if necessary.
 
-        `name`: what it is called there (not given: its base name here);
-        `identifier`: the same for every attempt of one delivery, so that a repetition can be told from another file;
-        `progress`, `cancel`: of this file alone. Raises what the function of the protocol raises. After a login that
-        was refused it raises the same again without asking the server, which could lock the user out.
+        `name`: its name there (default: its base name here);
+        `identifier`: the same for every attempt at one delivery, so that a repetition can be recognized;
+        `progress`, `cancel`: for this file only. Raises what the function of the protocol raises. After a refused login
+        it raises the same error again without asking the server, which might lock the account.
         """
         if self._refusal is not None:
             raise self._refusal.with_traceback(None)
@@ -182,33 +182,34 @@ class Uploads(abc.ABC):
             self.send(source, cancel, identifier)
 
     def send(self, source: SourceFile, cancel: threading.Event | None, identifier: str | None = None) -> None:
-        """Send a file that is open already, as `upload` does it."""
+        """Send an open file, as `upload` does."""
         failure = self._attempt(source, identifier, cancel)
         if failure is not None:
-            raise failure  # outside of every handler: an error's context could hold what was sent
+            raise failure  # outside of all handlers: an error's __context__ might contain what was sent
 
     def take_along(self, headers: Mapping[str, str]) -> bool:
-        """Send these with the next file, as HTTP does; False where there is no place for them, and they are not."""
+        """Send these header fields with the next file, as HTTP can; False if the protocol has no place for them."""
         return False
 
     def attach(self, filepath: str | os.PathLike[str], name: str) -> bool:
-        """Send this file together with the next one, as a mail does; False where each goes by itself: it isn't sent."""
+        """Send this file together with the next one, as a mail can; False if the protocol can't, and it isn't sent."""
         return False
 
     def leave_out(self, receivers: Collection[str]) -> bool:
-        """Send the next file to none of these: they have it from an attempt before. False where there is one place."""
+        """Don't send the next file to these, who got it in an earlier attempt. False if there are no receivers."""
         return False
 
     def discard(self, name: str) -> bool:
-        """Remove a part of a file that a delivery left there which nobody makes any more.
+        """Remove a partial file that a cancelled delivery left there.
 
-        Returns whether that needs no other try: it is gone, or the server doesn't let us, or there are no parts here.
+        Return False if that has to be tried again; True if it is gone, or the server refuses, or the protocol has no
+        partial files.
         """
         return True
 
     @abc.abstractmethod
     def close(self) -> None:
-        """End politely. Another file would log in again."""
+        """End the session. Another file would log in again."""
 
     @abc.abstractmethod
     def _attempt(
@@ -222,9 +223,9 @@ _PATIENCE = 0.3  # seconds of them that a cancelled caller waits
 
 
 def tidy(work: Callable[[Guard], object], cancel: threading.Event | None) -> None:
-    """Run `work` on a thread; its failures change nothing for the caller, who has one already.
+    """Run `work`, which tidies up after a failure, on a thread; its own failures are only logged.
 
-    If the caller cancels, the work goes on in the background, and the caller waits only a moment for it.
+    If the caller has cancelled, it waits only a moment, and the work goes on in the background.
     """
 
     def run() -> None:
@@ -243,14 +244,14 @@ def tidy(work: Callable[[Guard], object], cancel: threading.Event | None) -> Non
 
 
 KEPT_FROM = 1024 * 1024
-"""Bytes; less of a file isn't worth keeping at the destination for the next attempt."""
+"""Bytes; a smaller part of a file isn't kept at the destination for the next attempt."""
 
 MOST_BREAKS = 5
-"""Broken connections in one attempt, after which the next one is the outbox's."""
+"""Broken connections in one attempt, after which it fails, and the outbox plans the next one."""
 
 
 def part_name(path: Path, identifier: str, name: str) -> str:
-    """Return the name under which an attempt at this delivery may have left a part of the file, which is called `name`.
+    """Return the name under which an attempt at this delivery may have left a part of the file `name`.
 
     Raises `OSError`.
     """
@@ -263,21 +264,21 @@ def _mark(identifier: str, size: int, modified: float) -> str:
 
 
 class Part:
-    """A file of which a part may be at the destination, by this attempt or by an earlier one.
+    """A file of which a part may be at the destination, left by this attempt or by an earlier one.
 
-    With the `identifier` of a delivery the names that it has until it is whole are the same for all its attempts, as
-    long as our file is the same one; so a part that is found under them is a part of this very file.
-    `found`: how much of it was there already when sending began.
+    With the `identifier` of a delivery, its temporary names are the same in all attempts, as long as our file doesn't
+    change: so a part that is found under them is a part of this file. `found`: how many bytes were there already when
+    sending began.
     """
 
     step_back = 0
-    """Bytes at the end of a part that can't be relied on, and are sent again."""
+    """Bytes at the end of a part that may be wrong, and are sent again."""
 
     def __init__(self, source: SourceFile, identifier: str | None = None) -> None:
         self.found = 0
         self._source = source
         self._name = source.name
-        self._partial = ""  # a name under which a part of the file may be, by our doing
+        self._partial = ""  # the name under which this attempt may have stored a part
         self._moving = False  # the old file may be under the name `_aside`
         self._choose_names(identifier)
 
@@ -296,54 +297,55 @@ class Part:
 
     @property
     def may_continue(self) -> bool:
-        """Whether it makes sense to go on over another connection."""
+        """Whether it can be continued over another connection."""
         return not self._moving
 
     @property
     def may_be_there(self) -> bool:
-        """Whether an earlier attempt may have left a part of the file, which is to be continued."""
+        """Whether an earlier attempt may have left a part of the file that can be continued."""
         return self._is_lasting and self._source.size > KEPT_FROM
 
     @property
     def is_worth_keeping(self) -> bool:
-        """Whether the next attempt could go on with what is there, and would have much less to send."""
+        """Whether the next attempt could continue the part, and would have much less to send."""
         kept = self._is_lasting and self._partial == self._temporary and not self._moving
         return kept and self._source.sent > KEPT_FROM + self.step_back
 
 
 class Breaks:
-    """Counts the broken connections of one attempt, and tells whether there is any point in another one."""
+    """Counts the broken connections of one attempt, and decides whether another one is worthwhile."""
 
     def __init__(self) -> None:
         self._count = 0
         self._found = 0
 
     def may_connect_again(self, found: int) -> bool:
-        """`found`: how much was there when what has just broken began; it must be more than the time before."""
+        """Tell whether to connect again. `found`: bytes that were there when the broken connection began; they have to
+        be more than the time before."""
         self._count += 1
         moved = self._count == 1 or found > self._found
         self._found = found
         return moved and self._count <= MOST_BREAKS
 
 
-_TIDYING = 5.0  # seconds without any progress, when nobody's file depends on it
+_TIDYING = 5.0  # seconds without progress, when only tidying depends on it
 
 Session = TypeVar("Session")
 Over = TypeVar("Over", contravariant=True)
 
 
 def checked_folder(folder: str) -> str:
-    """Return a folder at a destination that can be asked for; raises `InvalidInput`."""
+    """Return a folder at a destination, if it is valid; raises `InvalidInput`."""
     if problem := folder_problem(folder):
         raise InvalidInput(f"The setting 'abq_ftp_folder' {problem}. Nothing was sent.")
     return folder.rstrip("/") or folder[:1]
 
 
 class Store(Protocol[Over]):
-    """How one file is stored; knows what a failure leaves behind."""
+    """Stores one file, and tidies up after a failure."""
 
     found: int
-    """How much of the file was there already when the last `run` began."""
+    """How many bytes of the file were there already when the last `run` began."""
 
     @property
     def unfinished(self) -> bool:
@@ -359,20 +361,20 @@ class Store(Protocol[Over]):
 
     @property
     def is_worth_keeping(self) -> bool:
-        """Whether the next attempt could go on with what is there, and would have much less to send."""
+        """Whether the next attempt could continue the part, and would have much less to send."""
 
     def run(self, session: Over) -> None:
-        """Store it and make sure that it is all there; after a break over another session, from there on."""
+        """Store the file and confirm that it is complete; after a broken connection, continue over another session."""
 
     def tidy(self, session: Over) -> None:
-        """Remove what a failure left, over a new session."""
+        """Remove the parts that a failure left, over a new session."""
 
 
 class KeptSession(abc.ABC, Generic[Session]):
-    """A session with a server that is handed from one file or call to the next."""
+    """A session with a server that is kept from one file or call to the next."""
 
     errors: tuple[type[Exception], ...] = ()
-    """What the library and the guard raise; everything else is the caller's own."""
+    """The errors that the library and the guard raise; all others are the caller's."""
     _session: Session | None = None
 
     @abc.abstractmethod
@@ -387,7 +389,7 @@ class KeptSession(abc.ABC, Generic[Session]):
 
     @abc.abstractmethod
     def _is_break(self, error: Exception) -> bool:
-        """Tell whether a connection has died, or the server has said that it ends it."""
+        """Tell whether the error means that the connection is lost, or that the server is closing it."""
 
     def _ready(self, guard: Guard) -> Session:
         if self._session is None:
@@ -414,7 +416,7 @@ class StoredUploads(KeptSession[Session], Uploads):
 
     @abc.abstractmethod
     def _in_words(self, error: Exception) -> Exception:
-        """Return the error in words for people, without its origin and without the password."""
+        """Return the error with a text for users, without its __context__ and without the password."""
 
     @abc.abstractmethod
     def _is_refusal(self, error: Exception) -> bool:
@@ -460,11 +462,11 @@ class StoredUploads(KeptSession[Session], Uploads):
         return failure
 
     def _is_of_the_connection(self, error: Exception) -> bool:
-        """Tell whether the connection failed and nothing else, so that another attempt may go on with what is there."""
+        """Tell whether only the connection failed, so that another attempt may continue the part."""
         return isinstance(error, TimeoutError | HostUnknown | HostUnreachable) or self._is_break(error)
 
     def _run(self, store: Store[Session], source: SourceFile, guard: Guard) -> None:
-        """Store the file: once more if the session of an earlier file turns out to be dead, and on after a break."""
+        """Store the file: again if the session of an earlier file was dead, and continued after a broken connection."""
         may_be_dead, breaks = self._session is not None, Breaks()
         while True:
             try:

@@ -1,4 +1,4 @@
-"""A server of breeding data that speaks BrAPI 2.1: Breedbase, and what else Field Book and GridScore send to."""
+"""A server of breeding data with BrAPI 2.1, such as Breedbase; Field Book and GridScore send to such servers, too."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ class Brapi(Destination):
         return probe(self.kind, self.problem(context.settings), self.uploads, context)
 
 
-# Files beside the extract have no place there.
+# BrAPI has no place for files beside the extract.
 _ONLY_RECORDS = {"abq_send_report": False, "abq_audit_companion": False, "abq_sha256_companion": False}
 
 
 def _urls(settings: Settings) -> tuple[str, ...]:
-    """Where the login goes, and where the API is."""
+    """The URL of the login and of the API."""
     address = str(settings["abq_brapi_url"]).rstrip("/")
     if settings["abq_brapi_auth_method"] in WITHOUT_ADDRESS:
         return (address,)

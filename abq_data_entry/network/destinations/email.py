@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Email(Destination):
-    """One mail a file, as `mail` hands it in. What has no last answer is never sent again by itself."""
+    """One mail for each file, submitted by `mail`. Without a final reply it is never sent again automatically."""
 
     kind, name, title, service, order = "email", "e-mail", "e-mail", "mail server", 5
     settings = (
@@ -45,7 +45,7 @@ class Email(Destination):
     def settings_of(self, row: StoredDestination) -> dict[str, object]:
         server = server_of(row.login_address)
         through: dict[str, object] = {}
-        if server is not None:  # else the one of this workstation's settings
+        if server is not None:  # otherwise that of this workstation's settings
             through = {
                 "abq_mail_host": server.host,
                 "abq_mail_port": server.port,
@@ -55,7 +55,7 @@ class Email(Destination):
         return {"abq_mail_to": row.address, "abq_mail_auth_method": row.login_method, **sender, **through}
 
     def server(self, settings: Settings) -> MailServer:
-        """Where mail is handed in by these settings."""
+        """The server to which mail is submitted, by these settings."""
         port = int(str(settings["abq_mail_port"]))
         security = str(settings["abq_mail_security"]) or ("implicit" if port == IMPLICIT_PORT else "starttls")
         return MailServer(str(settings["abq_mail_host"]), port, security)
@@ -63,7 +63,7 @@ class Email(Destination):
     def address(self, settings: Settings) -> str:
         try:
             return ", ".join(each.address for each in people(str(settings["abq_mail_to"])))
-        except ValueError:  # it is told as a problem
+        except ValueError:  # `problem` reports it
             return str(settings["abq_mail_to"])
 
     def login_place(self, settings: Settings) -> str:
@@ -79,14 +79,14 @@ class Email(Destination):
         return ""
 
     def mailer(self, settings: Settings, username: str, password: str) -> Mailer:
-        """What hands in mail by these settings."""
+        """The client that submits mail, by these settings."""
         from ..mail import Mailer, MailLogin
 
         ca_file, timeout = str(settings["abq_ca_file"]) or None, float(str(settings["network_timeout"]))
         return Mailer(self.server(settings), MailLogin(username, password), ca_file, timeout)
 
     def sender(self, settings: Settings) -> Person:
-        """Whom mail comes from by these settings; raises `InvalidInput`."""
+        """The sender of mail by these settings; raises `InvalidInput`."""
         from ..failures import InvalidInput
 
         try:

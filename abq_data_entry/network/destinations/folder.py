@@ -1,4 +1,4 @@
-"""A folder that the company sees too: a mounted share, or one that another program synchronises."""
+"""A shared folder: a mounted network share, or a folder that another program synchronises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def path_problem(path: str) -> str | None:
-    """Return why this can't be the folder, as the end of a sentence; None if it can (empty: none)."""
+    """Return why this isn't a valid folder, as the end of a sentence; None if it is ('': none)."""
     if not path:
         return None
     if not path.isprintable() or path != path.strip():
@@ -29,7 +29,7 @@ def path_problem(path: str) -> str | None:
 
 
 class Folder(Destination):
-    """A file copied under a temporary name and renamed, as `folder_store` does it. Nobody logs in."""
+    """A file is copied under a temporary name and renamed (`folder_store`). There is no login."""
 
     kind, name, title, service, order = "folder", "file share", "the file share", "shared folder", 3
     settings = (

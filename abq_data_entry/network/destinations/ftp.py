@@ -1,4 +1,4 @@
-"""The company's file server, by FTP or, where the setting abq_transfer says so, by SFTP."""
+"""The company's file server, by FTP or, if the setting abq_transfer says so, by SFTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FileServer(Destination):
-    """A file stored under its name, as `file_transfer` and `secure_shell` do it."""
+    """A file is stored under its name (`file_transfer` for FTP, `secure_shell` for SFTP)."""
 
     kind, name, title, service, order = "ftp", "FTP", "FTP", "FTP or SFTP server", 2
     key, mac_key = "Control-Shift-F", "Command-Shift-F"
@@ -42,7 +42,7 @@ class FileServer(Destination):
 
     def settings_of(self, row: StoredDestination) -> dict[str, object]:
         host, port = _host_and_port(row.address)
-        # Port 990 is the one at which encryption begins before anything is said (RFC 4217, A).
+        # Port 990 is that of implicit TLS (RFC 4217, appendix A).
         encrypted = "implicit" if port == _IMPLICIT else "explicit"
         return {
             "abq_transfer": "sftp" if row.kind == "sftp" else "ftp",
@@ -88,7 +88,7 @@ class FileServer(Destination):
         return "not encrypted" if is_plain and not is_loopback(str(settings["abq_ftp_host"])) else ""
 
     def trust(self, settings: Settings, fingerprint: str) -> Trust | None:
-        if settings["abq_sftp_host_key"]:  # another one than that
+        if settings["abq_sftp_host_key"]:  # the server's key isn't the one that is set
             return None
         return Trust(str(settings["abq_ftp_host"]), {**settings, "abq_sftp_host_key": fingerprint})
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Rest(Destination):
-    """A login, mostly by form, and a PUT, as `rest` does it."""
+    """A login, by default with a form, and a PUT (`rest`)."""
 
     kind, name, title, service, order = "rest", "REST", "REST API", "REST service", 1
     key, mac_key = "Control-Shift-R", "Command-Shift-R"
@@ -77,7 +77,7 @@ class Rest(Destination):
 
 
 def _urls(settings: Settings) -> tuple[str, ...]:
-    """Where the login goes, and where files go."""
+    """The URLs of the login and of the upload."""
     login = () if settings["abq_auth_method"] in WITHOUT_ADDRESS else (str(settings["abq_auth_url"]),)
     return *login, str(settings["abq_upload_url"])
 
@@ -87,8 +87,8 @@ def _how(settings: Settings) -> How:
 
 
 def without_secrets(url: str) -> str:
-    """Return the address without user, password, query and fragment; as it is if it is none."""
-    import urllib.parse  # costs a start some milliseconds
+    """Return the URL without user, password, query and fragment; anything else as it is."""
+    import urllib.parse  # not at the top: it costs some milliseconds at the start
 
     try:
         parts = urllib.parse.urlsplit(url)

@@ -1,4 +1,4 @@
-"""A bucket of S3 or of what speaks as S3 does: MinIO, Ceph, Garage, and the clouds. Needs the extra `s3`."""
+"""A bucket of S3, or of a compatible store such as MinIO, Ceph or Garage. Needs the extra `s3`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class S3(Destination):
-    """An object a file, as `s3` puts it. The access key is the user name, the secret key the password."""
+    """An object for each file (`s3`). The user name is the access key, the password the secret key."""
 
     kind, name, title, service, order = "s3", "S3", "S3", "S3 store", 7
     settings = (Setting("abq_s3_url", ""), Setting("abq_s3_folder", "", check=folder_problem))
@@ -74,7 +74,7 @@ class S3(Destination):
             return ""
         try:
             parts = urllib.parse.urlsplit(str(settings["abq_s3_url"]))
-        except ValueError:  # a problem tells that
+        except ValueError:  # `problem` reports it
             return ""
         return "not encrypted" if parts.scheme == "http" and not is_loopback(parts.hostname or "") else ""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class WebDav(Destination):
-    """A file PUT under a temporary name and moved, as `webdav` does it."""
+    """A file is PUT under a temporary name and moved (`webdav`)."""
 
     kind, name, title, service, order = "webdav", "WebDAV", "WebDAV", "WebDAV server", 4
     settings = (Setting("abq_webdav_url", ""), Setting("abq_webdav_folder", "", check=folder_problem))
@@ -77,7 +77,7 @@ class WebDav(Destination):
 
         from ..guard import is_loopback
 
-        if self.problem(settings):  # it may be no address at all, as of a destination of the database
+        if self.problem(settings):  # the URL may be invalid, such as that of a destination of the database
             return ""
         parts = urllib.parse.urlsplit(str(settings["abq_webdav_url"]))
         return "not encrypted" if parts.scheme == "http" and not is_loopback(parts.hostname or "") else ""

@@ -1,4 +1,4 @@
-"""A service that takes files by XML-RPC, as docs/deliveries.md has its protocol."""
+"""A service that takes files by XML-RPC; docs/deliveries.md describes its interface."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _METHOD = "abq.upload"
 
 
 def method_problem(name: str) -> str | None:
-    """Return why this can't be the name of a method, as the end of a sentence; None if it can."""
-    # The specification has no others.
+    """Return why this isn't a valid method name, as the end of a sentence; None if it is."""
+    # XML-RPC specification: identifier characters A-Z, a-z, 0-9, underscore, dot, colon and slash.
     if name != _METHOD and not re.fullmatch(r"[A-Za-z0-9_.:/]{1,100}", name):
         return f"must be the name of a method, as {_METHOD}: letters, digits and _.:/"
     return None
 
 
 class XmlRpc(Destination):
-    """One call a file, as `xml_rpc` makes it."""
+    """One call for each file (`xml_rpc`)."""
 
     kind, name, title, service, order = "xmlrpc", "XML-RPC", "XML-RPC", "XML-RPC service", 6
     settings = (
