@@ -86,8 +86,8 @@ def test_how_a_line_is_broken(line: str, broken: list[str]) -> None:
 
 
 def test_the_same_seed_breaks_the_same_lines() -> None:
-    chosen = mutations.choose(30, 5)
-    assert len(chosen) == 30 and chosen == mutations.choose(30, 5)
+    chosen = mutations.choose(5, 5)
+    assert len(chosen) == 5 and chosen == mutations.choose(5, 5)
     for each in chosen:
         source = (CHECKOUT / each.path).read_text("utf-8")
         assert each.applied(source) != source

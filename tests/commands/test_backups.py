@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
 from tests.commands.conftest import Outcome, outcome_of, start_process
+from tests.fixtures import short_folders
 from tests.fixtures.window import write_settings
 from tests.models.records import record
 
@@ -110,15 +113,29 @@ def test_tables_are_left_alone_when_the_backup_before_fails(
 # -- a damaged cluster ----------------------------------------------------------------------------------------
 
 
+def environment_in(folder: Path) -> dict[str, str]:
+    return {**os.environ, "ABQ_DATA_DIR": str(folder / "data"), "ABQ_CONFIG_DIR": str(folder / "config")}
+
+
+@pytest.fixture(scope="module")
+def stopped() -> Iterator[Path]:
+    """The folders of an application with an embedded database of its own and a backup of it, for copies only."""
+    with short_folders.short_folder() as folder:
+        made = environment_in(folder)
+        (folder / "config").mkdir()
+        write_settings(folder / "config", {"weather_station": "KOKC"})
+        assert outcome_of(start_process("db", "add-technician", 6001, "M Curie", env=made)).code == 0
+        assert outcome_of(start_process("db", "backup", "--daily", env=made)).code == 0
+        assert postgres.start(folder / "data").stop_if_unused()
+        yield folder
+
+
 @pytest.fixture
-def places(short_folder: Path) -> Iterator[dict[str, str]]:
-    """The environment of an application with an embedded database of its own, one record in it, and a backup."""
-    made = {**os.environ, "ABQ_DATA_DIR": str(short_folder / "data"), "ABQ_CONFIG_DIR": str(short_folder / "config")}
-    (short_folder / "config").mkdir()
-    write_settings(short_folder / "config", {"weather_station": "KOKC"})
-    assert outcome_of(start_process("db", "add-technician", 6001, "M Curie", env=made)).code == 0
-    assert outcome_of(start_process("db", "backup", "--daily", env=made)).code == 0
-    yield made
+def places(short_folder: Path, stopped: Path) -> dict[str, str]:
+    """The environment of such an application of the test's own."""
+    for name in ("config", "data"):
+        subprocess.run(["cp", "-a", stopped / name, short_folder / name], check=True)
+    return environment_in(short_folder)
 
 
 def test_the_way_back_from_a_damaged_database(places: dict[str, str], short_folder: Path) -> None:
