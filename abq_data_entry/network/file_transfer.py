@@ -1,7 +1,7 @@
-"""The corporate FTP server: store a file in binary mode and make sure it is all there; its folder in view; the check.
+"""The corporate FTP server: store a file in binary mode and confirm it; list and change its folder; the check.
 
-How a session is made and a file is stored stands in `ftp_session`. The folder for the files is entered once after the
-login, and made where it is missing. It is listed by MLSD where the server knows it, else by LIST, else by NLST.
+`ftp_session` has the session and the storing of one file. The folder for the files is entered once after the login, and
+created if it is missing. It is listed by MLSD if the server has it, else by LIST, else by NLST.
 Sources: RFC 959 (CWD, CDUP, PWD, RETR, REST, LIST, NLST, DELE, RMD, MKD, RNFR), RFC 3659 (MLSD, REST STREAM),
 RFC 2640 (UTF-8 names).
 """
@@ -37,11 +37,11 @@ __all__ = ["TIMEOUT", "FtpUploads", "TransferIncomplete", "TransferStopped", "ft
 
 
 class FolderRefused(UserFacingError, ftplib.error_perm):
-    """The folder isn't there and can't be made, or may not be entered; nothing was sent."""
+    """The folder doesn't exist and can't be created, or may not be entered; nothing was sent."""
 
 
 def enter(session: Session, folder: str, *, make: bool = True) -> bool:
-    """Go into the folder; return whether it had to be made. An empty one is where the session is already.
+    """Change to the folder ('': stay); return whether it had to be created.
 
     Raises `FolderRefused` (also with `make` false, if it isn't there), and what a connection raises.
     """
@@ -49,7 +49,7 @@ def enter(session: Session, folder: str, *, make: bool = True) -> bool:
         return False
     if not folder.isascii():
         with contextlib.suppress(ftplib.error_reply, ftplib.error_perm):
-            session.sendcmd("OPTS UTF8 ON")  # some servers want to be asked (RFC 2640)
+            session.sendcmd("OPTS UTF8 ON")  # some servers need it for UTF-8 names (RFC 2640)
     try:
         session.voidcmd(f"CWD {folder}")
         return False
@@ -72,9 +72,9 @@ def enter(session: Session, folder: str, *, make: bool = True) -> bool:
 
 
 def _made(session: Session, folder: str) -> str:
-    """Make the folder and those that it lies in; return why the last one was refused, "" if it wasn't.
+    """Create the folder and its parents; return the reply that refused the last one, "" if it wasn't refused.
 
-    One that is there already is refused too, also one that somebody else makes at this very moment.
+    A folder that exists already, even since just now, is refused, too.
     """
     refused = ""
     for each in folders_in(folder):
@@ -91,7 +91,7 @@ SECURITIES = ("none", "explicit", "implicit")
 
 
 def ftp_security(host: str, security: str | None) -> str:
-    """Return how to connect to the host: as asked for, else encrypted unless it is this machine itself.
+    """Return how to connect to the host: `security`, or by default encrypted, except to a loopback address.
 
     Raises `InvalidInput` for anything but "none", "explicit", "implicit" and nothing.
     """
@@ -104,9 +104,9 @@ def ftp_security(host: str, security: str | None) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Login:
-    """Where to connect, how, and as whom. `context`: for TLS, None without; `passive`: who connects for the data.
+    """The server, the login and the options. `context`: for TLS, None without; `passive`: passive or active mode.
 
-    `folder`: where files go, empty for the one that the server puts the user into.
+    `folder`: where files go; '': the user's initial directory.
     """
 
     host: str
@@ -123,12 +123,12 @@ Made = TypeVar("Made", bound=Session)
 
 
 def log_in(guard: Guard, login: Login) -> Session:
-    """Return a logged-in session in the login's folder, which is made where it is missing."""
+    """Return a logged-in session in the login's folder, which is created if it is missing."""
     return session_in(Session, guard, login, make=True)
 
 
 def session_in(kind: type[Made], guard: Guard, login: Login, *, make: bool) -> Made:
-    """Return a logged-in session of that class in the login's folder; with `make` that is made where it is missing."""
+    """Return a logged-in session of that class in the login's folder, which `make` creates if it is missing."""
     session = kind(guard, login.security, login.context, login.passive)
     try:
         try:
@@ -149,7 +149,7 @@ def session_in(kind: type[Made], guard: Guard, login: Login, *, make: bool) -> M
 
 
 def certificate_of(guard: Guard, login: Login) -> bytes | None:
-    """Return the certificate (DER) that the server shows, whatever it is worth; nothing of the login is sent."""
+    """Return the server's certificate (DER), unverified; nothing of the login is sent."""
     session = Session(guard, login.security, encryption.unverified_context())
     try:
         session.connect(login.host, login.port)
@@ -158,13 +158,13 @@ def certificate_of(guard: Guard, login: Login) -> bytes | None:
         session.close()
 
 
-# The session ends, after a while without a command, say; the data's connection; the server gave the file up, as many
-# do after a cut (RFC 959).
+# RFC 959: 421 closes the session, such as after an idle time; 426 closes the data connection; 451 aborts the transfer,
+# which many servers reply after a broken connection.
 _BROKEN = ("421", "426", "451")
 
 
 class TransferStopped(UserFacingError, ftplib.Error):
-    """The file changed while it was sent; what arrived was removed where the server permits."""
+    """The file changed while it was sent; what had arrived was removed, if the server allows that."""
 
 
 def upload_to_corporate_ftp(
@@ -183,20 +183,19 @@ def upload_to_corporate_ftp(
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> None:
-    """STOR the file in binary mode, compare its size there, and give it its base name, in place of an older one.
+    """STOR the file in binary mode, confirm its size there, and store it under its base name, replacing an older one.
 
-    Where the server renames files, it is stored under a temporary name first, so that nobody reads half a file and a
-    failure leaves the old one as it was. The size is asked by SIZE, else MLST, else read from LIST; a server that
-    knows none of them, or says another size than the file's, makes the transfer fail whatever its last reply said.
-    After a failure the partial file is removed where the server permits that.
+    If the server can rename, the file is stored under a temporary name first, so that nobody reads half a file, and a
+    failure leaves the old one as it was. The size is asked for by SIZE, else by MLST, else read from LIST. If the
+    server has none of them, or reports another size, the transfer fails, whatever its last reply was. After a failure,
+    the partial file is removed if the server allows that.
 
-    `security`: "none", "explicit" (AUTH TLS, then PROT P), "implicit" (TLS from the start); not given: none for this
-    machine itself, explicit else. Certificates and host names are verified; `ca_file`: a PEM file with the authorities
-    to trust instead of the system's. `timeout`: seconds without progress; `progress(sent, total)`: bytes, at most 20
-    times a second and once at the end, on the calling thread. `passive`: we connect to the server for the data; else
-    it connects to us (active mode). `folder`: where it goes, made where it is missing and the server
-    allows that (empty: where the login leads); `name`: what it is called there.
-    Raises errors of `ftplib.all_errors`, `InvalidInput` for what can't be used, `Cancelled`.
+    `security`: "none", "explicit" (AUTH TLS, then PROT P) or "implicit" (TLS from the start); None: "none" for a
+    loopback address, otherwise "explicit". Certificates and host names are verified; `ca_file`: a PEM file with the
+    authorities to trust instead of the system's. `timeout`: seconds without progress; `progress(sent, total)`: bytes,
+    at most 20 times a second and once at the end, on the calling thread. `passive`: passive or active mode. `folder`:
+    where the file goes, created if it is missing and the server allows that ('': the user's initial directory); `name`:
+    its name there. Raises errors of `ftplib.all_errors`, `InvalidInput`, `Cancelled`.
     """
     with FtpUploads(
         ftp_host,
@@ -213,7 +212,7 @@ def upload_to_corporate_ftp(
 
 
 class _KeptFtp(KeptSession[Made]):
-    """What sending files and looking at them have in common."""
+    """The session handling that uploads and `FtpFiles` have in common."""
 
     def _continue(self, session: Made, guard: Guard) -> None:
         session.continue_under(guard)
@@ -282,13 +281,13 @@ def _check_input(host: str, port: int, user: str, password: str) -> None:
 
 
 def sanitized(error: Exception, login: Login) -> Exception:
-    """Return the error in words, without its origin; a reply that repeats the password is passed on without it."""
+    """Return the error with a text for users, without its __context__ and without the password."""
     if isinstance(error, FileChanged):
         return TransferStopped(str(error))
     if isinstance(error, ftplib.Error) and not isinstance(error, UserFacingError):
         reply = str(error).replace(login.password, "…") if login.password else str(error)
         return read_anew(type(error)(reply), login.host, login.security)
-    if isinstance(error, ValueError) and not isinstance(error, OSError):  # certificate errors are both
+    if isinstance(error, ValueError) and not isinstance(error, OSError):  # not SSLCertVerificationError, which is both
         return ftplib.error_proto("The server's reply can't be understood.")  # noqa: S321
     if isinstance(error, ftplib.Error) and login.password:  # what the server said stands in our words
         return type(error)(str(error).replace(login.password, "…"))
@@ -300,20 +299,20 @@ _BLOCK = 64 * 1024
 _LONGEST = 4 * 1024 * 1024  # bytes of a listing
 _SECONDS = 120.0  # for a listing
 _MOST_LINES = MOST_ENTRIES + 100
-_ASKED = 100  # names of NLST of which the size is asked
+_ASKED = 100  # names from NLST whose size is asked for
 _UNKNOWN_COMMAND = ("500", "501", "502", "504")
 _EMPTY = re.compile(r"(?i)\bno (matching )?(such )?files?\b|\bempty\b|nothing (to|found)|no files")
 _NO_RIGHT = re.compile(r"(?i)permi(t|ssion)|denied|not allowed|privilege|forbidden|rights|access")
 
 
 class FilesSession(Session):
-    """A session in which names are bytes: what isn't UTF-8 in them comes and goes as it is."""
+    """A session in which names keep their bytes, even if they aren't valid UTF-8."""
 
     reply_errors = "surrogateescape"
     where: Where | None = ()
-    """The folder that it is in, below `root`; None: not known."""
+    """The current folder, relative to `root`; None: not known."""
     root: str | None = None
-    """What the server calls the chosen folder; None where it doesn't tell."""
+    """The path of the destination's folder, from PWD; None if the server doesn't tell."""
 
     def putline(self, line: str) -> None:
         if any(each in line for each in "\r\n\0"):
@@ -323,7 +322,7 @@ class FilesSession(Session):
         self.sock.sendall(line.encode("utf-8", "surrogateescape") + b"\r\n")
 
     def begin(self) -> None:
-        """Learn what the folder is called, and ask for names in UTF-8."""
+        """Ask for the folder's path, and for names in UTF-8."""
         if "UTF8" in self.features:
             with contextlib.suppress(ftplib.error_reply, ftplib.error_perm):
                 self.sendcmd("OPTS UTF8 ON")
@@ -331,7 +330,7 @@ class FilesSession(Session):
         self.where = ()
 
     def go(self, where: Where) -> None:
-        """Go into a folder below the chosen one, and not where a link leads out of it. Raises `FilesRefused`."""
+        """Change to a folder below the destination's, but not through a link out of it. Raises `FilesRefused`."""
         if where == self.where:
             return
         back = [f"CWD {self.root}"] if self.root is not None else ["CDUP"] * len(self.where or ())
@@ -349,7 +348,7 @@ class FilesSession(Session):
         self.where = where
 
     def lines(self, command: str) -> tuple[list[str], bool]:
-        """Return the lines of a listing, and whether they are all: it is cut where it doesn't end."""
+        """Return the lines of a listing, and whether they are complete: a listing that is too long is truncated."""
         content, end, complete = bytearray(), time.monotonic() + _SECONDS, True
         with contextlib.closing(self.transfercmd(command)) as data:
             while block := data.recv(_BLOCK):
@@ -361,11 +360,11 @@ class FilesSession(Session):
                     break
             self.guard.check()
             if complete:
-                self.end_data(data)  # the guard has a twin of the socket: closing alone would tell the server nothing
+                self.end_data(data)  # close alone wouldn't end the connection: the guard has a duplicate of the socket
                 self.voidresp()
         lines = bytes(content).replace(b"\r\n", b"\n").split(b"\n")
         if not complete:
-            del lines[-1]  # cut in the middle
+            del lines[-1]  # it may be incomplete
         if len(lines) > _MOST_LINES:
             lines, complete = lines[:_MOST_LINES], False
         return [each.decode("utf-8", "surrogateescape") for each in lines if each], complete
@@ -441,12 +440,12 @@ class FtpFiles(_KeptFtp[FilesSession], RemoteFiles[FilesSession]):
 
     def _told(self, found: list[RemoteEntry], complete: bool, rights: str = "") -> Listing:
         if not complete:
-            self._drop()  # what is still on its way belongs to nobody
+            self._drop()  # the rest of the listing may still arrive on this session
         return listing(found, complete=complete, rights=rights)
 
     @staticmethod
     def _with_sizes(session: FilesSession, lines: list[str]) -> Iterator[RemoteEntry]:
-        """Names alone don't say what is a file: what has a size is one."""
+        """Yield entries for names only (NLST): those with a size are files."""
         session.voidcmd("TYPE I")
         for number, each in enumerate(forms.of_names(lines)):
             session.guard.progressed()
@@ -556,7 +555,7 @@ _TOLD = ("MLST", "REST", "SIZE", "HASH", "XSHA256", "MFMT", "UTF8")
 
 
 class _TimedSession(Session):
-    """Knows how long its encryption took."""
+    """A session that measures how long the TLS handshake takes."""
 
     handshake = 0.0
 

@@ -1,7 +1,7 @@
-"""Files into a folder that others see too: a mounted share (SMB, NFS), a synchronised folder, a stick; and its view.
+"""Store files in a shared folder: a mounted network share (SMB, NFS), a synchronised folder, a USB stick; and list it.
 
-A file gets a temporary name in the same folder, is flushed, read back and renamed, so that nobody reads half a file.
-Each call of the system is made on a thread that can be left behind: a share whose server has gone can hold it for ever.
+A file is written under a temporary name in the same folder, flushed, read back and renamed, so that nobody reads half a
+file. Each system call is made on a thread that can be abandoned: on a share whose server is gone it may hang for ever.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from .remote_files_names import (
 from .uploads import SourceFile, Uploads, tidy
 
 BLOCK = 256 * 1024
-_FLUSH_EVERY = 4 * 1024 * 1024  # bytes: flushing more at once could take longer than the time limit
-ORPHANED = 24 * 3600.0  # seconds after which nobody makes a part any more: deliveries are given up then
+_FLUSH_EVERY = 4 * 1024 * 1024  # bytes: flushing more at once may take longer than the time limit
+ORPHANED = 24 * 3600.0  # seconds after which a part is orphaned: its delivery has been given up by then
 PART = re.compile(r"\..+\.[0-9a-f]{12}\.abq-part")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -62,7 +62,7 @@ Answer = TypeVar("Answer")
 
 
 class FolderFailed(UserFacingError, OSError):
-    """The folder didn't take the file; `transient` says whether it may later."""
+    """The file couldn't be stored in the folder; `transient`: trying again may help."""
 
     def __init__(self, number: int, sentence: str, transient: bool = False) -> None:
         super().__init__(number, sentence)
@@ -70,10 +70,10 @@ class FolderFailed(UserFacingError, OSError):
 
 
 class SharedFolder:
-    """The folder during one transfer; raises `FolderFailed` in words for people, `TimedOut` and `Cancelled`.
+    """The folder during one transfer. Raises `FolderFailed`, `TimedOut` and `Cancelled`.
 
-    `mount`: where the share must be mounted, "" where that doesn't matter: without it, the same path is a folder of
-    this computer's own disk, which nobody else sees.
+    `mount`: where the share has to be mounted, '' if that isn't checked: while it isn't mounted, the same path is a
+    folder of this computer's own disk, which nobody else sees.
     """
 
     def __init__(self, folder: str, mount: str, guard: Guard) -> None:
@@ -82,7 +82,7 @@ class SharedFolder:
         self._guard = guard
 
     def call(self, work: Callable[[], Answer]) -> Answer:
-        """Do something there that may never return."""
+        """Return `work()`, which may hang, so it is called on a thread that can be abandoned."""
         try:
             answer = call_abandonable(work, self._guard.check)
         except FolderFailed:
@@ -102,7 +102,7 @@ class SharedFolder:
         raise failed
 
     def enter(self) -> os.stat_result:
-        """Make sure that the folder is there, on the share."""
+        """Check that the folder exists, on the share; return its status."""
         if self._mount and not self.call(lambda: os.path.ismount(self._mount)):
             sentence = f"Nothing is mounted at {self._mount}: the share isn't there. Nothing was sent."
             raise FolderFailed(errno.ENOENT, f"{sentence} Mount it, or ask your administrator.", True)
@@ -112,14 +112,14 @@ class SharedFolder:
         return found
 
     def put(self, name: str, blocks: Iterable[bytes | memoryview]) -> str:
-        """Store something under a name that nobody else uses; return the SHA-256 of what was written."""
+        """Write a file under a temporary name; return the SHA-256 of its content."""
         path, digest, unflushed = self.path / name, hashlib.sha256(), 0
-        self.remove(name)  # of an attempt that ended badly; what still writes there has another file then
+        self.remove(name)  # left by a failed attempt; an abandoned thread that still writes has the old inode then
         file = self.call(lambda: io.FileIO(os.open(path, _NEW, 0o666), "wb"))
         with self._closing(file):
             for block in blocks:
                 self._guard.check()
-                content = bytes(block)  # a thread that is left behind must not see the next one
+                content = bytes(block)  # a copy: an abandoned thread must not see the next block
                 self.call(lambda content=content: write_all(file, content))  # type: ignore[misc]
                 digest.update(content)
                 unflushed += len(content)
@@ -134,7 +134,7 @@ class SharedFolder:
         path, digest = self.path / name, hashlib.sha256()
         file = self.call(lambda: io.FileIO(os.open(path, _READ), "rb"))
         with self._closing(file):
-            if hasattr(os, "posix_fadvise"):  # else this computer's memory would be compared with itself
+            if hasattr(os, "posix_fadvise"):  # drop the page cache, so that the share is read and not our memory
                 with contextlib.suppress(FolderFailed):
                     self.call(lambda: os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED))
             while block := self.call(lambda: file.read(BLOCK)):
@@ -143,18 +143,18 @@ class SharedFolder:
         return digest.hexdigest()
 
     def rename(self, part: str, name: str, expected: str) -> None:
-        """Give the file its name, in place of an older one of exactly that name; nothing else is replaced."""
+        """Rename the file, replacing only an older one of exactly that name."""
         self._require_replaceable(name)
         try:
             self.call(lambda: (self.path / part).replace(self.path / name))
         except FolderFailed:
-            # A server that is asked twice, because its first answer was lost, may refuse the second time.
+            # If its first answer was lost, the server is asked again, and may refuse because it has done it.
             if self.exists(part) or not self.exists(name) or self.digest(name) != expected:
                 raise
         self.call(self._flush_folder)
 
     def confirm(self, name: str, size: int) -> None:
-        """Make sure that the file is there under its name, all of it."""
+        """Raise `FolderFailed` unless the file is there under its name, with that size."""
         found = self.call((self.path / name).lstat)
         if not stat.S_ISREG(found.st_mode) or found.st_size != size:
             raise FolderFailed(errno.EIO, f"The shared folder has not all of {name}. Send it again.", True)
@@ -168,7 +168,7 @@ class SharedFolder:
         self.call(lambda: _remove(self.path / name))
 
     def clean(self, written: str) -> None:
-        """Remove parts that nobody makes any more: older than a day by the share's own clock, which wrote `written`."""
+        """Remove orphaned parts: more than a day older than the file `written`, by the share's own clock."""
 
         def work() -> None:
             now = (self.path / written).lstat().st_mtime
@@ -184,7 +184,7 @@ class SharedFolder:
         self.call(work)
 
     def failure(self, error: OSError) -> FolderFailed:
-        """Return an error of the system in words for people."""
+        """Return the error for a system error, with a text for users."""
         number, windows = error.errno or 0, getattr(error, "winerror", None)
         if number in _IN_USE or windows in _IN_USE_WINDOWS:
             said, transient = "can't be replaced: another program has the old file open. It is tried again", True
@@ -232,7 +232,7 @@ class SharedFolder:
             )
 
     def _other_spelling(self, name: str) -> str:
-        """Return the name of the file that is found by `name`, if it is another one (A.csv, a.csv); else ""."""
+        """Return the real name of the file found as `name`, if it is spelled otherwise (A.csv, a.csv); else ''."""
         same = ""
         with os.scandir(self.path) as entries:
             for entry in entries:
@@ -244,7 +244,7 @@ class SharedFolder:
         return same
 
     def _flush_folder(self) -> None:
-        """Let the new name be on the disk too, where the system knows how."""
+        """Sync the folder, so that the new name is on disk, too, if the system supports that."""
         with contextlib.suppress(OSError):
             descriptor = os.open(self.path, os.O_RDONLY)
             try:
@@ -254,10 +254,10 @@ class SharedFolder:
 
     @contextlib.contextmanager
     def _closing(self, file: io.FileIO) -> Iterator[None]:
-        """Close the file in the end; without waiting for that if something went wrong."""
+        """Close the file at the end; after an error, without waiting for that."""
         try:
             yield
-            self.call(file.close)  # some servers tell only now that there is no room
+            self.call(file.close)  # some servers report only now that there is no space
         except BaseException:
             threading.Thread(target=_close, args=(file,), name="network-abandonable", daemon=True).start()
             raise
@@ -290,7 +290,7 @@ class FolderUploads(Uploads):
                 failure: BaseException = error if isinstance(error, TimedOut) else guard.verdict() or error
             except BaseException as error:  # of the progress callback, or Ctrl-C
                 failure = error
-        if not isinstance(failure, TimedOut):  # then a removal would wait as long
+        if not isinstance(failure, TimedOut):  # removing the part would time out, too
             tidy(lambda guard: self.share(guard).remove(part), cancel)
         return failure.with_traceback(None) if isinstance(failure, UserFacingError) else failure
 
@@ -307,12 +307,12 @@ class FolderUploads(Uploads):
         share.confirm(source.name, source.size)
         if not self._cleaned:
             self._cleaned = True
-            with contextlib.suppress(FolderFailed):  # the file is there: what is old may stay
+            with contextlib.suppress(FolderFailed):  # the file is stored; old parts may stay
                 share.clean(source.name)
 
 
 def part_of(name: str, identifier: str | None) -> str:
-    """Return what a file is called until it is whole: the same for all attempts at one delivery."""
+    """Return a file's temporary name, which is the same for all attempts at one delivery."""
     mark = secrets.token_hex(6) if identifier is None else hashlib.sha256(identifier.encode()).hexdigest()[:12]
     return f".{name}.{mark}.abq-part"
 
@@ -334,10 +334,10 @@ def _remove(path: Path) -> None:
 
 
 def write_all(file: io.FileIO, content: bytes) -> None:
-    """Write all of it, also where the system takes it in parts."""
+    """Write all of `content`, even if the system writes it in parts."""
     rest = memoryview(content)
     while rest:
-        rest = rest[file.write(rest) :]  # ValueError once it was closed: by its number it could be another file by now
+        rest = rest[file.write(rest) :]  # not by file descriptor, which might be another file's after a close
 
 
 def _close(file: io.FileIO) -> None:
@@ -392,12 +392,12 @@ def _store(share: SharedFolder) -> Result[None]:
 
 
 class FolderFiles(RemoteFiles[SharedFolder]):
-    """What lies in a folder that this computer sees as one of its own; nobody logs in."""
+    """The files in a shared folder; there is no login."""
 
     errors = (OSError, ValueError)
 
     def __init__(self, made: Callable[[str], FolderUploads], folder: str, timeout: float) -> None:
-        """`made(folder)`: what puts files into that folder. Looks at nothing yet."""
+        """`made(folder)`: returns the uploads into that folder. Nothing is accessed yet."""
         super().__init__(timeout)
         self._made = made
         self._uploads = made(folder)
@@ -412,7 +412,7 @@ class FolderFiles(RemoteFiles[SharedFolder]):
         return share
 
     def _continue(self, session: SharedFolder, guard: Guard) -> None:
-        """Go on without a session: each call looks again whether the share is there."""
+        """There is no session: each call checks again whether the share is there."""
 
     def _end(self, session: SharedFolder, politely: bool) -> None:
         """Nothing stays open."""
@@ -476,7 +476,7 @@ class FolderFiles(RemoteFiles[SharedFolder]):
         session.call(lambda: (folder / entry.name).rmdir())
 
     def _within(self, session: SharedFolder, where: Where) -> Path:
-        """Return a folder below the chosen one; raises `FilesRefused` where a link leads out of it."""
+        """Return a folder below the destination's; raises `FilesRefused` if a link leads out of it."""
         root = session.call(lambda: session.path.resolve(strict=True))
         path = session.call(lambda: root.joinpath(*where).resolve(strict=True))
         if not path.is_relative_to(root):

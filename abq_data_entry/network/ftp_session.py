@@ -1,8 +1,8 @@
-"""FTP sessions over connections that a guard opens, and one file on its way over one.
+"""FTP sessions over connections that a guard opens, and the transfer of one file.
 
-In the clear, or encrypted from the start or by AUTH TLS. A file has a temporary name, its size is compared, then it
-goes in place of the old one; what a broken connection left there is continued, where the server lets us
-(`uploads.Part`). What a server says of a file (size, digest, rights) is never promised: each question may be refused.
+In clear text, or encrypted by implicit TLS or AUTH TLS. A file is stored under a temporary name, its size is confirmed,
+and it replaces the old one. What a broken connection left is continued, if the server allows that (`uploads.Part`).
+Servers may refuse each question about a file (size, digest, rights).
 Sources: RFC 959 (FTP; 4.2: what a reply means where its number alone doesn't say it), RFC 2228 and RFC 4217 (FTP over
 TLS), RFC 2389 (FEAT), RFC 2428 (EPSV, EPRT), RFC 2640 (UTF-8 names), RFC 3659 (REST STREAM, section 5),
 draft-somers-ftp-mfxx (MFMT).
@@ -38,26 +38,26 @@ _REFUSED = ("421", "500", "502", "503", "522", "530", "533", "534", "536", "550"
 
 
 class ServerBusy(UserFacingError, ftplib.error_temp):
-    """The server has too many connections, whatever number it says that with."""
+    """The server has too many connections, whatever its reply code."""
 
     transient = True
 
 
 class EncryptionWanted(UserFacingError, ftplib.error_perm):
-    """The server takes nothing in the clear."""
+    """The server refuses connections without TLS."""
 
 
 class NotFtp(UserFacingError, ftplib.error_proto):
-    """What answers isn't an FTP server."""
+    """The server isn't an FTP server."""
 
 
 def said(reply: str) -> str:
-    """Return a reply without its numbers."""
+    """Return the text of a reply, without its codes."""
     return _CODE.sub("", reply)
 
 
 def read_anew(error: ftplib.Error, host: str, security: str) -> ftplib.Error:
-    """Return what a refusal really is; the error itself, with what follows from it, where its number says it right."""
+    """Return the error that a reply really means, or the error itself if its code is right, with our attributes set."""
     reply = str(error)
     code = reply[:3]
     if isinstance(error, UserFacingError) or not isinstance(error, ftplib.error_perm | ftplib.error_temp):
@@ -80,23 +80,23 @@ def read_anew(error: ftplib.Error, host: str, security: str) -> ftplib.Error:
 _LONGEST_REPLY = 1000  # lines
 _LONGEST_LISTING = 64 * 1024  # bytes
 _NOT_FTP = "What answers at this address and port doesn't speak FTP as expected. Check the settings."
-_LONGEST_SILENCE = 10.0  # seconds until the welcome
-_LAST_WORD = 5.0  # seconds for the server to say why it ended a transfer
+_LONGEST_SILENCE = 10.0  # seconds until the welcome reply
+_LAST_WORD = 5.0  # seconds to wait for the reply after the server has closed the data connection
 
 
 class EncryptionMissing(UserFacingError, ftplib.Error):
-    """The server doesn't encrypt what was to be encrypted."""
+    """The server has no TLS, or not for the data connection."""
 
 
 class NoPassiveMode(UserFacingError, ftplib.error_perm):
-    """The server doesn't say where it listens for the data."""
+    """The server refuses passive mode."""
 
 
 class Session(ftplib.FTP):
-    """An FTP session with replies of bounded length; `features` is what the server says that it can (FEAT)."""
+    """An FTP session with replies of bounded length; `features`: the server's reply to FEAT."""
 
     reply_errors = "replace"
-    """What becomes of bytes in a reply that aren't UTF-8."""
+    """The error handler for bytes in a reply that aren't UTF-8."""
 
     def __init__(
         self, guard: Guard, security: str = "none", context: ssl.SSLContext | None = None, passive: bool = True
@@ -140,7 +140,7 @@ class Session(ftplib.FTP):
         return self.welcome
 
     def _expect_a_welcome(self) -> None:
-        """A server that wants TLS from the start is as silent as we are: look whether it is such a one."""
+        """Wait for the welcome; after a while, check whether the server waits for a ClientHello (implicit TLS)."""
         end = time.monotonic() + min(_LONGEST_SILENCE, self.guard.wait / 2)
         with selectors.DefaultSelector() as selector:
             assert self.sock is not None
@@ -168,7 +168,7 @@ class Session(ftplib.FTP):
                 "name. Ask its administrator; the setting abq_ftp_security says how to connect."
             )
             raise EncryptionMissing(with_what_was_said(sentence, said(reply)))
-        # What came in the clear after this reply is dropped with the old file: somebody may have slipped it in.
+        # Drop what was buffered in clear text after this reply: an attacker may have injected it.
         assert self.file is not None
         self.file.close()
         self._encrypt_control()
@@ -182,7 +182,7 @@ class Session(ftplib.FTP):
         self.guard.progressed()
 
     def protect_data(self) -> None:
-        """Ask for the file and listings to be encrypted too (RFC 4217, section 9); nothing to do without encryption."""
+        """Have the data connection encrypted, too (PBSZ, PROT P: RFC 4217, section 9), if the session is encrypted."""
         if self._security == "none":
             return
         with contextlib.suppress(ftplib.error_perm):  # some servers know only PROT
@@ -200,7 +200,7 @@ class Session(ftplib.FTP):
         raise EncryptionMissing(with_what_was_said(sentence, said(refused)))
 
     def makepasv(self) -> tuple[str, int]:
-        """Ask where the server listens: by PASV for IPv4, and by EPSV where that is refused or makes no sense."""
+        """Return the address for passive mode: by PASV for IPv4, or by EPSV if that is refused or invalid."""
         assert self.sock is not None
         peer = self.sock.getpeername()
         if self.af != socket.AF_INET:
@@ -221,7 +221,7 @@ class Session(ftplib.FTP):
         raise failure
 
     def _not_passive(self, refused: ftplib.Error) -> ftplib.Error:
-        """Return the error of a server with neither way of passive mode; what else a refusal may mean stays one."""
+        """Return `NoPassiveMode` if the server has neither PASV nor EPSV; any other error as it is."""
         if not isinstance(refused, ftplib.error_perm) or isinstance(
             read_anew(refused, self.host, self._security), UserFacingError
         ):
@@ -244,7 +244,7 @@ class Session(ftplib.FTP):
 
     @contextlib.contextmanager
     def _from_us(self) -> Iterator[Callable[[], socket.socket]]:
-        """Passive mode: the server says where it listens, and is connected to before it gets the command."""
+        """Passive mode: we connect to the address that the server names, before the command is sent."""
         data = self.guard.connect(*self.makepasv())
         try:
             yield lambda: data
@@ -254,7 +254,7 @@ class Session(ftplib.FTP):
 
     @contextlib.contextmanager
     def _from_the_server(self) -> Iterator[Callable[[], socket.socket]]:
-        """Active mode: we say where we listen (PORT, for IPv6 EPRT), and the server connects after the command."""
+        """Active mode: we send our address (PORT, for IPv6 EPRT), and the server connects after the command."""
         assert self.sock is not None
         with socket.create_server((self.sock.getsockname()[0], 0), family=self.af, backlog=1) as listener:
             host, port = listener.getsockname()[:2]
@@ -262,7 +262,7 @@ class Session(ftplib.FTP):
             yield lambda: self._accepted(listener)
 
     def _accepted(self, listener: socket.socket) -> socket.socket:
-        """Wait for the server to connect, and for nobody else, or for its word why it doesn't."""
+        """Wait until the server, and nobody else, connects, or replies why it doesn't."""
         assert self.sock is not None
         self.guard.progressed()
         server = self.sock.getpeername()[0]
@@ -282,7 +282,7 @@ class Session(ftplib.FTP):
                     raise ftplib.error_temp("425 The transfer ended before it began.")  # noqa: S321
 
     def _encrypted(self, data: socket.socket) -> socket.socket:
-        """The control connection's TLS session proves that both connections are ours; many servers insist."""
+        """Start TLS with the control connection's session, which proves that both are ours; many servers require it."""
         if not isinstance(self.sock, ssl.SSLSocket) or self._context is None:
             return data
         try:
@@ -296,7 +296,7 @@ class Session(ftplib.FTP):
 
     @contextlib.contextmanager
     def telling_why(self) -> Iterator[None]:
-        """When the data connection breaks, let the server's own reason (too large, no space…) be the error."""
+        """If the data connection breaks, raise the server's reply (too large, no space…) as the error."""
         try:
             yield
         except OSError as error:
@@ -319,10 +319,10 @@ class Session(ftplib.FTP):
         return content.decode(self.encoding, "replace").splitlines()
 
     def end_data(self, data: socket.socket) -> None:
-        """Say that the file is complete. The reply comes next; only after it may the socket be closed.
+        """End the data. The server's reply comes next; only after that may the socket be closed.
 
-        Under TLS the end is said by `close_notify`; its answer isn't waited for, as not every server gives one. A
-        socket closed with something unread would be reset, and what the server hasn't read yet would be lost.
+        With TLS a `close_notify` is sent, but the server's isn't waited for, since not every server sends one. Closing
+        a socket with unread data would send a TCP reset, and data that the server hasn't read yet would be lost.
         """
         if isinstance(data, ssl.SSLSocket):
             _say_end(data, self.guard.check)
@@ -340,7 +340,7 @@ class Session(ftplib.FTP):
         line = self.file.readline(self.maxline + 1)
         if self._lines > _LONGEST_REPLY or len(line) > self.maxline:
             raise NotFtp(f"{_NOT_FTP} Its reply doesn't end.")
-        if not line.endswith("\n"):  # cut in the middle: what is there of it says nothing
+        if not line.endswith("\n"):  # the connection broke: an incomplete line means nothing
             raise EOFError
         line = line.rstrip("\r\n")
         if self._lines == 1 and not line[:3].isdecimal():
@@ -348,7 +348,7 @@ class Session(ftplib.FTP):
         return line
 
     def say_goodbye(self) -> None:
-        """Send QUIT without waiting for the reply: the file is there, and known to be."""
+        """Send QUIT without waiting for the reply: the file has been confirmed."""
         with contextlib.suppress(*ftplib.all_errors, TimedOut):
             self.putcmd("QUIT")
 
@@ -359,10 +359,10 @@ def _say_end(data: ssl.SSLSocket, check: Callable[[], object]) -> None:
         try:
             data.unwrap()
             return
-        except ssl.SSLWantWriteError:  # the last blocks are still on their way
+        except ssl.SSLWantWriteError:  # the last blocks are still in the send buffer
             check()
             time.sleep(0.005)
-        except (OSError, ValueError):  # said; the answer, if any, is still to come
+        except (OSError, ValueError):  # our close_notify was sent; the server's may still come
             return
 
 
@@ -370,13 +370,13 @@ TELL_DIGESTS = frozenset(("HASH", "XSHA256"))
 
 
 class TransferIncomplete(UserFacingError, ftplib.Error):
-    """The server said it was done, but the file there isn't known to be whole."""
+    """The server replied that the transfer was complete, but the file there isn't confirmed."""
 
     transient = True
 
 
 def confirm(session: Session, name: str, source: SourceFile, expected: str) -> None:
-    """Raise `TransferIncomplete` unless the file is there, all of it; `expected`: its SHA-256, "" to leave it."""
+    """Raise `TransferIncomplete` unless the complete file is there; `expected`: its SHA-256, or ''."""
     _confirm_size(session, name, source)
     session.guard.progressed()
     told = digest(session, name) if expected else ""
@@ -406,7 +406,7 @@ def _confirm_size(session: Session, name: str, source: SourceFile) -> None:
 
 
 def digest(session: Session, name: str) -> str:
-    """Return the SHA-256 of a file there in hexadecimal; "" where the server doesn't tell it after all."""
+    """Return the SHA-256 of a file there in hexadecimal; '' if the server doesn't tell it."""
     for command in sorted(session.features & TELL_DIGESTS):
         with contextlib.suppress(ftplib.error_perm, ftplib.error_temp):
             if command == "HASH":
@@ -417,7 +417,7 @@ def digest(session: Session, name: str) -> str:
 
 
 def size(session: Session, name: str) -> set[int]:
-    """Return the size of a file there; nothing where the server doesn't tell it."""
+    """Return the size of a file there, as a set; empty if the server doesn't tell it."""
     try:
         told = session.size(name)
     except ftplib.error_perm:
@@ -426,7 +426,7 @@ def size(session: Session, name: str) -> set[int]:
 
 
 def rights(session: Session, name: str) -> str | None:
-    """Return what we may do with a file (RFC 3659, section 7.5.5); None if there is none, or nothing is told."""
+    """Return the `perm` fact of a file (RFC 3659, section 7.5.5); None if there is no file, or no such fact."""
     try:
         reply = session.sendcmd(f"MLST {name}")
     except ftplib.error_perm:
@@ -444,7 +444,7 @@ def listed_facts(session: Session, name: str) -> set[int]:
 
 
 def listed_line(session: Session, name: str) -> set[int]:
-    """Return every number in the file's line of LIST: its form is the server's own, but the size is in it."""
+    """Return all numbers in the file's line of LIST: its format isn't standardized, but the size is one of them."""
     try:
         lines = session.listing(f"LIST {name}")
     except ftplib.error_perm:
@@ -459,16 +459,16 @@ _NAME_REFUSED = ("550", "553")
 
 
 class Store(Part):
-    """Stores the file, and knows what a failure leaves behind.
+    """Stores the file, and tidies up after a failure.
 
-    Where the server renames files the old one stays whole until the new one is known to be; where it doesn't, the
-    file is stored under its name at once. `run` may be called again, over another session, after one that broke.
-    `identifier`: of the delivery; what an earlier attempt at it left is continued, too.
+    If the server can rename, the old file stays as it is until the new one is confirmed; if not, the file is stored
+    under its final name. `run` may be called again, over another session, after a broken connection. `identifier`: that
+    of the delivery; a part that an earlier attempt at it left is continued.
     """
 
     def __init__(self, source: SourceFile, identifier: str | None = None) -> None:
         super().__init__(source, identifier)
-        self._in_steps: bool | None = None  # under the temporary name first; None: not known yet
+        self._in_steps: bool | None = None  # whether it is stored under a temporary name first; None: not known yet
 
     def run(self, session: Session) -> None:
         self.found = 0
@@ -484,15 +484,15 @@ class Store(Part):
         self._partial = ""
 
     def tidy(self, session: Session) -> None:
-        """Remove what a failure left behind, over a new session; the old file comes back if it was moved."""
+        """Remove what a failure left, over a new session, and restore the old file if it was moved."""
         if self._moving:
             try:
                 session.sendcmd(f"RNFR {self._temporary}")
-            except ftplib.error_perm:  # it is in its place already
+            except ftplib.error_perm:  # the old file has its name already
                 session.delete(self._aside)
                 return
             try:
-                session.voidcmd(f"RNTO {self._name}")  # it is whole, or the old one wouldn't have been moved
+                session.voidcmd(f"RNTO {self._name}")  # complete, or the old one wouldn't have been moved
             except ftplib.error_perm:
                 with contextlib.suppress(ftplib.error_perm):
                     session.rename(self._aside, self._name)
@@ -502,7 +502,7 @@ class Store(Part):
         session.delete(self._partial or self._temporary)
 
     def _may_rename(self, session: Session) -> bool:
-        """Find out beforehand, without doing it: what can't be renamed in the end would be left there for ever."""
+        """Find out whether the server allows RNFR, without renaming: a temporary file might else be left for ever."""
         allowed = rights(session, self._name) if "MLST" in session.features else None
         if allowed is not None:
             return "f" in allowed
@@ -515,11 +515,11 @@ class Store(Part):
             missing = reply[:3] == "550" and not _LACKS_RIGHT.search(reply.replace(self._name, ""))
             return missing and not size(session, self._name)
         with contextlib.suppress(ftplib.error_perm):
-            session.sendcmd("TYPE I")  # ends the renaming; some servers call that a bad sequence, once
+            session.sendcmd("TYPE I")  # cancels the RNFR; some servers reply "bad sequence" once
         return True
 
     def _in_two_steps(self, session: Session) -> bool:
-        """Store and rename; returns False when the server turns out to allow only the file's own name."""
+        """Store and rename; return False if the server turns out to allow only the final name."""
         try:
             self._store(session, self._temporary)
         except ftplib.error_perm as error:
@@ -540,7 +540,7 @@ class Store(Part):
         return True
 
     def _replace(self, session: Session, refused: ftplib.error_perm) -> None:
-        """Move the old file away if the server doesn't let it be overwritten; it comes back if that fails too."""
+        """Move the old file away, if the server doesn't let it be overwritten; restore it if that fails, too."""
         self._moving = True
         try:
             session.rename(self._name, self._aside)
@@ -557,7 +557,7 @@ class Store(Part):
         self._moving = False
 
     def _store(self, session: Session, name: str) -> None:
-        """Store the file under the name: what is missing of it, else all of it."""
+        """Store the file under that name: continue the part that is there, or store all of it."""
         may_be_there = self._partial == name or (name == self._temporary and self._is_lasting)
         rest = self._size_of_part(session, name)
         if name == self._temporary:
@@ -576,17 +576,17 @@ class Store(Part):
         except ftplib.error_perm as error:
             if not may_be_there or self._source.sent or str(error)[:3] not in _NAME_REFUSED:
                 raise
-            self._remove(session, name)  # a part that may not be overwritten
+            self._remove(session, name)  # the server may not allow overwriting the part
             self._send(session, name, f"STOR {name}")
 
     def _take_another_name(self) -> str:
-        """Start again under a name of which no server can remember the digest (ProFTPD does for a second)."""
+        """Start again under a new name, since a server may cache the old one's digest (ProFTPD does for a second)."""
         self._choose_names(None)
         self._partial = self._temporary
         return self._temporary
 
     def _size_of_part(self, session: Session, name: str) -> int:
-        """Return how much there is of the file, by ourselves; 0 if it is better to start again."""
+        """Return how many bytes of the file are there, left by us; 0 if it is better to start again."""
         if self._partial != name and not (name == self._temporary and self.may_be_there):
             return 0
         for ask in (size, listed_facts):
@@ -595,7 +595,7 @@ class Store(Part):
         return 0
 
     def _continue(self, session: Session, name: str, rest: int) -> bool:
-        """Send what is missing; returns False where the server doesn't let us, or has something else in the end."""
+        """Send what is missing; return False if the server doesn't allow that, or the result isn't our file."""
         if rest == self._source.size:
             ways: tuple[tuple[str, int | None], ...] = (("", None),)
         else:
@@ -612,7 +612,7 @@ class Store(Part):
         return False
 
     def _send(self, session: Session, name: str, command: str, offset: int | None = None, begin: int = 0) -> None:
-        """Send the file from `begin` on by a command, none if it is all there; make sure that all of it arrived."""
+        """Send the file from `begin` on with that command ('': nothing is missing), and confirm that it is complete."""
         digest = hashlib.sha256() if session.features & TELL_DIGESTS else None
         if digest is not None:
             for block in self._source.content(BLOCK, begin):

@@ -1,10 +1,10 @@
-"""Mail handed in at a server (SMTP): the way there, the login, one message to several people, and what became of it.
+"""Submit mail to a server (SMTP): the connection, the login, one message to several receivers, and the outcome.
 
-A server keeps what it gets twice, twice. So what is told apart here is whether the end of a message was sent: before
-it nothing has happened, after it only the server's answer tells, and without that the outcome is unknown. An extract is
-one mail to all receivers, with what belongs to it attached; nothing of a mail can begin a header anew.
-Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 (TLS from the start), RFC 4954 (AUTH), RFC 6531 (SMTPUTF8),
-RFC 5322 (messages), RFC 2047 and 2231 (names beyond ASCII), RFC 6532 (headers in UTF-8).
+SMTP isn't idempotent: a message that is sent twice arrives twice. Until the end of its data is sent, nothing has
+happened; after that only the server's reply tells, and without a reply the outcome is unknown. An extract is one mail
+to all receivers, with its companions attached. No text in a mail can inject a header field. Sources: RFC 5321 (SMTP),
+RFC 3207 (STARTTLS), RFC 8314 (TLS from the start), RFC 4954 (AUTH), RFC 6531 (SMTPUTF8), RFC 5322 (messages), RFC 2047
+and 2231 (names beyond ASCII), RFC 6532 (headers in UTF-8).
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from .mail_addresses import MailServer, Person, on_the_wire
 from .uploads import BLOCK, SourceFile, Uploads
 
 LONGEST = 100 * 1024 * 1024
-"""Bytes that a mail may have in memory; servers take less."""
+"""The largest mail, in bytes, since it is built in memory; servers have smaller limits."""
 
 
 class Attachment(NamedTuple):
-    """What is attached: its name for the receiver, and all of it."""
+    """An attached file: its name for the receivers, and its content."""
 
     name: str
     content: bytes
 
 
 class Mail(NamedTuple):
-    """What is to be sent. `identifier`: the same for every attempt at the same mail; it becomes the Message-ID.
+    """A mail. `identifier`: the same for every attempt at the same mail; it becomes the Message-ID.
 
-    `served`: addresses of receivers who have it from an attempt before.
+    `served`: addresses of receivers who got it in an earlier attempt.
     """
 
     sender: Person
@@ -70,7 +70,7 @@ class Mail(NamedTuple):
 
 
 def needs_utf8(sender: Person, receivers: Iterable[Person]) -> bool:
-    """Whether an address has letters before its @ that only servers with SMTPUTF8 take."""
+    """Whether an address has a local part that only servers with SMTPUTF8 accept."""
     return any(not on_the_wire(each.address).isascii() for each in (sender, *receivers))
 
 
@@ -81,7 +81,7 @@ def message_id(identifier: str, sender: Person) -> str:
 
 
 def as_bytes(mail: Mail, moment: datetime.datetime) -> bytes:
-    """Return the mail with the line ends of SMTP. Raises `InvalidInput` for what can be no header."""
+    """Return the mail with CR LF. Raises `InvalidInput` for an invalid header field."""
     is_utf8 = needs_utf8(mail.sender, mail.receivers)
     message = EmailMessage(SMTPUTF8 if is_utf8 else SMTP)
     message["From"] = _header_address(mail.sender)
@@ -89,7 +89,7 @@ def as_bytes(mail: Mail, moment: datetime.datetime) -> bytes:
     message["Subject"] = _one_line(mail.subject)
     message["Date"] = format_datetime(moment)
     message["Message-ID"] = message_id(mail.identifier, mail.sender)
-    message["Auto-Submitted"] = "auto-generated"  # no answering machine answers (RFC 3834)
+    message["Auto-Submitted"] = "auto-generated"  # so that no auto-responder replies (RFC 3834)
     for name, value in mail.headers.items():
         message[name] = _one_line(value)
     message.set_content(mail.text)
@@ -105,7 +105,7 @@ def _header_address(person: Person) -> Address:
 
 
 def _one_line(text: str) -> str:
-    """Refuse what would begin a header of its own, or be taken for one."""
+    """Return the text, unless it would inject a header field: raises `InvalidInput`."""
     if any(ord(each) < 32 or ord(each) == 127 for each in text) or not text.isprintable():
         raise InvalidInput(f"{text!r} can't stand in a mail's header. Nothing was sent.")
     return text
@@ -113,13 +113,13 @@ def _one_line(text: str) -> str:
 
 def _type_of(name: str) -> tuple[str, str, str]:
     if name.endswith(".csv"):
-        return "text", "/", "csv"  # in Windows the registry has another one
+        return "text", "/", "csv"  # not by mimetypes: Windows's registry has another type
     found, coding = mimetypes.guess_type(name)
     return ("application", "/", "octet-stream") if found is None or coding else found.partition("/")
 
 
 def read_attachments(files: Sequence[tuple[Path, str]]) -> tuple[Attachment, ...]:
-    """Read a companion of the file. Raises `OSError`, and `InvalidInput` for what is too large."""
+    """Read the files to attach. Raises `OSError`, and `InvalidInput` if they are too large."""
     if sum(path.stat().st_size for path, _name in files) > LONGEST:
         raise InvalidInput("What is to be attached is too large for a mail. Nothing was sent.")
     return tuple(Attachment(name, path.read_bytes()) for path, name in files)
@@ -127,14 +127,14 @@ def read_attachments(files: Sequence[tuple[Path, str]]) -> tuple[Attachment, ...
 
 PIECE = 64 * 1024
 LAST_ANSWER = 5.0
-"""How many times longer the last answer may take than others: servers look for viruses first (RFC 5321, 4.5.3.2.6)."""
+"""How many times longer the final reply may take than others: servers scan for viruses first (RFC 5321, 4.5.3.2.6)."""
 
 _MOST_LINES = 200  # of one answer
 _GOODBYE = 2.0  # seconds
 
 
 class MailFailed(UserFacingError, OSError):
-    """The mail wasn't taken; `transient` says whether it may be later."""
+    """The mail wasn't accepted; `transient`: trying again may help."""
 
     def __init__(self, sentence: str, said: str = "", *, transient: bool = False, login: bool = False) -> None:
         super().__init__(with_what_was_said(sentence, said))
@@ -142,7 +142,7 @@ class MailFailed(UserFacingError, OSError):
 
 
 class PartlySent(MailFailed):
-    """The receivers `served` have it, others don't yet: the same mail is for those who are left, not for all again."""
+    """The receivers `served` got it, others didn't yet: the same mail has to be sent to those only."""
 
     def __init__(self, sentence: str, served: Sequence[str]) -> None:
         super().__init__(sentence, transient=True)
@@ -150,21 +150,21 @@ class PartlySent(MailFailed):
 
 
 class OutcomeUnknown(UserFacingError, OSError):
-    """All of the mail was sent, and the server's answer is missing: it may have arrived."""
+    """All of the mail was sent, but the server's final reply is missing: it may have arrived."""
 
     outcome_unknown = True
 
 
 class MailLogin(NamedTuple):
-    """Who hands mail in; both empty: nobody logs in."""
+    """The login for submission; both empty: none."""
 
     username: str = ""
     password: str = ""
 
 
 class Told(NamedTuple):
-    """What a server said of the receivers: addresses that it took, and with its reason each, whom not yet and whom not
-    at all."""
+    """The server's replies for the receivers: accepted addresses; and, with the reason, those refused for now and those
+    refused for good."""
 
     taken: list[str]
     later: list[str]
@@ -172,7 +172,7 @@ class Told(NamedTuple):
 
 
 class _Answers:
-    """The lines of a server, at most so many at a time."""
+    """The lines of a server's replies, with a limit for each reply."""
 
     def __init__(self, file: Any) -> None:
         self._file, self.left = file, _MOST_LINES
@@ -188,7 +188,7 @@ class _Answers:
 
 
 class MailSession(smtplib.SMTP):
-    """One connection to a server, under a guard that may be another one for each message."""
+    """One connection to a server; each message may have a guard of its own."""
 
     def __init__(self, server: MailServer, guard: Guard, context: ssl.SSLContext | None) -> None:
         super().__init__(local_hostname="localhost")
@@ -198,7 +198,7 @@ class MailSession(smtplib.SMTP):
         self._secrets: tuple[str, ...] = ()
 
     def open(self) -> None:
-        """Connect, and encrypt as is wanted. Raises `MailFailed` and what `Guard.connect` raises."""
+        """Connect, with TLS if that is set. Raises `MailFailed` and what `Guard.connect` raises."""
         code, said = self.connect(self.server.host, self.server.port)
         self.greeting = _text(said)
         if code != 220:
@@ -239,7 +239,7 @@ class MailSession(smtplib.SMTP):
             self._refuse(code, said, "doesn't speak as mail servers do (EHLO)")
 
     def log_in(self, login: MailLogin) -> bool:
-        """Log in where the server offers that; tell whether it did. Raises `MailFailed`."""
+        """Log in if the server offers AUTH; return whether it does. Raises `MailFailed`."""
         ways = str(self.esmtp_features.get("auth", "")).upper().split()
         if not login.username or not ways:
             return False
@@ -268,14 +268,14 @@ class MailSession(smtplib.SMTP):
         raise MailFailed(f"{self._host} refused the user name or the password ({code}).", self._said(said), login=True)
 
     def check_alive(self) -> bool:
-        """Whether the session of an earlier message can be used for another one."""
+        """Whether the session of an earlier message still works."""
         try:
             return self.rset()[0] == 250
         except OSError:
             return False
 
     def begin(self, mail: Mail, size: int) -> Told:
-        """Say from whom and to whom; return what became of each. Raises `MailFailed` where nobody can get it now."""
+        """Send MAIL and RCPT; return the replies for the receivers. Raises `MailFailed` if none is accepted now."""
         options = []
         if self.has_extn("size"):
             limit = int(str(self.esmtp_features["size"]) or "0") if str(self.esmtp_features["size"]).isdigit() else 0
@@ -315,7 +315,7 @@ class MailSession(smtplib.SMTP):
         return told
 
     def send_content(self, content: bytes, progress: Callable[[float], object]) -> None:
-        """Send all but the end. `progress`: hears of the part that is sent, from 0 to 1."""
+        """Send the data without its end. `progress`: called with the part that was sent, from 0 to 1."""
         code, said = self.docmd("DATA")
         if code != 354:
             self._refuse(code, said, "refused the mail")
@@ -326,9 +326,9 @@ class MailSession(smtplib.SMTP):
             progress(min(start + PIECE, len(quoted)) / len(quoted))
 
     def finish(self, guard: Guard, left: Sequence[str]) -> None:
-        """Send the end, and wait for what the server says. Raises `MailFailed` for a refusal, else `OutcomeUnknown`.
+        """Send the end of the data, and wait for the reply. Raises `MailFailed` for a refusal, else `OutcomeUnknown`.
 
-        `left`: who doesn't get it by this.
+        `left`: receivers that the server has refused.
         """
         assert self.sock is not None
         code, said = -1, b""
@@ -355,7 +355,7 @@ class MailSession(smtplib.SMTP):
         self.close()
 
     def _said(self, said: bytes) -> str:
-        """What the server said, without what we told it in confidence: it may repeat that."""
+        """The server's words without our login, which it may repeat."""
         text = _text(said)
         for each in self._secrets:
             text = text.replace(each, "…")
@@ -386,7 +386,7 @@ def opened(server: MailServer, guard: Guard, ca_file: str | None) -> MailSession
 
 
 def _certificate_of(server: MailServer, guard: Guard) -> bytes | None:
-    """Connect once more, and look at the certificate that was refused."""
+    """Connect again to read the certificate that was refused."""
     session = MailSession(server, guard, encryption.unverified_context())
     with contextlib.closing(session):
         session.open()
@@ -394,7 +394,7 @@ def _certificate_of(server: MailServer, guard: Guard) -> bytes | None:
 
 
 class Mailer:
-    """Hands in mails over one login, one at a time; nothing else keeps the password. A context manager.
+    """Submits mails over one login, one at a time; nothing else keeps the password. A context manager.
 
     `timeout`: seconds of silence. Raises `MailFailed`, `OutcomeUnknown`, what `Guard` raises, and `InvalidInput`.
     """
@@ -418,11 +418,11 @@ class Mailer:
     def send(
         self, mail: Mail, cancel: threading.Event | None = None, progress: Callable[[float], object] = lambda part: None
     ) -> list[str]:
-        """Hand it in; return the receivers that were refused for good while others got it.
+        """Submit it; return the receivers that were refused for good while others got it.
 
-        Where the server can't take it for some of them yet, the others get it: then raises `PartlySent`, whose `served`
-        belong into the mail's own before it is sent again, with the same identifier.
-        `progress`: hears of the part that is sent; of all of it, 1, just before the end is.
+        If the server can't accept it for some of them yet, the others get it, and `PartlySent` is raised: add its
+        `served` to the mail's before it is sent again with the same identifier.
+        `progress`: called with the part that was sent, and with 1 just before the end of the data is sent.
         """
         content = as_bytes(mail, datetime.datetime.now().astimezone())
         try:
@@ -439,7 +439,7 @@ class Mailer:
             raise
         if failure is not None:
             self._drop()
-            raise failure  # outside of every handler: an error's context could hold what was sent
+            raise failure  # outside of all handlers: an error's __context__ might contain what was sent
         assert told is not None
         if told.later:
             raise PartlySent(self._left(told), told.taken)
@@ -459,7 +459,7 @@ class Mailer:
         told = session.begin(mail, len(content))
         if told.taken:
             session.send_content(content, lambda part: progress(min(part, 0.99)))
-        else:  # nobody is left who can get it
+        else:  # no receiver is left
             session.rset()
         return told
 
@@ -478,7 +478,7 @@ class Mailer:
         return None, MailFailed(f"{host} cut the connection, and no mail was sent. It is tried again.", transient=True)
 
     def _ready(self, guard: Guard) -> MailSession:
-        """The session of the mail before, if it still lives, else a new one."""
+        """The previous mail's session, if it still works, else a new one."""
         if self._session is not None:
             self._session.guard = guard
             with contextlib.suppress(OSError):
@@ -574,12 +574,12 @@ class MailUploads(Uploads):
         digest = hashlib.sha256(content).hexdigest()
         text = _TEXT.format(name=source.name, size=f"{source.size:,}", digest=digest)
         attachments = (Attachment(source.name, content), *read_attachments(beside))
-        # The delivery's number and what is in it: the same for all its attempts, another one for the next version.
+        # The delivery's identifier and the file's digest: the same for all its attempts, but not for the next version.
         mark = f"{identifier}.{digest[:16]}"
         subject = f"ABQ Data Entry: {source.name}"
         return Mail(self._sender, self._receivers, subject, text, mark, attachments, headers)
 
 
 def _part(size: int, part: float) -> int:
-    """Never all of it: that is told once, before the end is sent."""
+    """A part of `size`, less than all of it, which is reported only before the end of the data is sent."""
     return min(math.floor(size * part), max(size - 1, 0))

@@ -1,4 +1,4 @@
-"""Addresses of mail as settings give them: a list of people, the server, the mailbox where answers arrive. Pure.
+"""Mail addresses in settings: lists of people, the server, the mailbox for answers. Without I/O.
 
 Sources: RFC 5321 (4.5.3.1: lengths), RFC 5322 (3.4: addresses), RFC 6531 (letters beyond ASCII), RFC 5891 (IDNA),
 RFC 8314 (ports and TLS), RFC 5092 (addresses of IMAP), RFC 2384 (of POP).
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..setting import Setting
 
 PORT, IMPLICIT_PORT = 587, 465
-"""Where mail is handed in (RFC 6409), and where TLS begins before anything is said (RFC 8314)."""
+"""The ports for submission with STARTTLS (RFC 6409), and with implicit TLS (RFC 8314)."""
 
 MOST = 100  # recipients that every server must take (RFC 5321, 4.5.3.1.8)
 _LONGEST_LOCAL, _LONGEST_NAME = 64, 120
@@ -26,19 +26,19 @@ SECURITIES = ("starttls", "implicit", "none")
 
 
 class Person(NamedTuple):
-    """Somebody who sends or gets mail: the name for people (may be empty) and the address."""
+    """A sender or receiver of mail: the display name (may be empty) and the address."""
 
     name: str
     address: str
 
     @property
     def domain(self) -> str:
-        """What stands behind the @."""
+        """The part after the @."""
         return self.address.rpartition("@")[2]
 
 
 class MailServer(NamedTuple):
-    """Where mail is handed in. `security`: `starttls` (nothing is sent without it), `implicit` or `none`."""
+    """A server for submission. `security`: `starttls` (required), `implicit` or `none`."""
 
     host: str
     port: int = PORT
@@ -46,13 +46,13 @@ class MailServer(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The same for people and comparing."""
+        """The server as text, for display and comparison."""
         return f"{self.host}:{self.port}"
 
 
 def people(text: str) -> tuple[Person, ...]:
     """Read a list such as `QA <qa@example.com>, boss@example.com`; raises `ValueError` with the end of a sentence."""
-    if not text.isprintable():  # a line break would begin a header of its own
+    if not text.isprintable():  # a line break would inject a header field
         raise ValueError("must not hold line breaks and the like")
     found = tuple(_person(each) for each in _parts(text) if each.strip())
     if not found:
@@ -76,7 +76,7 @@ def people_problem(text: str) -> str | None:
 
 
 def sender_problem(text: str) -> str | None:
-    """The same for the one that a mail comes from."""
+    """As `people_problem`, for the sender."""
     problem = people_problem(text)
     return problem if problem or not text or len(people(text)) == 1 else "must be one address"
 
@@ -111,7 +111,7 @@ def on_the_wire(address: str) -> str:
 
 
 def _parts(text: str) -> list[str]:
-    """Split at commas and semicolons that stand in no quoted name."""
+    """Split at commas and semicolons outside of quoted names."""
     return re.findall(r'(?:"[^"]*"|[^,;"])+|"', text)
 
 
@@ -145,7 +145,7 @@ _ADDRESS = re.compile(
 
 
 class MailboxAddress(NamedTuple):
-    """A mailbox. `security`: `implicit` (TLS from the first byte), `starttls` (nothing goes on without) or `none`."""
+    """A mailbox. `security`: `implicit` (TLS from the first byte), `starttls` (required) or `none`."""
 
     protocol: str
     host: str
@@ -155,12 +155,12 @@ class MailboxAddress(NamedTuple):
 
     @property
     def scheme(self) -> str:
-        """The beginning of its address."""
+        """The scheme of its URL."""
         return self.protocol + ("s" if self.security == "implicit" else "")
 
     @property
     def place(self) -> str:
-        """The server, for people, for a login and for comparing; without the folder."""
+        """The server without the folder, for display, for the login and for comparison."""
         return f"{self.scheme}://{self.host}:{self.port}"
 
     @property
@@ -199,12 +199,12 @@ SETTINGS = (
     Setting("abq_answers_from", "", check=people_problem),
     Setting("abq_answers_encrypted", True),
 )
-"""`abq_answers_from`: whose answers count besides those of the receivers of an e-mail."""
+"""The setting `abq_answers_from`: whose answers count, besides those of the receivers of an e-mail."""
 
 MAILBOX = "answers"
-"""What the mailbox is called in the keyring, among files of secrets and by `check`."""
+"""The name of the mailbox in the keyring, in the folder of secrets and for `check`."""
 
 
 def configured_mailbox(settings: Mapping[str, object]) -> MailboxAddress | None:
-    """The mailbox of these settings, None if none is set or it can't be used."""
+    """The mailbox of these settings, None if none is set or it is invalid."""
     return mailbox_of(str(settings.get("abq_answers_mailbox", "")), bool(settings.get("abq_answers_encrypted", True)))
