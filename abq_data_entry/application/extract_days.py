@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import outbox
+from ..constants import FieldNames as F
 from ..network.destinations import name_of
 from ..views.dialogs import WHICH_DAY, DayDialog
 from ..widgets.status_bar import ExtractRow, ShownDay
@@ -59,7 +60,13 @@ class ExtractDays:
     @property
     def of_form(self) -> datetime.date:
         """Return the day of the check in the form, or today if it has none."""
-        return self._form.date or self._state.today()
+        return self._form.date or self._typed() or self._state.today()
+
+    def _typed(self) -> datetime.date | None:
+        """Return the form's day; complete a short one ("25") first if its field wasn't left yet."""
+        if self._form.date is None and self._form.inputs[F.DATE].text:
+            self._form.inputs[F.DATE].check()
+        return self._form.date
 
     def find(
         self,
@@ -68,10 +75,13 @@ class ExtractDays:
         failed: Callable[[BaseException], object],
     ) -> None:
         """Find out which day's extract is meant: see :func:`which_day`. ``kind``: rest or ftp; empty: no matter."""
-        model, own, today = self._state.model, self.of_form, self._state.today()
+        model, today = self._state.model, self._state.today()
         if model is None:
             return
-        dates = (*last_days(today), own)
+        own = self._form.date or self._typed()
+        if own is None and not self._form.inputs[F.DATE].text:
+            own = today
+        dates = (*last_days(today), own or today)
         self._jobs.submit(
             "records",
             model.extract_days,
@@ -178,13 +188,14 @@ class Export:
 
 
 def which_day(
-    days: Sequence[ExtractDay], own: datetime.date, kind: str
+    days: Sequence[ExtractDay], own: datetime.date | None, kind: str
 ) -> datetime.date | list[ExtractDay] | None:
     """Return which day's extract a command means, or between which days to ask, or None if there is nothing to send.
 
     The day of the form (``own``), if it has records that destination ``kind`` doesn't have in their present state. Else
     all days with such records, and the form's day if it has any records, are offered. If there are none, it is the
-    form's day again.
+    form's day again. ``own`` is None if the form has no valid date: then no day is taken
+    without asking.
     """
     of_form = next((each for each in days if each.date == own), None)
     has_records = of_form is not None and of_form.records > 0

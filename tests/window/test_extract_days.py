@@ -130,6 +130,30 @@ def test_an_evening_check_that_is_finished_after_midnight_is_sent_as_what_it_is(
     window.until(lambda: "changed since" in texts(window)[0] and "✗" in texts(window)[0], "the change")
 
 
+@pytest.mark.parametrize(("typed", "date", "asked"), [("25", "2026-11-25", False), ("31.11.", "31.11.", True)])
+def test_a_date_that_was_just_typed_is_the_day_that_is_sent(
+    window: Window, stored: SQLModel, rest_server: BundledServer, typed: str, date: str, asked: bool
+) -> None:
+    """Never another day than the one that stands there, only because the field wasn't left yet."""
+    point_to(window, **rest_settings(rest_server))
+    window.app.shared.clock = lambda: datetime.date(2026, 11, 26)
+    for day_of_month in (25, 26):
+        stored.save_record(record(1, f"2026-11-{day_of_month}"))
+    window.begin_check()
+    window.app.form.inputs[F.DATE].focus_set()
+    window.type(typed)
+    window.press("ctrl+shift+r")
+    dialog = window.dialog()
+    assert window.text(F.DATE) == date and bool(window.error(F.DATE)) == asked
+    if asked:
+        assert isinstance(dialog, DayDialog)
+        window.press("Return")
+        window.until(lambda: any(isinstance(each, LoginDialog) for each in window.dialogs), "the login")
+    log_in(window, REST_TITLE, "test", "test")
+    window.until(lambda: "successfully" in status(window), "the upload")
+    assert status(window).startswith(f"abq_data_record_2026-11-{26 if asked else 25}.csv")
+
+
 def test_the_day_is_asked_for_where_the_form_has_none_to_send(
     window: Window, stored: SQLModel, rest_server: BundledServer
 ) -> None:
