@@ -35,9 +35,14 @@ def show_administration(
             said, master_data, choices = result
             window.show_master_data(master_data, part, said)
             show_choices(choices)
+            if said and not window.winfo_exists():
+                say(said)
 
         def failed(error: BaseException) -> None:
-            window.show_error(part, reason_of(error).replace("\n\n", " "))
+            reason = reason_of(error).replace("\n\n", " ")
+            window.show_error(part, reason)
+            if not window.winfo_exists():  # closed meanwhile: it is said all the same
+                say(reason)
 
         jobs.submit("database", lambda: (work(), *_master_data(model)), done=done, failed=failed)
 

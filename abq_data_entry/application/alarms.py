@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..counting import counted, one_line
@@ -187,7 +188,8 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         self._messages.open(
             _TITLE, message, "", "Open…",
             lambda: WordsDialog(
-                self._window, _TITLE, message, detail, "End", act, "What was done", needed=False, words=words
+                self._window, _TITLE, message, detail, "End", act, "What was done", needed=False, words=words,
+                keep=partial(self._sending.keep, unsent),
             ),
             lambda: None,
         )  # fmt: skip

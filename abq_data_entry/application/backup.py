@@ -201,7 +201,7 @@ class Backups:
         folder = self.kept().folder
         ask = getattr(filedialog, dialog)
         return str(
-            self._messages.outside(
+            self._messages.ask_file(
                 lambda: ask(
                     parent=self._window,
                     title=title,

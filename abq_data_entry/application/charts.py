@@ -136,7 +136,7 @@ class Charts:
         rows = self._rows_of(request)
         if rows is None:
             return
-        chosen = self._messages.outside(
+        chosen = self._messages.ask_file(
             lambda: filedialog.asksaveasfilename(
                 parent=self.window,
                 title=f"Save {chart(request.choice.name).title}",
@@ -145,11 +145,15 @@ class Charts:
                 filetypes=_FILES,
             )
         )
+
+        def tell(text: str) -> None:
+            self._messages.tell(self.window, "Save Chart", text)
+
         if chosen:
             self._jobs.submit(
-                LANE, _write, Path(str(chosen)), request, rows,
-                done=lambda _: self.window.say(f"Saved as {chosen}"),
-                failed=lambda error: self.window.say(f"The chart couldn't be saved: {_why(error)}"),
+                LANE, _write, Path(chosen), request, rows,
+                done=lambda _: tell(f"Saved as {chosen}"),
+                failed=lambda error: tell(f"The chart couldn't be saved: {_why(error)}"),
             )  # fmt: skip
 
     def copy(self, request: ChartRequest) -> None:

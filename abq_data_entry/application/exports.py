@@ -76,7 +76,7 @@ class Exports:
         wanted = ViewQuery(*chosen[:4])
         form = "csv" if chosen.form == _EXCEL else chosen.form
         ending = FORMATS[form]
-        place = self._messages.outside(
+        place = self._messages.ask_file(
             lambda: filedialog.asksaveasfilename(
                 parent=self._window,
                 title=f"Export {wanted.view}",

@@ -156,7 +156,7 @@ class Export:
 
         model = self._state.model
         assert model is not None
-        chosen = self._messages.outside(
+        chosen = self._messages.ask_file(
             lambda: filedialog.asksaveasfilename(
                 parent=self._window,
                 title=f"Export the Extract of {date}",

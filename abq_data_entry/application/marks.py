@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
@@ -81,6 +82,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         detail = "\n".join(present) or "The record stays as it is. Lab staff see what you say below the value."
 
         unsent = _MARK_TITLE, key
+        keep = partial(self._sending.keep, unsent)
         first = self._sending.unsent.get(unsent, (plain(at) if at else RECORD, next(iter(_STATES)), ""))
 
         def act(field: str, state: str, words: str) -> None:
@@ -95,7 +97,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         message = f"What does QA say about the record of {named(key)}?"
         self._messages.open(
             _MARK_TITLE, message, "", "Open…",
-            lambda: MarkDialog(self._window, message, detail, marks, _STATES, act, first),
+            lambda: MarkDialog(self._window, message, detail, marks, _STATES, act, first, keep),
             lambda: None,
         )  # fmt: skip
 
@@ -240,10 +242,13 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
                 lambda: self._ask(mark, title, action, label, change, told, needed),
             )
 
+        keep = partial(self._sending.keep, unsent)
         (words,) = self._sending.unsent.get(unsent, ("",))
         self._messages.open(
             title, message, "", "Open…",
-            lambda: WordsDialog(self._window, title, message, _told(mark), action, act, label, needed, words),
+            lambda: WordsDialog(
+                self._window, title, message, _told(mark), action, act, label, needed, words, keep
+            ),
             lambda: None,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ belongs to none, and stands in the bar.
 from __future__ import annotations
 
 import contextvars
+import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,8 +19,7 @@ from ..widgets.focus import typed_keys
 from ..widgets.status_bar import Message
 
 if TYPE_CHECKING:
-    import tkinter as tk
-
+    from ..views.side_window import SideWindow
     from ..widgets.status_bar import MessageBar
 
 Action = Callable[[], object]
@@ -30,6 +30,9 @@ Result = TypeVar("Result")
 
 # How many keys were typed when the present command was chosen; None: it isn't a command of anybody.
 _CHOSEN: contextvars.ContextVar[int | None] = contextvars.ContextVar("chosen", default=None)
+
+
+_CLOSED = ("bad window path name", "application has been destroyed")
 
 
 class Messages:
@@ -60,6 +63,16 @@ class Messages:
     def outside(self, function: Callable[[], Result]) -> Result:
         """Call a function that waits for the user while the window goes on: what happens meanwhile is no command."""
         return contextvars.Context().run(function)
+
+    def ask_file(self, function: Callable[[], object]) -> str:
+        """The same for one of Tk's dialogs for files: empty where none is chosen, also because the window that it
+        belongs to, or the whole program, is closed meanwhile, which Tk takes for an error."""
+        try:
+            return str(self.outside(function) or "")
+        except tk.TclError as error:
+            if not any(each in str(error) for each in _CLOSED):
+                raise
+            return ""
 
     def typed_since(self) -> bool:
         """Whether somebody typed since the present command was chosen: the next keys are meant for what is typed there,
@@ -100,6 +113,13 @@ class Messages:
     def note(self, key: str, message: str, detail: str = "") -> None:
         """Tell in the bar what nobody waits for, whatever led to it: a password that isn't remembered, a full disk."""
         self.bar.tell(Message(key, message, detail))
+
+    def tell(self, window: SideWindow, key: str, text: str) -> None:
+        """Tell it in that window, in the bar where it is closed by now."""
+        if window.winfo_exists():
+            window.say(text)
+        else:
+            self.note(key, text)
 
     def settled(self, key: str) -> None:
         """There is nothing to say about this subject any more."""

@@ -69,10 +69,13 @@ class Handover(SideList["Note", "HandoverWindow"]):
                 self.write,
             )
 
+        def keep(subject: Subject, said: str) -> None:
+            self._sending.keep(unsent, subjects[subject], said)
+
         message = "What should the next shift know?"
         self._messages.open(
             _TITLE, message, "", "Open…",
-            lambda: NoteDialog(self._window, message, subjects, act, first, words),
+            lambda: NoteDialog(self._window, message, subjects, act, first, words, keep),
             lambda: None,
         )  # fmt: skip
 

@@ -329,7 +329,7 @@ class RemoteFilesView:
         from tkinter import filedialog  # not at every start
 
         name, where = work.default_target(Path(), entry).name, self._where
-        place = self._messages.outside(
+        place = self._messages.ask_file(
             lambda: filedialog.asksaveasfilename(parent=self.window, title=f"Fetch {entry.shown}", initialfile=name)
         )
         if place:  # the dialog has asked about a file that is there already
@@ -366,16 +366,20 @@ class RemoteFilesView:
     def _take_in(self, model: SQLModel, found: Any) -> None:
         from ..workflows.import_lists import import_list
 
+        def tell(text: str) -> None:
+            self._messages.tell(self.window, f"Import {found.what}", text)
+
         self._jobs.submit(
-            "database", import_list, model, found, done=self.window.say,
-            failed=lambda error: self.window.say(reason_of(error)),
-        )  # fmt: skip
+            "database", import_list, model, found, done=tell, failed=lambda error: tell(reason_of(error))
+        )
 
     def _put(self, files: RemoteFiles[Any]) -> None:
         from tkinter import filedialog  # not at every start
 
         where, listing = self._where, self._listing
-        place = self._messages.outside(lambda: filedialog.askopenfilename(parent=self.window, title="Put a File There"))
+        place = self._messages.ask_file(
+            lambda: filedialog.askopenfilename(parent=self.window, title="Put a File There")
+        )
         if place:
             path = Path(place)
             there = listing is not None and listing.find(path.name) is not None

@@ -104,10 +104,17 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         first = self._meant.get(to, to or TO_ALL) if kept[0] else to or TO_ALL
         addressees.setdefault(first, _named(first))  # gone from the lists meanwhile: never sent to others instead
 
-        def act(whom: Addressee, said: str) -> None:
+        def numbered(whom: Addressee, said: str) -> str:
             same = bool(kept[0]) and whom == first and said == kept[1]
-            number = kept[0] if same else str(uuid.uuid4())  # the same once more is one message
-            self._sending.unsent[unsent], self._meant[to] = (number, said), whom
+            self._meant[to] = whom
+            return kept[0] if same else str(uuid.uuid4())  # the same once more is one message
+
+        def keep(whom: Addressee, said: str) -> None:
+            self._sending.keep(unsent, numbered(whom, said), said)
+
+        def act(whom: Addressee, said: str) -> None:
+            number = numbered(whom, said)
+            self._sending.unsent[unsent] = number, said
             self._sending.change(
                 unsent,
                 lambda model, by: model.send_message(whom, said, number=number, by=by),
@@ -125,7 +132,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         message = "What should your colleagues know?" if to is None else f"What do you answer {to.named}?"
         self._messages.open(
             _TITLE, message, "", "Open…",
-            lambda: MessageDialog(self._window, message, addressees, act, first, kept[1], LONGEST, problem),
+            lambda: MessageDialog(self._window, message, addressees, act, first, kept[1], LONGEST, problem, keep),
             lambda: None,
         )  # fmt: skip
 

@@ -47,8 +47,16 @@ class Sending:
         self.unsent: dict[tuple[str, object], tuple[str, ...]] = {}
         """What was typed and the database hasn't taken, by the dialog's title and what it is about: the dialog has it
         the next time."""
+        self.under_way: set[tuple[str, object]] = set()
+        """What of it the database is asked to take just now."""
         self.nothing = "Nothing was changed"
         """What is said where the database didn't take it."""
+
+    def keep(self, unsent: tuple[str, object], *typed: str) -> None:
+        """A dialog was closed without an answer: what was typed is there when it is opened again. Words are the last
+        of it."""
+        self.unsent[unsent] = typed
+        self._tell(f"What you typed is kept: {unsent[0]} has it when you open it again")
 
     def change(
         self,
@@ -64,6 +72,7 @@ class Sending:
         by, title = self._around.by(), unsent[0]
 
         def done(result: object) -> None:
+            self.under_way.discard(unsent)
             self.unsent.pop(unsent, None)
             self._tell(told or str(result))
             self._look()
@@ -75,6 +84,7 @@ class Sending:
             self._around.messages.failure(title, f"{self.nothing}.", detail, again)
 
         def failed(error: BaseException) -> None:
+            self.under_way.discard(unsent)
             log.warning("%s: %s", title, type(error).__name__)
             self._look()
             if beside(error):
@@ -85,6 +95,7 @@ class Sending:
         if self._around.state.reachable is None:
             refused("The database is away.")
         else:
+            self.under_way.add(unsent)
             self._around.connection.ask(lambda model: change(model, by), done, failed, "database")
 
 
@@ -112,6 +123,16 @@ class SideList(ABC, Generic[Item, Window]):
         self._looking = self._again = False
         self._listed: dict[str, Item] = {}
         self._sending = Sending(around, self._tell, self.look)
+
+    @property
+    def unsent(self) -> list[tuple[str, str]]:
+        """What was typed, and the database isn't asked to take: the title of the dialog, and the words."""
+        sending = self._sending
+        return [
+            (each[0], typed[-1])
+            for each, typed in sending.unsent.items()
+            if typed[-1] and each not in sending.under_way
+        ]
 
     def look(self) -> None:
         """Look up what there is now; the form and the open window show it."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..widgets.field_input import FieldInput
 
 _OF_A_ROW = ("withdraw_record", "move_record", "correct_many", "show_history", "mark_value")
+_QUIT = "Quit"
 LOAD_AHEAD_MS = 2000  # after the start has done its work
 
 
@@ -82,7 +83,7 @@ class Application(Wiring):
     def quit_application(self) -> None:
         """End the program; asks when something unfinished would be lost. What is half typed is kept."""
         self.make_parts()
-        self.messages.command(self.navigation.after_saving)(self._quit_unless_running)
+        self.messages.command(self.navigation.after_saving)(self._quit_unless_unsent)
 
     # -- what menus and keys call --------------------------------------------------------------------------
 
@@ -240,11 +241,34 @@ class Application(Wiring):
 
     # -- the end ----------------------------------------------------------------------------------------
 
+    def _quit_unless_unsent(self) -> None:
+        from ..views import Dialog
+        from ..views.marks import WordsDialog
+
+        for each in self.winfo_children():
+            if isinstance(each, WordsDialog):
+                each.put_away()  # its words are asked about here
+            elif isinstance(each, Dialog) and each.title() == _QUIT:
+                each.lift()
+                return
+        lists = (vars(self).get(name) for name in ("questions", "handover", "shift_messages", "alarm_list"))
+        unsent = [each for found in lists if found is not None for each in found.unsent]
+        if unsent:
+            self.messages.choice(
+                _QUIT,
+                f"What you typed in {' and '.join(dict.fromkeys(title for title, _words in unsent))} isn't sent yet.",
+                "\n\n".join(words for _title, words in unsent),
+                (("Quit", self._quit_unless_running), ("Cancel", None)),
+                careful=True,
+            )
+        else:
+            self._quit_unless_running()
+
     def _quit_unless_running(self) -> None:
         running = self.commands.running
         if running:
             self.messages.choice(
-                "Quit",
+                _QUIT,
                 f"{' and '.join(running)} still running.",
                 "Nothing half done stays behind, but what isn't finished isn't sent.",
                 (("Keep Running", None), ("Cancel Them and Quit", self.end), ("Cancel", None)),
@@ -254,7 +278,7 @@ class Application(Wiring):
 
             count = len(self.waiting.entries)
             self.messages.choice(
-                "Quit",
+                _QUIT,
                 f"{counted(count)} of this computer {'is' if count == 1 else 'are'} not in the database yet.",
                 f"{'It is' if count == 1 else 'They are'} kept here, and saved with the next start.",
                 (("Quit", self.end), ("Cancel", None)),

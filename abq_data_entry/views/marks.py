@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from tkinter import ttk
 from typing import Any
 
@@ -63,7 +64,10 @@ class QuestionsWindow(ActionList):
 
 
 class WordsDialog(Dialog):
-    """Asks for a text, which is ``words`` at first. Enter calls ``act(words)``, Shift-Enter breaks the line."""
+    """Asks for a text, which is ``words`` at first. Enter calls ``act(words)``, Shift-Enter breaks the line.
+
+    The window manager's close button calls ``keep(words)``.
+    """
 
     def __init__(
         self,
@@ -72,13 +76,15 @@ class WordsDialog(Dialog):
         message: str,
         detail: str,
         action: str,
-        act: Callable[[str], object],
+        act: Callable[..., object],
         label: str,
         needed: bool = True,
         words: str = "",
+        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
-        self._act, self._label, self._needed = act, label, needed
+        self._act, self._keep, self._label, self._needed = act, keep, label, needed
         super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
+        self.protocol("WM_DELETE_WINDOW", self.put_away)
         self.box.insert("1.0", words)
         self.box.edit_reset()  # the first text isn't a step for undo
         source = self._return_focus
@@ -145,15 +151,19 @@ class WordsDialog(Dialog):
                 self.note.grid()
                 self.box.focus_set()
                 return
-            call = self.call()  # reads the text before the dialog is destroyed
-            super().close(call)
+            super().close(partial(self._act, *self.typed()))  # read before the dialog is gone
             return
         super().close(action)
 
-    def call(self) -> Callable[[], object]:
-        """Return the action with the present text."""
-        act, words = self._act, self.words
-        return lambda: act(words)
+    def typed(self) -> tuple[Any, ...]:
+        """Return the present text, as the arguments of ``act``."""
+        return (self.words,)
+
+    def put_away(self) -> None:
+        """Close it as the window manager does: that may be a mistake, so the text is given to ``keep``."""
+        if self.words:
+            self._keep(*self.typed())
+        self.buttons[-1].invoke()
 
     def _entered(self) -> str:
         self.buttons[0].invoke()
@@ -174,7 +184,7 @@ class WordsDialog(Dialog):
 
 
 class ChoicesDialog(WordsDialog):
-    """Asks for a text, and above it for a choice from each list; calls ``act(*keys, words)``.
+    """Asks for a text, and above it for a choice from each list; calls ``act(*keys, words)``, and ``keep`` likewise.
 
     A list is given by its label, its texts by key, and the key of the first choice.
     """
@@ -189,10 +199,11 @@ class ChoicesDialog(WordsDialog):
         act: Callable[..., object],
         lists: Sequence[tuple[str, Mapping[Any, str], Any]],
         words: str = "",
+        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
-        self._lists, self._act_with = lists, act
+        self._lists = lists
         self.boxes: dict[str, ttk.Combobox] = {}
-        super().__init__(parent, title, message, detail, action, lambda _words: None, "Words", words=words)
+        super().__init__(parent, title, message, detail, action, act, "Words", words=words, keep=keep)
 
     def add_choices(self, grid: ttk.Frame) -> None:
         """Add the lists."""
@@ -204,11 +215,10 @@ class ChoicesDialog(WordsDialog):
             box.grid(row=row, column=1, sticky="w", pady=(4, 0))
             self.boxes[label] = box
 
-    def call(self) -> Callable[[], object]:
-        """Return the action with the present choices and text."""
-        keys = [list(texts)[self.boxes[label].current()] for label, texts, _first in self._lists]
-        words, act = self.words, self._act_with
-        return lambda: act(*keys, words)
+    def typed(self) -> tuple[Any, ...]:
+        """Return the present choices and the text."""
+        keys = (list(texts)[self.boxes[label].current()] for label, texts, _first in self._lists)
+        return (*keys, self.words)
 
 
 class MarkDialog(ChoicesDialog):
@@ -226,6 +236,7 @@ class MarkDialog(ChoicesDialog):
         states: Mapping[str, str],
         act: Callable[[str, str, str], object],
         first: Sequence[str],
+        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
         lists = (("What", marks, first[0]), ("Is", states, first[1]))
-        super().__init__(parent, "Mark Value", message, detail, "Mark", act, lists, first[2])
+        super().__init__(parent, "Mark Value", message, detail, "Mark", act, lists, first[2], keep)
