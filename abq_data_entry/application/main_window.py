@@ -1,4 +1,4 @@
-"""The window as it is seen: menu, form, list and status bar, their look and places. What they do comes from above."""
+"""The visible window: menu, form, list and status bar, their look and layout. A subclass gives them their functions."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ SMALLEST, FIRST = (640, 480), (1180, 860)
 USUAL_LINE = 15
 USUAL_SCALING = 96 / 72
 LIST_LINES = 7
-# Title bar, menu and a desktop's panel: Tk learns their heights only once the window is on the screen.
+# Title bar, menu and the desktop's panel; Tk knows their heights only once the window is on the screen.
 FRAME_HEIGHT = 96
 View = Literal["form", "list"]
 
 
 class Size:
-    """The size and the place of the window on the screen."""
+    """The size and position of the window on the screen."""
 
     def __init__(self, window: tk.Tk) -> None:
         self._window = window
@@ -49,11 +49,11 @@ class Size:
 
     @property
     def scale(self) -> float:
-        """How much larger a line of text is than with the usual font on a usual screen."""
+        """The height of a line of text, relative to the usual font on a screen of 96 dpi."""
         return max(1.0, nametofont("TkDefaultFont", self._window).metrics("linespace") / USUAL_LINE)
 
     def restore(self, geometry: str) -> None:
-        """Give the window the size it had, within today's screen; else one that suits the screen."""
+        """Give the window its last size, within the present screen; at the first start, one that suits the screen."""
         screen = self._window.winfo_screenwidth(), self._window.winfo_screenheight()
         match = re.fullmatch(r"(\d+)x(\d+)(?:\+(-?\d+)\+(-?\d+))?", geometry)
         dots = max(1.0, float(self._window.tk.call("tk", "scaling")) / USUAL_SCALING)
@@ -68,17 +68,17 @@ class Size:
         self._window.geometry(f"{width}x{height}{place}")
 
     def remember(self, variable: tk.Variable) -> None:
-        """Keep it for the next start."""
+        """Keep size and position for the next start."""
         if self._window.state() == "normal":
             variable.set(self._window.geometry())
 
     def suit_look(self) -> None:
-        """The text has another size than was known at the start: so has the first window, if nobody has changed it."""
+        """Resize a window of the first start, unless the user has, because the text turned out to have another size."""
         if self._first == (self._window.winfo_width(), self._window.winfo_height()):
             self._suit_screen()
 
     def _suit_screen(self) -> None:
-        """Give the first window the size in which form and list are both seen, within the screen."""
+        """Give the window a size in which form and list are both visible, within the screen."""
         width = min(round(FIRST[0] * self.scale), self._window.winfo_screenwidth())
         height = min(round(FIRST[1] * self.scale), self._window.winfo_screenheight() - FRAME_HEIGHT)
         self._first = width, height
@@ -98,41 +98,41 @@ class Layout:
         self._wanted = 0
         form.layout.on_resize(self._arrange)
         self.resized: Callable[[], object] = lambda: None
-        """Called when form and list have another room."""
+        """Called when the space for form and list has changed."""
         pane.bind("<Configure>", lambda _event: self._resized())
 
     @property
     def shown(self) -> tuple[View, ...]:
-        """Which views are visible now."""
+        """Return which views are visible now."""
         return self._shown
 
     def show(self, view: View) -> None:
-        """Bring ``view`` to the front where only one fits."""
+        """Bring ``view`` to the front if only one fits."""
         self._front = view
         self._arrange()
 
     def has_room(self, height: int, taken: int) -> bool:
-        """Whether form and list are both seen, and stay so with so many pixels less, of which ``taken`` are gone."""
+        """Whether form and list are both visible with ``height`` pixels less, of which ``taken`` are in use already."""
         return len(self._shown) == 2 and self._pane.winfo_height() + taken - height >= self._wanted_for_both
 
     @property
     def _wanted_for_both(self) -> int:
-        """How high form and list together have to be."""
+        """Return the height in pixels that form and list need together."""
         row = int(ttk.Style(self._window).lookup("Treeview", "rowheight") or 20)
         return self._form.layout.wanted_height + LIST_LINES * row
 
     def fit(self) -> None:
-        """Fonts or spacing have changed: what fits may have too."""
+        """Arrange both again, because fonts or spacing have changed."""
         self._window.after_idle(self._fit)
 
     def _fit(self) -> None:
-        # The new fonts' sizes are known only when Tk has laid out what they change; so is what then fits.
+        # Later, because Tk knows the new sizes only after it has laid out the widgets.
         self._window.update_idletasks()
         self._arrange()
         self._window.update_idletasks()
         if len(self._shown) == 2:
             self._pane.sashpos(0, self._form.layout.wanted_height)
-        self.resized()  # the pane may have kept its height
+        self.resized()  # called here, because the pane may have kept its height, and then sends no event
 
     def _resized(self) -> None:
         self._arrange()
@@ -159,7 +159,7 @@ class Layout:
             self._pane.add(form, weight=0)
         if "list" in shown:
             self._pane.add(records, weight=1)
-        self._window.after_idle(self.resized)  # once both have their places
+        self._window.after_idle(self.resized)  # once both are placed
 
 
 log = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ DEFAULT_UNIT = 4
 
 
 def _import_views() -> None:
-    with suppress(Exception):  # whoever needs it imports it again, and is told
+    with suppress(Exception):  # the import is repeated where it is needed, and fails there
         from .. import views  # noqa: F401
         from . import keys, messages  # noqa: F401
 
@@ -204,7 +204,7 @@ class MainWindow(Root):
         self.font_keys = FontKeys(self.settings["font size"], usual, self.status.set)
 
     def _prepare(self) -> None:
-        """Give it its look, menu and size; it isn't shown yet."""
+        """Set look, menu and size; the window isn't shown yet."""
         self.withdraw()
         self._input_methods_wait = put_off_input_methods(self)
         self.title(APPLICATION_NAME)
@@ -220,7 +220,7 @@ class MainWindow(Root):
         self.own_size.restore(str(self.settings["window geometry"].get()))
 
     def build(self) -> None:
-        """Make form, room for the list, and status bar; callbacks are set once those are there whom they call."""
+        """Create the form, the space for the list, and the status bar; their callbacks are set later."""
         from ..views import DataRecordForm, FormCallbacks
         from ..widgets import StatusBar
         from ..widgets.field_input import FieldHelp
@@ -243,7 +243,7 @@ class MainWindow(Root):
         self.shared.follow(State.read_only, self.form.opening.show_read_only)
 
     def make_list(self) -> None:
-        """Make the record list in the room that is kept for it."""
+        """Create the record list in the space reserved for it."""
         from ..views import RecordList
 
         self.record_list = RecordList(self._list_room, today=self.shared.today, month_first=month_first)
@@ -252,7 +252,7 @@ class MainWindow(Root):
         self.record_list.page.adapt_to_look()
 
     def show(self) -> None:
-        """Put it onto the screen."""
+        """Show the window."""
         from ..widgets import clipboard
         from ..widgets.focus import let_enter_press
 
@@ -263,9 +263,9 @@ class MainWindow(Root):
         self.form.focus_first_empty()
 
     def await_screen(self, then: Callable[[], object], patience_ms: int = FOCUS_PATIENCE_MS) -> None:
-        """Call ``then()`` once the window takes keys: background work would only be in its way."""
+        """Call ``then()`` once the window takes keys, so that background work doesn't delay it."""
         takes_keys = self.form.focused is not None
-        # The user may have gone on to another program meanwhile: the focus isn't waited for for ever.
+        # Only for a limited time, because the user may have gone to another program.
         if self.winfo_viewable() and (takes_keys or patience_ms <= 0):
             self.after(DRAWING_MS, self._on_screen, then)
         else:
@@ -279,13 +279,13 @@ class MainWindow(Root):
     # -- look and menu --------------------------------------------------------------------------------------
 
     def show_look(self) -> None:
-        """Theme, font size or density have changed: restyle everything that is open."""
+        """Apply a changed theme, font size or density to everything that is open."""
         self.look = self.preferences.apply_look()
         self.spread_look()
 
     def spread_look(self) -> None:
         """Give everything that is open the look, and the window its menu."""
-        # A menu keeps the colours it was made with: it is replaced.
+        # The menu is replaced, because it keeps the colours with which it was created.
         previous, self.main_menu = self.main_menu, self._make_menu()
         self.fill_menu()
         previous.destroy()
@@ -303,7 +303,7 @@ class MainWindow(Root):
         self.layout.fit()
 
     def fill_menu(self) -> None:
-        """Give the menus their entries: Tk takes its time with those, so not before the window stands."""
+        """Fill the menus; called after the window is shown, because Tk takes long for it."""
         self.main_menu.fill()
         self.main_menu.ask_before_editing(self.edit_commands.offered)
         self.main_menu.offer_destinations(self._destinations)
@@ -322,11 +322,11 @@ class MainWindow(Root):
 
     @property
     def shows_form(self) -> bool:
-        """Whether the form is visible now: in a small window the list may take its place."""
+        """Whether the form is visible now; in a small window the list may be in front."""
         return "form" in self.layout.shown
 
     def show_form(self) -> None:
-        """Bring the form to the front where there is room for one view only."""
+        """Bring the form to the front if only one view fits."""
         self.layout.show("form")
 
     def show_record_list(self) -> None:
@@ -347,7 +347,7 @@ class MainWindow(Root):
             self.record_list.show_problem(text, self.messages.command(retry))
 
     def show_choices(self, choices: Any) -> None:
-        """The lists of the form and of the record list are these now."""
+        """Show these lists in the form and in the record list."""
         if choices == self._choices:
             return
         self._choices = choices
@@ -361,10 +361,10 @@ class MainWindow(Root):
     # -- errors ---------------------------------------------------------------------------------------------
 
     interrupted = False
-    """Whether Ctrl-C, or a signal that counts as such, came in a callback."""
+    """Whether Ctrl-C, or a signal with the same meaning, came during a callback."""
 
     def report_callback_exception(self, exc: Any, val: Any, tb: Any) -> None:
-        """An error in a callback: the log has all of it, the user a sentence. Ctrl-C is kept for whoever opened us."""
+        """Log an error in a callback, and tell the user in a sentence. Ctrl-C is kept for the caller of the window."""
         if issubclass(exc, KeyboardInterrupt):
             self.interrupted = True
             return
@@ -375,4 +375,4 @@ class MainWindow(Root):
         folder = Path(__file__).resolve().parent.parent / "images"
         icons = [tk.PhotoImage(master=self, file=folder / f"icon-{size}.png") for size in (64, 32, 16)]
         self.iconphoto(True, *icons)
-        self._icons = icons  # Tk forgets an image that Python has let go
+        self._icons = icons  # keeps a reference, without which Tk would drop the image

@@ -1,4 +1,4 @@
-"""What QA asks and says of values: beside the fields of the form, and in a window of its own."""
+"""What QA asks and says about values: beside the fields of the form, and in a window."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
 
     @property
     def waiting(self) -> int:
-        """How many questions wait for an answer, as far as is known."""
+        """The number of questions that wait for an answer, as of the last look."""
         return _waiting(self._known or ())
 
     def mark(self) -> None:
-        """Ask what QA says of the record that has the attention, and of which of its values."""
+        """Open the dialog in which QA marks a value of the selected record."""
         key = self._actions.attended()
         if not self._may_begin("Values can be marked"):
             return
@@ -119,14 +119,14 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
 
     def _know(self, found: Sequence[Mark], before: Sequence[Mark] | None) -> None:
         said: dict[Any, dict[str, str]] = defaultdict(dict)
-        for each in reversed(found):  # a query goes over what else is said there
+        for each in reversed(found):  # a question replaces another mark of the same value
             if not each.gone:
                 said[each.key][each.field_name or WHOLE_RECORD] = _beside(each)
         self._form.marked.know(said)
         self._announce(self.waiting > _waiting(before or ()))
 
     def _announce(self, is_more: bool) -> None:
-        """Say that there are more questions; what was said of them doesn't stay once it isn't true any more."""
+        """Tell that there are more questions; clear the message when it is no longer true."""
         sentence = f"QA has {counted(self.waiting, 'question')}: {_NOW}" if self.waiting else ""
         is_old = self._announced and self._actions.said() == self._announced != sentence
         if (is_more and self._actions.may_answer()) or is_old:
@@ -258,26 +258,26 @@ def _waiting(marks: Sequence[Mark]) -> int:
 
 
 def named(key: Key) -> str:
-    """Which record it is, for people."""
+    """Return the record's name in words."""
     from .undoing import named as name_of  # no start pays for that import
 
     return name_of(key)
 
 
 def _beside(mark: Mark) -> str:
-    """What stands beside the field: a sign, the words, and what became of a question."""
+    """Return the text beside the field: a symbol, what QA says, and what became of a question."""
     words = one_line(mark.words)
     status = "" if mark.status == "open" else f" ({mark.status})"
     return f"{_SIGNS[mark.state]}{words}{status}"
 
 
 def _line(mark: Mark) -> str:
-    """The mark in one line, for the dialog that makes another."""
+    """Return the mark in one line, for the dialog that adds another one."""
     return f"{mark.field_name or 'Whole record'}: {_beside(mark)}"
 
 
 def _told(mark: Mark) -> str:
-    """What is asked or said, by whom, and what was answered."""
+    """Return what is asked or said, by whom, and the answer."""
     name = mark.field_name
     value = f", {_shown_value(name, mark.value)}" if mark.value else ""
     became = f" (now {_shown_value(name, mark.present) or 'empty'})"

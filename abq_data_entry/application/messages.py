@@ -1,8 +1,8 @@
-"""Says what has to be said: as a dialog, or in the message bar. Here alone it is decided which.
+"""Shows messages, as a dialog or in the message bar. Only this module decides which.
 
-A dialog opens only for a command of the user, and only while nobody has typed since it was chosen. Whatever a command
-begins in the background belongs to it (`jobs` carries that along); what a timer does, or the start of the program,
-belongs to none, and stands in the bar.
+A dialog opens only for a command of the user, and only if nobody has typed since the command was chosen. What a command
+starts in the background belongs to that command (`jobs` passes this on). Timers, and the start of the program, belong
+to no command: their messages go to the bar.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Say = Callable[[str], object]
 """Shows a sentence in the status line."""
 Result = TypeVar("Result")
 
-# How many keys were typed when the present command was chosen; None: it isn't a command of anybody.
+# The number of keys typed when the present command was chosen; None: this is no command of the user.
 _CHOSEN: contextvars.ContextVar[int | None] = contextvars.ContextVar("chosen", default=None)
 
 
@@ -46,14 +46,14 @@ class Messages:
     def __init__(self, window: tk.Tk) -> None:
         self._window = window
 
-    # -- whose doing it is ------------------------------------------------------------------------------
+    # -- commands of the user ---------------------------------------------------------------------------
 
     def command(self, function: Callable[..., Result]) -> Callable[..., Result]:
-        """The function as a command of the user, who chooses it whenever it is called."""
+        """Return the function as a command of the user; each call counts as choosing it."""
         return partial(self.run, function)
 
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call the function, as a command that the user has just chosen."""
+        """Call the function as a command that the user has just chosen."""
         before = _CHOSEN.set(typed_keys(self._window))
         try:
             return function(*arguments)
@@ -61,7 +61,7 @@ class Messages:
             _CHOSEN.reset(before)
 
     def outside(self, function: Callable[[], Result]) -> Result:
-        """Call a function that waits for the user while the window goes on: what happens meanwhile is no command."""
+        """Call a function that waits for the user while the window works on; what happens meanwhile is no command."""
         return contextvars.Context().run(function)
 
     def ask_file(self, function: Callable[[], object]) -> str:
@@ -80,15 +80,15 @@ class Messages:
         chosen = _CHOSEN.get()
         return chosen is not None and typed_keys(self._window) != chosen
 
-    # -- what there is to say ---------------------------------------------------------------------------
+    # -- messages ---------------------------------------------------------------------------------------
 
     def failure(self, title: str, message: str, detail: str, retry: Action | None = None) -> None:
-        """Tell a failure of what the user asked for; with ``retry``, offer to try again."""
+        """Report that a command has failed; with ``retry``, offer to try again."""
         again: Buttons = () if retry is None else (("Try Again", retry),)
         self.choice(title, message, detail, (*again, ("Close" if again else "OK", None)))
 
     def warning(self, title: str, message: str, detail: str = "") -> None:
-        """Tell what stands in the way of what the user asked for."""
+        """Say why a command can't be done."""
         self.choice(title, message, detail, (("OK", None),))
 
     def choice(
@@ -111,7 +111,7 @@ class Messages:
         self._say(Message(key, message, detail, ((button, opened), ("Cancel", self.command(instead)))), make)
 
     def note(self, key: str, message: str, detail: str = "") -> None:
-        """Tell in the bar what nobody waits for, whatever led to it: a password that isn't remembered, a full disk."""
+        """Show in the bar what no command waits for, such as a password that isn't remembered, or a full disk."""
         self.bar.tell(Message(key, message, detail))
 
     def tell(self, window: SideWindow, key: str, text: str) -> None:
@@ -122,8 +122,8 @@ class Messages:
             self.note(key, text)
 
     def settled(self, key: str) -> None:
-        """There is nothing to say about this subject any more."""
-        if self.bar.messages:  # mostly there are none
+        """Remove the message about this subject."""
+        if self.bar.messages:  # usually there are none
             self.bar.settle(key)
 
     # -- inside -----------------------------------------------------------------------------------------
@@ -157,11 +157,11 @@ class Messages:
 
 
 def reason_of(error: BaseException) -> str:
-    """The sentence for people, and below it what the server said, where that is known."""
+    """Return the error's sentence for the user, and below it what the server said, if that is known."""
     detail = getattr(error, "detail", "")
     return f"{error}\n\n{detail}" if detail else str(error)
 
 
 def place(record: Mapping[str, Any]) -> str:
-    """Which record it is, for people."""
+    """Return the record's plot, lab and check in words."""
     return f"Plot {record[F.PLOT]}, lab {record[F.LAB]}, {record[F.TIME]}"

@@ -1,4 +1,4 @@
-"""Going to another record: by plot, by row of the list, to a new one, or to a new day; what is half typed stays."""
+"""Going to another record: by plot, by row of the list, to a new one, or to a new day; drafts are kept."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class NavigationActions(NamedTuple):
 
 
 class Navigation:
-    """Moves between records; what is half typed is kept as a draft of its plot, and found there again."""
+    """Moves between records; what is half typed is kept as a draft of its plot, and shown there again."""
 
     def __init__(
         self,
@@ -60,24 +60,24 @@ class Navigation:
         self._wanted: object = None
 
     def leave_form(self, then: Callable[[], object]) -> None:
-        """Do ``then``, after a save that is under way; what is half typed is kept as a draft of its plot."""
+        """Call ``then`` after a running save, and after keeping what is half typed as a draft of its plot."""
         if self._form.saving:
             self.after_saving(lambda: self.leave_form(then))
         elif self._drafts.put_away():
-            if self._wanted is not None:  # another record was on its way: not any more
+            if self._wanted is not None:  # another record was being fetched; it is no longer wanted
                 self._wanted = None
                 self._form.type_ahead.refused()
             then()
 
     def after_saving(self, then: Callable[[], object]) -> None:
-        """Do ``then`` now, or when the save that is under way is done."""
+        """Call ``then`` now, or when the running save is done."""
         if self._form.saving:
             self._form.after_save = then
         else:
             then()
 
     def new_record(self) -> None:
-        """A new record for the next plot that isn't recorded; from the list, back to what was being typed."""
+        """Begin a new record for the next plot that isn't recorded; from the list, return to what was being typed."""
         if not self._actions.shows_form() and self._form.changed:
             self._actions.show_form()
             self._form.focus_first_empty()
@@ -94,7 +94,7 @@ class Navigation:
         self._form.focus_first_empty()
 
     def go_to_plot(self, plot: int) -> None:
-        """To that plot of the check: open its record, or begin one."""
+        """Go to a plot of the check: open its record, or begin one."""
         self.leave_form(lambda: self._show_plot(plot))
 
     def _show_plot(self, plot: int) -> None:
@@ -130,7 +130,7 @@ class Navigation:
         )
 
     def move(self, steps: int) -> None:
-        """To the next (1) or the previous (-1) plot of the check."""
+        """Go to the next (1) or the previous (-1) plot of the check."""
         form = self._form
         plots, key = form.check.plots, form.key
         current = key[3] if key is not None else 0
@@ -141,7 +141,7 @@ class Navigation:
             self._say("This is the last plot" if steps > 0 else "This is the first plot")
 
     def next_missing(self) -> None:
-        """To the next plot of the check that isn't recorded."""
+        """Go to the next plot of the check that isn't recorded."""
         form = self._form
         key = form.key
         plot = form.check.next_missing(key[3] if key is not None else 0)
@@ -153,12 +153,12 @@ class Navigation:
             self.go_to_plot(plot)
 
     def open_row(self, row: Mapping[str, Any]) -> None:
-        """Open the record of a row of the list, or what is half typed of it."""
+        """Open the record of a row of the list, or its draft."""
         key = tuple(row[name] for name in fields.RECORD_KEY)
         self.leave_form(lambda: self._show_draft_or_record(key, self._drafts.find))
 
     def open_recorded(self, key: tuple[Any, ...]) -> None:
-        """Open the saved record, or what is half typed of its correction; also where a new record is half typed there.
+        """Open the saved record, or the draft of its correction, even if the plot has a draft of a new record.
         """
         self.leave_form(lambda: self._show_draft_or_record(key, self._drafts.find_correction))
 
@@ -172,7 +172,7 @@ class Navigation:
         self._form.focus_first_empty()
 
     def open_record(self, key: tuple[Any, ...]) -> None:
-        """Fetch a record and show it for correction; one that waits here is shown as it waits."""
+        """Fetch a record and show it for correction; one that waits on this computer is shown from the journal."""
         waiting = self._state.latest_waiting(key)
         if waiting is not None and (waiting.state == "waiting" or self._state.away):
             self._opened(waiting.record, key=key)
@@ -185,7 +185,7 @@ class Navigation:
             return
         self._actions.show_form()
         wanted = self._wanted = object()
-        self._form.type_ahead.wait(key)  # what is typed from now on is for that plot, however long it takes
+        self._form.type_ahead.wait(key)  # keys typed from now on are for that plot
 
         def done(found: Any) -> None:
             if wanted is self._wanted:
@@ -233,7 +233,7 @@ class Navigation:
         self._form.type_ahead.arrived()
 
     def _not_opened(self, key: tuple[Any, ...], words: str) -> None:
-        """The form is at that plot nevertheless, closed: what is typed gets into no other one."""
+        """Go to that plot with disabled fields, so that what is typed doesn't go into another one."""
         self._wanted = None
         self._say(words)
         self._actions.show_form()
@@ -252,7 +252,7 @@ class Navigation:
 class PlotDialog(Dialog):
     """Asks for a plot's number; ``chosen(text)`` gets what was typed.
 
-    It takes the keys at once: a number that is typed right after the command is no reading of the plot before.
+    It takes keys at once, because a number typed right after the command is no reading of the present plot.
     """
 
     def __init__(self, window: tk.Misc, chosen: Callable[[str], object]) -> None:
@@ -262,7 +262,7 @@ class PlotDialog(Dialog):
             give_to(self._entry, self._return_focus, self.buttons[0].invoke, self.buttons[-1].invoke)
 
     def make_body(self, body: ttk.Frame) -> None:
-        """One entry."""
+        """Add the entry."""
         self._entry = ttk.Entry(body, textvariable=self._number, width=6, font="TkTextFont")
         self._entry.grid(row=2, column=0, sticky="w", pady=(12, 0))
         self._entry.bind("<Return>", lambda _event: self.buttons[0].invoke())
@@ -272,13 +272,13 @@ class PlotDialog(Dialog):
         return self._entry
 
     def close(self, action: Callable[[], object] | None = None) -> None:
-        """Close it; after Go with the number that was typed."""
+        """Close the dialog; after Go, with the number that was typed."""
         self._text = self._number.get().strip()
         super().close(action)
 
     def destroy(self) -> None:
-        """Close it without an action."""
-        self.__dict__.pop("_number", None)  # on this thread: the garbage collector could come by on another one
+        """Close the dialog without an action."""
+        self.__dict__.pop("_number", None)  # on this thread, because dropping it calls Tk
         super().destroy()
 
 
@@ -286,7 +286,7 @@ NEW_DAY_LOOK_MS = 10_000
 
 
 class NewDay:
-    """Looks at the clock every few seconds: a timer until midnight would be late after the computer has slept."""
+    """Checks the clock every few seconds, because a timer until midnight would be late after the computer has slept."""
 
     def __init__(
         self,
@@ -314,7 +314,7 @@ class NewDay:
         self._window.after_cancel(self._timer)
 
     def follow(self) -> None:
-        """List, name of the extract and an idle form follow the day; a check that was begun keeps its date."""
+        """Move the list, the extract's name and an idle form to the new day; a check that was begun keeps its date."""
         today = self._state.today()
         began, self._day = today != self._day, today
         form = self._form
@@ -338,7 +338,7 @@ class NewDay:
             self._form.focus_first_empty()
 
     def _stay(self, date: str, today: datetime.date) -> None:
-        """The check is finished first: nothing is offered any more until the next day."""
+        """Stay at the old day until its check is finished, without offering the new one again."""
         self._kept = date, today
         self._form.check_panel.offer_day(None)
         self._form.focus_first_empty()

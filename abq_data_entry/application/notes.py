@@ -1,4 +1,4 @@
-"""Notes to the next shift: the line in the head of the form, the handover page, the dialog that writes one."""
+"""Notes to the next shift: the line in the head of the form, the handover page, and the dialog that writes one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class NoteActions(NamedTuple):
 
 
 class Handover(SideList["Note", "HandoverWindow"]):
-    """The notes that are open, as of the last look."""
+    """The open notes, as of the last look."""
 
     subject = "the notes"
     away = "The database is away: notes can be written, and done, when it is back."
@@ -42,12 +42,12 @@ class Handover(SideList["Note", "HandoverWindow"]):
     def __init__(self, around: Surroundings, form: DataRecordForm, actions: NoteActions) -> None:
         super().__init__(around)
         self._form, self._actions = form, actions
-        # Those that were done in the open window stay in it: so that can be undone.
+        # Notes marked as done in the open window stay listed, so that this can be undone.
         self._finished: set[int] = set()
         form.check_panel.notes_wanted, form.check_panel.tell_notes = self._messages.command(self.show), self._say
 
     def write(self) -> None:
-        """Ask what the note says, and what it is about: a lab, or the plot or the check of the form."""
+        """Open the dialog for a note about a lab, or about the plot or check in the form."""
         from ..views.notes import NoteDialog
 
         subjects = self._subjects()
@@ -80,7 +80,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
         )  # fmt: skip
 
     def _subjects(self) -> dict[Subject, str]:
-        """What a note can be about, with its name: the lab of the form, its plot, its check, the other labs."""
+        """Return what a note can be about, with its name: the form's lab, plot and check, and the other labs."""
         from ..models.marks import Subject
 
         form = self._form
@@ -185,7 +185,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
 
 
 def _place(subject: Subject) -> tuple[object, ...]:
-    """What the form calls it: see `views.noted_places`."""
+    """Return the key of a subject in the form: see `views.noted_places`."""
     if subject.date is not None:
         return subject.date, subject.time, subject.lab
     return (subject.lab,) if subject.plot is None else (subject.lab, subject.plot)

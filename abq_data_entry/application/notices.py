@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 KEY = "company notices"
 """The subject of the line in the message bar."""
 TICK_MS = 1000
-LOOK_SECONDS = 300.0  # between two looks whether the hour is over, where nothing is heard
+LOOK_SECONDS = 300.0  # between two looks whether the hour is over
 _NOT_SET_UP = "No notices of the company are set up. An administrator says where they are: the setting notices_url."
 
 
 class Taken(NamedTuple):
-    """What the database knew: of which source, for whom, and which notices it knows as read by then."""
+    """What the database answered: about which source, for whom, and which notices were marked as read by then."""
 
     source: str
     by: By
@@ -61,7 +61,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         self._jobs, self._settings, self._may_take = jobs, settings, may_take
         self._by, self._source = self._who_asks(), ""
         self._due, self._looked = True, 0.0
-        # Read here, which the database doesn't know yet. Never changed in place: a worker thread takes it.
+        # Read here, but not yet marked in the database. Never changed in place, because a worker thread uses it.
         self._opened: tuple[int, ...] = ()
         self._shown_notices: dict[str, Notice] = {}
         self._line: tuple[object, ...] = ()
@@ -70,7 +70,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         self._timer = self._window.after(TICK_MS, self._tick)
 
     def heard(self) -> None:
-        """Another workstation may have fetched some, or somebody has read some."""
+        """Look again, because another workstation may have fetched notices, or somebody has read some."""
         self._due = True
 
     def end(self) -> None:
@@ -93,13 +93,13 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
 
     def _look_who_asks(self) -> None:
         by = self._who_asks()
-        if by != self._by:  # what one person has read is new to the next
+        if by != self._by:  # each person has their own unread notices
             self._by, self._due = by, True
             self._known, self._opened, self._shown_notices = None, (), {}
             self._tell_unread([])
 
     def _find_source(self) -> str:
-        """What the settings name by now; empty: nothing that can be asked."""
+        """Return the source in the settings; empty if there is none, or it can't be used."""
         values = self._settings.values()
         self._source = "" if not values["notices_url"] or problem(values) else source_of(values)
         return self._source
@@ -111,14 +111,14 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
                 model.notices.read(opened, by=by)
             except ServerUnreachable:
                 raise
-            except DatabaseError as error:  # somebody's open transaction: what is new is shown all the same
+            except DatabaseError as error:  # such as a lock by an open transaction: the notices are shown anyway
                 log.warning("what was read isn't kept yet: %s", error)
                 opened = ()
         return (Taken(source, by, opened, model.notices.board(source, by=by)),)
 
     def _know(self, found: Sequence[Taken], before: Sequence[Taken] | None) -> None:
         (taken,) = found
-        if taken.by != self._by or taken.source != self._source:  # asked for anew
+        if taken.by != self._by or taken.source != self._source:  # outdated: it has been requested again
             self._known = None
             return
         self._opened = tuple(each for each in self._opened if each not in taken.opened)
@@ -129,7 +129,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
     # -- fetching -------------------------------------------------------------------------------------------
 
     def fetch_now(self) -> None:
-        """Ask the source now; the window says what came of it."""
+        """Fetch notices from the source now; the window shows the result."""
         if not self._settings.values()["notices_url"]:
             self._tell(_NOT_SET_UP)
         elif not self._may_take():
@@ -150,7 +150,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
             return fetch(model, values, job.cancel, forced=forced, by=by)
 
         def done(outcome: Outcome) -> None:
-            self._due = self._due or not outcome.elsewhere  # else it would be asked each second until that one is done
+            self._due = self._due or not outcome.elsewhere  # else it would be tried each second
             if forced:
                 self._tell(outcome.text)
 
@@ -230,7 +230,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
     # -- what is done about them ----------------------------------------------------------------------------
 
     def _act(self, _button: str, identifier: str) -> None:
-        """Open the page of a notice in the browser; only ever by somebody's key."""
+        """Open the page of a notice in the browser; only when the user asks for it."""
         notice = self._shown_notices.get(identifier)
         link = web_address(notice.link) if notice is not None else ""
         if not link:
@@ -241,11 +241,11 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
             if not is_open:
                 self._tell("No browser could be opened. The address stands below the text: copy it")
 
-        # A browser may take its time, or want a terminal.
+        # On a worker thread, because a browser may take long, or need a terminal.
         self._jobs.submit(ANY, webbrowser.open, link, name="browser", done=opened, failed=lambda _error: opened(False))
 
     def _open(self, *identifiers: str) -> None:
-        """Mark these as read: the person at the window sees them."""
+        """Mark these as read, because the person at the window has seen them."""
         shown = self._shown_notices
         new = tuple(shown[each].id for each in identifiers if each in shown and shown[each].unread)
         new = tuple(each for each in new if each not in self._opened)

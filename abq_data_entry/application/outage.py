@@ -1,5 +1,5 @@
-"""The database is away: it is looked for in the background, less and less often, without a restart. Meanwhile records
-wait on this computer: they are kept, counted and shown, and saved when it is back."""
+"""What happens while the database is away. It is tried in the background, less and less often. Records wait on this
+computer meanwhile; they are kept, counted and shown, and saved when it is back."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE_MS = 4000  # how long the database may take to answer before the form goes on without it
-CLUSTER_SECONDS = 120  # how long a cluster may take to agree on a new primary: it is asked every second
-SAME_OUTAGE_SECONDS = 10.0  # a database that is away again so soon was never really back
+CLUSTER_SECONDS = 120  # how long a cluster may take to choose a new primary; meanwhile it is tried every second
+SAME_OUTAGE_SECONDS = 10.0  # if the database is away again within this time, it counts as the same outage
 TICK_MS = 1000
 
 
@@ -65,11 +65,11 @@ class Reconnecting:
 
     @property
     def away(self) -> bool:
-        """Whether the database is away: records wait on this computer meanwhile."""
+        """Whether the database is away, so that records wait on this computer."""
         return self._state.away
 
     def means_away(self, error: BaseException) -> bool:
-        """Whether the error says that the database is away; from then on it is looked for."""
+        """Return whether the error means that the database is away; if so, start to reconnect."""
         from ..models.errors import LoginFailed, ServerUnreachable
         from ..postgres import PostgresError
 
@@ -79,7 +79,7 @@ class Reconnecting:
         return True
 
     def lost(self, error: BaseException, by_itself: bool = True) -> None:
-        """The database is away. With ``by_itself`` it is looked for in the background, else on request only."""
+        """Note that the database is away. With ``by_itself`` it is tried in the background, else only on request."""
         self._state.away_error = error
         if self._state.away:
             return
@@ -88,13 +88,13 @@ class Reconnecting:
         self._by_itself = by_itself
         if time.monotonic() - self._back_at > SAME_OUTAGE_SECONDS:
             self._retries.succeeded()
-        if self._state.model is not None:  # what is open leads nowhere any more
+        if self._state.model is not None:  # open connections are useless now
             self._jobs.submit(ANY, self._state.model.close_idle, 0.0)
         self._plan()
         self._callbacks.went_away()
 
     def expect(self, job: Job, overdue: Callable[[], object] = lambda: None) -> None:
-        """The database is away if it doesn't answer that request in time; then ``overdue`` is called."""
+        """Treat the database as away if this job isn't done in time; ``overdue`` is called then."""
 
         def late() -> None:
             self.lost(NoAnswer("The database didn't answer in time."))
@@ -103,7 +103,7 @@ class Reconnecting:
         job.timers.append(self._window.after(PATIENCE_MS, late))
 
     def retry_now(self) -> None:
-        """Look for it now."""
+        """Try to connect now."""
         if self._job is not None:
             return
         self._cancel_timer()
@@ -111,7 +111,7 @@ class Reconnecting:
         self._callbacks.show()
 
     def back(self) -> None:
-        """The database answers, however that came about."""
+        """Note that the database answers again."""
         self._cancel_timer()
         if self._state.away:
             log.info("the database is back after %d attempts", self._retries.failures)
@@ -124,7 +124,7 @@ class Reconnecting:
         self._cancel_timer()
 
     def next_text(self) -> str:
-        """When it is tried again, for people."""
+        """When the next attempt is, in words."""
         if self._job is not None or self._state.opening:
             return "trying now…"
         return f"trying again in {math.ceil(self._retries.wait)} s" if self._timer else "not tried again by itself"
@@ -168,7 +168,7 @@ class Reconnecting:
         self._state.away_error = error
         if isinstance(error, LoginFailed) or not isinstance(error, ServerUnreachable | PostgresError):
             log.warning("the database answers, but: %s", error)
-            self._by_itself = False  # time doesn't heal it
+            self._by_itself = False  # retrying wouldn't help
         self._plan()
 
     def _cancel_timer(self) -> None:
@@ -178,7 +178,7 @@ class Reconnecting:
 
 
 _UNREADABLE = "Journal"
-LOOK_MS = 10_000  # another window, or the command line, may keep and save too
+LOOK_MS = 10_000  # because other windows and the command line use the journal too
 REFRESH_MS = 1000
 _STATES = {"waiting": "waiting", "undecided": "needs a decision"}
 
@@ -200,7 +200,7 @@ class WaitingCallbacks(NamedTuple):
 
 
 class Waiting:
-    """The journal as the window sees it. On the Tk thread; file work is done on the lane for files."""
+    """The waiting records, for the window. On the Tk thread; the file is read and written on the lane ``files``."""
 
     def __init__(
         self,
@@ -224,26 +224,26 @@ class Waiting:
         self._timer = self._retry_timer = ""
         self._retries = Retries(JOURNAL)
         self._journal = OwnJournal()
-        # Made once: the message bar tells by them whether it has the same buttons still.
+        # Created once, because the message bar compares them to see whether its buttons have changed.
         self._show_records, self._retry_now = messages.command(self.show), messages.command(callbacks.retry)
         self.in_form: dict[tuple[Any, ...], tuple[str, ...]] = {}
-        """Identifiers of what no longer waits once the form has saved the record of that key."""
+        """By the key of a record: the identifiers of entries that are settled once the form has saved it."""
         self.foreign: tuple[Entry, ...] = ()
-        """What waits for another one."""
+        """The entries that wait for another database."""
         state.follow(State.outdated, lambda outdated: None if outdated else self.replay_now())
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """What waits for this database, in order."""
+        """The entries that wait for this database, in order."""
         return self._state.waiting
 
     @property
     def undecided(self) -> tuple[Entry, ...]:
-        """Those that need somebody's decision."""
+        """The entries that need a decision."""
         return tuple(each for each in self._state.waiting if each.state == "undecided")
 
     def begin(self, database: str) -> None:
-        """Look at the journal, now and again; `database` is the one that the settings lead to."""
+        """Start to read the journal, now and again; `database` is the one of the settings."""
         self._database = database
         self._look()
 
@@ -270,7 +270,7 @@ class Waiting:
         return self._jobs.submit("files", self._journal.keep, self._database, save, cause, done=kept, failed=failed)
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
-        """The database has these, or somebody decided about them."""
+        """Remove these from the journal, because they are saved or decided about."""
         gone = tuple(each for each in self._state.waiting if each.identifier in identifiers)
         self._state.waiting = tuple(each for each in self._state.waiting if each.identifier not in identifiers)
         self.show_line()
@@ -279,14 +279,14 @@ class Waiting:
         self._jobs.submit("files", self._journal.settle, identifiers, how, done=lambda _: self._look_once())
 
     def replay_now(self) -> None:
-        """Save what waits, whatever the database said to that before: it was away meanwhile, or somebody asks."""
+        """Save what waits, even if the database refused that before: it was away since, or the user asks for it."""
         self._retries.succeeded()
         self.replay()
 
     def replay(self) -> None:
-        """Save what waits, if the database is open; afterwards show what became of it.
+        """Save what waits, if the database is open; then show the result.
 
-        Where the database refused that, it isn't asked again at once: `replay_now` is for that.
+        After a refusal of the database this does nothing; `replay_now` tries again.
         """
         model = self._state.model
         if not self._retries.due or self._state.outdated:
@@ -310,7 +310,7 @@ class Waiting:
         )
 
     def agree(self, then: Callable[[], object], date: datetime.date | None = None) -> object:
-        """Make an extract, `then`; where records of its day wait here, ask whether it may lack them.
+        """Call `then`, which makes an extract; if records of its day wait here, first ask whether it may lack them.
 
         The day is ``date``; without it, that of the form or today.
         """
@@ -332,7 +332,7 @@ class Waiting:
     # -- showing --------------------------------------------------------------------------------------
 
     def show_line(self) -> None:
-        """Say below the status how the database is, and how many records wait."""
+        """Show below the status the state of the database, and how many records wait."""
         actions: list[tuple[str, Callable[[], object]]] = []
         if self._state.waiting or self.foreign:
             actions.append(("Show Records", self._show_records))
@@ -343,11 +343,11 @@ class Waiting:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether what waits is being saved at this moment."""
+        """Whether waiting records are being saved now."""
         return self._replaying
 
     def show(self) -> None:
-        """Show the window of what waits, or bring the one that is open to the front."""
+        """Show the window of waiting records, or bring the open one to the front."""
         from ..views import record_windows
         from ..views.side_window import brought_up
 
@@ -385,7 +385,7 @@ class Waiting:
 
     @property
     def line(self) -> str:
-        """How the database is, and how many records wait; empty when all is well."""
+        """The state of the database, and how many records wait; empty if all is well."""
         since, count = self._state.away_since, counted(len(self._state.waiting))
         if since is not None:
             waiting = f", {count} waiting here" if self._state.waiting else ""
@@ -459,7 +459,7 @@ class Waiting:
             self.replay()
 
     def _mark_saved(self, entries: tuple[Entry, ...]) -> None:
-        """The database has these by now: show them as what was saved here."""
+        """Show these as saved here, because the database has them now."""
         if not entries:
             return
         are = "is" if len(entries) == 1 else "are"
@@ -520,8 +520,8 @@ def _row(entry: Entry, remark: str = "") -> WaitingRow:
 
 
 class OwnJournal:
-    """The journal of this user, opened when it is first needed; from then on its file is checked only where another
-    process wrote into it. On the lanes for files and for the database."""
+    """The journal of this user, opened when first needed; its file is checked again only after another process has
+    written to it. On the lanes ``files`` and ``database``."""
 
     @cached_property
     def journal(self) -> Journal:
@@ -531,18 +531,18 @@ class OwnJournal:
         return Journal(folders.data_folder(create=True) / "journal")
 
     def keep(self, database: str, save: Save, cause: str) -> Entry:
-        """Keep a record; what couldn't be read there is told with the next look."""
+        """Keep a record; damage found in the journal is reported with the next look."""
         from ..workflows.save_record import keep
 
         return keep(self.journal, database, save, cause)
 
     def settle(self, identifiers: tuple[str, ...], how: str) -> None:
-        """Remove these from what waits."""
+        """Remove these entries."""
         for identifier in identifiers:
             self.journal.settle(identifier, how)
 
     def entries(self, mark: tuple[int, ...] | None) -> tuple[tuple[int, ...], list[Entry], list[str]] | None:
-        """What waits; `None` if the file is the one that was read before."""
+        """Return the entries; `None` if the file hasn't changed since ``mark``."""
         present = self.journal.mark()
         if present == mark:
             return None

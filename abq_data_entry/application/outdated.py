@@ -1,4 +1,4 @@
-"""Delivered extracts whose day has other records by now: marked in Deliveries, and offered to be sent again."""
+"""Delivered extracts whose records were changed since: marked in Deliveries, with an offer to send them again."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Outdated:
             self._ask(offers=False)
 
     def offer(self) -> None:
-        """Records were withdrawn, moved or corrected: offer to send again what went out before."""
+        """Offer to send extracts again, because records were withdrawn, moved or corrected."""
         self._messages.outside(lambda: self._ask(offers=True))
 
     def send_again(self, old: OutdatedDelivery) -> None:

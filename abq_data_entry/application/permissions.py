@@ -1,4 +1,4 @@
-"""The window offers only what the login may do in the database; the server holds it without us."""
+"""The window offers only what the login may do in the database; the server enforces that itself."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ _UPLOADS = tuple(f"upload_to_corporate_{kind}" for kind in KINDS)
 
 
 class Permissions:
-    """What is denied: the sentence that says so, by the name of the callback. ``changed(denied)``: others are denied
-    now."""
+    """The denied commands: a sentence by the name of the callback. ``changed(denied)`` is called when they change."""
 
     def __init__(
         self, state: State, jobs: Jobs, say: Say, changed: Callable[[Mapping[str, str]], object]
@@ -76,7 +75,7 @@ class Permissions:
         self._changed(denied)
 
     def guarded(self, name: str, callback: Callable[..., object]) -> Callable[..., object]:
-        """The callback, which says why instead while it is denied: a key works without the menu."""
+        """Return a callback that, while it is denied, only says why; needed because keys work without the menu."""
         return partial(self.run, name, callback)
 
     def run(self, name: str, callback: Callable[..., object], *arguments: Any) -> object:

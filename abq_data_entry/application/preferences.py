@@ -42,16 +42,16 @@ class Settings:
             name: _VARIABLES[str(each["type"])](window, each["value"]) for name, each in model.variables.items()
         }
         self.stored: dict[str, StoredDestination] | None = None
-        """The destinations that the database had when it was asked last."""
+        """The destinations of the database, as of the last look."""
 
     def values(self) -> dict[str, Any]:
-        """As they are now, for a worker thread; with the destinations of the database, by their key."""
+        """Return the present settings for a worker thread, with the destinations of the database by key."""
         known = {} if self.stored is None else {STORED: self.stored}
         return {**{name: variable.get() for name, variable in self.variables.items()}, **known}
 
     @property
     def is_own_database(self) -> bool:
-        """Whether they lead to the database on this computer, which is our own."""
+        """Whether the settings name the embedded database."""
         return not self.variables["db_host"].get()
 
 
@@ -91,9 +91,9 @@ class Preferences:
         self._jobs.submit("files", _desktop_preference, done=self.follow_desktop)
 
     def follow_desktop(self, preference: DesktopPreference) -> None:
-        """The desktop has said how dark it is, and how fine its screen."""
+        """Follow the desktop's choice of dark or light, and the resolution of its screen."""
         scaling = float(self._window.tk.call("tk", "scaling"))
-        # Tk 9 has asked the desktop itself, in more ways than we do: it isn't set right, or wrong, once more.
+        # Tk 9 knows the resolution from the desktop, so its scaling must not be changed here.
         told = None if themes.TK_9 else preference.dpi
         finer = told is not None and abs(told / 72 - scaling) > scaling * 0.1
         if finer and told is not None:
@@ -105,7 +105,7 @@ class Preferences:
             self._suit_screen()
 
     def show_file(self, say: Say) -> None:
-        """Open the folder with the settings file, written with the present values where it is missing."""
+        """Open the folder of the settings file; a missing file is written with the present values."""
         path = folders.config_folder() / SETTINGS_FILE
 
         def open_folder() -> None:
@@ -131,7 +131,7 @@ class Preferences:
 
 
 def _desktop_preference() -> DesktopPreference:
-    from ..themes.desktop import desktop_preference  # on the worker: its imports would keep the window waiting
+    from ..themes.desktop import desktop_preference  # on the worker thread, so that its imports don't delay the window
 
     return desktop_preference()
 
@@ -141,8 +141,8 @@ _SAMPLE = (2026, 11, 26, 12, 0, 0, 3, 330, 0)
 
 @functools.cache
 def month_first() -> bool:
-    """Whether the month stands first in a date with slashes; found out once. Without a locale it doesn't."""
-    import locale  # with the first slash in a date: no start has to pay for it
+    """Return whether dates with slashes have the month first here; determined once. False without a locale."""
+    import locale  # only for the first date with a slash, so that it doesn't slow the start
     import time
 
     before = locale.setlocale(locale.LC_TIME)
@@ -160,14 +160,14 @@ _TITLE = "Menu of Programs"
 
 
 class DesktopEntry:
-    """Offers to make the entry, in the message bar. On the Tk thread."""
+    """Offers an entry in the application menu, in the message bar. On the Tk thread."""
 
     def __init__(self, jobs: Jobs, messages: Messages, say: Say) -> None:
         self._jobs, self._messages, self._say = jobs, messages, say
 
     def offer(self) -> None:
-        """Offer it to somebody who has none and was never asked. Not in folders of a trial: the entry opens the usual
-        ones."""
+        """Offer the entry to a user who has none and was never asked; not with other folders than the usual ones,
+        because the entry would open those."""
         if folders.are_usual():
             self._jobs.submit("files", _to_be_offered, done=self._tell, failed=_not_offered)
 
@@ -194,7 +194,7 @@ class DesktopEntry:
 
 
 def _to_be_offered() -> bool:
-    """Whether to offer it; from now on it was offered."""
+    """Return whether to offer it, and note that it was offered."""
     from .. import shortcuts
 
     mark = folders.data_folder(create=True) / _FILE

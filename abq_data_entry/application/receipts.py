@@ -1,4 +1,4 @@
-"""Receivers' answers while the window is open: the mailbox is read once an hour, and at once where it tells news."""
+"""Receivers' answers while the window is open: the mailbox is read each hour, or at once if it announces new mail."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ class Answers:
         self._news, self._end = threading.Event(), threading.Event()
         self._watcher: threading.Thread | None = None
         self.found: dict[str, list[Receipt]] = {}
-        """What was answered, by the number of the delivery; as it was looked up last."""
+        """The answers by the number of the delivery, as of the last look."""
         self._timer = window.after(LOOK_MS, self._tick)
 
     @property
     def is_reading(self) -> bool:
-        """Whether the mailbox or the database is asked at the moment."""
+        """Whether the mailbox or the database is being asked now."""
         return self._job is not None and not self._job.finished
 
     def end(self) -> None:
@@ -95,7 +95,7 @@ class Answers:
             self._job.cancel.set()
 
     def look(self, now: bool = False) -> None:
-        """Read what is new if it is time; `now`: at once."""
+        """Read new answers if it is time; `now`: in any case."""
         model, values = self._state.reachable, self._settings.values()
         if self.is_reading or model is None or self._state.outdated or not self._may_deliver():
             return
@@ -119,7 +119,7 @@ class Answers:
         return configured_mailbox(self._settings.values()) is not None
 
     def ask(self, say: Say) -> None:
-        """Read what is new, because somebody asks, who gives the login if it isn't kept; `say` gets what came."""
+        """Read new answers for the user, who is asked for a login that isn't stored; `say` shows the result."""
         model, values = self._state.reachable, self._settings.values()
         if model is None or self._state.outdated:
             say("The mailbox is read when the database is there")
@@ -140,7 +140,7 @@ class Answers:
         self._logins.obtain(MAILBOX, values, "", answered)
 
     def _ask(self, found: tuple[list[str], list[str]]) -> None:
-        """Look whether another workstation has read an answer to one of ours: mostly there is none."""
+        """Ask the database whether another workstation has read an answer to one of our deliveries."""
         deliveries, problems = found
         self._tell_damage(problems)
         model = self._state.reachable
@@ -158,7 +158,7 @@ class Answers:
     def _take_in(
         self, model: SQLModel, values: Values | None, login: Login | None = None, say: Say | None = None
     ) -> None:
-        """`say`: somebody waits for it, and hears what came; otherwise only what matters is said."""
+        """Show the result: with `say`, all of it, because the user waits for it; otherwise only what matters."""
         if login is None and values is not None:
             login = self._logins.of_session(MAILBOX, values, str(values["abq_answers_username"]))
 
@@ -189,7 +189,7 @@ class Answers:
             self._logins.accepted(MAILBOX, values, found.login)
 
     def _answer(self, found: Looked, say: Say) -> None:
-        """Tell somebody who waits for it."""
+        """Show the result to the user, who waits for it."""
         if found.problem:
             say("The mailbox wasn't read")
             again = self._messages.command(lambda: self.ask(say))
@@ -201,13 +201,13 @@ class Answers:
 
     def _tell_problem(self, found: Looked) -> None:
         problem = "" if found.passes else found.problem
-        if problem and problem not in self._told:  # once: the next look finds the same
+        if problem and problem not in self._told:  # once, because the next look finds the same
             self._told.add(problem)
             self._say(f"The mailbox of answers wasn't read: {' '.join(problem.split())}")
             self._messages.note(_SUBJECT, "The mailbox of answers wasn't read.", problem)
 
     def look_up(self, deliveries: Sequence[str]) -> None:
-        """Ask the database what was answered to these, though not more often than every few seconds."""
+        """Fetch the answers to these from the database, but not more often than every few seconds."""
         model, moment = self._state.reachable, time.monotonic()
         if model is None or not deliveries or moment - self._shown_at < SHOWN_SECONDS:
             return
@@ -242,7 +242,7 @@ class Answers:
             self._watch(found.login)
 
     def _watch(self, login: Login) -> None:
-        """Wait for news on a thread of its own, until the window closes or the connection ends."""
+        """Wait for new mail on a separate thread, until the window closes or the connection ends."""
         model, values = self._state.reachable, self._settings.values()
         address = configured_mailbox(values)
         is_waiting = self._watcher is not None and self._watcher.is_alive()
@@ -258,7 +258,7 @@ class Answers:
 
 
 def _numbers() -> tuple[list[str], list[str]]:
-    """The numbers of the deliveries of this computer, and what of its outbox is damaged."""
+    """Return the numbers of this computer's deliveries, and messages about damage in its outbox."""
     box = open_outbox()
     return [each.identifier for each in box.deliveries()], box.problems
 
@@ -300,10 +300,10 @@ def _watched(model: SQLModel, values: Values, login: Login, news: threading.Even
 
     try:
         watch_mailbox(model, values, login, news, end)
-    except (Cancelled, DatabaseError, OSError, ValueError) as error:  # it is read once an hour all the same
+    except (Cancelled, DatabaseError, OSError, ValueError) as error:  # the mailbox is still read once an hour
         log.info("no news of the mailbox are heard any more: %s", type(error).__name__)
 
 
 def _unknown(error: BaseException) -> None:
-    # Of the database the window tells by itself, and the next look may find it again.
+    # Only logged: the window itself reports problems of the database, and the next look may succeed.
     log.warning("what was answered isn't known: %s", type(error).__name__)

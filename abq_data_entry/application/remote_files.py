@@ -1,4 +1,4 @@
-"""Opens the window of remote files, and does what is asked there, on a thread of its own."""
+"""Opens the window of remote files, and runs its commands on a separate thread."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _MAY_BE_THERE = "It may be there already: not all of the folder is listed."
 def show_remote_files(
     parent: tk.Tk, jobs: Jobs, messages: Messages, settings: Settings, logins: Logins, state: State
 ) -> RemoteFilesWindow:
-    """Show the window, or bring the one that is open to the front."""
+    """Show the window, or bring the open one to the front."""
     shown = brought_up(parent, RemoteFilesWindow)
     if shown is not None:
         shown.tree.focus_set()
@@ -58,7 +58,7 @@ def show_remote_files(
 def compare_there(
     parent: tk.Tk, jobs: Jobs, messages: Messages, settings: Settings, logins: Logins, state: State, kind: str
 ) -> str:
-    """Show the window with the folder of that destination, compared with what was sent there.
+    """Show the window with the folder of a destination, compared with what was sent there.
 
     Returns why that can't be, empty if it can.
     """
@@ -72,7 +72,7 @@ def compare_there(
 
 
 class RemoteFilesView:
-    """One window. What runs has the session for itself: everything goes through one lane of jobs."""
+    """One window. All its commands go through one lane of jobs, because they share one session."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class RemoteFilesView:
         state: State,
         compared: str = "",
     ) -> None:
-        """``compared``: the destination whose folder is to be compared with what was sent, first of all."""
+        """``compared``: the destination to show first, compared with what was sent."""
         self._parent, self._jobs, self._messages, self._settings = parent, jobs, messages, settings
         self._logins, self._state = logins, state
         self._values: dict[str, object] = {}
@@ -93,10 +93,10 @@ class RemoteFilesView:
         self._listing: Listing | None = None
         self._states: dict[str, str] = {}
         self._job: Job | None = None
-        self._turn = 0  # which choice of a destination it is: an answer to an earlier one is dropped
+        self._turn = 0  # counts choices of a destination: an answer for an earlier one is dropped
         named = work.with_files(settings.values())
         self._kind = compared or next(iter(named))
-        self._compares = False  # as soon as somebody is logged in
+        self._compares = False  # whether to compare once the login is done
         command = messages.command
         choose = command(self._choose)
         self.window = RemoteFilesWindow(
@@ -150,7 +150,7 @@ class RemoteFilesView:
         )  # fmt: skip
 
     def _ask_for_trust(self, error: BaseException, turn: int, login: tuple[str, str]) -> None:
-        """A server that was never seen before: with its key confirmed, look again."""
+        """Ask about the key of an unknown server, and look again once it is confirmed."""
         from ..outbox import unknown_host_key
 
         fingerprint = unknown_host_key(error)
@@ -172,12 +172,12 @@ class RemoteFilesView:
         dropped: Callable[[Any], object] = lambda _result: None,
         also: Callable[[BaseException], object] = lambda _error: None,
     ) -> None:
-        """Do it; `dropped` gets the result where another destination is shown by then, `also` the error once told."""
+        """Run a command; `dropped` gets a result that is no longer wanted, `also` the error after it was shown."""
         self.window.set_running(True)
         self.window.say(said)
 
         def is_over() -> bool:
-            """Whether it was given up: what it brings would stand below the name of another destination."""
+            """Whether it was abandoned, because another destination is shown now."""
             if self._job is not job:
                 return True
             self._job = None
@@ -206,7 +206,7 @@ class RemoteFilesView:
         )
 
     def _may_begin(self, files: RemoteFiles[Any]) -> bool:
-        """Tell whether what was asked about can still be done: an answer may come much later, from the message bar."""
+        """Return whether the command can still be done; an answer in the message bar may come much later."""
         if files is not self._files:
             self.window.say("Nothing was done: the destination was left meanwhile.")
         elif self.window.running:
@@ -225,7 +225,7 @@ class RemoteFilesView:
             self._stop()
 
     def _stop(self) -> None:
-        """Give up what runs, and let the session go."""
+        """Cancel what is running, and close the session."""
         self._cancel()
         if self._job is not None:
             self._job = None
@@ -289,7 +289,7 @@ class RemoteFilesView:
             self._act_on(files, name, entry)
 
     def _act_on(self, files: RemoteFiles[Any], name: str, entry: RemoteEntry) -> None:
-        where = self._where  # as it is asked about: the answer may come when another folder is shown
+        where = self._where  # kept, because another folder may be shown when the answer comes
         if name == OPEN:
             self._go((*where, entry.name))
         elif name == FETCH:
@@ -332,7 +332,7 @@ class RemoteFilesView:
         place = self._messages.ask_file(
             lambda: filedialog.asksaveasfilename(parent=self.window, title=f"Fetch {entry.shown}", initialfile=name)
         )
-        if place:  # the dialog has asked about a file that is there already
+        if place:  # the file dialog has already asked whether to replace an existing file
             self.fetch(files, where, entry, Path(place))
 
     def fetch(self, files: RemoteFiles[Any], where: work.Where, entry: RemoteEntry, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""A root window in an interpreter that was loaded before."""
+"""The root window, in an interpreter that was loaded before."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ class Root(tk.Tk):
             self.tk.call("after", "cancel", each)  # or Tcl would say that its command is gone
 
     def readprofile(self, baseName: str, className: str) -> None:
-        """The user's own files for Tk are read later: they may be about Tk, which isn't loaded yet."""
+        """Note the names of the user's own files for Tk, which are read once Tk is loaded, because they may use it."""
         self._profile = baseName, className

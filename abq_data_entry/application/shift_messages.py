@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 KEY = "messages from colleagues"
 """The subject of the line in the message bar."""
-PAUSE_MS = 1000  # between two looks into the database: a flood of messages costs one
+PAUSE_MS = 1000  # between two queries, so that many messages at once cause one
 _TITLE = "Write Message"
 _NOT_SENT = "The message wasn't sent"
 
 
 class Asker(NamedTuple):
-    """For whom messages are taken: who it is, and at which lab."""
+    """For whom messages are fetched: the person and the lab."""
 
     by: By
     lab: str | None
 
 
 class Taken(NamedTuple):
-    """What the database answered: for whom, which messages it knows as read by then, and all that there are."""
+    """What the database answered: for whom, which messages were marked as read by then, and all messages."""
 
     asker: Asker
     opened: tuple[str, ...]
@@ -45,8 +45,8 @@ class Taken(NamedTuple):
 
 
 class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
-    """The messages to who sits here, as of the last look. It looks again in a second: when one may have come, when
-    another person or lab is in the form, and when the database is there or the login may take some."""
+    """The messages to the person at the window, as of the last look. It looks again when a message may have come, when
+    another person or lab is in the form, and when the database or the login's rights have come back."""
 
     subject = "the messages"
     away = "The database is away: messages come, and can be sent, when it is back."
@@ -58,9 +58,9 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         self._sending.nothing = _NOT_SENT
         self._asked = self._asker()
         self._due = False
-        # Read here, which the database doesn't know yet. Never changed in place: a worker thread takes it.
+        # Read here, but not yet marked in the database. Never changed in place, because a worker thread uses it.
         self._opened: tuple[str, ...] = ()
-        # Read one by one here: they stay in the list, or each look would show another one.
+        # Read here one by one: these stay in the list, otherwise each look would select another one.
         self._kept: tuple[str, ...] = ()
         self._shown_messages: dict[str, ShiftMessage] = {}
         self._meant: dict[Addressee | None, Addressee] = {}
@@ -72,15 +72,15 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         around.state.follow(State.read_only, lambda _: self.heard())
 
     def heard(self) -> None:
-        """A message may have come, or can be taken now."""
+        """Look again, because a message may have come, or can be fetched now."""
         self._due = True
         if not self._timer:
             self._timer = self._window.after(PAUSE_MS, self._look_if_due)
 
     def look_who_asks(self) -> None:
-        """Another person or lab may be in the form."""
+        """Look again if another person or lab is in the form."""
         asker = self._asker()
-        if asker.by != self._asked.by:  # what was said to somebody else isn't for who sits here now
+        if asker.by != self._asked.by:  # messages to somebody else aren't for the person now at the window
             self._known, self._opened, self._kept, self._shown_messages = None, (), (), {}
             self._tell_unread(0, None)
         if asker != self._asked:
@@ -93,7 +93,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
             self._window.after_cancel(self._timer)
 
     def write(self, to: Addressee | None = None, problem: str = "") -> None:
-        """Ask who gets a message, and what it says; ``to``: whom it answers; ``problem``: why that one gets none."""
+        """Open the dialog for a message. ``to``: who gets an answer; ``problem``: why that one can't get a message."""
         from ..views.shift_messages import MessageDialog
 
         if not self._may_begin("Messages can be sent"):
@@ -102,7 +102,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         kept = self._sending.unsent.get(unsent, ("", ""))
         addressees = self._addressees()
         first = self._meant.get(to, to or TO_ALL) if kept[0] else to or TO_ALL
-        addressees.setdefault(first, _named(first))  # gone from the lists meanwhile: never sent to others instead
+        addressees.setdefault(first, _named(first))  # kept although no longer in the lists
 
         def numbered(whom: Addressee, said: str) -> str:
             same = bool(kept[0]) and whom == first and said == kept[1]
@@ -137,7 +137,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         )  # fmt: skip
 
     def _addressees(self) -> dict[Addressee, str]:
-        """All, each lab and each other technician, by the texts of the list."""
+        """Return the addressees (all, each lab, each other technician), with their texts in the list."""
         choices = self._form.inputs.choices
         labs = [Addressee(lab=str(each)) for each in choices.get(F.LAB) or ()]
         people = [Addressee(person=each) for each in self._colleagues()]
@@ -252,7 +252,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
             self.write(Addressee(person=message.sender))
 
     def _open(self, identifier: str) -> None:
-        """Mark this one as read: the person at the window sees it."""
+        """Mark this one as read, because the person at the window has seen it."""
         self._kept = (*self._kept, identifier)[-MOST_SHOWN:]
         self._count_as_read(identifier)
 

@@ -1,4 +1,4 @@
-"""What QA's questions and the notes to the next shift share: looked up, listed in a window, and changed."""
+"""What the lists beside the form share (questions, notes, messages): rows are fetched, listed and changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KEPT = "What you typed is kept: Try Again opens it."
 
 
 class Surroundings(NamedTuple):
-    """What each list has to do with. ``by()``: who asks; ``means_away(error)``: whether the database is away."""
+    """What each list needs. ``by()``: the person at the window; ``means_away(error)``: whether the database is away."""
 
     window: tk.Misc
     state: State
@@ -50,7 +50,7 @@ class Sending:
         self.under_way: set[tuple[str, object]] = set()
         """What of it the database is asked to take just now."""
         self.nothing = "Nothing was changed"
-        """What is said where the database didn't take it."""
+        """The message if the database didn't store it."""
 
     def keep(self, unsent: tuple[str, object], *typed: str) -> None:
         """A dialog was closed without an answer: what was typed is there when it is opened again. Words are the last
@@ -111,7 +111,7 @@ class SideList(ABC, Generic[Item, Window]):
 
     subject: str
     away: str
-    """What can't be done while the database is away."""
+    """The message about what can't be done while the database is away."""
     unknown: str
     """What the window says where nothing was known before that."""
 
@@ -135,7 +135,7 @@ class SideList(ABC, Generic[Item, Window]):
         ]
 
     def look(self) -> None:
-        """Look up what there is now; the form and the open window show it."""
+        """Fetch the present items; the form and the open window show them."""
         if self._looking:
             self._again = True
         elif self._state.reachable is not None:
@@ -150,11 +150,11 @@ class SideList(ABC, Generic[Item, Window]):
         shown.tree.focus_set()
         return shown
 
-    # -- what a subclass says -----------------------------------------------------------------------------
+    # -- for subclasses -----------------------------------------------------------------------------------
 
     @abstractmethod
     def _window_class(self) -> type[Window]:
-        """The class of the window: imported when first needed."""
+        """Return the class of the window; imported when first needed."""
 
     @abstractmethod
     def _new_window(self) -> Window:
@@ -162,18 +162,18 @@ class SideList(ABC, Generic[Item, Window]):
 
     @abstractmethod
     def _fetch(self, model: SQLModel) -> Sequence[Item]:
-        """What is to be known; on a worker thread."""
+        """Fetch the items; on a worker thread."""
 
     @abstractmethod
     def _know(self, found: Sequence[Item], before: Sequence[Item] | None) -> None:
-        """Show in the form what was found; ``before``: what was known until then, None at first."""
+        """Show in the form what was found; ``before``: the items known until then, None at first."""
 
     @abstractmethod
     def _show_rows(self, items: Sequence[Item], remark: str = "") -> None:
         """Show these in the window."""
 
     def _of_known(self, known: Sequence[Item], everything: bool) -> Sequence[Item]:
-        """Those of what is known that the window lists while the database is away."""
+        """Return those of the known items that the window lists while the database is away."""
         return known
 
     # -- what was found -----------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class SideList(ABC, Generic[Item, Window]):
     def _look_up(
         self, fetch: Callable[[SQLModel], Sequence[Item]], show: Callable[[Sequence[Item]], object], everything: bool
     ) -> None:
-        """Have ``show`` called with what ``fetch`` finds; while the database is away the window lists what is known."""
+        """Call ``show`` with what ``fetch`` finds; while the database is away, list the known items."""
         if self._state.reachable is None:
             self._list_known(everything)
             return
@@ -217,7 +217,7 @@ class SideList(ABC, Generic[Item, Window]):
         self._connection.ask(fetch, show, failed)
 
     def _look_up_all(self, everything: bool) -> None:
-        """Look up what the form shows too, and list it."""
+        """Fetch the items for the form too, and list them."""
 
         def fetched(found: Sequence[Item]) -> None:
             self._known = found
@@ -239,7 +239,7 @@ class SideList(ABC, Generic[Item, Window]):
     # -- what is done about them ----------------------------------------------------------------------------
 
     def _may_begin(self, what: str) -> bool:
-        """Whether the database is there; else it is said that ``what`` can be done when it is back."""
+        """Whether the database is there; if not, says that ``what`` can be done when it is back."""
         if self._state.reachable is None:
             self._tell(f"{what} when the database is back")
         return self._state.reachable is not None

@@ -1,4 +1,4 @@
-"""What several parts of the window need to know of the moment, and who wants to hear when it changes."""
+"""The state that several parts of the window need, and who is told when it changes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Value = TypeVar("Value")
 
 
 class LastSave(NamedTuple):
-    """What the form saved last, as it was typed, and the version that it has since (``None``: not known)."""
+    """The form's last save, as it was typed, and the version of the saved record (``None``: not known)."""
 
     save: Save
     version: int | None
 
 
 class Named(Protocol):
-    """Who sits at the window."""
+    """The person at the window."""
 
     @property
     def name(self) -> str:
-        """The name that was confirmed at Technician; empty while nobody is."""
+        """The name confirmed at Technician; empty if nobody is."""
 
 
 class Fact(Generic[Value]):
-    """An attribute of :class:`State` that can be followed. The value is in the state itself, where a read finds it
-    without a call."""
+    """An attribute of :class:`State` whose changes can be followed. The value is in the state's ``__dict__``, so that
+    reading it costs no call."""
 
     def __init__(self, initial: Value) -> None:
         self.initial = initial
@@ -67,7 +67,7 @@ class State:
     """
 
     model: Fact[SQLModel | None] = Fact(None)
-    """The database, ``None`` until it is open. It stays while it is away. Set by the window."""
+    """The database; ``None`` until it is open. It is kept while the database is away. Set by the window."""
     opening: Fact[bool] = Fact(True)
     """Whether it is being opened, or somebody is asked for the login. Set by `Connection`."""
     username: Fact[str] = Fact("")
@@ -79,7 +79,7 @@ class State:
     outdated: Fact[bool] = Fact(False)
     """Whether its tables are newer than this program: what is saved waits in the journal. Set by `DatabaseChanges`."""
     read_only: Fact[str] = Fact("")
-    """Why records can only be looked at; empty where they can be entered. Set by `WhichDatabase` and `Permissions`."""
+    """Why records can't be changed; empty if they can. Set by `WhichDatabase` and `Permissions`."""
 
     waiting: Fact[tuple[Entry, ...]] = Fact(())
     """The records that wait on this computer for this database, in order. Set by `Waiting`."""
@@ -89,11 +89,11 @@ class State:
         self.listeners: dict[Fact[Any], list[Callable[[Any], object]]] = {}
         self.clock: Callable[[], datetime.date] = datetime.date.today
         self.saved_records = 0
-        """How many were saved in this session."""
+        """The number of records saved in this session."""
         self.last_save: LastSave | None = None
-        """What can be taken back of the form; ``None`` once something else was done. Set by `RecordEntry`."""
+        """The form's save that can be taken back; ``None`` once something else was done. Set by `RecordEntry`."""
         self.technician: Named | None = None
-        """Who sits here, as confirmed in the form. Set by `MainWindow`."""
+        """The person confirmed in the form. Set by `MainWindow`."""
 
     def follow(self, fact: Fact[Value], listener: Callable[[Value], object]) -> None:
         """Call ``listener(value)`` whenever that changes."""
@@ -104,7 +104,7 @@ class State:
         return self.clock()
 
     def latest_waiting(self, key: tuple[Any, ...]) -> Entry | None:
-        """The last record of that date, time, lab and plot that waits on this computer."""
+        """Return the last entry of that date, time, lab and plot that waits on this computer, if any."""
         return next((each for each in reversed(self.waiting) if each.key == key), None)
 
     @property
@@ -114,7 +114,7 @@ class State:
 
     @property
     def reachable(self) -> SQLModel | None:
-        """The database, unless it isn't open or is away."""
+        """The database; ``None`` if it isn't open or is away."""
         return None if self.away else self.model
 
     @property
@@ -126,7 +126,7 @@ class State:
 
     @property
     def person(self) -> str:
-        """Who does it: the confirmed technician, else who is logged in; never a name that filled itself in."""
+        """Return the confirmed technician, else who is logged in; never a name that was only filled in."""
         confirmed = "" if self.technician is None else self.technician.name
         return confirmed or self.username or account()
 

@@ -1,4 +1,4 @@
-"""The destinations of the database: looked up when the window opens and when they change, offered in the menus."""
+"""The destinations of the database: fetched when the window opens and when they change, and offered in the menus."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StoredDestinations:
         self._state, self._jobs, self._settings, self._changed = state, jobs, settings, changed
 
     def look(self, then: Callable[[], object] = lambda: None) -> None:
-        """Ask the database; ``then`` is called when it has answered, or can't."""
+        """Fetch them from the database; ``then`` is called afterwards, also after a failure."""
         model = self._state.model
         if model is None:
             return
@@ -42,7 +42,7 @@ class StoredDestinations:
             then()
 
         def failed(error: BaseException) -> None:
-            # The window tells by itself that the database is away; what was known of them stays.
+            # Only logged, because the window itself reports that the database is away; the known ones stay.
             log.warning("the destinations of the database aren't known: %s", type(error).__name__)
             then()
 

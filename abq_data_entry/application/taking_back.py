@@ -1,4 +1,4 @@
-"""Take back what was done last in this window: a save, or a withdrawal, a move or a correction of many records."""
+"""Takes back the last action in this window: a save, a withdrawal, a move, or a correction of many records."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class TakingBack:
         self._show_form, self._edited, self._changed, self._keep = show_form, edited, changed, keep
         self._last: LastAction | None = None
         self._running = False
-        self._asked_at: tuple[Any, ...] | None = None  # what the form showed then
+        self._asked_at: tuple[Any, ...] | None = None  # what the form showed when the command was chosen
 
     def remember(self, action: LastAction) -> None:
-        """Something else than a save was done that can be taken back."""
+        """Remember an action other than a save, which can be taken back."""
         self._last, self._state.last_save = action, None
 
     def take_back(self) -> None:
@@ -73,7 +73,7 @@ class TakingBack:
         if last is not None:
             action, waiting = self._undoing(last), self._state.latest_waiting(last.save.key)
         if self._form.saving:
-            context = copy_context()  # what is typed from now on was typed since the command
+            context = copy_context()  # keeps the command, so that typing since then is noticed
             self._navigation.after_saving(lambda: context.run(self.take_back))
         elif action is None:
             self._say("Nothing was saved in this window that could be taken back")
@@ -87,13 +87,13 @@ class TakingBack:
             self._run(action)
 
     def by(self) -> By:
-        """Who asks, for the audit and for the rule of persons."""
+        """Return who does it, for the audit and for the rules about persons."""
         from ..models.undoing import By
 
         return By(self._state.person, person=True)
 
     def _undoing(self, last: LastSave) -> LastAction:
-        """How the form's last save is taken back."""
+        """Return the action for the form's last save."""
         save, version = last
 
         def undo(model: SQLModel, by: By) -> VersionedRecord:
@@ -106,7 +106,7 @@ class TakingBack:
         self._last = self._state.last_save = None
 
     def _take_from_journal(self, action: LastAction, waiting: Any) -> None:
-        """It isn't in the database yet: remove it from what waits."""
+        """Remove the record from the journal, because it isn't in the database yet."""
         if self._waiting.is_replaying:
             self._say("This is being saved right now. Take it back in a moment")
             return
@@ -139,7 +139,7 @@ class TakingBack:
         self._connection.ask(lambda model: action.undo(model, by), done, failed, "database")
 
     def _show(self, save: Save, found: VersionedRecord) -> None:
-        """The record is as it was: the form holds again what was typed, unless somebody is at another plot by now."""
+        """Show in the form again what was typed, unless the user is at another plot by now."""
         record, key = save.record, save.key
         if self._messages.typed_since() or self._form.key != self._asked_at:
             words = self._kept_behind(save, found)
@@ -151,8 +151,8 @@ class TakingBack:
         self._say(f"{place(record)}: taken back, {was}. {words}")
 
     def _kept_behind(self, save: Save, found: VersionedRecord) -> str:
-        """The next keys are meant for what is in the form, so that stays: what was taken back becomes a draft of its
-        plot. Return the words for it."""
+        """Keep what was taken back as a draft of its plot, because the next keys are meant for what is in the form.
+        Return a sentence about it."""
         key: Any = save.key
         if self._form.key == key:
             return "The form keeps what you have typed since"

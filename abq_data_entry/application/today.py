@@ -1,4 +1,4 @@
-"""The line of today: looks in the background when something has changed, shows it where there is room."""
+"""The line with the state of the day: fetched in the background after changes, shown if there is space for it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from .state import State
 
 log = logging.getLogger(__name__)
-SOON_MS = 800  # what comes within that time is looked up once
+SOON_MS = 800  # several changes within this time cause one look
 MINUTE_MS = 60_000
-LEAST_PAUSE = 20  # times as long as a look took: a large database isn't kept busy with it
-AGAIN_SECONDS = 300  # other computers fetch the weather too, and nobody tells
+LEAST_PAUSE = 20  # times the duration of the last look, so that a large database isn't kept busy with it
+AGAIN_SECONDS = 300  # because nothing announces that other computers have fetched the weather
 
 
 class TodayActions(NamedTuple):
@@ -54,7 +54,7 @@ class TodayPicture:
     ) -> None:
         self._window, self._state, self._connection, self._has_room = window, state, connection, has_room
         self._actions = actions
-        self.line = TodayLine(window, self.show)  # there from the start: later the list would move for it
+        self.line = TodayLine(window, self.show)  # created at the start, because the list would move for it later
         self._opened: TodayWindow | None = None
         self._known: tuple[Today, int, datetime.datetime] | None = None
         self._timer = self._minute = ""
@@ -63,7 +63,7 @@ class TodayPicture:
         self._not_before = 0.0
 
     def look_soon(self) -> None:
-        """Something of the day may have changed."""
+        """Look again soon, because something of the day may have changed."""
         if not self._timer:
             pause = max(SOON_MS, round(1000 * (self._not_before - time.monotonic())))
             self._timer = self._window.after(pause, self._look)
@@ -81,7 +81,7 @@ class TodayPicture:
         return found
 
     def fit(self) -> None:
-        """The window has another size: show the line if nothing has to give way for it."""
+        """Show the line if there is space for it, after the window has changed its size."""
         line = self.line
         if not line.winfo_exists():
             return
@@ -139,7 +139,7 @@ class TodayPicture:
             self.look_soon()
 
     def _tick(self) -> None:
-        """The weather is a minute older; a check may have become due."""
+        """Update the line each minute: the weather is older, and a check may have become due."""
         self._minute = ""
         self.show_known()
         is_late = time.monotonic() - self._looked > AGAIN_SECONDS or datetime.datetime.now().minute == 0
@@ -149,7 +149,7 @@ class TodayPicture:
     # -- showing ----------------------------------------------------------------------------------------
 
     def show_known(self) -> None:
-        """Show what is known, and as of when where it can't be looked up now."""
+        """Show what is known, and how old it is if it can't be fetched now."""
         opened = self._opened if self._opened is not None and self._opened.winfo_exists() else None
         is_away = self._state.reachable is None
         if self._known is None:
@@ -196,7 +196,7 @@ def _left_of(today: Today, now: datetime.datetime) -> int:
 
 
 def line_parts(today: Today, waiting: int, now: datetime.datetime, as_of: str = "") -> list[str]:
-    """The words of the line, the most important first; `as_of` where it isn't known how it is now."""
+    """Return the parts of the line, the most important first; `as_of`: how old they are, if they aren't up to date."""
     parts = [f"{as_of or 'Today'}: {_checks(today.checks)}"]
     if today.questions:
         parts.append(counted(today.questions, "question") + " from QA")
@@ -209,7 +209,7 @@ def line_parts(today: Today, waiting: int, now: datetime.datetime, as_of: str = 
 
 
 def rows(today: Today, waiting: int, now: datetime.datetime) -> list[TodayRow]:
-    """The rows of the window."""
+    """Return the rows of the window."""
     from ..views.today import TodayRow
 
     found = [

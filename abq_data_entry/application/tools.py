@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 WEATHER = "Update Weather Data"
-LINE_MS = 500  # what has ended by then gets no line, which would flash and push the days aside
+LINE_MS = 500  # a shorter command gets no line, because that would flash and move the row of days
 
 
 class BackgroundCommands:
-    """Runs commands in the background, each once at a time, beside the others; the status bar shows it, with Cancel.
+    """Runs commands in the background, each name once at a time; the status bar shows them, with Cancel.
 
     ``ended()`` is called after each.
     """
@@ -56,11 +56,11 @@ class BackgroundCommands:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The names of the commands that run now."""
+        """Return the names of the running commands."""
         return tuple(sorted(self._running))
 
     def may_begin(self, name: str) -> bool:
-        """Whether a command may begin now; the status says why not."""
+        """Whether a command may begin now; if not, the status says why."""
         if self._state.model is None:
             self._say("The database isn't open yet")
             return False
@@ -96,7 +96,7 @@ class BackgroundCommands:
                 return
             had_focus = str(focused_widget(self._form) or "").startswith(f"{line}.")
             self._status_bar.remove_job(line)
-            if had_focus:  # who pressed Cancel by key goes on typing
+            if had_focus:  # after Cancel by key, the focus returns to the form
                 self._form.focus_first_empty()
 
         def succeeded(result: Any) -> None:
@@ -111,7 +111,7 @@ class BackgroundCommands:
             log.warning("%s failed: %s", name, type(error).__name__)
             failed(error)
 
-        # A lane of its own: its thread keeps the connection to the database for the next time.
+        # On its own lane, whose thread keeps its connection to the database for the next time.
         job = self._jobs.submit(
             name, work, name=name, done=succeeded, failed=ended_badly, with_job=True, tidies=True
         )
@@ -139,7 +139,7 @@ class Tools:
         self._asking: set[str] = set()
 
     def load_ahead(self) -> None:
-        """Load what the commands need while nobody waits for it; loaded with one, it would hold the window up."""
+        """Import what the commands need in advance, because importing it with a command would block the window."""
         self._jobs.submit(ANY, load_network)
 
     # -- the weather ------------------------------------------------------------------------------------
@@ -267,6 +267,6 @@ def _reason(error: BaseException) -> str:
 
 
 def load_network() -> None:
-    """Import what weather and destinations need, but for what few use."""
+    """Import what weather and destinations need, except what is seldom used."""
     for name in ("weather", *(module for each in DESTINATIONS for module in each.modules)):
         importlib.import_module(f"..network.{name}", __package__)

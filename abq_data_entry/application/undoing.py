@@ -1,4 +1,4 @@
-"""Withdraw and move saved records, and bring back what was withdrawn: each after a question for the reason."""
+"""Withdraws and moves saved records, and brings back withdrawn ones, each time after asking for the reason."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ _BACK = ("It was right", "Withdrawn by mistake")
 
 
 def place_taken(mine: Mapping[str, Any], theirs: VersionedRecord, doing: str, then: str) -> Question:
-    """A record was to come to where another one stands: ``doing`` says what wasn't done, ``then`` what Save does."""
+    """Return the question when another record is at the new place. ``doing``: what wasn't done; ``then``: what Save
+    does."""
     question, when = question_of(merge_versions(mine, None, theirs)), moment(theirs.changed_at)
     words = ConflictText(
         f"There is a record of {named(key_of(mine))} already. {doing}",
@@ -50,7 +51,7 @@ def place_taken(mine: Mapping[str, Any], theirs: VersionedRecord, doing: str, th
 
 
 class Changes:
-    """Changes saved records, each after a question for the reason; ``changed()`` is called then. On the Tk thread."""
+    """Changes saved records after asking for the reason; ``changed()`` is called afterwards. On the Tk thread."""
 
     def __init__(
         self,
@@ -72,8 +73,8 @@ class Changes:
         self._changed = changed
 
     def withdraw(self, row: Mapping[str, Any] | None = None, then: Callable[[], object] = lambda: None) -> None:
-        """Ask why, then withdraw the record of that row, or the one that has the attention; ``then()`` once it is
-        gone."""
+        """Ask for a reason, then withdraw the record of that row, or the selected one; ``then()`` is called
+        afterwards."""
 
         def ask(found: VersionedRecord, key: Key) -> None:
             self.ask(
@@ -89,7 +90,7 @@ class Changes:
         self.with_record(row, ask)
 
     def move(self, row: Mapping[str, Any] | None = None) -> None:
-        """Ask where to and why, then move the record of that row, or the one that has the attention."""
+        """Ask for a place and a reason, then move the record of that row, or the selected one."""
 
         def ask(found: VersionedRecord, key: Key) -> None:
             def act(values: Mapping[str, Any], reason: str) -> None:
@@ -113,7 +114,7 @@ class Changes:
         self.with_record(row, ask)
 
     def move_check(self) -> None:
-        """Ask where to and why, then move all records of the form's check."""
+        """Ask for a check and a reason, then move all records of the form's check there."""
         check = self._form.check
         if not self.may_begin():
             return
@@ -140,7 +141,7 @@ class Changes:
         )  # fmt: skip
 
     def bring_back(self, gone: Withdrawn, done: Callable[[], object]) -> None:
-        """Ask why, then put the withdrawn record in again; ``done()`` is called when that has changed something."""
+        """Ask for a reason, then restore the withdrawn record; ``done()`` is called when something has changed."""
         key = key_of(gone.record)
 
         def act(_values: Mapping[str, Any], reason: str) -> None:
@@ -232,7 +233,7 @@ class Changes:
         self.do("Move Check", change, done)
 
     def ask(self, title: str, message: str, detail: str, *rest: Any, **more: Any) -> None:
-        """Ask for the reason, and where to: see `ReasonedDialog`."""
+        """Open a `ReasonedDialog`, which asks for values and the reason."""
         self._messages.open(
             title,
             message,
@@ -243,7 +244,7 @@ class Changes:
         )
 
     def with_record(self, row: Mapping[str, Any] | None, ask: Callable[[VersionedRecord, Key], object]) -> None:
-        """Fetch the record as it is now, for the question."""
+        """Fetch the record as it is now, then call ``ask``."""
         key = key_of(row) if row is not None else self.attended()
         if not self.may_begin():
             return
@@ -274,8 +275,8 @@ class Changes:
         taken: Callable[[VersionedRecord], object] | None = None,
         refused: Callable[[BaseException], object] | None = None,
     ) -> None:
-        """Change something on the database's thread; ``taken(theirs)``: another record has the place;
-        ``refused(error)`` tells why it wasn't done, else a message does."""
+        """Change something on the database thread. ``taken(theirs)`` is called if another record is at that place,
+        ``refused(error)`` for an error; without it, a message shows the error."""
         from .. import models
 
         by = self._taking_back.by()
@@ -296,7 +297,7 @@ class Changes:
         self._connection.ask(lambda model: change(model, by), done, failed, "database")
 
     def _resolve(self, over: Question, reason: str, source: tuple[Key, int] | None = None) -> None:
-        """Both versions, field by field: what is chosen is saved over the one that stands there.
+        """Ask which values to keep, field by field, and save the result over the record that is there.
 
         ``source``: the record that was to come there, with its version, which is withdrawn then.
         """
@@ -333,12 +334,12 @@ class Changes:
         resolve(self._form, self._messages, self._say, over, save, cancel)
 
     def changed(self, result: str) -> None:
-        """Saved records are others now: ``result`` says what was done."""
+        """Report that saved records have changed; ``result`` says what was done."""
         self._changed()
         self._say(result)
 
     def failed(self, title: str, error: BaseException) -> None:
-        """Nothing was changed, and why."""
+        """Report that nothing was changed, and why."""
         log.warning("%s: %s", title, type(error).__name__)
         if self._reconnecting.means_away(error):
             self._say("Nothing was changed: the database is away")
@@ -346,13 +347,13 @@ class Changes:
         self._messages.failure(title, "Nothing was changed.", reason_of(error))
 
     def may_begin(self) -> bool:
-        """Whether saved records can be changed now; the status line says why not."""
+        """Whether saved records can be changed now; if not, the status line says why."""
         if self._state.reachable is None:
             self._say("Saved records can be changed when the database is back")
         return self._state.reachable is not None
 
     def attended(self) -> Key | None:
-        """The saved record that has the attention: the list's row if the focus is there, else the form's."""
+        """Return the selected record: the list's row if the focus is there, else the form's."""
         records, form = self._records, self._form
         if focused_widget(form) is records.page.tree and records.page.selected is not None:
             return key_of(records.page.selected)
@@ -362,29 +363,29 @@ class Changes:
         return key if key is not None and key[3] in form.check.recorded else None
 
     def remember(self, action: LastAction) -> None:
-        """That was done, and can be taken back."""
+        """Remember an action, so that it can be taken back."""
         self._taking_back.remember(action)
 
 
 def key_of(record: Mapping[str, Any]) -> Key:
-    """Date, time, lab and plot of a record."""
+    """Return date, time, lab and plot of a record."""
     date, time, lab, plot = (record[name] for name in fields.RECORD_KEY)
     return date, time, lab, plot
 
 
 def row_of(key: Key) -> dict[str, Any]:
-    """Date, time, lab and plot by field name."""
+    """Return date, time, lab and plot by field name."""
     return dict(zip(fields.RECORD_KEY, key, strict=True))
 
 
 def named(key: Key) -> str:
-    """Which record it is, for people."""
+    """Return the record's check, lab and plot in words."""
     date, time, lab, plot = key
     return f"{date} {time}, lab {lab}, plot {plot}"
 
 
 def readings(record: Mapping[str, Any]) -> str:
-    """What the record says, in one line."""
+    """Return the values of the record in one line."""
     told = [each for each in fields.FIELDS if each.name not in fields.RECORD_KEY]
     return ", ".join(
         f"{each.name} {shown(each, record[each.name])}"

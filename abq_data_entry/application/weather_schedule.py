@@ -1,4 +1,4 @@
-"""The weather, by itself while the window is open: once an hour, and after a pause what is missing since.
+"""Fetches the weather while the window is open: once an hour, and after a pause what was missed.
 
 What is kept for QA's views is brought up to now at the same time, on a connection of its own, whoever is logged in.
 """
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 WEATHER_MISSING = "No Weather"
 LOOK_MS = 20_000
-FIRST_SECONDS = 60.0  # whoever has just opened the window wants to type
+FIRST_SECONDS = 60.0  # later than the start, because the user wants to type then
 MINUTE = 20  # stations report about five minutes before the hour, and the services need up to 20 minutes
 SPREAD_SECONDS = 240.0  # so that not all laboratories ask in the same second
-LONG = datetime.timedelta(hours=6)  # nobody needs to hear of less: the next run fills it
-AHEAD = datetime.timedelta(hours=2)  # a run that is due still later was planned before the clock was set back
-SEVERAL = 3  # runs in a row without an answer: one may have met a network that wasn't up yet
+LONG = datetime.timedelta(hours=6)  # a shorter gap isn't reported, because the next run fills it
+AHEAD = datetime.timedelta(hours=2)  # a run due even later was planned before the clock was set back
+SEVERAL = 3  # failed runs in a row before it is reported: a single one may have met a network not ready yet
 
 
 class WeatherSchedule:
@@ -51,7 +51,7 @@ class WeatherSchedule:
         self._window, self._state, self._jobs, self._settings = window, state, jobs, settings
         self._messages, self._may_store = messages, may_store
         self.now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.timezone.utc)
-        """The clock."""
+        """Returns the present time."""
         self.due: datetime.datetime | None = None
         """When the next run is due; `None` until the database was open."""
         self._after_a_pause = True
@@ -61,7 +61,7 @@ class WeatherSchedule:
         self._timer = window.after(LOOK_MS, self._tick)
 
     def begin(self) -> None:
-        """The database is open: look soon what is missing since it was open last."""
+        """Fetch soon what is missing, because the database is open now."""
         self.due = self.now() + datetime.timedelta(seconds=_between(FIRST_SECONDS, 2 * FIRST_SECONDS))
         self._after_a_pause = True
 
@@ -87,7 +87,7 @@ class WeatherSchedule:
         values = self._settings.values()
         if not values["weather_schedule"]:
             return
-        # Loaded here, so that the start doesn't wait for them.
+        # Imported here, so that they don't slow the start.
         from ..workflows.fill_weather import catch_up
         from ..workflows.keep_views import keep_views
 
@@ -117,12 +117,12 @@ class WeatherSchedule:
             self._messages.settled(WEATHER_MISSING)
             return
         self._runs_in_vain += 1
-        if self._runs_in_vain == SEVERAL:  # told once, and tried on
+        if self._runs_in_vain == SEVERAL:  # reported once; the attempts go on
             since = f"No weather was observed since {newest.astimezone():%Y-%m-%d %H:%M}."
             self._messages.note(WEATHER_MISSING, f"{since} It is tried again every hour.", "\n".join(kept.problems))
 
     def _failed(self, error: BaseException) -> None:
-        """Of the database the window tells by itself; a setting that can't be used is told here, once."""
+        """Report a setting that can't be used, once; the window itself reports problems of the database."""
         from ..network import InvalidInput
 
         log.warning("the hourly weather was not stored: %s: %s", type(error).__name__, error)

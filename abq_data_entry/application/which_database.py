@@ -1,4 +1,4 @@
-"""Which database the window writes to, never guessed; whether another or a newer one is in its place; damage."""
+"""Decides which database the window uses, without guessing; notices another, newer or damaged one in its place."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class WhichDatabaseCallbacks(NamedTuple):
 
 
 class WhichDatabase:
-    """Lets the database be opened once it is sure which one is meant. On the Tk thread."""
+    """Allows opening the database once it is certain which one is meant. On the Tk thread."""
 
     def __init__(
         self,
@@ -62,13 +62,13 @@ class WhichDatabase:
 
     @property
     def name(self) -> str:
-        """The database that the settings lead to, for people: `abq on db1.lab.example`."""
+        """The database of the settings, in words: `abq on db1.lab.example`."""
         settings = self._settings.variables
         hosts = [each.strip() for each in str(settings["db_host"].get()).split(",") if each.strip()]
         return f"{settings['db_name'].get()} on {' and '.join(hosts) if hosts else 'this computer'}"
 
     def look(self) -> None:
-        """Open the database that the settings lead to, if they say so without doubt and it is the one of last time."""
+        """Open the database of the settings, if they are unambiguous and it is the same as last time."""
         if self._begun:
             return
         if self._settings.model.doubts:
@@ -78,7 +78,7 @@ class WhichDatabase:
             self._jobs.submit("files", _last, done=self._compare, failed=lambda _error: self._compare(""))
 
     def is_settled(self) -> bool:
-        """Whether the database may be opened; where not, it is looked again whether it may be."""
+        """Whether the database may be opened; if not, checks again whether it may be."""
         if not self._begun:
             self.look()
         return self._begun
@@ -97,7 +97,7 @@ class WhichDatabase:
             if name not in IN_WINDOW:
                 self._settings.variables[name].set(value)
         if not model.doubts:
-            self._settled(SAVING)  # what was changed meanwhile couldn't be saved; now it can
+            self._settled(SAVING)  # settings changed in the meantime couldn't be saved; now they can
         self.look()
 
     def _compare(self, last: str) -> None:
@@ -166,15 +166,15 @@ class DatabaseChanges:
         self._expected = False
 
     def expect_another(self, expected: bool = True) -> None:
-        """This window itself puts a backup in the place of the database, so there is nothing to tell."""
+        """Don't report the next replacement, because this window itself restores a backup."""
         self._expected = expected
 
     def ask(self, model: SQLModel) -> None:
-        """Somebody may have brought the tables to another version: look."""
+        """Ask for the version of the tables, because somebody may have changed it."""
         self._jobs.submit("records", model.look_at_version, failed=_version_unknown)
 
     def look(self, model: SQLModel) -> None:
-        """Take note of what the latest connection found."""
+        """Compare with what the latest connection found."""
         found = model.server_facts
         self._show_version(found.version)
         before = self._database
@@ -184,7 +184,7 @@ class DatabaseChanges:
                 self._show_replaced()
 
     def forget(self) -> None:
-        """Another database is open now."""
+        """Forget what was found, because another database is open now."""
         self._database = 0
 
     def _show_version(self, version: int) -> None:
@@ -221,7 +221,7 @@ def _version_unknown(error: BaseException) -> None:
 
 
 class Damage:
-    """The way back from damage. Nothing happens by itself."""
+    """Recovery of a damaged database; only after the user's confirmation."""
 
     def __init__(
         self,
@@ -237,13 +237,13 @@ class Damage:
         self._backups, self._begin, self._connect = backups, begin, connect
 
     def tell(self, error: BaseException) -> None:
-        """The embedded database is damaged: offer the newest backup, or another one. Nothing happens by itself."""
+        """Offer to restore the newest backup, or another one, because the embedded database is damaged."""
         kept = self._backups.kept()
         self._jobs.submit(
             "files",
             kept.newest,
             done=lambda newest: self._offer_backup(error, kept, newest),
-            failed=lambda _reason: self._offer_backup(error, kept, None),  # the folder of backups has gone as well
+            failed=lambda _reason: self._offer_backup(error, kept, None),  # the folder of backups can't be read either
         )
 
     def _offer_backup(self, error: BaseException, kept: KeptBackups, newest: Path | None) -> None:

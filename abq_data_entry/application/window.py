@@ -43,7 +43,7 @@ class Application(Wiring):
         self.await_screen(self._begin_work)
 
     def make_parts(self) -> None:
-        """Make and connect all parts, and bind the keys of the commands; once."""
+        """Create and connect all parts, and bind the keys of the commands; only once."""
         if self.has_parts:
             return
         from .keys import bind_all_keys
@@ -81,14 +81,14 @@ class Application(Wiring):
         return self.upload("ftp", date)
 
     def quit_application(self) -> None:
-        """End the program; asks when something unfinished would be lost. What is half typed is kept."""
+        """Close the window; asks first if unfinished work would be lost. What is half typed is kept."""
         self.make_parts()
         self.messages.command(self.navigation.after_saving)(self._quit_unless_unsent)
 
     # -- what menus and keys call --------------------------------------------------------------------------
 
     def _make_callbacks(self) -> dict[str, Callable[..., object]]:
-        """The commands of menus and keys, by name; one that the login may not do says so instead."""
+        """Return the commands of menus and keys, by name; one that the login may not do only says so."""
         callbacks: dict[str, Callable[..., object]] = {
             "new_record": self.navigation.new_record,
             "save_record": self.form.submit,
@@ -179,7 +179,7 @@ class Application(Wiring):
         if not self.status_bar.messages.toggle():
             self.status.set("There are no messages")
 
-    # Commands that are seldom used are imported by the first use, so that no start pays for them.
+    # Commands that are seldom used are imported when first used, so that they don't slow the start.
 
     def _check_connections(self) -> None:
         from .connections_check import show_connections
@@ -287,7 +287,7 @@ class Application(Wiring):
             self.end()
 
     def end(self) -> None:
-        """Close the window: what is half typed is kept, what was begun in the database is finished."""
+        """Close the window; what is half typed is kept, and work in the database is finished."""
         if self.load_ahead_timer:
             self.after_cancel(self.load_ahead_timer)
         self.new_day.end()

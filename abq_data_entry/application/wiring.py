@@ -1,4 +1,4 @@
-"""Makes the parts of the application and connects them: what one of them reports, others are told here."""
+"""Creates the parts of the application and connects them: passes what one part reports to others."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Wiring(MainWindow):
         self.build()
 
     def make_parts(self) -> None:
-        """Make and connect all parts that no start needs at once."""
+        """Create and connect all parts that the start doesn't need at once."""
         from .backup import BackupActions, Backups
         from .connection import Connection, IdleConnections
         from .deliveries import Deliveries
@@ -129,7 +129,7 @@ class Wiring(MainWindow):
         self.extract_days = ExtractDays(self.form, self.status_bar.extracts, self.shared, self.jobs)
         self.today = TodayPicture(self, self.shared, self.connection, self.layout.has_room, self._today_actions())
         self.extract_days.changed, self.layout.resized = self.today.look_soon, self.today.fit
-        self.after_idle(self.today.fit)  # the window had its first size before anybody asked
+        self.after_idle(self.today.fit)  # because the window got its first size before this part existed
         self.export = Export(self, self.shared, self.jobs, self.messages, say, self.extract_days)
         self.commands = BackgroundCommands(
             self.form, self.status_bar, self.shared, self.jobs, say, self.extract_days.look_soon
@@ -272,7 +272,7 @@ class Wiring(MainWindow):
         return self.shared.model
 
     def run(self, name: str, action: Callable[..., object], *arguments: Any) -> object:
-        """Do ``action`` as the command of that name, unless the login may not."""
+        """Run ``action`` as the command of that name, unless the login may not do it."""
         return self.messages.run(self.permissions.run, name, action, *arguments)
 
     # -- what the parts call ------------------------------------------------------------------------------
@@ -422,11 +422,11 @@ class Wiring(MainWindow):
         if "notices" in self.__dict__:
             self.notices.heard()
 
-    # -- made when they are first wanted, so that no start pays for their imports ----------------------------
+    # -- created when first needed, so that their imports don't slow the start -------------------------------
 
     @cached_property
     def changes(self) -> Changes:
-        """What changes saved records."""
+        """The part that changes saved records."""
         from .undoing import Changes
 
         return Changes(
@@ -445,7 +445,7 @@ class Wiring(MainWindow):
 
     @cached_property
     def histories(self) -> Histories:
-        """What shows the histories of records, and the withdrawn ones."""
+        """The part that shows the histories of records, and the withdrawn ones."""
         from .history import Histories
 
         return Histories(
@@ -462,7 +462,7 @@ class Wiring(MainWindow):
 
     @cached_property
     def deciding(self) -> Deciding:
-        """Made with the first record that needs a decision."""
+        """The part for records that need a decision; created with the first one."""
         from .conflicts import Deciding
 
         return Deciding(
@@ -482,14 +482,14 @@ class Wiring(MainWindow):
 
     @cached_property
     def shift_messages(self) -> ColleagueMessages:
-        """What shows the messages of colleagues, and sends them; made some seconds after the start."""
+        """The part that shows and sends messages of colleagues; created some seconds after the start."""
         from .shift_messages import ColleagueMessages
 
         return ColleagueMessages(self._surroundings(), self.form, self._may_take_messages)
 
     @cached_property
     def alarm_list(self) -> AlarmList:
-        """What looks for alarms and shows them; made some seconds after the start."""
+        """The part that looks for alarms and shows them; created some seconds after the start."""
         from .alarms import AlarmList
 
         return AlarmList(
@@ -498,14 +498,14 @@ class Wiring(MainWindow):
 
     @cached_property
     def notices(self) -> CompanyNotices:
-        """What fetches and shows the company's notices; made some seconds after the start, if there are any."""
+        """The part for the company's notices; created some seconds after the start, if there are any."""
         from .notices import CompanyNotices
 
         return CompanyNotices(self._surroundings(), self.jobs, self.own_settings, self._may_take_messages)
 
     @cached_property
     def answers(self) -> Answers:
-        """What reads receivers' answers to deliveries; made some seconds after the start."""
+        """The part that reads receivers' answers to deliveries; created some seconds after the start."""
         from .receipts import Answers
 
         return Answers(
@@ -523,13 +523,13 @@ class Wiring(MainWindow):
 
     @cached_property
     def exports(self) -> Exports:
-        """What exports views to files."""
+        """The part that exports views to files."""
         from .exports import Exports
 
         return Exports(self, self.shared, self.connection, self.messages, self.status.set, self.commands)
 
     def correct_many(self) -> None:
-        """Correct the records that are chosen in the list."""
+        """Correct the records chosen in the list."""
         from .correcting_many import correct_many
 
         correct_many(
@@ -546,7 +546,7 @@ class Wiring(MainWindow):
         )  # fmt: skip
 
     def compare_there(self, kind: str) -> str:
-        """Show what is in the folder of a destination of what was sent; return why that can't be."""
+        """Show the folder of a destination, compared with what was sent; return why that can't be done, else empty."""
         from .remote_files import compare_there
 
         return compare_there(
@@ -556,7 +556,7 @@ class Wiring(MainWindow):
     # -- what is saved ----------------------------------------------------------------------------------
 
     def _waiting_saved(self, entries: tuple[Entry, ...]) -> None:
-        """The database has by now what waited here: it is shown as what was saved here."""
+        """Show records that waited here as saved, because the database has them now."""
         for entry in entries:
             self.offline.record_saved(entry.record)
             self.record_list.mark(entry.key, "new" if entry.write == "insert" else "edited")
@@ -583,10 +583,10 @@ class Wiring(MainWindow):
     # -- the database -----------------------------------------------------------------------------------
 
     def _open_database(self) -> None:
-        """It is settled which one it is."""
+        """Open the database, now that it is certain which one is meant."""
         from ..widgets.focus import typed_keys
 
-        # Who configured a server has to log in to it: opening the window is the command for that.
+        # Opening the window counts as the command to log in to a configured server, so a dialog may open.
         needs_login = bool(self.settings["db_host"].get())
         connect = self.connection.connect
         (self.messages.command(connect) if needs_login and not typed_keys(self) else connect)()
@@ -617,12 +617,12 @@ class Wiring(MainWindow):
         self.browsing.restart()
         self._offer_extracts()
         self.waiting.replay_now()
-        self.destinations.look(self.deliveries.offer)  # what waits may go to one of them
+        self.destinations.look(self.deliveries.offer)  # afterwards, because waiting deliveries may go to one of them
         self.backups.begin_daily()
         self.weather_schedule.begin()
 
     def database_back(self, model: SQLModel, choices: Any) -> None:
-        """The database answers again after it was away."""
+        """Update everything after the database has come back."""
         if self.shared.model is None:
             self._connected(model, choices)
             return
@@ -642,18 +642,18 @@ class Wiring(MainWindow):
             self.navigation.open_record(closed)
 
     def _lists_changed(self, choices: Any) -> None:
-        """Technicians, labs or plots were changed, or destinations."""
+        """Update lists and destinations after a change of technicians, labs, plots or destinations."""
         self.show_choices(choices)
         self.destinations.look()
 
     def _offer_destinations(self, found: Sequence[StoredDestination]) -> None:
-        """The database has these destinations now."""
+        """Offer these destinations of the database in the menus."""
         self.offer_destinations([(each.name, partial(self.upload, each.key)) for each in found])
         self.delivery_schedule.look()
         self._offer_extracts()
 
     def _offer_extracts(self) -> None:
-        """The last days stand in the status bar from now on, with what can be done with the extract of each."""
+        """Show the last days in the status bar, with the commands for their extracts."""
 
         def export(date: datetime.date) -> object:
             return self.waiting.agree(lambda: self.export.export(date), date)
@@ -669,13 +669,13 @@ class Wiring(MainWindow):
 
         That of ``date``, else of the form's day or one that is asked for: see :mod:`.extract_days`.
         """
-        # Who may deliver at all may deliver to each destination of the database.
+        # The right to deliver is the same for all destinations of the database.
         name = f"upload_to_corporate_{kind if kind in KINDS else KINDS[0]}"
         upload = partial(self.tools.upload, kind, date)
         return self.run(name, self.waiting.agree, upload, date)
 
     def retry_database(self) -> None:
-        """Look for the database now; where nobody is logged in, ask for a login."""
+        """Try to connect to the database now; if nobody is logged in, ask for a login."""
         if not self.which_database.is_settled():
             return
         if self.connection.may_attempt and not self.shared.login_refused:
@@ -684,7 +684,7 @@ class Wiring(MainWindow):
             self.connection.connect()
 
     def refresh(self) -> None:
-        """Look up again what is shown; look for a database that is away, or was never opened."""
+        """Fetch again what is shown; try to connect to a database that is away, or was never opened."""
         if self.shared.away:
             self.retry_database()
             return
@@ -698,7 +698,7 @@ class Wiring(MainWindow):
         self.browsing.restart()
 
     def _show_copy(self) -> None:
-        """The database is away: form and list show its last known copy."""
+        """Show the last known copy in form and list, because the database is away."""
         self.form.known.look_up()
         self.browsing.show_copy()
         self.today.show_known()
