@@ -107,7 +107,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         def numbered(whom: Addressee, said: str) -> str:
             same = bool(kept[0]) and whom == first and said == kept[1]
             self._meant[to] = whom
-            return kept[0] if same else str(uuid.uuid4())  # the same once more is one message
+            return kept[0] if same else str(uuid.uuid4())  # the same text sent again counts as the same message
 
         def keep(whom: Addressee, said: str) -> None:
             self._sending.keep(unsent, numbered(whom, said), said)

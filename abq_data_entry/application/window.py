@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _OF_A_ROW = ("withdraw_record", "move_record", "correct_many", "show_history", "mark_value")
 _QUIT = "Quit"
-LOAD_AHEAD_MS = 2000  # after the start has done its work
+LOAD_AHEAD_MS = 2000  # after the start, so that it isn't slowed
 
 
 class Application(Wiring):
