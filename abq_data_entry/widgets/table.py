@@ -16,6 +16,7 @@ _FRAME = 8  # pixels of the frame around the columns
 _BESIDE_CELL = 10  # pixels beside the text of a cell
 _LEAST = 4  # digits; a column can't be dragged to be narrower
 _LONGEST_TIP = 600
+_WIDEST = 44  # digits that the text of a column can claim: names have 40 letters at most, other texts are in tooltips
 
 
 class Table(ttk.Frame):
@@ -103,7 +104,7 @@ class Table(ttk.Frame):
     def _fit(self, width: int) -> None:
         digit = nametofont("TkDefaultFont", self).measure("0")
         usual = {name: digits * digit for name, digits in self._widths.items()}
-        needs = self._needs or usual
+        needs = {name: min(pixels, _WIDEST * digit) for name, pixels in (self._needs or usual).items()}
         widths = {name: min(usual[name], needs[name]) for name in self._widths if name != self._roomy}
         least = min(usual[self._roomy] // 2, needs[self._roomy])
         spare = width - _FRAME - least - sum(widths.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from contextlib import closing
 from pathlib import Path
-from tkinter import filedialog
+from tkinter import filedialog, ttk
 
 import psycopg2
 import pytest
@@ -18,8 +18,9 @@ from abq_data_entry.models.undoing import By
 from abq_data_entry.views.administration import AdministrationWindow
 from abq_data_entry.views.charts import ChartsWindow
 from abq_data_entry.views.marks import WordsDialog
+from abq_data_entry.views.record_windows import HistoryWindow
 from tests.fixtures.window import Window
-from tests.window.test_form import record, today
+from tests.window.test_form import open_plot, record, today
 
 
 def close(window: Window, closed: tk.Tk | tk.Toplevel) -> None:
@@ -134,6 +135,26 @@ def test_what_becomes_of_a_command_is_said_where_its_window_is_closed_by_then(
         close(window, administration)
         assert not administration.winfo_exists()
     window.until(lambda: told in window.app.status.get(), "what became of it")
+
+
+def test_a_window_that_is_open_takes_the_colours_of_another_theme(window: Window, stored: SQLModel) -> None:
+    day = today(window)
+    stored.save_record(record(1, day))
+    stored.save_record(record(1, day, Humidity="25"), "update", reason="Misread")
+    window.begin_check()
+    open_plot(window, 1)
+    window.app.callbacks["show_history"]()
+    history = beside(window)
+    assert isinstance(history, HistoryWindow)
+    window.until(lambda: history.changes, "the changes")
+    for theme in ("dark", "light"):
+        window.app.settings["theme"].set(theme)
+        window.settle()
+        style = ttk.Style(window.app)
+        ground = style.lookup("TFrame", "background")
+        assert (str(history.cget("background")), str(history.detail.text.cget("background"))) == (ground, ground)
+        assert str(history.detail.text.cget("foreground")) == style.lookup("TLabel", "foreground")
+        assert str(history.tree.tag_configure("odd", "background")) == style.lookup("Bar.TFrame", "background")
 
 
 def file_dialog(window: Window) -> str:
