@@ -94,7 +94,8 @@ class Dialog(tk.Toplevel):
         self.update_idletasks()
         place: dict[str, Any] = {"row": 2, "column": 0, "sticky": "nsew", "pady": (top, 0)}
         height = int(self.winfo_screenheight() * _ROOM) - self.body.winfo_reqheight()
-        height += self._give_way(content.winfo_reqheight() - height)
+        if content.winfo_reqheight() > height:
+            height += self._give_way(content.winfo_reqheight() - height)
         width = self.winfo_screenwidth() - 2 * MARGIN - 2 * _PADDING
         if content.winfo_reqheight() <= height and content.winfo_reqwidth() <= width:
             room.grid(**place)
@@ -168,7 +169,7 @@ class Dialog(tk.Toplevel):
     def _give_way(self, pixels: int) -> int:
         """Show so much less of the detail, which can be scrolled then; return how much less it is."""
         text = self._detail_box
-        if text is None or pixels <= 0:
+        if text is None:
             return 0
         line = nametofont("TkDefaultFont", self).metrics("linespace")
         shown = int(text.cget("height"))
@@ -203,7 +204,8 @@ class Dialog(tk.Toplevel):
         self.resizable(False, False)
         self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
         self.update_idletasks()
-        if self._give_way(self.winfo_reqheight() + FRAME_HEIGHT - self.winfo_screenheight()):
+        over = self.winfo_reqheight() + FRAME_HEIGHT - self.winfo_screenheight()
+        if over > 0 and self._give_way(over):
             self.update_idletasks()
         width, height = self.winfo_reqwidth(), self.winfo_reqheight()
         x = top.winfo_rootx() + max(0, (top.winfo_width() - width) // 2)
