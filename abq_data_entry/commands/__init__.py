@@ -1,6 +1,6 @@
-"""The subcommands, a module each; none of them needs a display but the window and the demo."""
+"""The subcommands, one module each. Only the window and the demo need a display."""
 
-TYPE_CHECKING = False  # as typing has it, without an import
+TYPE_CHECKING = False  # like typing.TYPE_CHECKING, without the import
 if TYPE_CHECKING:
     import argparse
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 def add_task(
     tasks: "Subcommands", name: str, run: object, text: str, *, repeats: bool = False
 ) -> "argparse.ArgumentParser":
-    """Add a subcommand of a subcommand, such as `init` of `db`; `run` does it, `text` says what that is.
+    """Add a subcommand of a subcommand, such as `init` of `db`; `run` is its function, `text` its help.
 
-    `repeats`: it has the options of the other one, and what was said before its name holds: they get no defaults.
+    `repeats`: it has the same options as its parent. They get no defaults here, so that values before its name remain.
     """
     import argparse
 

@@ -18,7 +18,7 @@ _REMOVE = "remove {} that was never used"
 
 
 def add_rights_to(tasks: Subcommands) -> None:
-    """Add to `db` what says who may do what."""
+    """Add the subcommands for rights to `db`."""
     roles = add_task(
         tasks, "grant", grant, "make the roles abq_technician, abq_supervisor and abq_qa, and give them their rights"
     )
@@ -36,11 +36,11 @@ def add_rights_to(tasks: Subcommands) -> None:
 
 def _require_both(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if (options.login is None) != (options.technician is None):
-        parser.error("LOGIN and --technician need each other")
+        parser.error("LOGIN and --technician must be given together")
 
 
 def grant(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Make the roles and grant them their rights, or set the technician to whom a login belongs."""
+    """Create the roles and grant their rights, or set the technician to whom a login belongs."""
     from ..models import schema
     from .database import opened_endpoint, read_settings
 
@@ -58,7 +58,7 @@ def set_labs(options: argparse.Namespace, secrets: Secrets) -> None:
     from ..models import schema
     from .database import opened_endpoint, read_settings
 
-    # People write ABC, or A, B, C: both are the same labs.
+    # Both ABC and "A, B, C" are accepted.
     labs = sorted({letter for letter in options.labs if not letter.isspace() and letter != ","})
     with opened_endpoint(read_settings(), secrets) as endpoint:
         schema.set_labs(endpoint, options.member, labs)
@@ -66,7 +66,7 @@ def set_labs(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def restrict_labs(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Keep labs apart, or no longer."""
+    """Keep labs apart, or stop doing so."""
     from ..models import schema
     from .database import opened_endpoint, read_settings
 
@@ -77,7 +77,7 @@ def restrict_labs(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def add_lists_to(tasks: Subcommands) -> None:
-    """Add to `db` what concerns technicians, labs and plots."""
+    """Add the subcommands for technicians, labs and plots to `db`."""
     technician = _add_with_model(tasks, "add-technician", _add_technician, "add a technician")
     technician.add_argument("id", type=int, metavar="ID", help="the number on the badge")
     technician.add_argument("name", metavar="NAME")
@@ -176,7 +176,7 @@ def _add_technician(model: SQLModel, options: argparse.Namespace) -> str:
     said = f"Technician {options.name} ({options.id}) {_state(added)}"
     if not added or not read_settings()["db_host"]:
         return said
-    # In an embedded database there is one login: only on a server is the next step worth saying.
+    # An embedded database has one login, so this next step is needed only on a server.
     login = "CREATE ROLE … LOGIN IN ROLE abq_technician;"
     return f"{said}\nThat makes no login at the server: one of that person's own has the role abq_technician ({login})"
 

@@ -1,4 +1,4 @@
-"""`alarms`: what needs attention, who is told of it, and which checks are expected."""
+"""`alarms`: what needs attention, who is notified, and which checks are expected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 TIMES = ("8:00", "12:00", "16:00", "20:00")
 _EVERY_DAY = "daily"
-_MOST_DAYS = 90  # how long the database keeps those that have ended
+_MOST_DAYS = 90  # how long the database keeps alarms that have ended
 
 
 def add_to(subcommands: Subcommands) -> None:
@@ -56,7 +56,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser, is_json: object = False, days: object = 0) -> None:
-    """What is listed; with other defaults for `list`, which leaves what was said before its name."""
+    """Add the options of the list; `list` has other defaults, so that options before its name remain."""
     parser.add_argument("--json", action="store_true", default=is_json, help="print a JSON list, for programs")
     text = f"list also those that ended within the last N days, at most {_MOST_DAYS}"
     parser.add_argument("--ended", type=_days, default=days, metavar="N", help=text)
@@ -110,7 +110,7 @@ def _add_receivers(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Print the alarms. Raises NotDone if any is open."""
+    """Print the alarms. Raises NotDone if one is open."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:
@@ -128,7 +128,7 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Look once and tell the receivers. Raises NotDone with what couldn't be sent."""
+    """Look for alarms once, and notify the receivers. Raises NotDone with what couldn't be sent."""
     from ..models.undoing import NOBODY_NAMED
     from ..workflows.alarms import look, verified
     from .database import opened_model, read_settings
@@ -147,7 +147,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def end(options: argparse.Namespace, secrets: Secrets) -> None:
-    """End one."""
+    """End an alarm."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:
@@ -156,7 +156,7 @@ def end(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def test(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Send each receiver a test. Raises NotDone if one can't be reached."""
+    """Send a test message to the receivers. Raises NotDone if one can't be reached."""
     from ..models.alarms import receiver_named
     from ..network.failures import describe_failure
     from ..stored_destination import STORED
@@ -187,7 +187,7 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _known(key: str, username: str, place: str) -> tuple[str, str] | None:
-    """The login that is kept on this computer: in the keyring, else in a file of secrets."""
+    """Return the login stored on this computer, in the keyring, else in a file of secrets."""
     from ..workflows.alarm_notices import CannotSend
     try:
         return login_kept_as(key, username, place)
@@ -218,7 +218,7 @@ def _content(alarm: Alarm) -> dict[str, object]:
 
 
 def weekdays(text: str) -> tuple[int, ...]:
-    """Read `mon-fri`, `sat,sun` or `daily`: the days by number, 1 for Monday."""
+    """Return the numbers of the days (1 for Monday) from `mon-fri`, `sat,sun` or `daily`."""
     if text.lower() == _EVERY_DAY:
         return tuple(range(1, 8))
     found: set[int] = set()
@@ -252,7 +252,7 @@ def print_calendar(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def set_calendar(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Expect these checks."""
+    """Set which checks of a lab are expected."""
     from .database import opened_model, read_settings
 
     lab = options.lab.upper()
@@ -263,7 +263,7 @@ def set_calendar(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def remove_calendar(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Expect none."""
+    """Expect no more checks of a lab."""
     from .database import opened_model, read_settings
 
     lab = options.lab.upper()
@@ -296,7 +296,7 @@ def print_receivers(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def add_receiver(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Add one."""
+    """Add a receiver."""
     from ..models.alarms import MAIL, Receiver
     from ..network.mail_addresses import people_problem
     from .database import opened_model, read_settings
@@ -310,7 +310,7 @@ def add_receiver(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def remove_receiver(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Remove one."""
+    """Remove a receiver."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:

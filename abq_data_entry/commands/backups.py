@@ -1,4 +1,4 @@
-"""`db backup` and `db restore`: the database in a file, and back."""
+"""`db backup` and `db restore`: save the database to a file, and restore it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _daily(settings: SettingsModel, secrets: Secrets) -> None:
 
 
 def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Restore a dump and migrate it, before it takes the place of the present database."""
+    """Restore and migrate a dump, which then replaces the present database."""
     from .database import opened_endpoint, read_settings
 
     if not options.file.is_file():

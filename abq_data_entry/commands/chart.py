@@ -43,7 +43,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Draw it, and write the file whole or not at all."""
+    """Draw the chart, and write the whole file or nothing."""
     from ..workflows.draw_chart import chart_file
     from .database import opened_model, read_settings
 
@@ -71,7 +71,7 @@ def _choice(options: argparse.Namespace) -> ChartChoice:
 
 
 def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """End with the usage where the options don't belong together."""
+    """Print the usage and exit if options don't fit together."""
     kind = chart(options.chart)
     if Path(options.output).suffix[1:].lower() not in FORMATS:
         parser.error(f"{options.output!r} ends neither in .png nor .svg nor .pdf")

@@ -82,12 +82,12 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 def _steps(
     settings: SettingsModel, options: argparse.Namespace, wants_login: bool, secrets: Secrets, cancel: threading.Event
 ) -> Iterator[Step]:
-    """What is asked for; without --only also the destinations of the database, if it can be read."""
+    """Yield the steps; without --only, also those of the database's destinations, if it can be read."""
     from ..network.probing import FAILED, Options
     from ..workflows.check_connections import check_connections
     from .database import opened_endpoint
 
-    # Which records wait is no matter of connections, and would stand between the steps.
+    # Without the note about waiting records, which has nothing to do with connections.
     embedded = partial(opened_endpoint, settings, secrets, tells_waiting=False)
 
     def check(values: Mapping[str, object], only: tuple[str, ...]) -> Iterator[Step]:
@@ -105,7 +105,7 @@ def _steps(
 
 
 def _stored(settings: SettingsModel, secrets: Secrets) -> dict[str, StoredDestination]:
-    """The destinations of the database; none where it can't be read without a question, or has no tables yet."""
+    """Return the destinations of the database; none if it has no tables, or can't be read without a question."""
     from ..models import DatabaseError, SQLModel
     from ..postgres import PostgresError
     from .database import opened_endpoint
@@ -114,18 +114,18 @@ def _stored(settings: SettingsModel, secrets: Secrets) -> dict[str, StoredDestin
         found = opened_endpoint(settings, secrets, tells_waiting=False, asks=False)
         with found as endpoint, closing(SQLModel.at(endpoint)) as model:
             return model.get_destinations()
-    except (DatabaseError, PostgresError, NotDone):  # the step of the database has said what is wrong, if anything is
+    except (DatabaseError, PostgresError, NotDone):  # the step of the database has already reported the error
         return {}
 
 
 def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """A password goes to the one place that it was given for."""
+    """Require that a login is for one destination, so that a password isn't sent to another one."""
     if _names_login(options) and (len(options.only) != 1 or options.only[0] in _WITHOUT_LOGIN):
         parser.error("--username and --password-stdin need --only with the one destination that they are for")
 
 
 def _has_logins(destinations: tuple[str, ...], settings: SettingsModel) -> bool:
-    """Whether one of them wants a login; our own database takes this user as it is."""
+    """Return whether one of them needs a login; the embedded database doesn't."""
     return any(each != "database" or settings["db_host"] for each in destinations if each not in _WITHOUT_LOGIN)
 
 
@@ -134,7 +134,7 @@ def _names_login(options: argparse.Namespace) -> bool:
 
 
 class _Logins:
-    """The login for a destination, asked for when its turn comes."""
+    """Returns the login for a destination; asks for it when it is first needed."""
 
     def __init__(
         self, values: Mapping[str, object], settings: SettingsModel, options: argparse.Namespace, secrets: Secrets
@@ -176,7 +176,7 @@ class _Logins:
         password = self._secrets.database or os.environ.get("PGPASSWORD", "")
         if not password and can_ask():
             password = ask_secretly(f"Password of {user} for the database (empty: as psql finds it): ")
-        return user, password  # without a password libpq looks into ~/.pgpass
+        return user, password  # if the password is empty, libpq looks in ~/.pgpass
 
 
 def _destinations(text: str) -> tuple[str, ...]:

@@ -25,9 +25,9 @@ _STOPPED = "The database on this computer has stopped in the meantime. Try again
 
 
 def read_settings() -> SettingsModel:
-    """The settings; what makes no sense in the file is told on standard error, and its default is used.
+    """Return the settings. Invalid ones are reported on standard error, and get their defaults.
 
-    Raises NotDone where that leaves a doubt which database is meant.
+    Raises NotDone if it is then unclear which database is meant.
     """
     settings = SettingsModel(SETTINGS_FILE, folders.config_folder())
     if settings.doubts:
@@ -41,10 +41,10 @@ def read_settings() -> SettingsModel:
 def opened_model(
     settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True, asks: bool = True
 ) -> Iterator["SQLModel"]:
-    """The database, ready for records. Raises DatabaseError, PostgresError.
+    """Open the database, ready for records. Raises DatabaseError, PostgresError.
 
-    With `tells_waiting` standard error says which records of this computer it doesn't hold yet; without `asks` nobody
-    is asked for a login.
+    With `tells_waiting`, a note on standard error says which records of this computer aren't in it yet. Without
+    `asks`, the user isn't asked for a login.
     """
     from ..models import SQLModel
 
@@ -54,7 +54,7 @@ def opened_model(
         model = SQLModel.at(endpoint)
         try:
             with told_if_long(_connecting(endpoint)):
-                model.connect()  # a server of others is changed by `db init` only: here it is looked at
+                model.connect()  # only `db init` changes the tables on a server; here they are only checked
             yield model
         finally:
             model.close()
@@ -64,29 +64,29 @@ def opened_model(
 def opened_endpoint(
     settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True, asks: bool = True
 ) -> Iterator[dict[str, str]]:
-    """Where the database is, with a login that the server takes; the tables may be missing."""
+    """Yield where the database is, with a login that the server accepts; the tables may be missing."""
     from ..models import ServerUnreachable
 
     if tells_waiting:
-        tell_waiting(settings)  # first: who asks for a password should know that something is missing
+        tell_waiting(settings)  # before the password is asked for
     if settings["db_host"]:
         yield logged_in(configured_endpoint(settings), secrets, asks)
         return
-    # Asked before the start: who finds it running isn't the one to end it.
+    # Checked before the start, because a server that was already running must not be stopped.
     was_running = _is_running()
     server = start_embedded(settings)
     try:
         yield server.endpoint(str(settings["db_name"]))
-    except ServerUnreachable as error:  # the settings, of which the error may speak, say nothing of our own server
+    except ServerUnreachable as error:  # its text may name settings, which have nothing to do with the embedded server
         raise ServerUnreachable(_STOPPED, error.detail) from error
     finally:
-        # One that was there before us may have been promised to somebody by `db dsn`: its watcher ends it.
+        # A server that ran before may be in use through `db dsn`; its watcher stops it.
         if not was_running:
             _stop(server)
 
 
 def start_embedded(settings: SettingsModel) -> postgres.EmbeddedServer:
-    """The embedded server, running and with its database, which may be empty. Raises PostgresError."""
+    """Start the embedded server, and create its database if it is missing. Raises PostgresError."""
     folder = folders.data_folder()
     doing = "Starting" if (folder / "postgres/cluster").exists() else "Making"
     try:
@@ -99,15 +99,14 @@ def start_embedded(settings: SettingsModel) -> postgres.EmbeddedServer:
 
 
 def kept_backups(settings: SettingsModel) -> postgres.KeptBackups:
-    """The backups that are made by themselves, in the folder that the settings name."""
+    """Return the automatic backups, in the folder that the settings name."""
     return postgres.backups_of(settings.values(), folders.data_folder())
 
 
 def prepare_tables(settings: SettingsModel, endpoint: dict[str, str]) -> bool:
-    """Make the tables, or bring those of an older version up to date; False if nothing had to be done.
+    """Create the tables, or migrate those of an older version; return False if nothing had to be done.
 
-    In the embedded database a backup is made first; a server of others has backups of its own. Raises DatabaseError,
-    PostgresError.
+    An embedded database is backed up first; a server has its own backups. Raises DatabaseError, PostgresError.
     """
     from ..models import schema
 
@@ -124,12 +123,12 @@ def _connecting(endpoint: dict[str, str]) -> str:
 
 
 def configured_endpoint(settings: SettingsModel) -> dict[str, str]:
-    """The configured server, with the user that the environment names. Raises PostgresError."""
+    """Return the configured server, with the user from the environment. Raises PostgresError."""
     return {**postgres.server_endpoint(settings.values()), **login_of_environment()}
 
 
 def login_of_environment() -> dict[str, str]:
-    """The user, and the file of passwords, that the environment names."""
+    """Return the user and the password file from the environment."""
     user = os.environ.get(USER_VARIABLE) or os.environ.get("PGUSER")
     known = {"user": user, "passfile": os.environ.get("PGPASSFILE")}
     return {name: value for name, value in known.items() if value}
@@ -144,12 +143,12 @@ def _is_running() -> bool:
 def _stop(server: postgres.EmbeddedServer) -> None:
     try:
         server.stop_if_unused()
-    except postgres.PostgresError as error:  # what was asked is done; the watcher tries again
+    except postgres.PostgresError as error:  # only logged: the watcher stops it later
         log.warning("the embedded server was left running: %s", error)
 
 
 def logged_in(endpoint: dict[str, str], secrets: Secrets, asks: bool = True) -> dict[str, str]:
-    """The endpoint with a password, if it takes one; asks for it when the server refuses and somebody is there."""
+    """Return the endpoint with a login that works; asks for it at a terminal if the server refuses the first one."""
     from ..models import LoginFailed, SQLModel
 
     password = secrets.database or os.environ.get("PGPASSWORD", "")
@@ -158,11 +157,11 @@ def logged_in(endpoint: dict[str, str], secrets: Secrets, asks: bool = True) -> 
         model = SQLModel.at(candidate)
         try:
             with told_if_long(_connecting(candidate)):
-                model.query("SELECT")  # the least that a server answers: only the login is tried
+                model.query("SELECT")  # the shortest query, because only the login is tested
             log.info("logged in", extra={"login": candidate.get("user", "")})
             return candidate
         except LoginFailed as error:
-            # A password that was given for this run is wrong for good; one that is typed may be a slip.
+            # A wrong password that was given for this run stays wrong; one that was typed can be typed again.
             if secrets.database or not asks or not can_ask() or not tries_left:
                 raise _with_advice(error) from None
             print(error, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Days as the subcommands take them, and which of the last ones still have to go out."""
+"""Days as arguments of subcommands, and which of the last days haven't been sent yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def day(text: str) -> datetime.date:
-    """`2026-11-21`, `today` or `yesterday`. Raises ArgumentTypeError for anything else."""
+    """Return the date from `2026-11-21`, `today` or `yesterday`. Raises ArgumentTypeError for anything else."""
     if text in ("today", "yesterday"):
         return datetime.date.today() - datetime.timedelta(days=text == "yesterday")
     try:
@@ -24,14 +24,14 @@ def day(text: str) -> datetime.date:
 
 
 def add_date_option(parser: argparse.ArgumentParser) -> None:
-    """The option `--date`, which is `None` if not given: today is when the work is done."""
+    """Add the option `--date`; `None` if not given, so that today is determined when the work begins."""
     parser.add_argument("--date", type=day, metavar="D", help="such as 2026-11-21 or yesterday (default: today)")
 
 
 def unsent(model: SQLModel, today: datetime.date, kind: str = "") -> str:
-    """A sentence on the days before today that have records which weren't sent as they are now; empty: there are none.
+    """Return a sentence about days before today with records that weren't sent in their present state; else empty.
 
-    ``kind``: the destination; empty: one at least of those that are used, as the window counts them.
+    ``kind``: the destination; empty: at least one of those that are used, as in the window.
     """
     from ..workflows.deliver_day import last_days
 

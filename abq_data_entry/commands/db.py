@@ -41,7 +41,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Print the connection string; the embedded server is started for it and left to its watcher."""
+    """Print the connection string. An embedded server is started for it; its watcher stops it later."""
     from .. import postgres
     from ..postgres.programs import installed_version
     from .database import configured_endpoint, logged_in, prepare_tables, read_settings, start_embedded
@@ -75,7 +75,7 @@ def _tell_version(endpoint: dict[str, str], installed: tuple[int, int] | None) -
 
 
 def prepare(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Make or migrate the schema."""
+    """Create or migrate the schema."""
     from ..models import schema
     from .database import opened_endpoint, prepare_tables, read_settings
 
@@ -89,7 +89,7 @@ def prepare(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _settle_time_zone(endpoint: dict[str, str], wanted: str, changed: bool) -> None:
-    """Ask for the time zone of the labs where the tables are new and somebody is there; else the server's stands."""
+    """Ask at a terminal for the labs' time zone if the tables are new; otherwise the server's time zone is used."""
     from ..models import SQLModel
 
     if not wanted and not (changed and can_ask()):
@@ -103,7 +103,7 @@ def _settle_time_zone(endpoint: dict[str, str], wanted: str, changed: bool) -> N
 
 
 def set_time_zone(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Say where the labs are."""
+    """Set the time zone of the labs."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:
@@ -113,7 +113,7 @@ def set_time_zone(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Walk the chains of the audit and name the first break of each; what it says is an alarm, or ends one."""
+    """Verify the chains of the audit and print the first break of each; the result raises or ends an alarm."""
     from ..models import DatabaseError
     from ..workflows.alarms import audit_finding
     from .database import opened_model, read_settings
@@ -124,8 +124,8 @@ def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
                 verdict = model.verify_audit(options.head)
         except ValueError as error:
             raise NotDone(str(error)) from None
-        if not options.head:  # a head that doesn't fit is no fault of the audit
-            with suppress(DatabaseError):  # such as a standby, which takes nothing
+        if not options.head:  # a head that doesn't match is no fault of the audit
+            with suppress(DatabaseError):  # such as a standby, which can't be written to
                 model.look_for_alarms([audit_finding(verdict)])
     for note in verdict.notes:
         print(f"{note}.")

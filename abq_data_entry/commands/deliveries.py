@@ -1,4 +1,4 @@
-"""`deliveries`: what is on its way, what arrived, and trying again."""
+"""`deliveries`: list what waits and what has arrived; retry, cancel."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Print the deliveries; which are outdated only where the database can be reached."""
+    """Print the deliveries; outdated ones are marked only if the database can be reached."""
     found = opened_outbox().deliveries()
     if not found:
         print("There are no deliveries.")
@@ -86,20 +86,20 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Make what is due, service by service; a failure of one doesn't keep the others.
+    """Make all deliveries that are due, service by service; a failure of one doesn't stop the others.
 
-    Raises NotDone in the end also for an entry that can't be read, and an outbox that can't be written: nobody else
-    would notice, where a timer runs this.
+    At the end, raises NotDone for failures, unreadable entries and an outbox that can't be written, because otherwise
+    nobody would notice when a timer runs this.
     """
     from .database import read_settings
 
     settings, outbox = read_settings(), opened_outbox()
-    # First, so that this run already sends what schedules have made due.
+    # First, so that this run sends what is due by schedule.
     late = put_in_scheduled(outbox, settings, secrets) if options.unattended else []
     problems = list[str]()
     try:
         _run_due(options, secrets, settings, outbox)
-    except Exception as error:  # whatever it is, such as a full disk: what schedules want is told all the same
+    except Exception as error:  # any error, such as a full disk; what is due by schedule is reported anyway
         problems.append(reason(error))
     if options.unattended and not options.no_receipts:
         read_after_a_run(outbox, settings, secrets)
@@ -116,19 +116,19 @@ def _run_due(options: argparse.Namespace, secrets: Secrets, settings: SettingsMo
         print(_when_something_is_due(outbox))
         record_later(outbox, settings, secrets, not options.unattended)
         return
-    # Unattended no password is typed or piped: each login is the one that is stored for its service.
+    # An unattended run uses only stored logins, never one that is typed or piped.
     if not options.unattended:
         _refuse_one_password_for_several(due, options.password_stdin, secrets)
     _deliver(outbox, due, settings, options, secrets)
 
 
 def retry(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Begin another round with one delivery, at once."""
+    """Retry one delivery now."""
     from .database import read_settings
 
     settings, outbox = read_settings(), opened_outbox()
     delivery = outbox.find(options.id)
-    if outbox.is_gone(delivery):  # refused by its receiver, who wants another one
+    if outbox.is_gone(delivery):  # refused by its receiver, so a new version is needed
         delivery = made_anew(outbox, delivery, settings, secrets)
     else:
         delivery = delivering.retry(outbox, delivery)
@@ -136,7 +136,7 @@ def retry(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def cancel(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Give one up."""
+    """Cancel one delivery."""
     from .database import read_settings
 
     outbox = opened_outbox()
@@ -146,7 +146,7 @@ def cancel(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def arrived(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Note what somebody has found: that it arrived though the server's last answer was lost."""
+    """Mark a delivery as arrived, because somebody has found it there although the server's answer was lost."""
     from .database import read_settings
 
     outbox = opened_outbox()
@@ -192,7 +192,7 @@ def _deliver(
     options: argparse.Namespace,
     secrets: Secrets,
 ) -> None:
-    asks = not getattr(options, "unattended", False)  # `retry` has no such option
+    asks = not getattr(options, "unattended", False)  # `retry` doesn't have this option
     values = with_stored(settings, secrets, deliveries, asks)
 
     def login(service: Service) -> tuple[str, str] | None:
@@ -219,7 +219,7 @@ def _when_something_is_due(outbox: Outbox) -> str:
 
 
 def _refuse_one_password_for_several(due: Sequence[Delivery], from_stdin: bool, secrets: Secrets) -> None:
-    """A password is for one service: it isn't shown to another one."""
+    """Raise NotDone if one password is given for several services, so that it isn't sent to another one."""
     services = [each for each in delivering.by_service(due) if destination(each.kind).needs_login]
     if len(services) > 1 and (from_stdin or secrets.delivery):
         source = "on standard input" if from_stdin else f"in {DELIVERY_VARIABLE}"
@@ -230,7 +230,7 @@ def _refuse_one_password_for_several(due: Sequence[Delivery], from_stdin: bool, 
 
 
 def _changed_since(found: Sequence[Delivery], secrets: Secrets) -> dict[str, datetime.datetime]:
-    """Since when records of the day of a delivery that arrived are others, by its number; asks for no password."""
+    """Return by delivery number since when an arrived delivery is outdated; asks for no password."""
     from ..models import DatabaseError
     from ..postgres import PostgresError
     from .database import opened_model, read_settings

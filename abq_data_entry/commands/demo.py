@@ -30,7 +30,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Play it; raises NotDone when a step doesn't come true."""
+    """Play the demo; raises NotDone if a step fails."""
     from ..demo import DemoFailed
     from ..demo.day import play
 

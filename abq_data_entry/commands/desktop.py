@@ -1,4 +1,4 @@
-"""`desktop`: an entry with an icon where people look for programs."""
+"""`desktop`: an entry with an icon in the menu of programs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def take_away(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Remove what `make` has made; say so when there was nothing."""
+    """Remove the entry, or say that there was none."""
     from .. import shortcuts
 
     try:

@@ -62,7 +62,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
-    """The columns of the table that can be given; what isn't stays as it is, or is the default."""
+    """Add the options for the columns; one that isn't given keeps its value or default."""
     text = "rest, brapi: where the login goes (default: auth beside the address, token below it); sftp: a jump host"
     parser.add_argument("--login-address", metavar="URL", help=text)
     parser.add_argument(
@@ -105,7 +105,7 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def add(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Add one."""
+    """Add a destination."""
     from .database import opened_model, read_settings
 
     given = _given(options)
@@ -118,7 +118,7 @@ def add(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def change(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Change one."""
+    """Change a destination."""
     from .database import opened_model, read_settings
 
     given = _given(options) | ({"address": options.address} if options.address is not None else {})
@@ -130,7 +130,7 @@ def change(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def remove(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Remove one."""
+    """Remove a destination."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:
@@ -139,7 +139,7 @@ def remove(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def test(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Check one step by step; raises NotDone if a step failed."""
+    """Test a destination step by step; raises NotDone if a step fails."""
     from ..models.destinations import destination_named
     from ..network.probing import FAILED, LoginMissing, Options
     from ..workflows.check_connections import check_connections, lines_of
@@ -174,7 +174,7 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    """The columns that were given."""
+    """Return the columns that were given."""
     names = (
         *("login_address", "login_method", "login_header", "login_scope", "folder", "file_name", "contents", "format"),
         *("username", "checksum", "schedule"),

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_LOOK_AGAIN = 0.1  # seconds; without an end Ctrl-C wouldn't be noticed everywhere
+_LOOK_AGAIN = 0.1  # seconds; waiting without a limit would ignore Ctrl-C on some platforms
 _FORMATS = ("csv", "xlsx", "parquet", "datapackage")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `export` takes besides a day; `verify` says what doesn't go together."""
+    """Add the options of `export` besides the day; `verify` checks which fit together."""
     group = parser.add_argument_group("any view and any days")
     group.add_argument("--view", metavar="NAME", help="a view for QA such as growth (see docs/qa.md), or records")
     group.add_argument("--from", dest="first", type=day, metavar="D", help="the first day (default: the first of all)")
@@ -65,7 +65,7 @@ def _run_view(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Refuse what doesn't go together, as wrong usage."""
+    """Exit with the usage if options don't fit together."""
     named = {"--from": options.first, "--to": options.last, "--lab": options.lab, "--format": options.format}
     styles = {"--bom": options.bom, "--semicolon": options.semicolon, "--decimal-comma": options.decimal_comma}
     given = [name for name, value in {**named, **styles}.items() if value]
@@ -86,20 +86,20 @@ def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
 
 
 def _told_by(output: str | None) -> str:
-    """Return the format that the name of the file tells, '' where it tells none."""
+    """Return the format by the ending of the file name, '' if it isn't one of ours."""
     ending = Path(output or "").suffix.lower()
     return ending[1:] if ending in (".csv", ".xlsx", ".parquet") and not Path(output or "").is_dir() else ""
 
 
 class _Monitor:
-    """Hands on how far an export is, and that it was cancelled."""
+    """Passes on the progress of an export, and its cancellation."""
 
     def __init__(self, wait: Wait) -> None:
         self._wait, self._what = wait, wait.what
         self.cancel = threading.Event()
 
     def report(self, done: int, total: int) -> None:
-        """Tell how many rows are written; of how many isn't known for a view, which would have to be computed twice."""
+        """Show how many rows are written; the total isn't known, because a view would have to be computed twice."""
         self._wait.report(done, total)
         if not total and done:
             self._wait.what = f"{self._what}: {done:,} rows"
@@ -120,7 +120,7 @@ def _exported(
 
 
 def _print(model: SQLModel, wanted: ViewQuery, name: str, style: CsvStyle, wait: Wait) -> None:
-    # Whole before it is printed: whoever reads the pipe gets all rows, or none and an error.
+    # Completed before it is printed, so that the reader of the pipe gets all rows, or none and an error.
     with tempfile.TemporaryDirectory(prefix="abq-export-") as folder:
         done = _exported(model, wanted, "csv", Path(folder) / name, style, wait)
         sys.stdout.flush()
@@ -130,10 +130,10 @@ def _print(model: SQLModel, wanted: ViewQuery, name: str, style: CsvStyle, wait:
 
 
 def _interruptible(work: Callable[[], Result], cancel: threading.Event) -> Result:
-    """Return what `work` returns. It runs on a thread, since Ctrl-C doesn't reach one that waits for the server."""
+    """Return the result of `work`, run on another thread, because one that waits for the server ignores Ctrl-C."""
     results: list[Result] = []
     errors: list[BaseException] = []
-    over = threading.Event()  # not `join`: interrupted, that takes a thread for ended in Python 3.10 and 3.11
+    over = threading.Event()  # not `join`, which after an interrupt treats a thread as ended in Python 3.10 and 3.11
 
     def run_it() -> None:
         try:
@@ -203,7 +203,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _unsent(model: SQLModel, today: datetime.date) -> str:
-    """The other days that still have to go out; a login that may not know of deliveries exports all the same."""
+    """Return a sentence about other days not sent yet; empty if the login may not read deliveries."""
     from ..models import DatabaseError
 
     try:
@@ -220,7 +220,7 @@ def _print_extract(model: SQLModel, date: datetime.date, others: str) -> None:
         with path.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
-    if others:  # not among the records
+    if others:  # on standard error, because standard output has the records
         print(others, file=sys.stderr)
 
 

@@ -30,7 +30,7 @@ _UNDONE = "That can't be undone."
 
 
 class View(NamedTuple):
-    """What a subcommand looks at: the folder of a destination, and where in it."""
+    """The remote folder on which a subcommand works: the session of a destination, and the folder there."""
 
     files: RemoteFiles[Any]
     where: Where
@@ -41,20 +41,20 @@ class View(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """The folder in words."""
         from ..workflows.remote_files import place_in_words
 
         return place_in_words(self.kind, self.values, self.where)
 
     def place_of(self, typed: str) -> tuple[Where, str]:
-        """Split `folder/name`: the folder, which is known to be there, and the name."""
+        """Split `folder/name`, and return the folder, which exists, and the name."""
         from ..workflows.remote_files import resolved
 
         folder, slash, name = typed.rstrip("/").rpartition("/")
         return (resolved(self.files, self.where, folder or "/", self.cancel) if slash else self.where), name
 
     def find(self, typed: str) -> tuple[Where, RemoteEntry]:
-        """Return what has that name, and the folder that it is in."""
+        """Return the folder and the entry of that name."""
         where, name = self.place_of(typed)
         return where, self.files.find(where, name, self.cancel)
 
@@ -122,7 +122,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--active", action="store_true", help="FTP: let the server open the data connection")
 
 
-# -- what each does -------------------------------------------------------------------------------------
+# -- the subcommands ------------------------------------------------------------------------------------
 
 
 def show_list(options: argparse.Namespace, secrets: Secrets) -> None:
@@ -149,13 +149,13 @@ def change_folder(options: argparse.Namespace, secrets: Secrets) -> None:
 
     with opened(options, secrets) as view:
         where = resolved(view.files, view.where, options.name, view.cancel)
-        view.files.list(where, view.cancel)  # it may be there, and still not be entered
+        view.files.list(where, view.cancel)  # it may exist and still not be readable
         remember(view.kind, view.values, where)
         print(place_in_words(view.kind, view.values, where))
 
 
 def print_folder(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Print the folder that is remembered; nothing is asked of the server."""
+    """Print the remembered folder, without asking the server."""
     from ..workflows.remote_files import named, place_in_words, remembered
 
     kind, values, _username = _target(options, secrets)
@@ -164,7 +164,7 @@ def print_folder(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def fetch(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Fetch a file, and offer to take it in where it is a list."""
+    """Fetch a file, and offer to import it if it is a list."""
     from ..workflows.remote_files import default_target
 
     with opened(options, secrets) as view:
@@ -254,12 +254,12 @@ def compare(options: argparse.Namespace, secrets: Secrets) -> None:
         raise NotDone(f"Of what was sent, {counted(len(wrong), 'file')} differ or are missing there.")
 
 
-# -- what is common to them -----------------------------------------------------------------------------
+# -- shared by the subcommands --------------------------------------------------------------------------
 
 
 @contextmanager
 def opened(options: argparse.Namespace, secrets: Secrets) -> Iterator[View]:
-    """The folder of the destination that was asked for, with its login; Ctrl-C cancels what it does."""
+    """Open the remote folder of the chosen destination, with its login; Ctrl-C cancels what runs in it."""
     from ..network import HostKeyUnknown
     from ..workflows.remote_files import ANONYMOUS, remembered, resolved
     from .outbox import AtTheTerminal
@@ -286,7 +286,7 @@ def opened(options: argparse.Namespace, secrets: Secrets) -> Iterator[View]:
 
 
 def _target(options: argparse.Namespace, secrets: Secrets) -> tuple[str, dict[str, object], str]:
-    """The destination's key, the settings with those of the database where one is meant, and who logs in there."""
+    """Return the destination's key, the settings (with the database's, if it is one of those), and the user name."""
     from ..models.destinations import destination_named
     from .database import opened_model, read_settings
 
@@ -309,7 +309,7 @@ def _target(options: argparse.Namespace, secrets: Secrets) -> tuple[str, dict[st
 
 
 def _replacing(transfer: Callable[[bool], Done], yes: bool) -> Done:
-    """Do `transfer(replace)`; where something would be replaced, ask first, unless `yes`."""
+    """Call `transfer(replace)`; ask before something is replaced, unless `yes`."""
     from ..network.remote_files import AlreadyThere
 
     try:
@@ -320,7 +320,7 @@ def _replacing(transfer: Callable[[bool], Done], yes: bool) -> Done:
 
 
 def _require(question: str, otherwise: str) -> None:
-    """Ask at the terminal; raises NotDone with `otherwise` for any answer but yes, and where nobody can be asked."""
+    """Ask at the terminal; raises NotDone with `otherwise` for any answer but yes, or if there is no terminal."""
     if not can_ask():
         raise NotDone(f"{otherwise} Nobody can be asked: add --yes if you mean it.")
     sys.stdout.flush()

@@ -34,7 +34,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Print what waits; needs no database."""
+    """Print the waiting records; needs no database."""
     entries = open_journal().entries()
     if not entries:
         print("No record waits on this computer.")
@@ -43,7 +43,7 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def save_all(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Save what waits for the database of the settings; raises NotDone if something is left of it."""
+    """Save the records that wait for the database of the settings; raises NotDone if some remain."""
     from ..journal import database_name
     from ..workflows.replay import replay
     from .database import opened_model, read_settings

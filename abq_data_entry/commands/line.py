@@ -1,4 +1,4 @@
-"""The parser of the command line, and what all subcommands share: output, errors, the ways to end."""
+"""The parser of the command line, and what all subcommands share: output, errors and exit codes."""
 
 import argparse
 import functools
@@ -45,9 +45,9 @@ or like psql (PGUSER, PGPASSWORD, ~/.pgpass), or they ask. ABQ_CONFIG_DIR and AB
 the settings and for the data."""
 
 
-@functools.cache  # to make it takes longer than many a subcommand, and a process may run several
+@functools.cache  # building it takes longer than many subcommands, and a process may run several
 def parser() -> argparse.ArgumentParser:
-    """The parser of all subcommands; `run` of the parsed options does the work."""
+    """Return the parser of all subcommands; `run` in the parsed options is the function to call."""
     found = argparse.ArgumentParser(
         prog=APPLICATION_ID,
         description="Record a plant laboratory's readings; fetch the weather, export and deliver the day's extract.",
@@ -65,28 +65,28 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the subcommand; return the exit code, after a failure was printed."""
+    """Run the subcommand, print a failure, and return the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a name that the terminal can't show is no failure
+            stream.reconfigure(errors="backslashreplace")  # so that a name that the terminal can't show is no failure
     try:
         line = parser()
         options = line.parse_args(arguments)
-        if options.subcommand is None:  # asked after the rest: an option that we don't have is named first
+        if options.subcommand is None:  # checked after parsing, so that an unknown option is reported first
             line.error("SUBCOMMAND is missing")
-        if "verify" in options:  # what no option can see by itself
+        if "verify" in options:  # checks several options together
             options.verify(options)
     except SystemExit as end:  # argparse has printed the help, the version, or what is wrong
         return end.code if isinstance(end.code, int) else DONE
     secrets = take_secrets()
     what: str = options.subcommand
-    if what in ("db", "journal"):  # what these do is in the second word; others take names and texts there
+    if what in ("db", "journal"):  # log the second word too, which for others may be a name or a text
         what += f" {options.task}"
     log.info("%s begins", what)
     try:
         with termination_interrupts(), _waits(options, what):
             options.run(options, secrets)
-            sys.stdout.flush()  # here, where a closed pipe is still told, and not at the end of Python
+            sys.stdout.flush()  # here, where a closed pipe can still be reported, not when Python exits
     except BrokenPipeError:
         leave_output()
         tell("Nothing reads the output any more.")
@@ -100,7 +100,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _waits(options: argparse.Namespace, what: str) -> AbstractContextManager[object]:
-    """Print what the subcommand waits for; by its own name where nothing inside says it more exactly."""
+    """Announce what the subcommand waits for; by its name, unless it announces its steps itself."""
     if options.quiet or getattr(options, "unattended", False):
         return nullcontext()
     told = ExitStack()

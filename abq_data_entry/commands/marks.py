@@ -1,4 +1,4 @@
-"""`marks list`, `marks add`, `marks answer`, `marks close`, `marks reopen`, `marks show`: what QA says of values."""
+"""`marks list|add|answer|close|reopen|show`: what QA says about values."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Print marks, queries first, then the newest day."""
+    """Print marks, questions first, then by day, the newest first."""
     from ..models.marks import STATUSES
     from .database import opened_model, read_settings
 
@@ -88,7 +88,7 @@ def add(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _change(how: str, options: argparse.Namespace, secrets: Secrets) -> None:
-    """Answer a query, or close or reopen a mark."""
+    """Answer a question, or close or reopen a mark."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:

@@ -43,7 +43,7 @@ def add_to(tasks: Subcommands) -> None:
 
 
 def upgrade_cluster(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Carry everything over into a new cluster; the old one is kept."""
+    """Copy everything into a new cluster; the old one is kept."""
     from .. import folders, postgres
     from .database import read_settings
 
@@ -59,7 +59,7 @@ def upgrade_cluster(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Copy, compare row by row, then let the settings name the server. Until then nothing has changed here."""
+    """Copy everything, compare row by row, and only then change the settings to name the server."""
     from .. import postgres
     from .database import logged_in, login_of_environment, opened_endpoint, prepare_tables, read_settings
     from .waiting import require_nothing_waits
@@ -67,7 +67,7 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
     settings = read_settings()
     if settings["db_host"]:
         raise NotDone(f"The setting db_host names the server {settings['db_host']} already: that database is used.")
-    # What waits is for the database here, and would never be saved in the one on the server.
+    # Waiting records belong to this database, and would never be saved on the server.
     require_nothing_waits(settings)
     with _naming_arguments(options):
         new = _new_settings(options, settings)
@@ -85,7 +85,7 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
             settings.save()
             _tell(moved, source, target)
 
-        # Both databases have to be of one version: rows are copied as they are.
+        # Both must have the same version, because rows are copied unchanged.
         prepare_tables(settings, source)
         where = f"{target['dbname']} on {target['host']}"
         with told_if_long(f"Copying everything to the database {where}, and comparing every row") as wait:
@@ -94,9 +94,9 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
 
 @contextmanager
 def _naming_arguments(options: argparse.Namespace) -> Iterator[None]:
-    """Name the arguments that were typed where an error would name settings: those don't name the server yet.
+    """Replace names of settings in errors by the arguments that were typed; the settings are still the old ones.
 
-    Raises NotDone in place of what says so.
+    Raises NotDone in place of the original error.
     """
     from .. import postgres
     from ..models import DatabaseError
@@ -113,7 +113,7 @@ def _naming_arguments(options: argparse.Namespace) -> Iterator[None]:
 def _new_settings(options: argparse.Namespace, settings: SettingsModel) -> dict[str, str]:
     new = {"db_host": options.host, "db_port": options.port, "db_name": options.name or str(settings["db_name"])}
     new |= {"db_sslmode": options.sslmode, "db_sslrootcert": options.sslrootcert}
-    # Checked in a copy: the settings themselves change only once everything is moved.
+    # Checked in a copy, because the settings change only after everything has been moved.
     known = type(settings)(settings.path.name, settings.path.parent)
     for name, value in new.items():
         try:

@@ -66,7 +66,7 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def add(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Leave a note."""
+    """Write a note."""
     from .. import fields
     from ..constants import FieldNames
     from ..models.marks import Subject
@@ -84,7 +84,7 @@ def add(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def done(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Say that a note is done."""
+    """Mark a note as done."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:
@@ -93,7 +93,7 @@ def done(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def reopen(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Say that a note isn't done after all."""
+    """Mark a note as open again."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:

@@ -1,4 +1,4 @@
-"""`notices`: what the company has told, from its feed or newsgroup; fetched, listed, shown, marked as read."""
+"""`notices`: the company's notices from its feed or newsgroup: fetch, list, show, mark as read."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser, unsaid: object = False) -> None:
-    """What is listed; `list` leaves what was said before its name."""
+    """Add the options of the list; for `list` without defaults, so that options before its name remain."""
     all_of_them = f"not only the newest {_NEWEST}"
     parser.add_argument("--all", dest="everything", action="store_true", default=unsaid, help=all_of_them)
     parser.add_argument(
@@ -85,7 +85,7 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def fetch(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Fetch the notices, and print what came. Raises NotDone if nothing could be had."""
+    """Fetch the notices, and print the result. Raises NotDone if that fails."""
     from ..workflows import notices as workflow
     from .database import opened_model, read_settings
 
@@ -109,7 +109,7 @@ def fetch(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def show(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Print a notice, and say that it is read."""
+    """Print a notice, and mark it as read."""
     from .database import opened_model, read_settings
 
     settings = read_settings()
@@ -124,7 +124,7 @@ def show(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def read(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Mark one or all as read."""
+    """Mark one notice or all as read."""
     from ..counting import counted
     from .database import opened_model, read_settings
 

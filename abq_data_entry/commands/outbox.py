@@ -1,4 +1,4 @@
-"""The outbox as the words use it: opened, recorded in the database, and told about."""
+"""The outbox for the subcommands: opening it, recording it in the database, and printing results."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _QUESTION = (
 
 
 def opened_outbox() -> Outbox:
-    """The outbox of this user, tidied; what is wrong with it is printed to standard error, and is in its `problems`."""
+    """Open and tidy the outbox of this user; its `problems` are also printed to standard error."""
     from ..network import describe_failure
 
     opened = open_outbox()
     try:
         opened.tidy()
-    except OSError as error:  # the list can be read all the same, and what has to write says it again
+    except OSError as error:  # the list can still be read, and a write will report the error again
         opened.problems.append(f"The outbox can't be tidied. {describe_failure(error)}")
     for problem in opened.problems:
         print(f"Warning: {problem}", file=sys.stderr)
@@ -46,9 +46,9 @@ def opened_outbox() -> Outbox:
 
 
 def record_later(outbox: Outbox, settings: SettingsModel, secrets: Secrets, asks: bool = True) -> None:
-    """Write into the database what it doesn't know yet, if it can be reached; else the next one does.
+    """Record in the database what it doesn't have yet; if it can't be reached, the next call does.
 
-    Without `asks` nobody is asked for a login.
+    Without `asks`, the user isn't asked for a login.
     """
     from ..models import DatabaseError
     from ..postgres import PostgresError
@@ -66,7 +66,7 @@ def record_later(outbox: Outbox, settings: SettingsModel, secrets: Secrets, asks
 def with_stored(
     settings: SettingsModel, secrets: Secrets, deliveries: Iterable[Delivery], asks: bool = True
 ) -> dict[str, object]:
-    """The settings, with the destinations of the database if one of the deliveries goes there."""
+    """Return the settings, with the destinations of the database if a delivery goes to one of them."""
     from ..models import DatabaseError
     from ..postgres import PostgresError
     from .database import opened_model
@@ -77,22 +77,22 @@ def with_stored(
     try:
         with opened_model(settings, secrets, asks=asks) as model:
             values[STORED] = model.get_destinations()
-    except (DatabaseError, PostgresError, NotDone) as error:  # those of the settings are delivered all the same
+    except (DatabaseError, PostgresError, NotDone) as error:  # deliveries to destinations of the settings go on
         print(f"Warning: the destinations of the database aren't known. {reason(error)}", file=sys.stderr)
     return values
 
 
 class AtTheTerminal:
-    """The decisions of whoever sits at the terminal, or has given options (`workflows.deliver_day.Decisions`).
+    """The decisions of the user, at the terminal or by options (`workflows.deliver_day.Decisions`).
 
-    Without `asks` nobody is asked about the key of a server.
+    Without `asks`, the user isn't asked about the key of a server.
     """
 
     def __init__(self, login: Callable[[Service], Login | None], asks: bool = True) -> None:
         self._login, self._asks = login, asks
 
     def login(self, service: Service) -> Login:
-        """What `login` gives; with None what goes to that service waits for somebody."""
+        """Return the login for a service. Raises LoginWanted if there is none; its deliveries then wait."""
         try:
             login = self._login(service)
         except NotDone as error:
@@ -102,29 +102,29 @@ class AtTheTerminal:
         return login
 
     def trusts(self, host: str, fingerprint: str) -> bool:
-        """Ask about the key of a server that was never seen before; nobody trusts it where nobody can be asked."""
+        """Ask about the key of an unknown server; return False if nobody can be asked."""
         if not self._asks or not can_ask():
             return False
-        sys.stdout.flush()  # what was printed so far stands above the question
+        sys.stdout.flush()  # so that earlier output is above the question
         return ask(_QUESTION.format(host=host, fingerprint=fingerprint)).lower() in ("y", "yes")
 
 
 @contextmanager
 def sending_told(delivery: Delivery) -> Iterator[Callable[[int, int], object]]:
-    """An attempt that is announced if it takes long; yields the function to which its progress is reported."""
+    """Announce an attempt if it takes long; yields the function for its progress."""
     with told_if_long(f"Sending {delivery.name} by {delivery.kind}") as wait:
         yield wait.report
 
 
 @contextmanager
 def watched(delivery: Delivery, waits: bool = False) -> Iterator[AttemptMonitor]:
-    """An attempt that Ctrl-C cancels, or with `waits` breaks off, and that is announced if it takes long."""
+    """Watch an attempt, announcing it if it takes long; Ctrl-C cancels it, or with `waits` interrupts it."""
     with interrupt_sets() as event, sending_told(delivery) as report:
         yield AttemptMonitor(report, event, waits)
 
 
 def told_of(outcome: Outcome) -> str:
-    """Return the text of success; raises NotDone with the reason and what happens next, or the error of a cancel."""
+    """Return the message of a success. Raises NotDone with the reason and the next step, or the error of a cancel."""
     from ..network.failures import with_sentence
 
     delivery, error = outcome.delivery, outcome.error
@@ -132,7 +132,7 @@ def told_of(outcome: Outcome) -> str:
         return "\n".join([destination(delivery.kind).success.format(file=delivery.name), *outcome.remark])
     if isinstance(error, NotAttempted):
         raise NotDone(str(error))
-    if isinstance(error, delivering.OutboxError):  # the file itself: another attempt wouldn't help
+    if isinstance(error, delivering.OutboxError):  # an error of the file itself, so another attempt wouldn't help
         raise error
     if delivery.state == "cancelled":
         raise error if isinstance(error, Exception) else NotDone(delivery.reason)
@@ -148,13 +148,13 @@ def told_of(outcome: Outcome) -> str:
 
 
 class Summary:
-    """What became of a round: prints what arrived, and in the end tells why the others didn't."""
+    """The results of a run: prints what has arrived, and at the end why the others haven't."""
 
     def __init__(self) -> None:
         self._told: list[tuple[str, str, list[Delivery]]] = []  # the kind and why, and of which
 
     def note(self, outcome: Outcome) -> None:
-        """Print what arrived or waits for somebody, or is with another process, and remember the others."""
+        """Print a result that needs no report at the end, and remember the others."""
         delivery = outcome.delivery
         if isinstance(outcome.error, (LoginMissing, delivering.Busy)):
             print(f"{delivery.short_id}, {delivery.name} by {delivery.kind}: {outcome.error}")
@@ -163,7 +163,7 @@ class Summary:
             print(told_of(outcome), flush=True)
         except (NotDone, delivering.OutboxError) as problem:
             why = str(problem)
-            # A hundred files that wait for one server are one line, not a hundred mails of cron.
+            # A hundred files that wait for one server make one line, so that cron's mail stays short.
             is_same = self._told and self._told[-1][:2] == (delivery.kind, why)
             together = isinstance(outcome.error, NotAttempted) and is_same
             if together:
@@ -188,5 +188,5 @@ class Summary:
 
 
 def local(moment: datetime.datetime) -> str:
-    """A moment by the clock on the wall."""
+    """Return a moment in local time."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -1,7 +1,7 @@
-"""What a subcommand waits for, told once it takes longer than a moment, and how it ends: a failure in one line.
+"""Announces what a subcommand waits for if it takes longer than a moment, and prints a failure in one line.
 
-`line.run` makes the one `Waits` of a subcommand; what takes long is done within `told_if_long("Backing up …")`.
-Outside of a subcommand, such as in the window, nothing is told.
+`line.run` creates the `Waits` of a subcommand; a long step runs within `told_if_long("Backing up …")`. Outside of a
+subcommand, such as in the window, nothing is printed.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ DONE, NOT_DONE, WRONG_USAGE = 0, 1, 2
 
 
 class NotDone(Exception):
-    """What was asked wasn't done; the text is for people and says why and what to do."""
+    """The subcommand wasn't done; the text tells the user why, and what to do."""
 
 
 def require_no_failures(failed: int) -> None:
-    """Raise NotDone if steps of a check failed; each has said why."""
+    """Raise NotDone if steps failed; each has printed its reason."""
     if failed:
         raise NotDone(f"{failed} of the steps failed: see their messages." if failed > 1 else "One step failed.")
 
 
 def target_of(given: str | None, name: str) -> Path:
-    """The file to be written: what is given, or `name` in the folder that is given, or here; a link is followed."""
+    """Return the file to write: the given one, or `name` in the given folder or in the current one; follows links."""
     path = Path(given) if given else Path(name)
     if path.is_dir():
         path = path / name
     elif given and given.endswith(("/", os.sep)):
         raise NotDone(f"The folder {given} doesn't exist.")
-    if path.is_symlink():  # the link stays, and whoever follows it finds the new file
+    if path.is_symlink():  # write to its target, so that the link remains
         path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():  # such as /dev/null, which must not be replaced by a file
         raise NotDone(f"{path} is not a file. Name another one with -o.")
@@ -51,12 +51,12 @@ def target_of(given: str | None, name: str) -> Path:
 
 def tell(text: str) -> None:
     """Print the reason to standard error, in one line."""
-    with suppress(OSError, ValueError):  # nobody listens: the exit code says it as well
+    with suppress(OSError, ValueError):  # standard error is closed; the exit code remains
         print(one_line(text), file=sys.stderr, flush=True)
 
 
 def reason(error: BaseException) -> str:
-    """Why it wasn't done, in words for people. What nobody expected goes to the log with its traceback."""
+    """Return the message of an error. An unexpected one goes to the log with its traceback."""
     from .. import network, outbox
     from ..journal import JournalError
     from ..models import DatabaseError
@@ -77,14 +77,14 @@ def reason(error: BaseException) -> str:
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows of as many cells each, in columns as wide as their longest cell."""
+    """Print rows, which have equally many cells, in columns as wide as their longest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 def leave_output() -> None:
-    """Nobody reads standard output any more: nothing more is written there, not at the end of the process either."""
+    """Stop writing to standard output, which nobody reads any more, also when the process ends."""
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -93,7 +93,7 @@ def leave_output() -> None:
 
 @contextmanager
 def interrupt_sets() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that a transfer can tidy up behind it; a second Ctrl-C interrupts as usual."""
+    """Yield an event that Ctrl-C sets, so that a transfer can tidy up; a second Ctrl-C interrupts as usual."""
     event = threading.Event()
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -113,8 +113,8 @@ def interrupt_sets() -> Iterator[threading.Event]:
 
 @contextmanager
 def termination_interrupts() -> Iterator[None]:
-    """SIGTERM, and SIGHUP of a terminal that is closed, end the block like Ctrl-C, so that what it started is ended
-    and temporary files go. A SIGHUP that is ignored (nohup) stays ignored."""
+    """Let SIGTERM, and SIGHUP of a closed terminal, end the block like Ctrl-C, so that child processes are stopped and
+    temporary files removed. An ignored SIGHUP (nohup) stays ignored."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -146,25 +146,25 @@ class Wait:
     """One step that takes its time; handed to what reports how far it is (`postgres.ProgressMonitor`)."""
 
     def __init__(self, what: str, due: float) -> None:
-        self.what = what  # empty: nothing to tell, such as while a question is asked
+        self.what = what  # empty: nothing to announce, such as while a question is asked
         self.due = due
         self.told = ""
         self.percent: int | None = None
-        self.cancel = threading.Event()  # never set: Ctrl-C interrupts
+        self.cancel = threading.Event()  # never set, because Ctrl-C interrupts
 
     def report(self, done: int, total: int) -> None:
-        """Note how much of it is done."""
+        """Note the progress."""
         if total > 0:
             self.percent = min(done, total) * 100 // total
 
     @property
     def text(self) -> str:
-        """The line that tells it."""
+        """The line to print."""
         return f"{self.what}{'' if self.percent is None else f': {self.percent} %'} …"
 
 
 class Waits:
-    """The waits of one subcommand, the innermost last: that is the one that is told."""
+    """The nested long steps of one subcommand; the innermost one, which is last, is announced."""
 
     def __init__(self) -> None:
         self._stack: list[Wait] = []
@@ -172,21 +172,21 @@ class Waits:
         self._lock = threading.Lock()
 
     def begin(self, what: str) -> Wait:
-        """A step begins."""
+        """Begin a step."""
         wait = Wait(what, time.monotonic() + FIRST)
         with self._lock:
             self._stack.append(wait)
         return wait
 
     def end(self, wait: Wait) -> None:
-        """The step is over; the one around it has its time from now on."""
+        """End a step; the time of the one around it starts again."""
         with self._lock:
             self._stack.remove(wait)
             if self._stack:
                 self._stack[-1].due = time.monotonic() + FIRST
 
     def follow(self) -> None:
-        """Tell what takes long, until `stop`: on a thread of its own."""
+        """Announce long steps until `stop`; runs on its own thread."""
         while not self._over.wait(_LOOK_AGAIN):
             with self._lock:
                 wait = self._stack[-1] if self._stack else None
@@ -197,7 +197,7 @@ class Waits:
                     print(wait.told, file=sys.stderr, flush=True)
 
     def stop(self) -> None:
-        """Tell nothing more."""
+        """Stop announcing."""
         self._over.set()
 
 
@@ -206,7 +206,7 @@ _OF_THIS_SUBCOMMAND: ContextVar[Waits | None] = ContextVar("the progress of this
 
 @contextmanager
 def waits_told() -> Iterator[None]:
-    """Announce the waits in the block."""
+    """Announce long steps in the block."""
     waits = Waits()
     thread = threading.Thread(target=waits.follow, name="telling waits", daemon=True)
     thread.start()
@@ -221,7 +221,7 @@ def waits_told() -> Iterator[None]:
 
 @contextmanager
 def told_if_long(what: str) -> Iterator[Wait]:
-    """The block may take long; `what` it does is told then. It takes what is done of it by `report`."""
+    """Announce `what` the block does if it takes long; yields the `Wait`, whose `report` takes the progress."""
     waits = _OF_THIS_SUBCOMMAND.get()
     if waits is None:
         yield Wait(what, 0.0)
@@ -235,6 +235,6 @@ def told_if_long(what: str) -> Iterator[Wait]:
 
 @contextmanager
 def waiting_for_an_answer() -> Iterator[None]:
-    """Somebody is asked in the block, and knows that."""
+    """Announce nothing in the block, because it waits for the user's answer."""
     with told_if_long(""):
         yield

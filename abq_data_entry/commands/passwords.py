@@ -1,4 +1,4 @@
-"""Where a password comes from; never from the command line, which every user of the machine can read."""
+"""Where passwords come from; never from the command line, which other users of the machine can read."""
 
 import os
 import sys
@@ -11,42 +11,42 @@ DATABASE_VARIABLE = "ABQ_DB_PASSWORD"
 
 
 class Secrets:
-    """The passwords that came in the environment; empty where there was none. Not shown by `repr`."""
+    """The passwords from the environment; empty if there was none. Not shown by `repr`."""
 
     def __init__(self, delivery: str = "", database: str = "") -> None:
         self._delivery, self._database = delivery, database
 
     @property
     def delivery(self) -> str:
-        """That of a delivery. Raises NotDone, as does the other one."""
+        """The password for deliveries. Raises NotDone if it isn't valid text."""
         return _readable(self._delivery, f"in {DELIVERY_VARIABLE}")
 
     @property
     def database(self) -> str:
-        """That of the database."""
+        """The password for the database. Raises NotDone if it isn't valid text."""
         return _readable(self._database, f"in {DATABASE_VARIABLE}")
 
 
 class _OfAnother(NotDone):
-    """A file of secrets is of another user: at a terminal the password is asked for."""
+    """A file of secrets belongs to another user; at a terminal, the password is then asked for."""
 
 
 def take_secrets() -> Secrets:
-    """Take the passwords out of the environment, so that no program started from here inherits them."""
+    """Remove the passwords from the environment, so that child processes don't inherit them, and return them."""
     return Secrets(os.environ.pop(DELIVERY_VARIABLE, ""), os.environ.pop(DATABASE_VARIABLE, ""))
 
 
 def login_for(
     destination: str, username: str, from_stdin: bool, secrets: Secrets, place: str = ""
 ) -> tuple[str, str]:
-    """User name and password for a delivery to this place, by `rest` or `ftp`; both empty where nobody logs in.
+    """Return user name and password for a delivery to this place; both empty if no login is needed.
 
-    The password is the first line of standard input if that was asked for, else ABQ_PASSWORD, else the keyring's,
-    else that of a file of secrets, else it is asked for. Raises NotDone when there is nobody to ask.
+    The password comes from the first line of standard input (`from_stdin`), else from ABQ_PASSWORD, else from the
+    keyring, else from a file of secrets, else it is asked for. Raises NotDone if nobody can be asked.
     """
     if not needs_login(destination, place):
         return NO_LOGIN
-    # What was given for this call goes before what is kept: a script knows which login it means.
+    # A login given for this call takes precedence over a stored one.
     if from_stdin:
         return username or _asked_user(destination, from_stdin), password_from_stdin()
     if secrets.delivery:
@@ -65,7 +65,7 @@ def login_for(
 
 
 def login_kept(destination: str, username: str, place: str) -> tuple[str, str] | None:
-    """The login that is kept: in the keyring, else in a file of secrets. None if neither has it.
+    """Return the login stored in the keyring, else in a file of secrets; None if neither has it.
 
     Raises NotDone for a file that can't be used, such as one that others may read or that is of another user.
     """
@@ -73,7 +73,7 @@ def login_kept(destination: str, username: str, place: str) -> tuple[str, str] |
 
 
 def login_kept_as(key: str, username: str, place: str) -> tuple[str, str] | None:
-    """The same by the key of what needs it if that is no destination, such as `alarms:` and the name of a receiver."""
+    """Return a stored login by its key, such as `alarms:` and the name of a receiver."""
     from ..kept_logins import find_login
     from ..secret_files import SecretOfAnother, SecretUnusable
 
@@ -86,7 +86,7 @@ def login_kept_as(key: str, username: str, place: str) -> tuple[str, str] | None
 
 
 def needs_login(kind: str, place: str) -> bool:
-    """Whether somebody logs in at that place of a destination."""
+    """Return whether that place of a destination needs a login."""
     from ..network.destination import NOBODY
     from ..network.destinations import destination
 
@@ -94,7 +94,7 @@ def needs_login(kind: str, place: str) -> bool:
 
 
 def ask(prompt: str) -> str:
-    """Ask at the terminal; the question goes to standard error, for standard output may be a file."""
+    """Ask at the terminal; the question goes to standard error, because standard output may be a file."""
     print(prompt, end="", file=sys.stderr, flush=True)
     with waiting_for_an_answer():
         line = sys.stdin.readline()
@@ -104,7 +104,7 @@ def ask(prompt: str) -> str:
 
 
 def ask_secretly(prompt: str) -> str:
-    """Ask at the terminal for something that isn't shown while it is typed."""
+    """Ask at the terminal without showing what is typed."""
     from getpass import getpass
 
     try:
@@ -117,27 +117,27 @@ def ask_secretly(prompt: str) -> str:
 
 
 def can_ask() -> bool:
-    """Whether somebody sits at a terminal."""
-    # A program without a console on Windows has no standard input at all.
+    """Return whether standard input is a terminal."""
+    # On Windows, a program without a console has no standard input.
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def password_from_stdin() -> str:
-    """The first line of standard input. Raises NotDone when it is empty, or no text of this system."""
+    """Return the first line of standard input. Raises NotDone if it is empty, or isn't valid text."""
     whence = "on standard input"
     try:
         with waiting_for_an_answer():
             password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
     except UnicodeDecodeError:
         raise _unreadable(whence) from None
-    password = _readable(password.removeprefix("\ufeff"), whence)  # editors of Windows put that before the text
+    password = _readable(password.removeprefix("\ufeff"), whence)  # editors on Windows put this mark before the text
     if not password:
         raise NotDone("No password came on standard input: its first line must be the password.")
     return password
 
 
 def _readable(password: str, whence: str) -> str:
-    """Return the password. Raises NotDone for bytes that Python has kept as they were: they can be sent nowhere."""
+    """Return the password. Raises NotDone if it has undecodable bytes, which can't be sent."""
     if any("\ud800" <= each <= "\udfff" for each in password):
         raise _unreadable(whence)
     return password

@@ -1,4 +1,4 @@
-"""`deliveries receipts`: read what receivers answered by mail; and what was answered, where deliveries are told."""
+"""`deliveries receipts`: read receivers' answers by mail; and print them with deliveries."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def read(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def read_after_a_run(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> None:
-    """Read the mailbox of the settings, if there is one, after a run that nobody watches. What was delivered is no
-    less so where that can't be done: it is told as a warning."""
+    """Read the mailbox of the settings, if there is one, after an unattended run. A failure is only a warning, because
+    the deliveries are done."""
     from ..models import DatabaseError
     from ..outbox import OutboxError
     from ..postgres import PostgresError
@@ -72,7 +72,7 @@ def read_after_a_run(outbox: Outbox, settings: SettingsModel, secrets: Secrets) 
 def _read(
     outbox: Outbox, settings: SettingsModel, login: tuple[str, str], secrets: Secrets, asks: bool
 ) -> MailboxRead:  # fmt: skip
-    """Read the mailbox, and tell what is open again. Raises NotDone where the mailbox can't be read."""
+    """Read the mailbox, and print which deliveries are open again. Raises NotDone if it can't be read."""
     from ..network.failures import Cancelled, InvalidInput, describe_failure
     from ..outbox import record
     from ..workflows.receipts import MailboxRead, apply_answers, read_mailbox, refused_lately
@@ -80,7 +80,7 @@ def _read(
 
     found, problem = MailboxRead(), ""
     with opened_model(settings, secrets, asks=asks) as model, interrupt_sets() as cancel:
-        record(outbox, model)  # an answer is compared with what the database knows
+        record(outbox, model)  # first, because answers are compared with what the database has
         try:
             if not asks and refused_lately(settings.values(), login):
                 problem = "The mailbox refused this login within the hour: correct it, or the account may be locked."
@@ -99,7 +99,8 @@ def _read(
 def login_of_mailbox(
     values: Mapping[str, object], from_stdin: bool, asks: bool = True, username: str = ""
 ) -> tuple[str, str]:
-    """Who reads the mailbox: standard input, the keyring, a file of secrets, or a question. Raises NotDone."""
+    """Return the login of the mailbox, from standard input, the keyring, a file of secrets, or a question.
+    Raises NotDone if there is none."""
     from ..keyring_store import service_name
 
     username = username or str(values["abq_answers_username"])
@@ -119,7 +120,7 @@ def login_of_mailbox(
 
 
 def made_anew(outbox: Outbox, delivery: Delivery, settings: SettingsModel, secrets: Secrets) -> Delivery:
-    """Put in a new version of what was refused, from the records as they are now. Raises NotDone."""
+    """Put a new version of a refused delivery into the outbox, from the present records. Raises NotDone."""
     from ..network.destinations import is_known
     from ..outbox import NoRecords
     from ..stored_destination import STORED
@@ -137,12 +138,12 @@ def made_anew(outbox: Outbox, delivery: Delivery, settings: SettingsModel, secre
 
 
 def said_of(found: Sequence[Delivery], secrets: Secrets) -> dict[str, str]:
-    """The last answer to each delivery, in one line, by its number; nothing where the database can't be asked."""
+    """Return the last answer to each delivery in one line, by its number; empty if the database can't be reached."""
     return {each.delivery: each.line for each in _receipts(found, secrets)}
 
 
 def print_answers(delivery: Delivery, secrets: Secrets) -> None:
-    """Print what was answered to one delivery."""
+    """Print the answers to one delivery."""
     for each in _receipts([delivery], secrets):
         print(f"{'answer:':<11}{local(each.received)}, {each.line}")
 
@@ -153,7 +154,7 @@ def _receipts(found: Sequence[Delivery], secrets: Secrets) -> list[Receipt]:
     from .database import opened_model, read_settings
 
     settings = read_settings()
-    if not settings["abq_answers_mailbox"]:  # nobody reads answers here
+    if not settings["abq_answers_mailbox"]:  # no answers are read here
         return []
     try:
         with opened_model(settings, secrets, tells_waiting=False, asks=False) as model:

@@ -1,4 +1,4 @@
-"""`report`: write the page of a day."""
+"""`report`: write a day's report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Write the file whole, or not at all."""
+    """Write the whole file, or nothing."""
     from ..workflows.day_report import usual_name, write_report
     from .database import opened_model, read_settings
 

@@ -1,4 +1,4 @@
-"""`weather install-schedule`, `deliveries install-schedule`, and what the schedules of destinations want by now."""
+"""`weather install-schedule`, `deliveries install-schedule`, and putting into the outbox what is due by schedule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def add_to(
     tasks: argparse._SubParsersAction[argparse.ArgumentParser], wanted: schedules.Schedule, text: str, what: str
 ) -> None:
-    """Add `install-schedule` to the subcommands of one; `text` and `what` say what it does, in short and whole."""
+    """Add `install-schedule` to a subcommand; `text` is its short help, `what` its description."""
     parser = tasks.add_parser(
         "install-schedule",
         help=text,
@@ -34,7 +34,7 @@ def add_to(
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Make or remove it, and say what was done."""
+    """Install or remove the schedule, and print what was done."""
     kind = options.kind or schedules.usual_kind()
     try:
         for sentence in (schedules.remove if options.remove else schedules.install)(kind, options.schedule):
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def put_in_scheduled(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> list[str]:
-    """Put into the outbox what schedules want by now; return what somebody has to do something about, as sentences."""
+    """Put into the outbox what is due by schedule; return sentences about what needs somebody's attention."""
     from ..models import DatabaseError
     from ..postgres import PostgresError
     from ..workflows.scheduled import put_in_due
@@ -78,7 +78,7 @@ def put_in_scheduled(outbox: Outbox, settings: SettingsModel, secrets: Secrets) 
 
 
 def _apart(values: Mapping[str, object]) -> str:
-    """Why this login makes nothing by itself, if a schedule wants anything."""
+    """Return why this login sends nothing by schedule, if there are schedules; else empty."""
     from ..stored_destination import BY_HAND
 
     if all(each.schedule == BY_HAND for each in stored_in(values)):

@@ -1,4 +1,4 @@
-"""`status`: how this computer's work stands, as JSON for a monitoring system."""
+"""`status`: the state of this computer, as JSON for a monitoring system."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 
 @contextmanager
 def _opened(settings: SettingsModel, secrets: Secrets) -> Iterator[SQLModel | None]:
-    """The database as it is, without asking for a login; None: the embedded one isn't running."""
+    """Open the database without starting it or asking for a login; None if the embedded one isn't running."""
     from ..models import SQLModel
     from .database import configured_endpoint, logged_in
 
@@ -87,6 +87,6 @@ def _number(text: str) -> float:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0 <= number < 1e9:  # neither does NaN pass
+    if not 0 <= number < 1e9:  # also excludes NaN
         raise argparse.ArgumentTypeError(f"{text!r} isn't a number of 0 or more")
     return number

@@ -60,7 +60,7 @@ def add_to(tasks: Subcommands) -> None:
 
 
 def plots(text: str) -> list[int]:
-    """`3`, or `3,5-8`. Raises ArgumentTypeError for anything else."""
+    """Return the plots from `3` or `3,5-8`. Raises ArgumentTypeError for anything else."""
     found: set[int] = set()
     for part in text.split(","):
         matched = re.fullmatch(r"\s*(\d{1,2})(?:-(\d{1,2}))?\s*", part)
@@ -148,7 +148,7 @@ def move_check(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def take_back(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Take the last change of each record back."""
+    """Take back the last change of each record."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:

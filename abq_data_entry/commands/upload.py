@@ -43,7 +43,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Put the extract into the outbox and make the first attempt. Without records nothing is asked and nothing sent."""
+    """Put the extract into the outbox and make the first attempt. Without records, nothing is asked or sent."""
     from .. import outbox as delivering
     from ..models.destinations import destination_named
     from ..workflows.deliver_day import deliver_day
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 class _Destinations(tuple[str, ...]):
-    """The kinds; whatever a destination of the database may be called is among them, for it is looked for later."""
+    """The allowed choices: the kinds, and any possible name of a destination of the database, checked later."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""The records of this computer that wait for the database, as the subcommands tell them."""
+"""The records of this computer that wait for the database, for the subcommands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def tell_waiting(settings: SettingsModel) -> None:
-    """Say on standard error that the database doesn't hold everything yet, if that is so."""
+    """Print a note on standard error if records of this computer aren't in the database yet."""
     from ..journal import JournalError
 
     try:
@@ -22,7 +22,7 @@ def tell_waiting(settings: SettingsModel) -> None:
     except JournalError as error:
         print(f"Warning: {error}", file=sys.stderr)
         return
-    except OSError:  # the database itself says better what is wrong with the folder
+    except OSError:  # opening the database will report what is wrong with the folder
         return
     if waiting:
         count = len(waiting)
@@ -34,7 +34,7 @@ def tell_waiting(settings: SettingsModel) -> None:
 
 
 def require_nothing_waits(settings: SettingsModel) -> None:
-    """Raise NotDone if records wait here for the database of the settings: they go into no other one."""
+    """Raise NotDone if records wait here for the database of the settings, because they can't go into another one."""
     waiting = waiting_for(open_journal(), settings)
     if waiting:
         raise NotDone(f"{counted(len(waiting))} of this computer {wait_or_waits(len(waiting))} for this database:"
@@ -42,18 +42,18 @@ def require_nothing_waits(settings: SettingsModel) -> None:
 
 
 def open_journal() -> Journal:
-    """The journal of this user; what is damaged in it is told on standard error. Raises JournalError."""
+    """Open the journal of this user; damage in it is reported on standard error. Raises JournalError."""
     from ..journal import Journal
 
     journal = Journal(folders.data_folder(create=True) / "journal")
-    journal.entries()  # so that what is damaged is found now, and told before anything is done with the rest
+    journal.entries()  # finds damage now, so that it is reported before anything is done
     for problem in journal.problems:
         print(f"Warning: {problem}", file=sys.stderr)
     return journal
 
 
 def waiting_for(journal: Journal, settings: SettingsModel) -> list[Entry]:
-    """What waits there for the database of the settings."""
+    """Return the entries that wait for the database of the settings."""
     from ..journal import database_name, same_database
 
     database = database_name(settings.values())
@@ -61,10 +61,10 @@ def waiting_for(journal: Journal, settings: SettingsModel) -> list[Entry]:
 
 
 def counted(number: int) -> str:
-    """How many records, in words."""
+    """Return that number of records in words."""
     return "1 record" if number == 1 else f"{number} records"
 
 
 def wait_or_waits(number: int) -> str:
-    """The verb for that number of records."""
+    """Return the verb for that number of records."""
     return "waits" if number == 1 else "wait"

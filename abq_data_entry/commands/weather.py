@@ -1,4 +1,4 @@
-"""`weather`: fetch the current observation, store it, print it; `--backfill`: fill the holes of the history."""
+"""`weather`: fetch, store and print the current observation; `--backfill`: fill holes in the history."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """What no option can see by itself."""
+    """Check the options together."""
     if (options.first or options.last) and not options.backfill:
         parser.error("--from and --to go with --backfill")
     if options.first and options.last and options.last < options.first:
@@ -59,7 +59,7 @@ def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Fetch first: without an observation the database isn't needed."""
+    """Fetch and store; fetches first, because without an observation the database isn't needed."""
     from ..workflows.fetch_weather import fetch, store
     from .database import opened_model, read_settings
 
@@ -80,10 +80,10 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _keep_views(model: SQLModel) -> None:
-    """The hourly run keeps up to now what QA's views found; nobody waits for it."""
+    """Update what is stored for QA's views; done by the hourly run, for which nobody waits."""
     from ..workflows.keep_views import keep_views
 
-    sys.stdout.flush()  # the observation is told before the views are computed, which may take a while
+    sys.stdout.flush()  # so that the observation is printed before the views are computed, which may take long
     with interrupt_sets() as cancel, told_if_long("Computing what is kept for QA's views"):
         keep_views(model, cancel)
 
@@ -128,7 +128,7 @@ def _filled(
     first = options.first or last - fill_weather.LOOK_BACK
     begin, end = model.weather_history.span_of_days(first, last)
     if begin >= now:
-        raise NotDone("Those days lie ahead: nothing was observed in them yet.")
+        raise NotDone("Those days are in the future: nothing has been observed yet.")
     with model.weather_history.alone() as is_ours:
         return fill_weather.fill(model, values, begin, min(end, now), cancel) if is_ours else None
 
@@ -137,7 +137,7 @@ _MOST_TOLD = 5
 
 
 def _left(gaps: list[Gap]) -> str:
-    """The holes that are left, in this computer's time."""
+    """Return a sentence about the remaining holes, in this computer's time."""
     told = [f"{gap.begin.astimezone():%Y-%m-%d %H:%M} to {gap.end.astimezone():%Y-%m-%d %H:%M}" for gap in gaps]
     more = len(told) - _MOST_TOLD
     rest = f" and {more:,} more" if more > 0 else ""

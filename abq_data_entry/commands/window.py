@@ -1,4 +1,4 @@
-"""No subcommand: the window. Tk is loaded while the application is imported, so both are imported in functions."""
+"""Without a subcommand: the window. Tk and the application are imported in functions, to load both at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def open_window() -> int:
-    """Open the window and stay until it is closed; return the exit code, after the reason has been told.
+    """Open the window and wait until it is closed; print the reason of a failure, and return the exit code.
 
     Keeps the log meanwhile.
     """
@@ -29,8 +29,8 @@ def open_window() -> int:
 
 
 def load_tk() -> TkappType | None:
-    """Load Tk, and import the application meanwhile; ``None`` where that fails: opening the window says why."""
-    # Next to nothing of what is made until the window stands is garbage: it isn't searched, now or later.
+    """Load Tk, and import the application meanwhile; return ``None`` if that fails: opening the window says why."""
+    # Almost nothing created until the window is shown is garbage, so it isn't searched, neither now nor later.
     gc.disable()
     with suppress(Exception):
         from ..application.interpreter import load
@@ -40,7 +40,7 @@ def load_tk() -> TkappType | None:
 
 
 def _import_application() -> None:
-    with suppress(Exception):  # whoever needs it imports it again, and is told
+    with suppress(Exception):  # the import is repeated where it is needed, and fails there
         from .. import logfile  # noqa: F401
         from ..application import window  # noqa: F401
         from . import outcome, passwords  # noqa: F401
@@ -53,7 +53,7 @@ def _open(interpreter: TkappType | None) -> int:
     from .passwords import take_secrets
 
     log = logging.getLogger(__name__)
-    take_secrets()  # the window asks for passwords, and the server it starts must not inherit them
+    take_secrets()  # the window asks for passwords itself; the server that it starts must not inherit these
     if not display.available():
         tell(display.NO_DISPLAY)
         return NOT_DONE
@@ -84,7 +84,7 @@ def _failed(error: BaseException) -> int:
 
 
 class NoDisplay(Exception):
-    """There is a name of a display, but no display."""
+    """A display is named, but can't be opened."""
 
 
 def _show(interpreter: TkappType | None) -> None:
@@ -104,7 +104,7 @@ def _show(interpreter: TkappType | None) -> None:
             raise NoDisplay from error
         raise
     garbage.collect_on_tk_thread(window)
-    # Ctrl-C in the terminal closes the window as its close button does, and asks where something would be lost.
+    # Ctrl-C in the terminal works like the close button, which asks if something would be lost.
     signal.signal(signal.SIGINT, lambda number, frame: window.after_idle(window.quit_application))
     window.mainloop()
-    gc.freeze()  # the process ends: nothing needs to be searched once more
+    gc.freeze()  # the process ends, so a last search for garbage isn't needed
