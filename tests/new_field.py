@@ -13,7 +13,7 @@ from pathlib import Path
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.journal import Journal, new_entry
-from abq_data_entry.models import CSVModel
+from abq_data_entry.models import CSVModel, SQLModel
 from tests.fixtures.window import Window, window_of_a_script
 
 NAME = "Soil Moisture"
@@ -78,6 +78,8 @@ def _look_for_it(window: Window, folder: Path) -> None:
     assert model.verify_audit().breaks == ()
     viewed = model.query(f'SELECT "{NAME}" FROM data_record_view ORDER BY "Date", "Time"::time')
     assert [row[NAME] for row in viewed or ()] == [Decimal("30.0"), None]
+    for column in (f'data_record_view."{NAME}"', "plot_checks.soil_moisture"):
+        assert _comment(model, column).endswith("UCUM: %.")
     window.app.browsing.restart()
     window.app.record_list.sort_by(NAME)
     records = window.app.record_list
@@ -89,6 +91,15 @@ def _look_for_it(window: Window, folder: Path) -> None:
     assert lines[0].endswith(f",Notes,{NAME}") and lines[1].endswith(",,30.0") and lines[2].endswith(",,")
     read = CSVModel(folder / "extract.csv").get_all_records()
     assert [each[NAME] for each in read] == [Decimal("30.0"), None]
+
+
+def _comment(model: SQLModel, column: str) -> str:
+    """What the database says of a column."""
+    table, _, name = column.partition(".")
+    values = {"table": table, "name": name.strip('"')}
+    statement = "SELECT col_description(attrelid, attnum) AS said FROM pg_attribute"
+    rows = model.query(f"{statement} WHERE attrelid = %(table)s::regclass AND attname = %(name)s", values) or []
+    return str(rows[0]["said"])
 
 
 def _keep_it(folder: Path) -> None:

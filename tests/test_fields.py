@@ -23,13 +23,8 @@ TYPED = [each for each in fields.FIELDS if each.type is not FieldTypes.LONG_TEXT
 DECIMALS = [each for each in fields.FIELDS if each.type is FieldTypes.DECIMAL]
 NUMBERS = [each for each in fields.FIELDS if each.type in (FieldTypes.DECIMAL, FieldTypes.INTEGER)]
 TEXTS = "2026-11-21|8:00|J Simms|A|3|AXM479|24,09|1.03|+22.01|no|9|21|3|1.67|8.7|2.73|"
-RECORD: dict[str, object] = dict(
-    zip(
-        fields.CSV_HEADER,
-        TEXTS.split("|"),
-        strict=True,
-    )
-)
+RECORD: dict[str, object] = dict.fromkeys(fields.CSV_HEADER, "")
+RECORD |= zip(fields.CSV_HEADER, TEXTS.split("|"), strict=False)  # a field of later versions is empty
 
 
 def choices_of(field: fields.Field) -> fields.Choices | None:
@@ -486,7 +481,7 @@ def test_a_record_of_texts_and_one_of_values_mean_the_same() -> None:
     assert values["Temperature"] == Decimal("22.01") and values["Plot"] == 3 and values["Notes"] is None
     assert fields.parse_record(values) == values and hash(fields.parse_record(values)) == hash(values)
     assert fields.parse_record({**values, "Time": datetime.time(8)}) == values
-    assert list(values) == list(fields.CSV_HEADER) and len(values) == 17
+    assert list(values) == list(fields.CSV_HEADER)
 
 
 def test_all_errors_of_a_record_are_told() -> None:

@@ -20,8 +20,9 @@ EVERY_PLOT = """
 
 
 def record(**changes: object) -> Record:
-    """A valid record as texts; changes by field name, with _ for a blank."""
-    texts: Record = dict(zip(fields.CSV_HEADER, _TEXTS.split("|"), strict=True))
+    """A valid record as texts; changes by field name, with _ for a blank. A field of later versions is empty."""
+    texts: Record = dict.fromkeys(fields.CSV_HEADER, "")
+    texts |= zip(fields.CSV_HEADER, _TEXTS.split("|"), strict=False)
     return texts | {name.replace("_", " "): value for name, value in changes.items()}
 
 
