@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import schedules
 from . import add_task, schedule
-from .outcome import NotDone, interrupt_sets, print_table
+from .outcome import NotDone, cancel_on_interrupt, print_table
 from .passwords import Secrets, login_kept_as
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     from .database import opened_model, read_settings
 
     settings = read_settings()
-    with opened_model(settings, secrets, tells_waiting=False, asks=False) as model, interrupt_sets() as cancel:
+    with opened_model(settings, secrets, tells_waiting=False, asks=False) as model, cancel_on_interrupt() as cancel:
         found = verified(model, settings.values(), options.audit)
         done = look(model, settings.values(), _known, NOBODY_NAMED, cancel, found)
     for sentence in done.told:
@@ -171,7 +171,7 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
     if not chosen:
         raise NotDone("Nobody is told of alarms: add somebody with `alarms receivers add`.")
     failed = list[str]()
-    with interrupt_sets() as cancel:
+    with cancel_on_interrupt() as cancel:
         for row in chosen:
             try:
                 with message_sender(row, values, _known) as tell:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..workflows import back_up as workflow
 from . import add_task
-from .outcome import NotDone, told_if_long
+from .outcome import NotDone, announce_if_long
 from .passwords import Secrets
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def back_up(options: argparse.Namespace, secrets: Secrets) -> None:
     if options.file.exists() and not options.file.is_file():
         raise NotDone(f"{options.file} is not a file. Name another one.")
     verify = not options.no_verify
-    with opened_endpoint(settings, secrets) as endpoint, told_if_long(_backing_up(endpoint, verify)) as wait:
+    with opened_endpoint(settings, secrets) as endpoint, announce_if_long(_backing_up(endpoint, verify)) as wait:
         held = workflow.back_up(endpoint, settings.values(), options.file, wait, verify)
     verified = f", verified: {held.tables} tables with {held.rows:,} rows" if held.tables else ""
     print(f"The database {endpoint['dbname']} is backed up in {options.file}{verified}")
@@ -70,7 +70,7 @@ def _daily(settings: SettingsModel, secrets: Secrets) -> None:
 
     @contextmanager
     def opened() -> Iterator[tuple[workflow.Endpoint, ProgressMonitor]]:
-        with opened_endpoint(settings, secrets) as endpoint, told_if_long(_backing_up(endpoint)) as wait:
+        with opened_endpoint(settings, secrets) as endpoint, announce_if_long(_backing_up(endpoint)) as wait:
             yield endpoint, wait
 
     done = workflow.back_up_daily(opened, settings.values(), today)
@@ -95,7 +95,7 @@ def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
     with opened_endpoint(settings, secrets) as endpoint:
 
         def watched(step: str) -> AbstractContextManager[ProgressMonitor]:
-            return told_if_long(_backing_up(endpoint) if step == "backup" else f"Restoring {options.file}")
+            return announce_if_long(_backing_up(endpoint) if step == "backup" else f"Restoring {options.file}")
 
         done = workflow.restore(endpoint, settings.values(), options.file, watched, not options.no_backup)
     print(f"The database {endpoint['dbname']} is as it was in {options.file}")
@@ -109,7 +109,7 @@ def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
 
     if settings["db_host"]:
         raise NotDone("--put-aside is for the embedded database: one on a server is repaired by its administrator.")
-    with told_if_long(f"Restoring {file} into a new database"):
+    with announce_if_long(f"Restoring {file} into a new database"):
         done = workflow.restore_beside(settings.values(), file, UNMONITORED)
     print(f"The database {settings['db_name']} is as it was in {file}")
     print(f"What was there before is kept in {done.before}; remove it when you are sure that you don't need it")

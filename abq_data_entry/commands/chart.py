@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .. import folders
 from ..charts import CHARTS, FORMATS, MEASURES, PLOTS, QUANTITIES, ChartChoice, ChartLook, ChartsMissing, chart
 from .days import day
-from .outcome import NotDone, told_if_long
+from .outcome import NotDone, announce_if_long
 from .passwords import Secrets
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 
     target = Path(options.output)
     choice = _choice(options)
-    with opened_model(read_settings(), secrets) as model, told_if_long(f"Drawing the chart {choice.name}"):
+    with opened_model(read_settings(), secrets) as model, announce_if_long(f"Drawing the chart {choice.name}"):
         try:
             drawn = chart_file(model, choice, target.suffix[1:].lower(), ChartLook.dark(options.dark), options.size)
         except ChartsMissing as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..network.destinations import DESTINATIONS, KINDS, destination, stored_in
 from ..network.mail_addresses import MAILBOX
 from ..stored_destination import STORED, StoredDestination
-from .outcome import NotDone, interrupt_sets, require_no_failures
+from .outcome import NotDone, cancel_on_interrupt, require_no_failures
 from .passwords import Secrets, ask, ask_secretly, can_ask, login_for, password_from_stdin
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     wants_login = options.login or options.write or _names_login(options)
     failed, destination = 0, ""
     print(workflow.report(()).strip(), flush=True)
-    with interrupt_sets() as cancel:
+    with cancel_on_interrupt() as cancel:
         for step in _steps(settings, options, wants_login, secrets, cancel):
             if step.destination != destination:
                 destination = step.destination

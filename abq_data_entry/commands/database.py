@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .. import folders, postgres
 from ..constants import SETTINGS_FILE
 from ..models.settings import SettingsModel
-from .outcome import NotDone, told_if_long
+from .outcome import NotDone, announce_if_long
 from .passwords import DATABASE_VARIABLE, Secrets, ask, ask_secretly, can_ask
 from .waiting import tell_waiting
 
@@ -53,7 +53,7 @@ def opened_model(
             prepare_tables(settings, endpoint)
         model = SQLModel.at(endpoint)
         try:
-            with told_if_long(_connecting(endpoint)):
+            with announce_if_long(_connecting(endpoint)):
                 model.connect()  # only `db init` changes the tables on a server; here they are only checked
             yield model
         finally:
@@ -90,7 +90,7 @@ def start_embedded(settings: SettingsModel) -> postgres.EmbeddedServer:
     folder = folders.data_folder()
     doing = "Starting" if (folder / "postgres/cluster").exists() else "Making"
     try:
-        with told_if_long(f"{doing} the database on this computer"):
+        with announce_if_long(f"{doing} the database on this computer"):
             server = postgres.start(folder)
             server.create_database(str(settings["db_name"]))
     except postgres.Damaged as error:
@@ -111,10 +111,10 @@ def prepare_tables(settings: SettingsModel, endpoint: dict[str, str]) -> bool:
     from ..models import schema
 
     def back_up(version: int) -> object:
-        with told_if_long(f"Backing up the database {endpoint['dbname']}, whose tables are of version {version}"):
+        with announce_if_long(f"Backing up the database {endpoint['dbname']}, whose tables are of version {version}"):
             return kept_backups(settings).before_migration(endpoint)(version)
 
-    with told_if_long(f"Bringing the tables in the database {endpoint['dbname']} to version {schema.VERSION}"):
+    with announce_if_long(f"Bringing the tables in the database {endpoint['dbname']} to version {schema.VERSION}"):
         return schema.prepare(endpoint, None if settings["db_host"] else back_up)
 
 
@@ -156,7 +156,7 @@ def logged_in(endpoint: dict[str, str], secrets: Secrets, asks: bool = True) -> 
     for tries_left in range(_TRIES, -1, -1):
         model = SQLModel.at(candidate)
         try:
-            with told_if_long(_connecting(candidate)):
+            with announce_if_long(_connecting(candidate)):
                 model.query("SELECT")  # the shortest query, because only the login is tested
             log.info("logged in", extra={"login": candidate.get("user", "")})
             return candidate

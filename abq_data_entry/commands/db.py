@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from . import add_task, administration, backups, moving, undoing
-from .outcome import NotDone, told_if_long
+from .outcome import NotDone, announce_if_long
 from .passwords import Secrets, ask, can_ask
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
 
     with opened_model(read_settings(), secrets) as model:
         try:
-            with told_if_long("Going through the audit, entry by entry"):
+            with announce_if_long("Going through the audit, entry by entry"):
                 verdict = model.verify_audit(options.head)
         except ValueError as error:
             raise NotDone(str(error)) from None

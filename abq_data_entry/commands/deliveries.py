@@ -18,16 +18,16 @@ from .outbox import (
     MOST_TOLD,
     AtTheTerminal,
     Summary,
+    announced_attempt,
     local,
     opened_outbox,
     record_later,
-    sending_told,
     watched,
     with_stored,
 )
 from .outcome import NotDone, print_table, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_kept
-from .receipts import add_receipts_to, made_anew, print_answers, read_after_a_run, said_of
+from .receipts import add_receipts_to, new_version_of, print_answers, read_after_a_run, said_of
 from .schedule import add_schedule_to, put_in_scheduled
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def retry(options: argparse.Namespace, secrets: Secrets) -> None:
     settings, outbox = read_settings(), opened_outbox()
     delivery = outbox.find(options.id)
     if outbox.is_gone(delivery):  # refused by its receiver, so a new version is needed
-        delivery = made_anew(outbox, delivery, settings, secrets)
+        delivery = new_version_of(outbox, delivery, settings, secrets)
     else:
         delivery = delivering.retry(outbox, delivery)
     _deliver(outbox, [delivery], settings, options, secrets)
@@ -207,7 +207,7 @@ def _deliver(
         if asks:
             deliver(outbox, deliveries, values, decisions, partial(watched, waits=True), summary.note)
         else:
-            deliver_side_by_side(outbox, deliveries, values, decisions, sending_told, summary.note)
+            deliver_side_by_side(outbox, deliveries, values, decisions, announced_attempt, summary.note)
     finally:
         record_later(outbox, settings, secrets, asks)
     summary.end(len(deliveries))

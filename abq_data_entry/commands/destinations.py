@@ -19,7 +19,7 @@ from ..stored_destination import (
     default_file_name,
 )
 from . import add_task
-from .outcome import NotDone, interrupt_sets, print_table, require_no_failures
+from .outcome import NotDone, cancel_on_interrupt, print_table, require_no_failures
 from .passwords import NO_LOGIN, Secrets, login_for
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
 
     failed = 0
     wanted = Options((row.key,), login, options.write)
-    with interrupt_sets() as cancel:
+    with cancel_on_interrupt() as cancel:
         for step in check_connections(values, lambda: nullcontext({}), wanted, cancel):
             print("\n".join(lines_of(step)), flush=True)
             failed += step.verdict == FAILED

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..counting import counted
 from .days import add_date_option, day, unsent
-from .outcome import NotDone, Wait, target_of, told_if_long
+from .outcome import NotDone, Wait, announce_if_long, target_of
 from .passwords import Secrets
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _run_view(options: argparse.Namespace, secrets: Secrets) -> None:
     style = CsvStyle(options.bom, options.semicolon, options.decimal_comma)
     name = usual_name(wanted, form)
     target = None if options.output == "-" else target_of(options.output, name)
-    with opened_model(read_settings(), secrets) as model, told_if_long(f"Exporting {options.view}") as wait:
+    with opened_model(read_settings(), secrets) as model, announce_if_long(f"Exporting {options.view}") as wait:
         if target is None:
             _print(model, wanted, name, style, wait)
             return
@@ -187,7 +187,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     date = options.date or datetime.date.today()
     to_output = options.output == "-"
     target = None if to_output else target_of(options.output, outbox.extract_name(date))
-    with opened_model(read_settings(), secrets) as model, told_if_long(f"Writing the extract of {date}"):
+    with opened_model(read_settings(), secrets) as model, announce_if_long(f"Writing the extract of {date}"):
         others = "" if options.date else _unsent(model, date)
         if target is None:
             _print_extract(model, date, others)

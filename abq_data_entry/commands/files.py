@@ -13,7 +13,7 @@ from ..counting import counted
 from ..network.destinations import KINDS, destination
 from ..stored_destination import STORED
 from . import add_task
-from .outcome import NotDone, interrupt_sets, print_table, told_if_long
+from .outcome import NotDone, announce_if_long, cancel_on_interrupt, print_table
 from .passwords import Secrets, ask, can_ask, login_for
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ def opened(options: argparse.Namespace, secrets: Secrets) -> Iterator[View]:
         login = ANONYMOUS
     else:
         login = login_for(kind, username, options.password_stdin, secrets, to.login_place(values))
-    with interrupt_sets() as cancel, told_if_long(f"Looking into the folder of {to.name}") as wait:
+    with cancel_on_interrupt() as cancel, announce_if_long(f"Looking into the folder of {to.name}") as wait:
         try:
             files = to.remote_files(values, *login)
             files.list((), cancel)

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from . import add_task
-from .outcome import NotDone, told_if_long
+from .outcome import NotDone, announce_if_long
 from .passwords import Secrets
 from .waiting import counted, open_journal, wait_or_waits, waiting_for
 
@@ -55,7 +55,7 @@ def save_all(options: argparse.Namespace, secrets: Secrets) -> None:
         print("No record waits here for this database.")
         return
     what = "Saving the records that wait on this computer"
-    with opened_model(settings, secrets, tells_waiting=False) as model, told_if_long(what):
+    with opened_model(settings, secrets, tells_waiting=False) as model, announce_if_long(what):
         done = replay(journal, database, model)
     for entry in done.saved:
         print(f"Saved: {entry.title}")

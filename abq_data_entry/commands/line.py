@@ -30,7 +30,16 @@ from . import (
     upload,
     weather,
 )
-from .outcome import DONE, NOT_DONE, leave_output, reason, tell, termination_interrupts, told_if_long, waits_told
+from .outcome import (
+    DONE,
+    NOT_DONE,
+    announce_if_long,
+    announcing_waits,
+    leave_output,
+    reason,
+    tell,
+    termination_interrupts,
+)
 from .passwords import take_secrets
 
 log = logging.getLogger(__name__)
@@ -104,6 +113,6 @@ def _waits(options: argparse.Namespace, what: str) -> AbstractContextManager[obj
     if options.quiet or getattr(options, "unattended", False):
         return nullcontext()
     told = ExitStack()
-    told.enter_context(waits_told())
-    told.enter_context(told_if_long("" if options.subcommand in _TELL_THEMSELVES else f"{what} is at work"))
+    told.enter_context(announcing_waits())
+    told.enter_context(announce_if_long("" if options.subcommand in _TELL_THEMSELVES else f"{what} is at work"))
     return told

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import add_task
-from .outcome import NotDone, told_if_long
+from .outcome import NotDone, announce_if_long
 from .passwords import Secrets, password_from_stdin
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def upgrade_cluster(options: argparse.Namespace, secrets: Secrets) -> None:
 
     if read_settings()["db_host"]:
         raise NotDone("The database is on a server, whose administrator upgrades it.")
-    with told_if_long("Copying everything into a database of the newest version, and comparing every row"):
+    with announce_if_long("Copying everything into a database of the newest version, and comparing every row"):
         aside = postgres.upgrade(folders.data_folder(), options.programs)
     if aside is None:
         print("The embedded database is at the newest version already")
@@ -88,7 +88,7 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
         # Both must have the same version, because rows are copied unchanged.
         prepare_tables(settings, source)
         where = f"{target['dbname']} on {target['host']}"
-        with told_if_long(f"Copying everything to the database {where}, and comparing every row") as wait:
+        with announce_if_long(f"Copying everything to the database {where}, and comparing every row") as wait:
             postgres.move(source, target, follow, wait)
 
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from . import add_task
-from .outcome import NotDone, interrupt_sets, told_if_long
+from .outcome import NotDone, announce_if_long, cancel_on_interrupt
 from .passwords import Secrets, password_from_stdin
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def fetch(options: argparse.Namespace, secrets: Secrets) -> None:
         login = (user, password_from_stdin() if options.password_stdin else secrets.delivery)
     if options.username:
         values["notices_username"] = options.username
-    waiting = told_if_long("Fetching the company's notices")
-    with opened_model(settings, secrets) as model, interrupt_sets() as cancel, waiting:
+    waiting = announce_if_long("Fetching the company's notices")
+    with opened_model(settings, secrets) as model, cancel_on_interrupt() as cancel, waiting:
         outcome = workflow.fetch(model, values, cancel, forced=not options.hourly, login=login)
     if outcome.failed:
         raise NotDone(outcome.text)

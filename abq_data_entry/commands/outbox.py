@@ -13,7 +13,7 @@ from .. import outbox as delivering
 from ..network.destinations import KINDS, destination
 from ..stored_destination import STORED
 from ..workflows.deliver_day import AttemptMonitor, Login, LoginMissing, NotAttempted, Outcome, open_outbox
-from .outcome import NotDone, interrupt_sets, reason, told_if_long
+from .outcome import NotDone, announce_if_long, cancel_on_interrupt, reason
 from .passwords import Secrets, ask, can_ask
 
 if TYPE_CHECKING:
@@ -110,20 +110,20 @@ class AtTheTerminal:
 
 
 @contextmanager
-def sending_told(delivery: Delivery) -> Iterator[Callable[[int, int], object]]:
+def announced_attempt(delivery: Delivery) -> Iterator[Callable[[int, int], object]]:
     """Announce an attempt if it takes long; yields the function for its progress."""
-    with told_if_long(f"Sending {delivery.name} by {delivery.kind}") as wait:
+    with announce_if_long(f"Sending {delivery.name} by {delivery.kind}") as wait:
         yield wait.report
 
 
 @contextmanager
 def watched(delivery: Delivery, waits: bool = False) -> Iterator[AttemptMonitor]:
     """Watch an attempt, announcing it if it takes long; Ctrl-C cancels it, or with `waits` interrupts it."""
-    with interrupt_sets() as event, sending_told(delivery) as report:
+    with cancel_on_interrupt() as event, announced_attempt(delivery) as report:
         yield AttemptMonitor(report, event, waits)
 
 
-def told_of(outcome: Outcome) -> str:
+def success_text(outcome: Outcome) -> str:
     """Return the message of a success. Raises NotDone with the reason and the next step, or the error of a cancel."""
     from ..network.failures import with_sentence
 
@@ -160,7 +160,7 @@ class Summary:
             print(f"{delivery.short_id}, {delivery.name} by {delivery.kind}: {outcome.error}")
             return
         try:
-            print(told_of(outcome), flush=True)
+            print(success_text(outcome), flush=True)
         except (NotDone, delivering.OutboxError) as problem:
             why = str(problem)
             # A hundred files that wait for one server make one line, so that cron's mail stays short.

@@ -1,6 +1,6 @@
 """Announces what a subcommand waits for if it takes longer than a moment, and prints a failure in one line.
 
-`line.run` creates the `Waits` of a subcommand; a long step runs within `told_if_long("Backing up …")`. Outside of a
+`line.run` creates the `Waits` of a subcommand; a long step runs within `announce_if_long("Backing up …")`. Outside of a
 subcommand, such as in the window, nothing is printed.
 """
 
@@ -92,7 +92,7 @@ def leave_output() -> None:
 
 
 @contextmanager
-def interrupt_sets() -> Iterator[threading.Event]:
+def cancel_on_interrupt() -> Iterator[threading.Event]:
     """Yield an event that Ctrl-C sets, so that a transfer can tidy up; a second Ctrl-C interrupts as usual."""
     event = threading.Event()
 
@@ -143,7 +143,7 @@ _LOOK_AGAIN = 0.2  # seconds
 
 
 class Wait:
-    """One step that takes its time; handed to what reports how far it is (`postgres.ProgressMonitor`)."""
+    """One long step; passed to the function that reports its progress (`postgres.ProgressMonitor`)."""
 
     def __init__(self, what: str, due: float) -> None:
         self.what = what  # empty: nothing to announce, such as while a question is asked
@@ -205,7 +205,7 @@ _OF_THIS_SUBCOMMAND: ContextVar[Waits | None] = ContextVar("the progress of this
 
 
 @contextmanager
-def waits_told() -> Iterator[None]:
+def announcing_waits() -> Iterator[None]:
     """Announce long steps in the block."""
     waits = Waits()
     thread = threading.Thread(target=waits.follow, name="telling waits", daemon=True)
@@ -220,7 +220,7 @@ def waits_told() -> Iterator[None]:
 
 
 @contextmanager
-def told_if_long(what: str) -> Iterator[Wait]:
+def announce_if_long(what: str) -> Iterator[Wait]:
     """Announce `what` the block does if it takes long; yields the `Wait`, whose `report` takes the progress."""
     waits = _OF_THIS_SUBCOMMAND.get()
     if waits is None:
@@ -236,5 +236,5 @@ def told_if_long(what: str) -> Iterator[Wait]:
 @contextmanager
 def waiting_for_an_answer() -> Iterator[None]:
     """Announce nothing in the block, because it waits for the user's answer."""
-    with told_if_long(""):
+    with announce_if_long(""):
         yield

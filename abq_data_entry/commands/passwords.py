@@ -27,7 +27,7 @@ class Secrets:
         return _readable(self._database, f"in {DATABASE_VARIABLE}")
 
 
-class _OfAnother(NotDone):
+class _OwnedByAnotherUser(NotDone):
     """A file of secrets belongs to another user; at a terminal, the password is then asked for."""
 
 
@@ -53,7 +53,7 @@ def login_for(
         return username or _asked_user(destination, from_stdin), secrets.delivery
     try:
         known = login_kept(destination, username, place)
-    except _OfAnother as error:
+    except _OwnedByAnotherUser as error:
         if not can_ask():
             raise
         print(error, file=sys.stderr)
@@ -80,7 +80,7 @@ def login_kept_as(key: str, username: str, place: str) -> tuple[str, str] | None
     try:
         return find_login(key, username, place)
     except SecretOfAnother as error:
-        raise _OfAnother(str(error)) from None
+        raise _OwnedByAnotherUser(str(error)) from None
     except SecretUnusable as error:
         raise NotDone(str(error)) from None
 
@@ -124,28 +124,28 @@ def can_ask() -> bool:
 
 def password_from_stdin() -> str:
     """Return the first line of standard input. Raises NotDone if it is empty, or isn't valid text."""
-    whence = "on standard input"
+    source = "on standard input"
     try:
         with waiting_for_an_answer():
             password = sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
     except UnicodeDecodeError:
-        raise _unreadable(whence) from None
-    password = _readable(password.removeprefix("\ufeff"), whence)  # editors on Windows put this mark before the text
+        raise _unreadable(source) from None
+    password = _readable(password.removeprefix("\ufeff"), source)  # editors on Windows put this mark before the text
     if not password:
         raise NotDone("No password came on standard input: its first line must be the password.")
     return password
 
 
-def _readable(password: str, whence: str) -> str:
+def _readable(password: str, source: str) -> str:
     """Return the password. Raises NotDone if it has undecodable bytes, which can't be sent."""
     if any("\ud800" <= each <= "\udfff" for each in password):
-        raise _unreadable(whence)
+        raise _unreadable(source)
     return password
 
 
-def _unreadable(whence: str) -> NotDone:
+def _unreadable(source: str) -> NotDone:
     return NotDone(
-        f"The password {whence} isn't text in the encoding of this system, usually UTF-8: save it in that encoding, or "
+        f"The password {source} isn't text in the encoding of this system, usually UTF-8: save it in that encoding, or "
         "type it again."
     )
 

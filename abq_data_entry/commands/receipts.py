@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..network.mail_addresses import MAILBOX, configured_mailbox
 from .outbox import local, opened_outbox
-from .outcome import NotDone, interrupt_sets, reason, tell
+from .outcome import NotDone, cancel_on_interrupt, reason, tell
 from .passwords import Secrets, ask_secretly, can_ask, login_kept_as, password_from_stdin
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _read(
     from .database import opened_model
 
     found, problem = MailboxRead(), ""
-    with opened_model(settings, secrets, asks=asks) as model, interrupt_sets() as cancel:
+    with opened_model(settings, secrets, asks=asks) as model, cancel_on_interrupt() as cancel:
         record(outbox, model)  # first, because answers are compared with what the database has
         try:
             if not asks and refused_lately(settings.values(), login):
@@ -119,7 +119,7 @@ def login_of_mailbox(
     return username, ask_secretly(f"Password of {username} for the mailbox: ")
 
 
-def made_anew(outbox: Outbox, delivery: Delivery, settings: SettingsModel, secrets: Secrets) -> Delivery:
+def new_version_of(outbox: Outbox, delivery: Delivery, settings: SettingsModel, secrets: Secrets) -> Delivery:
     """Put a new version of a refused delivery into the outbox, from the present records. Raises NotDone."""
     from ..network.destinations import is_known
     from ..outbox import NoRecords

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .days import add_date_option
-from .outcome import NotDone, target_of, told_if_long
+from .outcome import NotDone, announce_if_long, target_of
 from .passwords import Secrets
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 
     date = options.date or datetime.date.today()
     target = target_of(options.output, usual_name(date))
-    with opened_model(read_settings(), secrets) as model, told_if_long(f"Making the report of {date}"):
+    with opened_model(read_settings(), secrets) as model, announce_if_long(f"Making the report of {date}"):
         try:
             done = write_report(model, date, target, datetime.datetime.now(), not options.no_charts)
         except OSError as error:

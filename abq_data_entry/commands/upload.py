@@ -10,7 +10,7 @@ from ..keyring_store import service_name
 from ..network.destinations import DESTINATIONS, KINDS, STORED_KINDS, destination, is_known
 from ..stored_destination import STORED
 from .days import add_date_option, unsent
-from .outbox import AtTheTerminal, opened_outbox, told_of, watched
+from .outbox import AtTheTerminal, opened_outbox, success_text, watched
 from .outcome import NotDone
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for
 
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 
         try:
             decisions = AtTheTerminal(lambda service: login)
-            print(told_of(deliver_day(outbox, model, kind, values, date, login, decisions, watched)))
+            print(success_text(deliver_day(outbox, model, kind, values, date, login, decisions, watched)))
         except delivering.NoRecords:
             raise NotDone(f"There are no records to upload of {date}.") from None
 

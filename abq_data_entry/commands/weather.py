@@ -13,7 +13,7 @@ from ..counting import counted
 from ..observation import STATION
 from . import schedule
 from .days import day
-from .outcome import NotDone, interrupt_sets, tell, told_if_long
+from .outcome import NotDone, announce_if_long, cancel_on_interrupt, tell
 from .passwords import Secrets
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         return
     settings = read_settings()
     station = options.station or str(settings["weather_station"])
-    with interrupt_sets() as cancel, told_if_long(f"Fetching the observation of {station}"):
+    with cancel_on_interrupt() as cancel, announce_if_long(f"Fetching the observation of {station}"):
         data = fetch(settings.values(), cancel, station)
     with opened_model(settings, secrets) as model:
         stored = store(model, data)
@@ -84,7 +84,7 @@ def _keep_views(model: SQLModel) -> None:
     from ..workflows.keep_views import keep_views
 
     sys.stdout.flush()  # so that the observation is printed before the views are computed, which may take long
-    with interrupt_sets() as cancel, told_if_long("Computing what is kept for QA's views"):
+    with cancel_on_interrupt() as cancel, announce_if_long("Computing what is kept for QA's views"):
         keep_views(model, cancel)
 
 
@@ -96,8 +96,8 @@ def _backfill(options: argparse.Namespace, secrets: Secrets) -> None:
     values = settings.values()
     if options.station:
         values["weather_station"] = options.station
-    waiting = told_if_long(f"Filling the weather of {values['weather_station']}")
-    with opened_model(settings, secrets) as model, interrupt_sets() as cancel, waiting:
+    waiting = announce_if_long(f"Filling the weather of {values['weather_station']}")
+    with opened_model(settings, secrets) as model, cancel_on_interrupt() as cancel, waiting:
         filled = _filled(model, values, options, cancel)
         if not cancel.is_set():
             keep_views(model, cancel)

@@ -19,7 +19,7 @@ import pytest
 
 from abq_data_entry import folders, secret_files
 from abq_data_entry.commands import passwords
-from abq_data_entry.commands.outbox import AtTheTerminal, sending_told
+from abq_data_entry.commands.outbox import AtTheTerminal, announced_attempt
 from abq_data_entry.commands.outcome import NotDone
 from abq_data_entry.commands.passwords import Secrets, login_for, login_kept
 from abq_data_entry.models import SQLModel
@@ -264,7 +264,7 @@ def test_servers_that_never_answer_hold_up_no_other_destination(
             made = 0
             while made < attempts:  # on a busy machine a run may end before it has begun anything
                 told.clear()
-                deliver_side_by_side(box, waiting, values, decisions, sending_told, told.append, limits)
+                deliver_side_by_side(box, waiting, values, decisions, announced_attempt, told.append, limits)
                 assert {each.delivery.identifier for each in told} == {each.identifier for each in waiting}
                 assert {str(each.error) for each in told} == {
                     "waits for the next `deliveries run`, since this one took too long."

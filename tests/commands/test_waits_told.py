@@ -198,8 +198,8 @@ def test_somebody_who_is_asked_knows_that() -> None:
         "from abq_data_entry.commands import outcome as told\n"
         "told.FIRST = 0.2\n"
         "from abq_data_entry.commands.passwords import ask\n"
-        "from abq_data_entry.commands.outcome import told_if_long, waits_told\n"
-        "with waits_told(), told_if_long('All of it'):\n"
+        "from abq_data_entry.commands.outcome import announce_if_long, announcing_waits\n"
+        "with announcing_waits(), announce_if_long('All of it'):\n"
         "    print(ask('Who? '))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs, text=True)
@@ -235,8 +235,8 @@ def test_how_far_it_is_is_told_again(capsys: pytest.CaptureFixture[str], monkeyp
             threading.Event().wait(0.02)
             shown += capsys.readouterr().err
 
-    with outcome.waits_told(), outcome.told_if_long("The whole"):
-        with outcome.told_if_long("A part") as part:
+    with outcome.announcing_waits(), outcome.announce_if_long("The whole"):
+        with outcome.announce_if_long("A part") as part:
             until("A part …\n")
             part.report(1, 4)
             until("A part: 25 % …\n")
