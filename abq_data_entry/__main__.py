@@ -1,6 +1,6 @@
-"""The command line: without a subcommand the window. Exit code 0: done, 1: not done, 2: wrong usage.
+"""The command line; without a subcommand, the window. Exit codes: 0 done, 1 not done, 2 wrong usage.
 
-Thin on purpose: what opens the window imports nothing that only the subcommands need.
+Kept small, so that opening the window doesn't import what only the subcommands need.
 """
 
 import sys
@@ -10,9 +10,9 @@ from .launcher import HELP
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments say (default: those of this process) and return the exit code.
+    """Run the command line (default: this process's arguments) and return the exit code.
 
-    Prints the reason in one line on standard error when it returns 1, and the usage when it returns 2.
+    Prints the reason in one line on standard error if that is 1, and the usage if it is 2.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     if any(each in HELP for each in arguments):

@@ -11,13 +11,13 @@ CONFIG_FOLDER_VARIABLE = "ABQ_CONFIG_DIR"
 DATA_FOLDER_VARIABLE = "ABQ_DATA_DIR"
 SETTINGS_FILE = "abq_settings.json"
 SCHEMA_VERSION = 8
-"""Which version of the tables this program knows; `create_db.sql` makes it, and says so too."""
+"""The version of the schema that this program knows, and that `create_db.sql` creates."""
 
 EXTRACT_NAME = "abq_data_record_{date:%Y-%m-%d}.csv"
 
 
 class FieldTypes(Enum):
-    """What kind of value a field holds, and so which entry shows it."""
+    """The type of a field's value, which determines its widget."""
 
     DATE = "date"
     TIME = "time"
@@ -32,7 +32,7 @@ class FieldTypes(Enum):
 
 
 class FieldNames:
-    """The 17 field names, as they stand in the CSV header and in `data_record_view`."""
+    """The 17 field names, as in the CSV header and in `data_record_view`."""
 
     DATE = "Date"
     TIME = "Time"
@@ -56,7 +56,7 @@ class FieldNames:
 CHECK_TIMES = ("8:00", "12:00", "16:00", "20:00")
 
 REQUIRED_AUTHENTICATION = "!password,!md5"
-"""libpq's `require_auth` (from 16 on): a server that asks for a password in the clear, or as MD5, gets none."""
+"""The value of libpq's `require_auth` (from 16 on): no password is sent in clear text or as MD5."""
 
 REQUIRE_AUTH_SINCE = 160000
-"""The version of libpq from which on it knows `require_auth`."""
+"""The first version of libpq that has `require_auth`."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return `1 day`, `2 days`, `1,200 days`; `plural` where that isn't the noun with an s."""
+    """Return `1 day`, `2 days`, `1,200 days`; `plural` if it isn't the noun with an s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """Return 1, 2, 3, 7 as `1–3, 7`: a whole check fits into its column."""
+    """Return 1, 2, 3, 7 as `1–3, 7`, so that the plots of a whole check fit into a column."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:
@@ -22,5 +22,5 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text in one line, without characters that a terminal or a label would do something by."""
+    """Return a text in one line without control characters."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())

@@ -1,5 +1,5 @@
-"""The database: the way to each of its servers, what answers there; a login and a write that is taken back only if
-wanted. Our own server takes this user without a password, so its answer is always asked for.
+"""The check of the database: the connection to each server; a login and a write test, which is rolled back, only if
+wanted. The embedded server accepts this user without a password, so it is always queried.
 
 Source: PostgreSQL's manual, "Message Flow" (SSLRequest) and "SSL Support" of libpq.
 """
@@ -32,7 +32,7 @@ Embedded = Callable[[], AbstractContextManager[Endpoint]]
 Answer = TypeVar("Answer")
 
 START_SECONDS = 120.0
-"""Seconds that our own server may take to start."""
+"""Seconds in which the embedded server has to start."""
 
 _ASKS_FOR_TLS = struct.pack("!ii", 8, 80877103)  # SSLRequest
 _MUST_ENCRYPT = ("require", "verify-ca", "verify-full")
@@ -46,7 +46,7 @@ _TABLES = ("lab_checks", "plot_checks", "deliveries")
 
 
 class _Inspection(Inspection):
-    """Also finds the words for errors of this module."""
+    """An inspection that also has texts for PostgreSQL's errors."""
 
     def in_words(self, error: BaseException) -> str:
         from .models import DatabaseError
@@ -69,7 +69,7 @@ class _Server(NamedTuple):
 
 
 def embedded_database(context: Context, opened: Embedded) -> Steps[None]:
-    """Our own server: it runs or can be started, and answers."""
+    """Check the embedded server: it runs, or can be started, and answers."""
     inspection = _Inspection("Embedded database", context, "database")
     late = "The database server of this computer didn't start in time. The log file has the details."
     begun = inspection.later(START_SECONDS, late)
@@ -87,7 +87,7 @@ def embedded_database(context: Context, opened: Embedded) -> Steps[None]:
 
 
 def configured_database(context: Context) -> Steps[None]:
-    """The servers that the settings name, each for itself; with a login also whether one of them takes changes."""
+    """Check each server that the settings name; with a login, also whether one of them accepts writes."""
     from . import postgres
 
     try:
@@ -113,7 +113,7 @@ def configured_database(context: Context) -> Steps[None]:
 
 
 def _server(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[bool | None]:
-    """Check one server; return whether it takes changes, None if that isn't known."""
+    """Check one server; return whether it accepts writes, None if that isn't known."""
     try:
         if not server.host.startswith("/"):  # a folder with a socket
             yield from _way(inspection, server, endpoint)
@@ -123,7 +123,7 @@ def _server(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Step
         entering = {**endpoint, "user": login[0], **({"password": login[1]} if login[1] else {})}
         with contextlib.closing((yield from _connected(inspection, "Login", entering))) as connection:
             return (yield from _asked(inspection, connection, entering))
-    except Aborted:  # the next server is checked all the same
+    except Aborted:  # go on with the next server
         return None
 
 
@@ -135,7 +135,7 @@ def _way(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[N
     connected = partial(inspection.guard.connected, server.host, server.port, addresses)
 
     def asked(connection: socket.socket) -> bool:
-        """Ask for TLS; return whether it begins now."""
+        """Send an SSLRequest; return whether the server starts TLS."""
         connection.sendall(_ASKS_FOR_TLS)
         answer = connection.recv(1)
         if answer not in (b"S", b"N"):
@@ -170,7 +170,7 @@ def _way(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[N
 
 
 def _context(mode: str, root: str) -> ssl.SSLContext:
-    """The context that verifies as much as libpq would."""
+    """Return a TLS context that verifies as libpq would with that sslmode."""
     if mode not in ("verify-ca", "verify-full"):
         return encryption.unverified_context()
     if root == "system":
@@ -190,7 +190,7 @@ def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[C
         start = time.monotonic()
         connection = _abandonable(inspection, lambda: _open(endpoint))
         seconds = time.monotonic() - start
-        installed = _abandonable(inspection, installed_version) if what == "Answer" else None  # that of our own server
+        installed = _abandonable(inspection, installed_version) if what == "Answer" else None  # of ours
         age = age_of(on_one_line(connection.get_parameter_status("server_version")), datetime.date.today(), installed)
         secure = "encrypted" if connection.info.ssl_in_use else "not encrypted"
         who = "" if what == "Answer" else f"{endpoint['user']} is logged in ({secure}); "
@@ -200,7 +200,7 @@ def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[C
 
 
 def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, are_made: bool = False) -> Steps[bool]:
-    """Ask a server that we are logged in to; return whether it takes changes. `are_made`: tables, by the window."""
+    """Query a server after the login; return whether it accepts writes. `are_made`: the window creates the tables."""
     from .models import schema
     from .models.connections import is_pooled
 
@@ -224,13 +224,14 @@ def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, a
         return Result(None, "a row was written and taken back; no record")
 
     takes_changes = yield from inspection.step("Round trip", trip)
-    if not are_made:  # our own server has this computer's clock
+    if not are_made:  # the embedded server has this computer's clock
         clock = Clock()
         clock.at(_abandonable(inspection, lambda: _with_cursor(connection, endpoint, _moment)))
         yield from clock.steps(inspection, LATE)
     if _abandonable(inspection, lambda: is_pooled(connection)):
         advice = "" if inspection.context.settings["db_notify_host"] else _POOLED
-        yield inspection.note("Pooler", "a connection pooler, such as PgBouncer, stands before the server", advice)
+        yield inspection.note("Pooler", "there is a connection pooler, such as PgBouncer, in front of the server",
+        advice)
     has_tables = yield from inspection.step("Tables", tables)
     if inspection.context.wanted.write and takes_changes and has_tables:
         yield from inspection.step("Write test", write)
@@ -247,7 +248,7 @@ def _open(endpoint: Endpoint) -> Connection:
     try:
         connection = psycopg2.connect(make_dsn(**{"client_encoding": "UTF8", **endpoint}))
         connection.autocommit = True
-        if not is_pooled(connection):  # what is set in a session of a pooler would be somebody else's
+        if not is_pooled(connection):  # behind a pooler, the next client would get these parameters
             with connection.cursor() as cursor:
                 cursor.execute("SET lock_timeout = '5s'; SET statement_timeout = '8s'")
                 if "search_path" not in endpoint.get("options", ""):
@@ -274,11 +275,11 @@ def _moment(cursor: Cursor) -> float:
 
 
 def _write(cursor: Cursor) -> None:
-    """Use the rights that saving needs, in a transaction that is rolled back whatever happens."""
+    """Check the privileges that saving needs, in a transaction that is always rolled back."""
     cursor.execute("BEGIN")
     try:
         for table in _TABLES:
-            # The right to write, and not a row.
+            # Checks the privilege without inserting a row.
             cursor.execute(f"INSERT INTO {table} SELECT (NULL::{table}).* WHERE false")
         cursor.execute("INSERT INTO local_weather (datetime) VALUES ('0001-01-01 00:00+00')")
     finally:
@@ -300,6 +301,6 @@ def _with_cursor(connection: Connection, endpoint: Endpoint, work: Callable[[Cur
 
 
 def _abandonable(inspection: Inspection, work: Callable[[], Answer]) -> Answer:
-    """Do it on a thread that can be left behind: libpq's waits can't be ended from outside."""
+    """Return `work()`, called on a thread that can be abandoned, since libpq's waits can't be interrupted."""
     late = f"{inspection.destination} didn't answer in time. Check the network, and the settings db_host and db_port."
     return call_abandonable(work, inspection.later(inspection.context.wanted.wait, late))

@@ -1,4 +1,4 @@
-"""Where this application keeps what: settings, data, logs, and the files that come with it."""
+"""The folders of settings, data and logs, and the files that come with the application."""
 
 import os
 import sys
@@ -21,12 +21,12 @@ def config_folder(create: bool = False) -> Path:
 
 
 def data_folder(create: bool = False) -> Path:
-    """The folder of the embedded database and of everything else we write: `ABQ_DATA_DIR`, else the platform's."""
+    """The folder of the embedded database and all other data: `ABQ_DATA_DIR`, else the platform's data folder."""
     return _folder(_DATA, "user_data_path", create)
 
 
 def are_usual() -> bool:
-    """Whether settings and data are where the platform keeps them, and not in folders that the environment names."""
+    """Whether settings and data are in the platform's folders, and not in those of the environment variables."""
     return not any(os.environ.get(name) for name in (_CONFIG, _DATA))
 
 
@@ -51,9 +51,9 @@ def bundled_file(name: str) -> Path:
 
 @contextmanager
 def replacement(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to: the file takes the place of `path` when the block ends, and is on disk by then.
+    """Yield a temporary path beside `path` to write to. At the end of the block the file is synced and replaces `path`.
 
-    After an error in the block, or when nothing was written, `path` is left as it was; nothing else stays behind.
+    After an error in the block, or if nothing was written, `path` isn't changed, and the temporary file is removed.
     Raises OSError.
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
@@ -68,7 +68,7 @@ def replacement(path: Path) -> Iterator[Path]:
 
 
 def made_durable(folder: Path) -> None:
-    """Make a private folder with those above it, so that a failing computer doesn't take them back. Raises OSError."""
+    """Create a private folder and its parents, and sync them, so that a power cut can't undo it. Raises OSError."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in reversed(missing):
@@ -76,7 +76,7 @@ def made_durable(folder: Path) -> None:
 
 
 def synced(path: Path) -> None:
-    """Have a file on disk; of a folder the names in it, where the system can do that. Raises OSError."""
+    """Sync a file to disk, or a folder with the names in it, if the system supports that. Raises OSError."""
     is_folder = path.is_dir()
     if is_folder and os.name != "posix":  # a folder can't be opened for this
         return
@@ -101,9 +101,9 @@ def _folder(variable: str, of_the_platform: str, create: bool) -> Path:
 
 
 def _plain_folder(of_the_platform: str) -> Path | None:
-    """What platformdirs says on Linux in the plain case; `None` in all others.
+    """Return what platformdirs would, on Linux in the usual case; `None` in all others.
 
-    Loading platformdirs would take a thirtieth of the window's start.
+    Importing platformdirs would take a thirtieth of the window's start.
     """
     variable, below_home = _XDG[of_the_platform]
     named, home = os.environ.get(variable, ""), os.environ.get("HOME", "")

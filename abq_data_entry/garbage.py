@@ -1,8 +1,8 @@
 """Cyclic garbage is collected on the Tk thread, never on a worker.
 
-Python collects on whichever thread happens to make the next object. On a worker that is fatal for what belongs to Tk: a
-collected interpreter aborts the process ("Tcl_AsyncDelete: async handler deleted by the wrong thread"), and a collected
-variable waits for the Tk thread, which may itself be waiting for that worker.
+Python collects on whichever thread happens to allocate the next object. On a worker that is fatal for Tk's objects:
+collecting an interpreter aborts the process ("Tcl_AsyncDelete: async handler deleted by the wrong thread"), and
+collecting a variable waits for the Tk thread, which may itself be waiting for that worker.
 """
 
 import gc
@@ -12,13 +12,13 @@ LOOK_MS = 1000
 
 
 class Scheduler(Protocol):
-    """What is needed of the Tk root: timers on its own thread."""
+    """The part of the Tk root that is needed here: timers on its own thread."""
 
     def after(self, ms: int, func: Any, *arguments: Any) -> str: ...
 
 
 def collect_on_tk_thread(scheduler: Scheduler) -> None:
-    """Turn off Python's own collections for good, and collect by a timer of ``scheduler`` from now on."""
+    """Disable Python's automatic collection for good, and collect by a timer of ``scheduler`` instead."""
     gc.disable()
     scheduler.after(LOOK_MS, _look, scheduler)
 
@@ -31,6 +31,6 @@ def _look(scheduler: Scheduler) -> None:
 def collect_if_due() -> None:
     """Collect the oldest generation whose count is above Python's threshold, if there is one."""
     due = [count > threshold > 0 for count, threshold in zip(gc.get_count(), gc.get_threshold(), strict=True)]
-    # As Python itself does it: an older generation is looked at only when the youngest is full.
+    # As Python does: an older generation is checked only when the youngest one is due.
     if due[0]:
         gc.collect(2 if due[2] else 1 if due[1] else 0)

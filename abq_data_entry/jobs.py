@@ -1,4 +1,4 @@
-"""Background work for the window: functions run on worker threads, their outcome comes back on the Tk thread.
+"""Background work for the window: functions run on worker threads, and their results come back on the Tk thread.
 
 A *lane* is one thread with a queue of its own, so whatever is submitted to one lane runs in order: the
 ``database`` lane writes, ``records`` reads pages for the list, ``counting`` counts rows, ``files`` keeps
@@ -40,10 +40,10 @@ class Scheduler(Protocol):
 class Job:
     """One piece of background work: its name for people, a ``cancel`` event, and its latest progress.
 
-    ``report(done, total)`` may be called from any thread; only the latest pair reaches the Tk thread.
-    ``thread`` is the identifier of the thread it runs on, while it runs. ``tidies``: once cancelled it takes away what
-    it has half done, such as a file, so the end of the window waits a moment for it, until ``ended`` is set. ``timers``
-    are for as long as it runs: those that look whether it takes too long.
+    ``report(done, total)`` may be called from any thread; only the latest pair reaches the Tk thread. ``thread``: the
+    identifier of the thread on which it runs. ``tidies``: when it is cancelled it removes unfinished results, such as a
+    file, so closing the window waits a moment until ``ended`` is set. ``timers``: those that check whether it takes too
+    long; they are cancelled at its end.
     """
 
     def __init__(
@@ -65,13 +65,13 @@ class Job:
         self.tidies = False
         self.ended = threading.Event()
         self.timers: list[str] = []
-        # What was going on when the work was asked for (a menu command, for example) still is when its result comes.
+        # The callbacks run in the context in which the work was submitted, such as that of a menu command.
         self.context = contextvars.copy_context()
         self.latest: tuple[int, int] | None = None
         self.shown: tuple[int, int] | None = None
 
     def report(self, done: int, total: int) -> None:
-        """Note the progress: ``done`` of ``total`` (bytes or rows; ``total`` 0 where it isn't known)."""
+        """Report the progress: ``done`` of ``total`` (bytes or rows; ``total`` 0: not known)."""
         self.latest = (done, total)
 
 
@@ -80,7 +80,7 @@ Results = queue.SimpleQueue["tuple[Job, Any, BaseException | None]"]
 
 
 class Jobs:
-    """The lanes of one window, and the queue that brings their results home."""
+    """The lanes of one window, and the queue of their results."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -106,8 +106,8 @@ class Jobs:
         """Run ``function(*arguments)`` in ``lane`` (:data:`ANY`: at once, on a thread of its own).
 
         ``done(result)``, ``failed(error)`` and ``progress(done, total)`` are called on the Tk thread. With
-        ``with_job`` the function gets its :class:`Job` as the last argument. A failure nobody asked to
-        hear of is logged.
+        ``with_job`` the function gets its :class:`Job` as the last argument. Without ``failed``, a failure is
+        logged.
         """
         job = Job(name, partial(function, *arguments), done, failed, progress)
         job.tidies = tidies
@@ -129,11 +129,11 @@ class Jobs:
 
     @property
     def busy(self) -> bool:
-        """Whether any job hasn't yet brought its result home."""
+        """Whether any job's result hasn't been delivered yet."""
         return bool(self._running)
 
     def close(self, seconds: float = 10.0, keep: tuple[str, ...] = ("database", "files")) -> bool:
-        """Cancel what runs and end the lanes; the work already queued in the lanes ``keep`` is finished first.
+        """Cancel running jobs and end the lanes; jobs already queued in the lanes ``keep`` are finished first.
 
         Returns whether they ended within ``seconds``. No result is delivered any more.
         """
@@ -161,9 +161,9 @@ class Jobs:
             return
         began = time.perf_counter()
         until = began + BATCH_SECONDS
-        # Short for what answers in a moment, such as a save.
+        # Short just after a submit, for jobs that take only a moment, such as a save.
         pause = SOON_POLL_MS if began - self._submitted < SOON_SECONDS else BUSY_POLL_MS
-        # The next poll is arranged first: an error in a callback must not end the polling.
+        # The next poll is scheduled first, so that an error in a callback doesn't end the polling.
         self._timer = self._scheduler.after(pause if self._running else IDLE_POLL_MS, self._drain)
         for job in tuple(self._running):
             latest = job.latest
@@ -187,8 +187,8 @@ class Jobs:
                 log.error("%s failed: %s", job.name or "a job", type(error).__name__, exc_info=error)
 
 
-# Threads know neither `Jobs` nor what a finished job was made of: were the last reference to the Tk root theirs,
-# Tcl would abort the process when they let it go ("async handler deleted by the wrong thread").
+# Threads have no reference to `Jobs` or to a finished job's callbacks: if the last reference to the Tk root were
+# theirs, Tcl would abort the process when it is dropped ("async handler deleted by the wrong thread").
 
 
 def _work(lane: Lane, results: Results) -> None:
@@ -212,11 +212,11 @@ def _run(job: Job, results: Results) -> None:
 
 
 def _done() -> None:
-    """What is left of a job's work."""
+    """Replaces a finished job's function, so that nothing it refers to is kept alive."""
 
 
 def _wait(barrier: threading.Barrier, seconds: float) -> None:
-    # A late lane finds the barrier broken: nobody waits for it any more.
+    # A lane that ends too late finds the barrier broken.
     try:
         barrier.wait(seconds)
     except threading.BrokenBarrierError:

@@ -1,4 +1,4 @@
-"""Logins that are kept for what runs by itself: in the system's keyring, else in a file of secrets."""
+"""Stored logins for unattended runs: in the system's keyring, else in a file of secrets."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ log = logging.getLogger(__name__)
 
 
 class NoneKept(Exception):
-    """No login is kept, or its file can't be used; the text says what to do."""
+    """No login is stored, or its file is invalid; the text says what to do."""
 
 
 def find_login(kind: str, username: str, place: str) -> tuple[str, str] | None:
-    """Return the login of a user for this kind of server at this place: the keyring's, else that of a file of secrets;
+    """Return a user's login for this kind of destination at this place, from the keyring, else from a file of secrets.
+
     None if neither has it. Raises `secret_files.SecretUnusable`."""
     try:
         if found := keyring_store.get(kind, username, place):
@@ -25,7 +26,7 @@ def find_login(kind: str, username: str, place: str) -> tuple[str, str] | None:
 
 
 def kept_login(kind: str, username: str, place: str) -> tuple[str, str]:
-    """Return the same login; raises `NoneKept` if there is none."""
+    """As `find_login`, but raises `NoneKept` if there is no login."""
     try:
         found = find_login(kind, username, place)
     except secret_files.SecretUnusable as error:

@@ -1,8 +1,8 @@
-"""The system's keyring: the logins of deliveries that somebody wanted to be remembered.
+"""The system's keyring, for logins that users have chosen to remember.
 
-Every failure of a keyring (none, locked, broken, or one that never answers) becomes `KeyringFailed`, whose text is
-the reason in words. All of it takes at most `PATIENCE` seconds, for a keyring may ask for its own password first: call
-it on a worker thread. The package `keyring` is imported with the first use.
+Every failure of a keyring (none, locked, broken, or not answering) becomes `KeyringFailed`, whose text is the reason.
+Calls may take up to `PATIENCE` seconds, because a keyring may ask for its own password: make them on a worker thread.
+The package `keyring` is imported at its first use.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 30.0
-"""Seconds in which somebody may unlock the keyring."""
+"""Seconds to wait until the user has unlocked the keyring."""
 
 NONE_HERE = "This computer has no keyring."
 LOCKED = "The keyring of this computer is locked. Unlock it, and try again."
@@ -42,12 +42,12 @@ class KeyringFailed(Exception):
 
 
 def service_name(kind: str) -> str:
-    """Under which name the keyring has the password for `rest` or `ftp`."""
+    """The service name in the keyring for the password of a destination such as `rest`."""
     return f"{APPLICATION_ID}:{kind}"
 
 
 def available(patience: float | None = None) -> str:
-    """Return why this computer can't remember a password; empty if it can. Nothing is unlocked or read for it."""
+    """Return why this computer can't remember a password, '' if it can. Nothing is unlocked or read."""
     try:
         _in_time(lambda _: None, patience)
     except KeyringFailed as error:
@@ -56,10 +56,10 @@ def available(patience: float | None = None) -> str:
 
 
 def get(kind: str, username: str = "", place: str = "", patience: float | None = None) -> Login | None:
-    """Return user name and password for `rest` or `ftp`, None if they aren't there; raises `KeyringFailed`.
+    """Return user name and password for a destination such as `rest`, None if there are none; raises `KeyringFailed`.
 
-    Without a user name it is whoever the keyring names. A login that was remembered for another place than this
-    isn't returned: it isn't meant for that server. One that somebody put in by hand is for any.
+    Without `username`, the keyring's own entry names the user. A login that was remembered for another place isn't
+    returned, because it isn't meant for this server. One that was added by hand is for any place.
     """
 
     def ask(backend: KeyringBackend) -> Login | None:
@@ -90,7 +90,7 @@ def remember(kind: str, login: Login, place: str, patience: float | None = None)
 
 
 def forget(kind: str, username: str = "", patience: float | None = None) -> bool:
-    """Remove the login of a user, or of whoever the keyring names; tell whether there was one.
+    """Remove the login of `username`, or of the user that the keyring names; return whether there was one.
 
     Raises `KeyringFailed`.
     """
@@ -112,12 +112,12 @@ def _named_user(backend: KeyringBackend, kind: str) -> str:
 
 
 def _place_name(kind: str) -> str:
-    """Under which name the keyring has the place that the login of the same user is for."""
+    """The service name in the keyring for the place that a user's login is for."""
     return f"{service_name(kind)}:place"
 
 
 def _in_time(ask: Callable[[KeyringBackend], Found], patience: float | None) -> Found:
-    """Ask the keyring on a thread of its own, and don't wait for it longer than that."""
+    """Call `ask` on a thread of its own, and wait for it at most `patience` seconds."""
     answers: queue.SimpleQueue[tuple[list[Found], str]] = queue.SimpleQueue()
 
     def run() -> None:
@@ -125,7 +125,7 @@ def _in_time(ask: Callable[[KeyringBackend], Found], patience: float | None) -> 
             answers.put(([ask(_backend())], ""))
         except KeyringFailed as error:
             answers.put(([], str(error)))
-        except BaseException as error:  # a keyring is somebody else's program: it may raise anything
+        except BaseException as error:  # a keyring backend may raise anything
             log.info("the keyring failed: %s", type(error).__name__)
             answers.put(([], _reason(error)))
 
@@ -140,7 +140,7 @@ def _in_time(ask: Callable[[KeyringBackend], Found], patience: float | None) -> 
 
 
 def _backend() -> KeyringBackend:
-    """Return the keyring in use; one that keeps nothing is none."""
+    """Return the keyring backend; raises `KeyringFailed` if there is none, or one that stores nothing."""
     _name_session_bus()
     try:
         import keyring
@@ -155,7 +155,7 @@ def _backend() -> KeyringBackend:
 
 
 def _name_session_bus() -> None:
-    """Cron names no session, in which the keyring is: that of this user is found where systemd keeps it."""
+    """Set the D-Bus address of the user's session, which cron doesn't, to the socket that systemd creates."""
     if sys.platform != "linux" or os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return
     bus = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}") / "bus"

@@ -1,9 +1,9 @@
-"""The log file: what happened and the tracebacks, for the help desk. Kept small; secrets don't belong into it.
+"""The log file: events and tracebacks, for the help desk. It is kept small, and must not contain secrets.
 
-Events also go to a log server where a setting names one (`log_targets`).
+Events also go to a log server, if a setting names one (`log_targets`).
 
-Written here on top of `logging.FileHandler`: the standard library's rotating handler takes 10 ms or more to import
-at every start, and isn't made for several processes (a window and a command) that share one file.
+Based on `logging.FileHandler`: importing the standard library's rotating handler takes 10 ms or more at every start,
+and it doesn't support several processes (a window and a command) that share one file.
 """
 
 import logging
@@ -23,7 +23,7 @@ FILES = 3
 LONGEST = 64 * 1024
 """Characters of one message, and of one traceback, that are kept."""
 
-# The rule is not to log secrets at all. This is for the day when somebody else's message holds one.
+# We never log secrets. This is a second line of defence, for messages of libraries that contain one.
 _SECRETS = r"""(?ix)
     (?P<name> pass(?:word|wd|phrase|code)? | secret | token | authorization | cookie )
     (?P<sign> ["']? \s* [=:] \s* ) (?: "[^"]*" | '[^']*' | (?:(?:basic|bearer)\s+)? \S+ )
@@ -32,9 +32,9 @@ _SECRETS = r"""(?ix)
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Keep a log in `folders.log_folder()` while the block runs: ours from INFO on, of others warnings and errors.
+    """Write a log in `folders.log_folder()` while the block runs: our events from INFO, others' from WARNING on.
 
-    A log that can't be written is done without: it stops nobody's work.
+    If the log can't be written, the program goes on without it.
     """
     handler = _LogFile(folders.log_folder() / NAME)
     root, ours = logging.getLogger(), logging.getLogger(__package__)
@@ -49,28 +49,28 @@ def kept() -> Iterator[None]:
     finally:
         if sender is not None:
             root.removeHandler(sender)
-            sender.close()  # while the file is still there, which is told what didn't get away
+            sender.close()  # before the file is closed, to which it logs events that couldn't be sent
         root.removeHandler(handler)
         ours.setLevel(level)
         handler.close()
 
 
 def one_line(text: str) -> str:
-    """The text without secrets and on one line: a line break in it can't begin a record of its own."""
+    """The text in one line without secrets, so that a line break in it can't forge a log record."""
     return _shown(without_secrets(text[:LONGEST] + "…" * (len(text) > LONGEST)))
 
 
 def without_secrets(text: str) -> str:
-    """The text with whatever follows "password=" and the like, and passwords in addresses, blacked out."""
+    """The text with what follows "password=" and the like, and passwords in URLs, masked."""
 
     def black_out(found: re.Match[str]) -> str:
         return f"{found['address']}***@" if found["address"] else f"{found['name']}{found['sign']}***"
 
-    return re.sub(_SECRETS, black_out, text)  # compiled with its first use, not at every start
+    return re.sub(_SECRETS, black_out, text)  # compiled at its first use, not at every start
 
 
 def _shown(text: str) -> str:
-    """The text with what can't be printed as escapes: line breaks, control characters, marks of direction."""
+    """The text with unprintable characters escaped: line breaks, control characters, direction marks."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else _escaped(each) for each in text)
@@ -81,7 +81,7 @@ def _escaped(character: str) -> str:
 
 
 class _Lines(logging.Formatter):
-    """A line an event, with the traceback below, set in; free of secrets as a whole."""
+    """Formats an event as a line, with the traceback indented below, all without secrets."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s")
@@ -97,7 +97,7 @@ class _Lines(logging.Formatter):
 
 
 class _LogFile(logging.FileHandler):
-    """The newest of a few files, the older ones are called .1 and .2; several processes may write to them."""
+    """The newest of a few files (older ones end with .1 and .2); several processes may write to it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, encoding="utf-8", errors="backslashreplace", delay=True)
@@ -110,7 +110,7 @@ class _LogFile(logging.FileHandler):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk is no reason to talk into the program's output; a mistake of ours is, in the tests."""
+        """Ignore a full disk, instead of printing to the program's output; report mistakes of ours, for the tests."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
 
@@ -121,7 +121,7 @@ class _LogFile(logging.FileHandler):
         return super()._open()
 
     def _turn_over(self) -> None:
-        """Begin a new file when this one is full; follow when another process has begun one."""
+        """Start a new file when this one is full, or switch to the one that another process has started."""
         try:
             found = self._path.stat()
         except FileNotFoundError:
@@ -129,7 +129,7 @@ class _LogFile(logging.FileHandler):
             return
         if found.st_size >= LARGEST:
             self._let_go()
-            with suppress(OSError):  # on Windows another process may hold it open: then it grows a little more
+            with suppress(OSError):  # on Windows another process may have it open: then it grows a little more
                 for number in range(FILES - 1, 0, -1):
                     older = self._numbered(number - 1)
                     if older.exists():

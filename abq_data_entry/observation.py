@@ -1,4 +1,4 @@
-"""What an observation of the weather may hold: its values with their limits, and its sources. Standard library only."""
+"""The values of a weather observation with their limits, and how texts of feeds are parsed. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 TIME_KEY = "observation_time_rfc822"
 CONDITIONS_KEY = "weather"
-KINDS = ("observed", "model")  # a station measured it, or it was computed for the place
+KINDS = ("observed", "model")  # measured by a station, or computed for the place
 STATION = re.compile(r"[A-Za-z0-9]{4,8}")
 OLD = datetime.timedelta(minutes=90)  # a station reports about once an hour
 AHEAD = datetime.timedelta(minutes=10)  # clocks differ a little
@@ -28,7 +28,7 @@ _ABSENT = ("na", "n/a", "null", "none", "nan", "-", "--")
 
 
 class Quantity(NamedTuple):
-    """A measured value: its key in the dict of the feed, its column, and the bounds that no US record exceeds."""
+    """A measured value: its key in an observation's dict, its column, and the limits that no US record exceeds."""
 
     key: str
     column: str
@@ -46,9 +46,9 @@ QUANTITIES = (
 
 
 def read_time(text: str) -> tuple[datetime.datetime | None, str]:
-    """Return the moment, in UTC, and why there is none, as the end of a sentence about the time.
+    """Return (time in UTC, ''), or (None, why it is invalid as the end of a sentence).
 
-    Read here and not by PostgreSQL, which takes a two-digit year for a day. A zone is never guessed.
+    Not parsed by PostgreSQL, which takes a two-digit year for a day. A time zone is never guessed.
     """
     problem = f"can't be understood, so nothing was stored: {text[:_LONGEST_TIME]!r}"
     if len(text) > _LONGEST_TIME or not text.isascii():
@@ -69,22 +69,22 @@ def read_time(text: str) -> tuple[datetime.datetime | None, str]:
 
 
 def time_text(moment: datetime.datetime) -> str:
-    """Return a moment as the text that `read_time` reads: whole seconds, in UTC."""
+    """Return a time as a text that `read_time` can read: whole seconds, in UTC."""
     return format_datetime(moment.astimezone(datetime.timezone.utc).replace(microsecond=0))
 
 
 def decimal_text(value: Decimal) -> str:
-    """Return a value that was converted or computed with at most two decimals."""
+    """Return a converted or computed value with at most two decimals."""
     if not value.is_finite() or abs(value) >= 1_000_000:
         return str(value)[:_LONGEST_SHOWN]  # which read_quantity refuses
     return format(value.quantize(_HUNDREDTH, ROUND_HALF_UP), "f").rstrip("0").rstrip(".")
 
 
 def read_quantity(quantity: Quantity, text: str) -> tuple[Decimal | None, str]:
-    """Return the value with two decimals and what had to be done about it, in words.
+    """Return the value with two decimals, and a note.
 
-    The value is `None` where the text is no finite decimal or outside of the bounds; the words are empty where the text
-    could be taken as it is.
+    The value is `None` if the text isn't a finite decimal, or is outside the limits. The note is '' if the value wasn't
+    changed.
     """
     if not _NUMBER.fullmatch(text):
         return None, f"{quantity.name} {shown(text)} isn't a number"
@@ -99,13 +99,13 @@ def read_quantity(quantity: Quantity, text: str) -> tuple[Decimal | None, str]:
 
 
 def read_conditions(text: str) -> tuple[str | None, str]:
-    """Return the words for the weather without characters that can't be shown, and what had to be done about them."""
+    """Return the words for the weather without unprintable characters, and a note ('': unchanged)."""
     if text.lower() in _ABSENT:
         return None, f"weather {shown(text)} says nothing"
     return "".join(character for character in text if character.isprintable()) or None, ""
 
 
 def shown(text: str) -> str:
-    """Return a text of the feed, short and in quotation marks, for a sentence about it."""
+    """Return a text of a feed, shortened and quoted, for a message about it."""
     clean = "".join(each if each.isprintable() and each != ";" else "?" for each in text)
     return repr(clean if len(clean) <= _LONGEST_SHOWN else clean[: _LONGEST_SHOWN - 1] + "…")

@@ -1,4 +1,4 @@
-"""Names at a destination, as settings give them: the folder there, and what a day's extract is called in it. Pure."""
+"""Names at a destination, from settings: the folder, and the name of a day's extract in it. Without I/O."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import urllib.parse
 from collections.abc import Iterable
 
 EXTRACT_PATTERN = "abq_data_record_{date}.csv"
-"""What an extract is called at its destination where nobody set anything else."""
+"""The default name of an extract at its destination."""
 
 LONGEST_NAME = 200
-"""Bytes; room is left for what a name has added to it while the file isn't whole, or for its companion."""
+"""Bytes, less than file systems allow, so that the suffixes of temporary files and companions fit."""
 
 _LONGEST_PATTERN = 120
 _LONGEST_FOLDER, _LONGEST_PART = 1000, 255  # bytes
@@ -22,10 +22,10 @@ _EXAMPLE = datetime.date(2026, 11, 21)
 
 
 def name_problem(pattern: str) -> str | None:
-    """Return why a pattern can't be the name of extracts at a destination, as the end of a sentence; None if it can.
+    """Return why a pattern for names of extracts is invalid, as the end of a sentence; None if it is valid.
 
-    It holds `{date}` (2026-11-21) and `{lab}` (the labs of which it has records, `A` or `A-B`), and is the name of a
-    file: no folder, nothing that a server or a file system takes for something else.
+    It may contain `{date}` (2026-11-21) and `{lab}` (the labs with records, `A` or `A-B`). It has to be the name of a
+    file, without a folder and without characters that have a special meaning at a server or in a file system.
     """
     if not pattern.strip():
         return "must not be empty"
@@ -49,7 +49,7 @@ def name_problem(pattern: str) -> str | None:
 
 
 def folder_problem(folder: str) -> str | None:
-    """Return why this can't be a folder at a destination, as the end of a sentence; None if it can (empty: none)."""
+    """Return why this isn't a valid folder at a destination, as the end of a sentence; None if it is ('': none)."""
     if "\\" in folder:
         return "must have / between folders, not \\"
     if "{" in folder or "}" in folder:
@@ -67,7 +67,7 @@ def folder_problem(folder: str) -> str | None:
 
 
 def name_at_destination(pattern: str, date: datetime.date, labs: Iterable[str]) -> str:
-    """Return what the extract of a day is called; raises `ValueError` with why it can't be called so."""
+    """Return the name of a day's extract; raises `ValueError`, with the reason, if it is invalid."""
     problem = name_problem(pattern)
     name = "" if problem else _filled(pattern, date, labs)
     if problem is None and not is_usable_name(name):
@@ -83,7 +83,7 @@ def is_usable_name(name: str) -> bool:
 
 
 def folders_in(folder: str) -> list[str]:
-    """Return the folder with those that it lies in, the outermost first: `a`, `a/b`; `/a`, `/a/b`."""
+    """Return the folder and its parents, outermost first: `a`, `a/b`; or `/a`, `/a/b`."""
     parts = [each for each in folder.split("/") if each]
     root = "/" if folder.startswith("/") else ""
     return [root + "/".join(parts[: count + 1]) for count in range(len(parts))]

@@ -1,8 +1,8 @@
-"""When something that failed is tried again: later and later, not all at once, and never more often than it may.
+"""When something that failed is retried: exponential backoff with jitter.
 
-All parts of the program that try again by themselves use this. It knows no thread and no timer: it says how long to
-wait, or whether the time has come. What only looks whether something of this computer has come about (a file, a lock,
-the end of a process) is no retry: it asks nobody.
+Everything in the program that retries automatically uses this. It has no threads or timers: it says how long to wait,
+or whether a retry is due. Polling something local (a file, a lock, the end of a process) isn't a retry, and doesn't use
+it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Policy(NamedTuple):
-    """How long to wait between attempts, in seconds: `first` after one failure, then twice as long, up to `longest`."""
+    """Pauses between attempts in seconds: `first` after one failure, then doubled each time, up to `longest`."""
 
     first: float
     longest: float
@@ -22,7 +22,7 @@ class Policy(NamedTuple):
     def pause(self, failures: int, jitter: float) -> float:
         """Return the seconds to wait after this number of failures in a row (1 or more).
 
-        `jitter`, at random from 0 to 1, spreads those that failed at the same moment over half of the pause.
+        `jitter`, a random number from 0 to 1, spreads retries after the same failure over half of the pause.
         """
         longest = min(self.longest, self.first * 2.0 ** min(max(failures, 1) - 1, 30))
         return longest * (0.5 + jitter / 2)
@@ -33,29 +33,29 @@ DATABASE = Policy(2.0, 30.0)
 CLUSTER = Policy(1.0, 2.0)
 """A cluster that may just be making a standby its primary."""
 JOURNAL = Policy(2.0, 60.0)
-"""A database that answers and refuses what waits."""
+"""A database that answers, but refuses waiting records."""
 LISTENING = Policy(1.0, 30.0)
-"""The connection that hears what others save."""
+"""The connection for notifications."""
 PRESENCE = Policy(5.0, 120.0)
-"""Who is there: nobody is held up without it."""
+"""Presence, without which everybody can work."""
 COUNTING = Policy(1.0, 60.0)
 """The number of records in the list."""
 STARTING = Policy(0.1, 2.0)
-"""A server that is just starting, looked at while somebody waits for it."""
+"""A server that is starting, while somebody waits for it."""
 WATCHER = Policy(0.2, 10.0)
-"""The watcher of the embedded server, which the server refuses."""
+"""The watcher, when the embedded server refuses its connection."""
 BUSY = Policy(0.1, 0.5)
-"""What others hold for a moment (processes of a killed server, a database that is to be renamed): for seconds only."""
+"""Something that others use for a moment (such as a database that has to be renamed); tried for some seconds only."""
 DELIVERY = Policy(60.0, 3600.0)
 """Extracts that couldn't be sent."""
 ALARM = Policy(60.0, 3600.0)
-"""Alarms that couldn't be told."""
+"""Notices of alarms that couldn't be sent."""
 LOG_SERVER = Policy(0.5, 30.0)
-"""A log server that is gone: nobody waits for it."""
+"""A log server that doesn't answer, in the background."""
 
 
 class Retries:
-    """The failures of one thing in a row, and when it may be tried again. Not for several threads at once."""
+    """Counts the failures in a row of one operation, and says when to retry. Not thread-safe."""
 
     def __init__(
         self,
@@ -68,22 +68,22 @@ class Retries:
         self.failures = 0
 
     def failed(self, policy: Policy | None = None) -> float:
-        """It failed, once more; return the seconds until it may be tried again. `policy`: another one this time."""
+        """Count a failure; return the seconds until the next attempt. `policy`: used instead of its own this time."""
         self.failures += 1
         pause = (policy or self._policy).pause(self.failures, self._jitter())
         self._not_before = self._clock() + pause
         return pause
 
     def succeeded(self) -> None:
-        """It worked: the next failure is the first one again, and nothing has to be waited for."""
+        """Reset after a success: the next failure is the first one again."""
         self.failures, self._not_before = 0, 0.0
 
     @property
     def wait(self) -> float:
-        """The seconds until it may be tried again, 0.0 if it may be now."""
+        """The seconds until the next attempt, 0.0 if it is due."""
         return max(0.0, self._not_before - self._clock()) if self.failures else 0.0
 
     @property
     def due(self) -> bool:
-        """Whether it may be tried now."""
+        """Whether the next attempt is due."""
         return self.wait == 0.0

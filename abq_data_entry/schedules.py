@@ -1,7 +1,7 @@
-"""What is done while no window is open: units of systemd, a line of cron, a task of Windows.
+"""Scheduled runs while no window is open: systemd units, a crontab line or a Windows task.
 
-For this user; made and removed by `install-schedule` of `weather`, `deliveries` and `alarms`. What somebody has changed
-by hand is neither overwritten nor removed: the checksum that stands in it tells.
+For this user; installed and removed by `install-schedule` of `weather`, `deliveries` and `alarms`. A unit or line that
+somebody has changed by hand, which its checksum shows, is neither overwritten nor removed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .constants import APPLICATION_ID, APPLICATION_NAME
 from .shortcuts import line_command
 
 SYSTEMD, CRON, WINDOWS = KINDS = ("systemd", "cron", "windows")
-_FOLDERS = ("ABQ_CONFIG_DIR", "ABQ_DATA_DIR")  # set for a shell, the scheduler doesn't know them
+_FOLDERS = ("ABQ_CONFIG_DIR", "ABQ_DATA_DIR")  # schedulers don't get the variables of a shell
 _RUNNING = Path("/run/systemd/system")  # sd_booted(3)
 
 
 class Schedule(NamedTuple):
-    """What is run, with these words, and when: for systemd, for cron, and for Windows from a moment on."""
+    """A subcommand with its arguments (`words`), and when it runs, by systemd, cron or the Windows Task Scheduler."""
 
     subcommand: str
     words: tuple[str, ...]
@@ -40,22 +40,22 @@ class Schedule(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """The name of the units, without their kind."""
+        """The name of the systemd units, without a suffix."""
         return f"abq-{self.subcommand}"
 
     @property
     def task(self) -> str:
-        """The name of the task of Windows."""
+        """The name of the Windows task."""
         return f"{APPLICATION_NAME} {self.subcommand}"
 
     @property
     def enable(self) -> str:
-        """What is typed to have systemd do it."""
+        """The command that enables it in systemd."""
         return f"systemctl --user enable --now {self.unit}.timer"
 
     @property
     def mark(self) -> str:
-        """What the line of a crontab has before its checksum."""
+        """The comment before the checksum in a crontab line."""
         return f" # {APPLICATION_ID} {self.subcommand}, checksum "
 
 
@@ -120,18 +120,18 @@ _TASK = """\
 
 
 class ScheduleError(Exception):
-    """It can't be installed or removed; the text says why and what to do."""
+    """The schedule can't be installed or removed; the text says why, and what to do."""
 
 
 def usual_kind() -> str:
-    """The kind of this system: systemd on Linux, cron on others of its family, the Task Scheduler on Windows."""
+    """The scheduler of this system: systemd on Linux, cron on other Unix systems, the Task Scheduler on Windows."""
     if sys.platform == "win32":
         return WINDOWS
     return SYSTEMD if sys.platform == "linux" else CRON
 
 
 def install(kind: str, wanted: Schedule = WEATHER) -> list[str]:
-    """Install the schedule; return what was done, a sentence each. Raises `ScheduleError`, `OSError`."""
+    """Install the schedule; return what was done, as sentences. Raises `ScheduleError`, `OSError`."""
     return {SYSTEMD: _install_units, CRON: _install_line, WINDOWS: _install_task}[kind](wanted)
 
 
@@ -144,12 +144,12 @@ def remove(kind: str, wanted: Schedule = WEATHER) -> list[str]:
 
 
 def _signed(text: str, wanted: Schedule) -> str:
-    """The text of a file, with a first line that holds its checksum."""
+    """The text of a file, after a first line with its checksum."""
     return f"# Made by {APPLICATION_ID} {wanted.subcommand} install-schedule. Checksum: {_checksum(text)}\n{text}"
 
 
 def _is_ours(whole: str, wanted: Schedule) -> bool:
-    """Whether a file is as we have made it, now or by another version."""
+    """Whether a file is unchanged since this or another version wrote it."""
     first, _, text = whole.partition("\n")
     return first == _signed(text, wanted).partition("\n")[0]
 
@@ -167,7 +167,7 @@ def _require_unchanged(path: Path, wanted: Schedule) -> None:
 
 
 def units(wanted: Schedule = WEATHER) -> dict[str, str]:
-    """The units by file name, as they are written."""
+    """The content of the systemd units, by file name."""
     made = [f'Environment="{name}={_for_systemd(os.environ[name])}"\n' for name in _folders()]
     command = " ".join(f'"{_for_systemd(each).replace("$", "$$")}"' for each in (*line_command(), *wanted.words))
     service = _SERVICE.format(what=wanted.what, name=APPLICATION_NAME, command=command, environment="".join(made))
@@ -232,7 +232,7 @@ def _remove_units(wanted: Schedule) -> list[str]:
 
 
 def cron_line(wanted: Schedule = WEATHER) -> str:
-    """The line of a crontab: output goes nowhere, so that only errors are mailed."""
+    """The crontab line. Standard output is discarded, so that cron mails only errors."""
     import shlex
 
     folders = [f"{name}={shlex.quote(os.environ[name])}" for name in _folders()]
@@ -253,7 +253,7 @@ def _crontab(wanted: Schedule) -> list[str]:
 
 
 def _without_ours(lines: Sequence[str], wanted: Schedule) -> list[str]:
-    """The other lines. Raises `ScheduleError` where ours was changed by hand."""
+    """The lines without ours. Raises `ScheduleError` if ours was changed by hand."""
     kept, ours = [], re.compile(re.escape(wanted.mark) + "([0-9a-f]{16})$")
     for line in lines:
         marked = ours.search(line)
@@ -290,7 +290,7 @@ def _remove_line(wanted: Schedule) -> list[str]:
 
 def task(wanted: Schedule = WEATHER) -> str:
     """The task as XML."""
-    from xml.sax.saxutils import escape  # imports what opens addresses: no other subcommand should wait for that
+    from xml.sax.saxutils import escape  # not at the top: it imports urllib, which other subcommands don't need
 
     words = [*line_command(), *wanted.words]
     told = subprocess.list2cmdline(words[1:])
@@ -319,7 +319,7 @@ def _remove_task(wanted: Schedule) -> list[str]:
 
 
 def _run(*command: str, text: str | None = None) -> None:
-    """Run a program of the system. Raises `ScheduleError` with what it said."""
+    """Run a program of the system. Raises `ScheduleError` with its output if it fails."""
     try:
         done = subprocess.run(command, input=text or "", capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

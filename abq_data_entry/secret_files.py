@@ -1,7 +1,7 @@
-"""Files of secrets: logins of deliveries where nobody types one, as credentials of systemd or in the folder `secrets`.
+"""Files of secrets: logins for unattended runs, as systemd credentials or in the folder `secrets`.
 
-A file is called like its destination, with a dot for the colon (`rest`, `sftp.archive`). Its lines are the user name,
-which may be left out where it is known, and the password.
+A file is named after its destination, with a dot for the colon (`rest`, `sftp.archive`). Its lines are the user name,
+which may be left out if the settings have it, and the password.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ _LONGEST = 4096  # characters
 
 
 class SecretUnusable(Exception):
-    """There is a file for that destination, and it can't be used; the text says why and what to do."""
+    """The file for that destination is invalid; the text says why, and what to do."""
 
 
 class SecretOfAnother(SecretUnusable):
-    """The file has the login of somebody else than who is to log in there."""
+    """The file has the login of another user."""
 
 
 def login(kind: str, username: str) -> tuple[str, str] | None:
-    """Return the login for a destination: of systemd's credentials, else of the folder; None if no file has it.
+    """Return the login for a destination, from systemd's credentials, else from the folder; None if no file has it.
 
-    Raises `SecretUnusable`; of that `SecretOfAnother` where each file is of another user than `username` (if that is
-    known).
+    Raises `SecretUnusable`, and its subclass `SecretOfAnother` if all files are of other users than `username` (unless
+    that is '').
     """
     others = list[str]()
     systemd = os.environ.get("CREDENTIALS_DIRECTORY")
@@ -53,13 +53,13 @@ def login(kind: str, username: str) -> tuple[str, str] | None:
 
 
 def _lines(path: Path) -> list[str]:
-    """The first two lines of a file that only its owner may read; none if there is no such file."""
+    """The first two lines of a file that only its owner may read; empty if there is no such file."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # editors of Windows put a mark before the text
+        with path.open(encoding="utf-8-sig", newline="") as file:  # Windows editors write a byte order mark
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise SecretUnusable(f"The file of secrets {path} is no file.")
-            # Windows has no such bits: there the folder of the settings is the user's own.
+            # Windows has no such permission bits; there the settings' folder is the user's own.
             if os.name == "posix" and (status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid())):
                 raise SecretUnusable(
                     f"The file of secrets {path} isn't used: others may read it. Type: chmod 600 {path}"

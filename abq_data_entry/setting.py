@@ -1,4 +1,4 @@
-"""What describes one setting: its default, and what it may be."""
+"""The description of a setting: its default and its valid values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ TYPES: Mapping[str, type] = {"bool": bool, "int": int, "str": str}
 
 
 class Setting(NamedTuple):
-    """One setting: what it is when nobody set it, and what it may be. `choices` are the only values it can take.
+    """One setting: its default and its valid values. `choices`: all valid values, if not empty.
 
-    `check` returns why a text can't be used, as the end of a sentence. A file that says such a text isn't overruled by
-    the default, which would send files elsewhere: whatever uses the setting refuses it.
+    `check(text)` returns why a text is invalid, as the end of a sentence. Such a text in the file isn't replaced by the
+    default, which might send files elsewhere: whatever uses the setting refuses to work instead.
     """
 
     name: str
@@ -24,11 +24,11 @@ class Setting(NamedTuple):
 
     @property
     def type(self) -> str:
-        """The name of the type, as the file says it: bool, int or str."""
+        """The name of the type in the settings file: bool, int or str."""
         return type(self.default).__name__
 
     def problem(self, value: object) -> str | None:
-        """Return why it can't be `value`, as the end of a sentence; `None` if it can."""
+        """Return why `value` is invalid, as the end of a sentence; `None` if it is valid."""
         if type(value) is not TYPES[self.type]:
             return f"must be of the type {self.type}, not {type(value).__name__}"
         if self.choices and value not in self.choices:
@@ -41,5 +41,5 @@ class Setting(NamedTuple):
         return self.refusal(value)
 
     def refusal(self, value: object) -> str | None:
-        """Return what `check` says of the value."""
+        """Return the result of `check` for the value; `None` without a `check`."""
         return self.check(value) if self.check is not None and isinstance(value, str) else None

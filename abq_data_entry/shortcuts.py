@@ -18,7 +18,7 @@ from .constants import APPLICATION_ID, APPLICATION_NAME
 from .version import version
 
 WINDOW_COMMAND = f"{APPLICATION_ID}-window"
-"""The program of an installation that opens the window and, on Windows, no console."""
+"""The installed program that opens the window, on Windows without a console."""
 
 _SIZES = (16, 32, 48, 64, 128, 256)
 _IMAGES = Path(__file__).resolve().parent / "images"
@@ -34,7 +34,7 @@ Terminal=false
 Categories=Science;
 StartupWMClass={window_class}
 """
-# Paths come by the environment: none of them is ever a part of the script.
+# Paths are passed in the environment, so that none of them becomes a part of the script.
 _WINDOWS_LINK = (
     "$link = (New-Object -ComObject WScript.Shell).CreateShortcut($env:ABQ_LINK); "
     "$link.TargetPath = $env:ABQ_TARGET; $link.Arguments = $env:ABQ_ARGUMENTS; "
@@ -44,16 +44,16 @@ _MAC_PROGRAM = '#!/bin/sh\nexec {command}\n'
 
 
 class ShortcutError(Exception):
-    """No entry can be made here; the text says why."""
+    """The entry can't be created here; the text says why."""
 
 
 def window_command() -> list[str]:
-    """The program and arguments, with absolute paths, that open the window of this very installation or checkout."""
+    """The program and arguments, with absolute paths, that open the window of this installation or checkout."""
     return _command(WINDOW_COMMAND, _windowed)
 
 
 def line_command() -> list[str]:
-    """The same for the command line."""
+    """As `window_command`, for the command line."""
     return _command(APPLICATION_ID, str)
 
 
@@ -69,13 +69,13 @@ def _command(name: str, suited: Callable[[str], str]) -> list[str]:
 
 
 def _windowed(python: str) -> str:
-    """On Windows the Python that opens no console, where it is there."""
+    """On Windows, the Python that opens no console, if it exists."""
     without_console = Path(python).with_name("pythonw.exe")
     return str(without_console) if sys.platform == "win32" and without_console.is_file() else python
 
 
 def install(command: list[str] | None = None) -> list[Path]:
-    """Make the entry, in place of an earlier one; return what was made. Raises OSError, ShortcutError."""
+    """Create the entry, replacing an earlier one; return the created files. Raises OSError, ShortcutError."""
     command = command or window_command()
     if sys.platform == "win32":
         return _install_on_windows(command)
@@ -92,7 +92,7 @@ def install(command: list[str] | None = None) -> list[Path]:
 
 
 def remove() -> list[Path]:
-    """Remove what `install` has made; return what was there. Raises OSError."""
+    """Remove what `install` has created; return the removed files. Raises OSError."""
     if sys.platform == "win32":
         there = [each for each in _windows_files() if each.is_file()]
         for each in there:
@@ -130,8 +130,8 @@ def desktop_entry(command: list[str]) -> str:
 
 
 def _quoted_for_exec(argument: str) -> str:
-    """An argument as `Exec` wants it: quoted, with backslashes for what is special inside, and all of that once more as
-    the value of a key; a percent sign is doubled."""
+    """Quote an argument for `Exec`: with backslashes before special characters, escaped again as the value of a key,
+    and with percent signs doubled (Desktop Entry Specification)."""
     inside = "".join(f"\\{each}" if each in '"`$\\' else each for each in argument)
     return f'"{inside}"'.replace("\\", "\\\\").replace("%", "%%")
 
@@ -143,7 +143,7 @@ def _linux_files() -> tuple[Path, list[Path]]:
 
 
 def _refresh_linux_menu(folder: Path) -> None:
-    """Tell a desktop that keeps a database of its menu; the others look by themselves."""
+    """Notify desktops that keep a database of their menus; others notice by themselves."""
     if shutil.which("update-desktop-database") and folder.is_dir():
         subprocess.run(["update-desktop-database", "--quiet", str(folder)], check=False, stdin=subprocess.DEVNULL)
 

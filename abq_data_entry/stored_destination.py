@@ -1,4 +1,4 @@
-"""A destination as the database keeps it, for all workstations: a row of the table `destinations`. Pure."""
+"""A destination of the database, for all workstations: a row of the table `destinations`. Without I/O."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ if TYPE_CHECKING:
     import datetime
 
 STORED = "destinations"
-"""The name under which the settings that a delivery gets hold those of the database, by their key."""
+"""The key under which a delivery's settings have the destinations of the database, as a dict by their keys."""
 
 RECORDS, BY_HAND, CHECK_COMPLETE, EVERY_DAY = "records", "by hand", "when a check is complete", "every day at "
 
 
 class StoredDestination(NamedTuple):
-    """Where files go, which, and when. What is taken is said by `destination_problem` in `create_db.sql`.
+    """Which files are sent where, and when. `destination_problem` in `create_db.sql` says what is valid.
 
     `contents`: records (the day's extract) or the name of a view; `schedule`: by hand, when a check is complete, or
-    every day at a time of the labs, as `every day at 20:30`; `checksum`: whether a file .sha256 is sent too.
-    `login_method`: one of those of the kind, empty for its usual one; with the header of an API key, or OAuth2's scope.
+    daily in the labs' time zone, such as `every day at 20:30`; `checksum`: whether a .sha256 file is sent, too.
+    `login_method`: one of the kind's, '' for its default; with the header field for an API key, or the OAuth2 scope.
     """
 
     name: str
@@ -38,20 +38,20 @@ class StoredDestination(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What stands for it where a kind of destination does: in the outbox, in `deliveries`, in the keyring."""
+        """Its identifier in place of a kind of destination: in the outbox, in `deliveries`, in the keyring."""
         return f"{self.kind}:{self.name}"
 
     @property
     def local_name(self) -> str:
-        """What its files are called in the outbox, with `{date}` for the day."""
+        """The pattern for the names of its files in the outbox, with `{date}`."""
         is_extract = self.contents == RECORDS
         return "abq_data_record_{date}.csv" if is_extract else f"abq_{self.contents}_{{date}}.{self.format}"
 
     def name_of_day(self, date: datetime.date) -> str:
-        """What the file of a day is called in the outbox."""
+        """The name of a day's file in the outbox."""
         return self.local_name.replace("{date}", f"{date:%Y-%m-%d}")
 
 
 def default_file_name(contents: str, form: str) -> str:
-    """What a file is called at a destination where nobody says otherwise."""
+    """The default name of a file at a destination."""
     return StoredDestination("", "", "", contents=contents, format=form).local_name

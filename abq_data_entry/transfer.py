@@ -1,6 +1,6 @@
-"""How far a transfer is, how fast it goes and how long the rest takes, in words: `12.4 of 40.0 MB, 3.1 MB/s, 9 s left`.
+"""The progress, speed and remaining time of a transfer, in words: `12.4 of 40.0 MB, 3.1 MB/s, 9 s left`.
 
-Pure; sizes in bytes (a MB is 1,000,000 of them), times in seconds.
+Without I/O; sizes in bytes (1 MB is 1,000,000 bytes), times in seconds.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 SMOOTHING = 3.0
-"""Seconds after which an old speed counts for little more than a third."""
+"""The time constant of the average in seconds: after it, an old speed has a weight of 1/e."""
 TOO_EARLY = 1.0
-"""Seconds in which a speed would say nothing yet."""
+"""Seconds at the beginning for which no speed is shown."""
 STANDSTILL = 5.0
-"""Seconds without a byte after which that is what there is to say."""
+"""Seconds without data after which the text says so."""
 
 _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -30,14 +30,14 @@ class _State(NamedTuple):
 
 
 class TransferProgress:
-    """One transfer. One thread notes what moved, any thread may ask for the text."""
+    """The progress of one transfer. One thread calls `note`, any thread may call the others."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._state: _State | None = None  # replaced as a whole, so that nobody sees half a change
+        self._state: _State | None = None  # replaced as a whole, so that no thread sees a partial change
 
     def note(self, done: int, total: int) -> None:
-        """`done` of `total` bytes have moved by now; fewer than before: it begins anew. `total` 0: not known."""
+        """Note that `done` of `total` bytes were transferred; fewer than before: a new start. `total` 0: unknown."""
         now, old = self._clock(), self._state
         if old is None or done < old.done or total != old.total:
             self._state = _State(done, total, now, now)
@@ -47,7 +47,7 @@ class TransferProgress:
 
     @property
     def rate(self) -> float | None:
-        """Bytes a second, smoothed; None while it is too early to tell."""
+        """The average speed in bytes per second; None while it is too early to tell."""
         state, now = self._state, self._clock()
         if state is None or not state.weight or now - state.began < TOO_EARLY:
             return None
@@ -58,7 +58,7 @@ class TransferProgress:
 
     @property
     def text(self) -> str:
-        """What there is to say; empty while nothing is known."""
+        """The progress in words; '' before the first `note`."""
         state, rate = self._state, self.rate
         if state is None or state.total <= 0:
             return ""
@@ -75,13 +75,13 @@ class TransferProgress:
 
     @property
     def percent(self) -> int | None:
-        """How much of it is done, 0 to 100; None if that isn't known."""
+        """The percentage that is done, 0 to 100; None if it isn't known."""
         state = self._state
         return None if state is None or state.total <= 0 else min(100, 100 * state.done // state.total)
 
 
 def _weighed(state: _State, speed: float, now: float) -> tuple[float, float]:
-    """Let a speed since the last note count as much as the time that it lasted."""
+    """Return the weighted sums after adding a speed, weighted by the time since the last note."""
     old = math.exp(-(now - state.moment) / SMOOTHING)
     return state.speed * old + speed * (1 - old), state.weight * old + (1 - old)
 
@@ -91,7 +91,7 @@ def amount_text(done: int, total: int) -> str:
     size, unit = _unit(total)
     if not unit:
         return f"{done} of {total} bytes"
-    # Not rounded up: the last byte is told of only when it has moved.
+    # Rounded down, so that the total is shown only when it is reached.
     tenths = 10 * done // int(size)
     return f"{tenths // 10}.{tenths % 10} of {10 * total // int(size) / 10:.1f} {unit}"
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 
 def version() -> str:
-    """The version, such as `1.0.0`; `unknown` where neither a package nor a checkout says it."""
+    """The version, such as `1.0.0`; `unknown` if neither a package nor a checkout has it."""
     from importlib import metadata
 
     project = Path(__file__).resolve().parent.parent / "pyproject.toml"
-    try:  # a checkout beside us says it more truly than a package installed from another one
+    try:  # the checkout of this file comes before an installed package, which may be of another version
         found = re.search(r'^version = "([^"]+)"$', project.read_text(encoding="utf-8"), re.MULTILINE)
         return found[1] if found else metadata.version("abq-data-entry")
     except OSError:

@@ -1,8 +1,8 @@
-"""No statement waits for ever: its connection is ended from another thread when the server has stopped answering.
+"""No statement waits for ever: another thread closes the connection when the server has stopped answering.
 
-Keepalives don't notice a server whose processes are stopped: the kernel still answers them. So after some seconds
-without an answer, the server is asked for a sign of life on a second connection. If it doesn't answer there either, the
-socket is closed, which ends the wait. The same happens when a wait takes longer than its kind may.
+TCP keepalives don't notice a server whose processes are stopped, since its kernel still answers them. So after some
+seconds without a reply, the server is probed on a second connection. If it doesn't answer there either, the socket is
+closed, which ends the wait. The same happens when a wait exceeds its time limit.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from psycopg2.extensions import POLL_OK, POLL_READ, make_dsn
 from psycopg2.extensions import connection as Connection
 
 SAVE, PAGE, WRITE = 10.0, 30.0, 60.0
-"""The longest that a save, a page of records or one value, and any other change may take, in seconds."""
+"""Time limits in seconds: for a save, for a page of records or one value, and for any other change."""
 UNLIMITED = None
-"""For what takes as long as it takes, a count say, while the server goes on answering."""
+"""No time limit, such as for a count, as long as the server answers probes."""
 
 NO_ANSWER = "the server doesn't answer"
-ASK_AFTER = 2.5  # seconds without an answer, until the server is asked whether it is there; and again
-ANSWER_WITHIN = 2.5  # seconds that it has for that
+ASK_AFTER = 2.5  # seconds without a reply until the server is probed, and between probes
+ANSWER_WITHIN = 2.5  # seconds in which it has to answer a probe
 LONG_WORK = 10.0
-"""The seconds that it has where hours of work would be lost: a backup, a restore, a move."""
+"""Seconds to answer a probe during a backup, a restore or a move, which may represent hours of work."""
 _LOOK = 0.1
-_IDLE = 5.0  # seconds without anything to watch, until the thread ends
+_IDLE = 5.0  # seconds without waits until the watching thread ends
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,7 @@ Place = tuple[str, str, str]
 
 @dataclass(eq=False)
 class Wait:
-    """One wait for the server, `limit` seconds at most. `ended`: '' while it lasts or when it ended by itself; else why
-    we ended it."""
+    """One wait for the server, for at most `limit` seconds. `ended`: why we ended it, or ''."""
 
     connection: Connection
     limit: float | None
@@ -52,7 +51,7 @@ class Wait:
     ended: str = ""
 
     def progressed(self) -> None:
-        """Something came from the server."""
+        """Note that the server has sent something."""
         self.heard = time.monotonic()
 
     @property
@@ -62,10 +61,10 @@ class Wait:
 
 
 class Waits:
-    """The waits of all connections to one database, watched by one thread while there are any."""
+    """The waits of all connections to one database, watched by one thread."""
 
     def __init__(self, endpoint: Mapping[str, str], patience: float = ANSWER_WITHIN) -> None:
-        """`patience`: seconds that the server has to answer when it is asked for a sign of life."""
+        """`patience`: seconds in which the server has to answer a probe."""
         self._endpoint = dict(endpoint)
         self._patience = patience
         self._waits: set[Wait] = set()
@@ -75,7 +74,7 @@ class Waits:
 
     @contextmanager
     def watched(self, connection: Connection, limit: float | None) -> Iterator[Wait]:
-        """Within the block the connection is ended when the server doesn't answer, or after `limit` seconds."""
+        """While the block runs, close the connection when the server doesn't answer, or after `limit` seconds."""
         wait = Wait(connection, limit)
         with self._changed:
             self._waits.add(wait)
@@ -102,7 +101,7 @@ class Waits:
                     self._look_at_all()
 
     def _look_at_all(self) -> None:
-        # Of its own, so that no variable of the thread keeps a connection open that nobody uses any more.
+        # A function of its own, so that no variable of the thread keeps an unused connection alive.
         now = time.monotonic()
         for wait in tuple(self._waits):
             if wait.ended:
@@ -140,7 +139,7 @@ class Waits:
 
 
 def close_socket(connection: Connection) -> None:
-    """Close the socket of a connection, from any thread: who waits at it gets an error."""
+    """Shut down the socket of a connection, from any thread; whoever waits for it gets an error."""
     with suppress(psycopg2.Error, OSError):
         twin = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -150,25 +149,25 @@ def close_socket(connection: Connection) -> None:
 
 
 def place_of(connection: Connection) -> Place:
-    """Return where the server of an open connection is. Raises `psycopg2.Error` when it is closed by now."""
+    """Return the place of an open connection's server. Raises `psycopg2.Error` if it is closed by now."""
     with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as twin:
         peer = twin.getpeername()
-    # With its address nobody has to ask for the name, which libpq would do while nothing else can run.
+    # With the address, libpq needn't resolve the name, which would block all threads.
     address = str(peer[0]) if isinstance(peer, tuple) else ""
     return connection.info.host, address, str(connection.info.port)
 
 
 def endpoint_at(endpoint: Mapping[str, str], place: Place) -> dict[str, str]:
-    """Return the endpoint of that one server among those of an endpoint."""
+    """Return the endpoint of one server, among those of `endpoint`."""
     host, address, port = place
     there = {**endpoint, "host": host, "hostaddr": address, "port": port, "target_session_attrs": "any"}
     return {key: value for key, value in there.items() if value}
 
 
 def answers(endpoint: Mapping[str, str], seconds: float, statement: str = "SELECT 1") -> bool:
-    """Tell whether the server answers a statement on a connection of its own within `seconds`.
+    """Tell whether the server answers a statement on a new connection within `seconds`.
 
-    One that refuses the connection in words, because it has too many say, answers too.
+    Refusing the connection with an error, such as for too many connections, is an answer, too.
     """
     deadline = time.monotonic() + seconds
     connection: Connection | None = None

@@ -1,4 +1,4 @@
-"""CSV (RFC 4180), for spreadsheets too: a text that one would run as a formula gets an apostrophe in front."""
+"""CSV (RFC 4180). A text that a spreadsheet would run as a formula gets an apostrophe in front."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from abq_data_entry.exporting.formats import CsvStyle, Sink, Told
+from abq_data_entry.exporting.formats import CsvStyle, Metadata, Sink
 from abq_data_entry.exporting.texts import NUMBERS, reader
 from abq_data_entry.models.extract import neutralised
 from abq_data_entry.models.view_rows import Column
@@ -15,9 +15,9 @@ _BUFFER = 1024 * 1024
 
 
 class CsvWriter:
-    """Writes rows as CSV. Without `neutral` texts stay as they are, whatever a spreadsheet would make of them."""
+    """Writes rows as CSV. Without `neutral`, texts aren't changed, even if a spreadsheet would run them as formulas."""
 
-    def __init__(self, sink: Sink, told: Told, style: CsvStyle, neutral: bool = True) -> None:
+    def __init__(self, sink: Sink, told: Metadata, style: CsvStyle, neutral: bool = True) -> None:
         encoding = "utf-8-sig" if style.bom else "utf-8"
         self._file = sink.file.open("x", encoding=encoding, newline="", buffering=_BUFFER)
         self._lines = csv.writer(self._file, delimiter=";" if style.semicolon else ",", lineterminator="\r\n")
@@ -25,21 +25,21 @@ class CsvWriter:
         self._texts = [_text(each, told.view, style, neutral) for each in told.columns]
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Take the next rows."""
+        """Write the next rows."""
         texts = self._texts
         self._lines.writerows([text(value) for text, value in zip(texts, row, strict=True)] for row in rows)
 
     def finish(self) -> list[str]:
-        """Write what is left."""
+        """Write the rest, and end the file."""
         self._file.close()
         return []
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
-def open_writer(sink: Sink, told: Told, style: CsvStyle) -> CsvWriter:
+def open_writer(sink: Sink, told: Metadata, style: CsvStyle) -> CsvWriter:
     """Return a writer of CSV."""
     return CsvWriter(sink, told, style)
 

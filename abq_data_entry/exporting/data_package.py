@@ -1,6 +1,6 @@
-"""A Frictionless data package: the rows as CSV, and beside it `datapackage.json`, which says what the columns hold.
+"""A Frictionless data package: the rows as CSV, and `datapackage.json`, which describes the columns.
 
-Texts are as they are: whoever reads a package reads types, and runs no formulas.
+Texts aren't neutralised, because readers of packages use the types, and don't run formulas.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldTypes
 from abq_data_entry.exporting.csv_text import CsvWriter
-from abq_data_entry.exporting.formats import CsvStyle, FormatMissing, Sink, Told
+from abq_data_entry.exporting.formats import CsvStyle, FormatMissing, Metadata, Sink
 from abq_data_entry.exporting.texts import NUMBERS
 from abq_data_entry.models.view_rows import RECORDS, Column
 
 DESCRIPTION = "datapackage.json"
 TERMS = "http://purl.obolibrary.org/obo/"
-"""Before the number of an ontology's term, in which `_` stands for the colon."""
+"""The prefix of an ontology term's URL; the term's identifier follows, with `_` for the colon."""
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     RECORDS: fields.RECORD_KEY,
@@ -37,7 +37,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "sensor_drift": ("lab", "plot", "field"),
     "weather_correlation": ("lab", "field", "lag_hours"),
 }
-"""What identifies a row of a view, where anything does."""
+"""The key columns of each view that has any."""
 
 _BY_COLUMN = {each.column: each for each in fields.FIELDS}
 _OF_READINGS = (RECORDS, "plot_readings")
@@ -49,19 +49,19 @@ _TYPES = {
 
 
 class PackageWriter:
-    """Writes the CSV, and at the end the description beside it."""
+    """Writes the CSV and, at the end, the description."""
 
-    def __init__(self, sink: Sink, told: Told, style: CsvStyle) -> None:
+    def __init__(self, sink: Sink, told: Metadata, style: CsvStyle) -> None:
         self._sink, self._told, self._style = sink, told, style
         self._others = _other_resources(told.target)
         self._csv = CsvWriter(sink, told, style, neutral=False)
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Take the next rows."""
+        """Write the next rows."""
         self._csv.write(rows)
 
     def finish(self) -> list[str]:
-        """Write what is left, and the description."""
+        """Write the rest, and the description."""
         self._csv.finish()
         package = {
             "profile": "tabular-data-package",
@@ -75,17 +75,17 @@ class PackageWriter:
         return []
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._csv.close()
 
 
-def open_writer(sink: Sink, told: Told, style: CsvStyle) -> PackageWriter:
+def open_writer(sink: Sink, told: Metadata, style: CsvStyle) -> PackageWriter:
     """Return a writer of data packages."""
     return PackageWriter(sink, told, style)
 
 
-def resource(told: Told, style: CsvStyle) -> dict[str, object]:
-    """Return what the package says of one CSV."""
+def resource(told: Metadata, style: CsvStyle) -> dict[str, object]:
+    """Return the package's description of one CSV."""
     schema: dict[str, object] = {
         "fields": [_field(each, told, style) for each in told.columns],
         "missingValues": [""],
@@ -104,7 +104,7 @@ def resource(told: Told, style: CsvStyle) -> dict[str, object]:
     }
 
 
-def _field(column: Column, told: Told, style: CsvStyle) -> dict[str, object]:
+def _field(column: Column, told: Metadata, style: CsvStyle) -> dict[str, object]:
     kind = _TYPES.get(column.type, "string")
     found: dict[str, object] = {"name": column.name, "type": kind}
     if kind == "time":
@@ -125,7 +125,7 @@ def _field(column: Column, told: Told, style: CsvStyle) -> dict[str, object]:
 
 
 def _limits(column: Column, view: str, kind: str) -> dict[str, object]:
-    """Return what every value keeps to: the limits of the form, and what a row needs to be one."""
+    """Return the constraints of a column: the form's limits, and whether it is required."""
     limits: dict[str, object] = {"required": True} if column.name in KEYS.get(view, ()) else {}
     names = {each.name: each for each in fields.FIELDS} if view == RECORDS else _BY_COLUMN
     known = names.get("lab_id" if column.name == "lab" else column.name) if view in _OF_READINGS else None
@@ -150,7 +150,7 @@ def _numbers(known: fields.Field) -> dict[str, object]:
 
 
 def _other_resources(target: Path) -> list[object]:
-    """Return what an earlier description says of other files in that folder, so that they stay in the package."""
+    """Return the other files in an earlier description in that folder, so that they stay in the package."""
     place = target.parent / DESCRIPTION
     if not place.exists():
         return []

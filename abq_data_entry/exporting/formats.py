@@ -1,4 +1,4 @@
-"""Which formats there are, and what they have in common."""
+"""The formats, and what they have in common."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, NamedTuple, Protocol, cast
 from abq_data_entry.models.view_rows import Column
 
 FORMATS: Mapping[str, str] = {"csv": ".csv", "xlsx": ".xlsx", "parquet": ".parquet", "datapackage": ".csv"}
-"""The names of the formats, each with how the name of its file ends."""
+"""The file name extension of each format."""
 
 _MODULES = {"csv": "csv_text", "xlsx": "workbook", "parquet": "parquet", "datapackage": "data_package"}
 
 
 class FormatMissing(Exception):
-    """What writes this format isn't installed, or can't write there; the text says what to do."""
+    """The package for this format isn't installed, or the format can't be written there; the text says what to do."""
 
 
 class CsvStyle(NamedTuple):
@@ -27,8 +27,8 @@ class CsvStyle(NamedTuple):
     decimal_comma: bool = False
 
 
-class Told(NamedTuple):
-    """What a file tells of itself: the view, its columns, the time zone of moments, and the name that it will have."""
+class Metadata(NamedTuple):
+    """The metadata of a file: the view, its columns, the time zone of times, and the final path."""
 
     view: str
     columns: tuple[Column, ...]
@@ -37,9 +37,10 @@ class Told(NamedTuple):
 
 
 class Sink(NamedTuple):
-    """Where a writer writes: the file that gets the target's name at the end, and a folder for what it needs meanwhile.
+    """Where a writer writes: the temporary `file`, which is renamed at the end, and a `folder` for other temporary
+    files.
 
-    `beside` are the further files that appear with it, by their names, each at its temporary place.
+    `beside`: further files that are published with it: temporary path by final name.
     """
 
     file: Path
@@ -48,19 +49,19 @@ class Sink(NamedTuple):
 
 
 class Writer(Protocol):
-    """Writes rows to a file that is whole once `finish` returns. Both raise `OSError`."""
+    """Writes rows to a file, which is complete once `finish` returns. Both methods raise `OSError`."""
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Take the next rows."""
+        """Write the next rows."""
 
     def finish(self) -> list[str]:
-        """Write what is left; return what somebody should know, in sentences."""
+        """Write the rest; return remarks, as sentences."""
 
     def close(self) -> None:
-        """Let go of the file; what isn't finished won't be used."""
+        """Close the file; an unfinished one isn't used."""
 
 
-def make_writer(format_name: str, sink: Sink, told: Told, style: CsvStyle) -> Writer:
-    """Return what writes that format; raises `FormatMissing` where it isn't installed, `OSError`."""
+def make_writer(format_name: str, sink: Sink, told: Metadata, style: CsvStyle) -> Writer:
+    """Return the writer of that format; raises `FormatMissing` if it isn't installed, and `OSError`."""
     module = importlib.import_module(f"{__package__}.{_MODULES[format_name]}")
     return cast(Writer, module.open_writer(sink, told, style))

@@ -1,11 +1,11 @@
-"""Parquet, typed, a group of rows at a time. pyarrow, which writes it, is as large as all the rest: an extra."""
+"""Parquet, with types, one row group at a time. It needs pyarrow, which is so large that it is an extra."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from abq_data_entry.exporting.formats import CsvStyle, FormatMissing, Sink, Told
+from abq_data_entry.exporting.formats import CsvStyle, FormatMissing, Metadata, Sink
 from abq_data_entry.exporting.texts import described, text_of
 from abq_data_entry.models.view_rows import Column
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 GROUP_ROWS = 50_000
-"""How many rows are written together, and are in memory at once."""
+"""The rows of a row group, which are in memory at once."""
 
 _HOW = (
     "Parquet is written by pyarrow, which isn't installed. Install it with: python3 -m pip install pyarrow"
@@ -22,9 +22,9 @@ _HOW = (
 
 
 class ParquetWriter:
-    """Writes rows in groups; each column has the type, the unit and the words of the database."""
+    """Writes rows in groups; each column has the type, the unit and the comment of the database."""
 
-    def __init__(self, sink: Sink, told: Told, group_rows: int = GROUP_ROWS) -> None:
+    def __init__(self, sink: Sink, told: Metadata, group_rows: int = GROUP_ROWS) -> None:
         try:
             import pyarrow
             from pyarrow import parquet
@@ -38,20 +38,20 @@ class ParquetWriter:
         self._writer: Any = parquet.ParquetWriter(str(sink.file), self._schema, compression="zstd")
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Take the next rows."""
+        """Write the next rows."""
         self._rows.extend(rows)
         if len(self._rows) >= self._group_rows:
             self._write_group()
 
     def finish(self) -> list[str]:
-        """Write what is left."""
+        """Write the rest, and end the file."""
         if self._rows:
             self._write_group()
         self._writer.close()
         return []
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._writer.is_open:
             self._writer.close()
 
@@ -66,7 +66,7 @@ class ParquetWriter:
         self._rows.clear()
 
 
-def open_writer(sink: Sink, told: Told, style: CsvStyle) -> ParquetWriter:
+def open_writer(sink: Sink, told: Metadata, style: CsvStyle) -> ParquetWriter:
     """Return a writer of Parquet."""
     return ParquetWriter(sink, told)
 
@@ -78,7 +78,7 @@ def _field(arrow: Any, column: Column, time_zone: str) -> pyarrow.Field:
 
 
 def _converter(arrow: Any, kind: Any) -> Callable[[Any], Any] | None:
-    """Return what makes a column's values what Arrow takes, `None` where they are."""
+    """Return the function that converts a column's values for Arrow, `None` if none is needed."""
     if kind == arrow.string():
         return text_of
     return float if kind == arrow.float64() else None  # numeric comes as Decimal

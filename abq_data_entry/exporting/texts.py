@@ -1,4 +1,4 @@
-"""Values as texts, the same in each text format."""
+"""Values as texts, the same for all text formats."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 from abq_data_entry.models.view_rows import RECORDS, Column
 
 TEXTS = ("text", "varchar", "bpchar", "char", "name", "uuid", "json", "jsonb")
-"""The types of PostgreSQL that stay texts everywhere."""
+"""PostgreSQL's text types."""
 NUMBERS = ("int2", "int4", "int8", "numeric", "float4", "float8")
 
 
 def text_of(value: object) -> str:
-    """Return the text of a value: ISO 8601 for days and moments, JSON for lists; '' for `None`."""
+    """Return the text of a value: ISO 8601 for dates and times, JSON for lists; '' for `None`."""
     if value is None:
         return ""
-    if isinstance(value, bool):  # before numbers: to Python a bool is one
+    if isinstance(value, bool):  # before numbers, because bool is a subclass of int
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else str(Decimal(value))
@@ -34,19 +34,19 @@ def text_of(value: object) -> str:
 
 
 def short_time(value: Any) -> str:
-    """Return a time as the daily extract has it: 8:00."""
+    """Return a time as in the daily extract: 8:00."""
     return "" if value is None else f"{value.hour}:{value.minute:02}"
 
 
 def reader(column: Column, view: str) -> Callable[[Any], str]:
-    """Return what makes texts of the values of a column."""
+    """Return the function that converts a column's values to texts."""
     if view == RECORDS and column.type == "time":
         return short_time
     return text_of
 
 
 def described(column: Column, time_zone: str) -> str:
-    """Return what a column holds, with its unit, in words."""
+    """Return a description of a column, with its unit."""
     parts = [column.comment] if column.comment else []
     if column.unit:
         parts.append(f"Unit (UCUM): {column.unit}.")

@@ -1,6 +1,6 @@
-"""A page of HTML in one file: headings, sentences, tables and pictures. No scripts, nothing from elsewhere.
+"""An HTML page in one file: headings, sentences, tables and pictures, without scripts or external resources.
 
-Every text is escaped, and the page itself forbids a browser to load or run anything.
+Every text is escaped, and a Content-Security-Policy keeps the browser from loading or running anything.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ figure img { display: block; max-width: 100%; } figcaption { color: #53605a; pad
 
 
 _SHORT = 16
-"""Letters of a moment, `2026-11-21 08:00`: what is no longer stands on one line."""
+"""The length of a time, `2026-11-21 08:00`: shorter texts aren't wrapped."""
 _LONG_WORD = 16
 
 
 class Picture(NamedTuple):
-    """An SVG, and what it shows, in words."""
+    """An SVG and its description."""
 
     svg: bytes
     words: str
 
 
 class Section(NamedTuple):
-    """A heading, sentences, a table (names and rows), what stands below it, and pictures."""
+    """A heading, sentences, a table (names and rows), a line below it, and pictures."""
 
     title: str
     sentences: Sequence[str] = ()
@@ -98,7 +98,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def _kind(values: Sequence[Any]) -> str:
-    """The class of a column of numbers, whose heading stands above their ends."""
+    """The CSS class of a column: numbers and their heading are right-aligned."""
     present = [each for each in values if each is not None]
     return ' class="number"' if present and all(map(_is_number, present)) else ""
 

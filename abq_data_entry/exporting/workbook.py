@@ -1,4 +1,4 @@
-"""A workbook for Excel and LibreOffice. Values stay what they are: no text becomes a number, a date or a formula."""
+"""A workbook for Excel and LibreOffice. Values keep their types: no text becomes a number, a date or a formula."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from xlsxwriter import Workbook
 from xlsxwriter.exceptions import XlsxWriterException
 from xlsxwriter.worksheet import Worksheet
 
-from abq_data_entry.exporting.formats import CsvStyle, Sink, Told
+from abq_data_entry.exporting.formats import CsvStyle, Metadata, Sink
 from abq_data_entry.exporting.texts import NUMBERS, described, text_of
 from abq_data_entry.models.view_rows import Column
 
 SHEET_ROWS = 1_048_576
-"""How many rows a sheet has, the header among them."""
+"""The most rows of a sheet, including the header."""
 CELL_LENGTH = 32_767
-"""How many characters a cell holds, as UTF-16 counts them."""
+"""The most characters of a cell, in UTF-16 code units."""
 
 LONG_TEXTS = "long texts"
 _CUT = f" … (the rest stands in the sheet {LONG_TEXTS})"
-_PIECE = 16_000  # characters; each may be two of UTF-16's
-_FIRST_DAY = datetime.date(1900, 3, 1)  # Excel believes in 29 February 1900, so older days are one off in LibreOffice
-_MOST_DIGITS = 15  # what a number of a spreadsheet keeps
+_PIECE = 16_000  # characters; each may be two UTF-16 code units
+_FIRST_DAY = datetime.date(1900, 3, 1)  # Excel has a 29 February 1900, so earlier days would be one off in LibreOffice
+_MOST_DIGITS = 15  # the precision of a spreadsheet's numbers
 _WIDTHS = {"date": 11, "timestamptz": 19, "text": 20, "varchar": 20}
 _FORMATS = {"date": "yyyy-mm-dd", "time": "hh:mm", "timestamptz": "yyyy-mm-dd hh:mm:ss"}
 _ESCAPE = re.compile("_(?=x[0-9a-fA-F]{4}_)")
@@ -34,18 +34,18 @@ _NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 
 
 class _PlainSheet(Worksheet):  # type: ignore[misc]
-    """A sheet whose texts come back as they were, and whose numbers have all of their digits."""
+    """A sheet whose texts are read back unchanged, and whose numbers have all digits."""
 
     @staticmethod
     def _escape_control_characters(data: Any) -> Any:
-        # As XlsxWriter does it, but `_x0041_x0042_` too, where two escapes share a line.
+        # As XlsxWriter does, but also for `_x0041_x0042_`, where two escapes share an underscore.
         if not isinstance(data, str):
             return data
         escaped = _ESCAPE.sub("_x005F_", data)
         return _NOT_IN_XML.sub(lambda found: f"_x{ord(found[0]):04X}_", escaped)
 
     def _xml_rich_inline_string(self, string: str, attributes: Any = ()) -> None:
-        # A text between <r> and </r> would go into the file unescaped, as XML.
+        # XlsxWriter would write a text between <r> and </r> unescaped, as XML.
         self._xml_inline_string(string, True, attributes)
 
     def _xml_number_element(self, number: float, attributes: Any = ()) -> None:
@@ -54,16 +54,16 @@ class _PlainSheet(Worksheet):  # type: ignore[misc]
 
 
 class WorkbookWriter:
-    """Writes rows to sheets, as many as they need; a text that no cell holds goes to a sheet of its own as well."""
+    """Writes rows to as many sheets as needed; a text too long for a cell is also written to a sheet of its own."""
 
-    def __init__(self, sink: Sink, told: Told, rows_a_sheet: int = SHEET_ROWS) -> None:
+    def __init__(self, sink: Sink, told: Metadata, rows_a_sheet: int = SHEET_ROWS) -> None:
         self._told, self._last = told, rows_a_sheet - 1
         options = {
             "constant_memory": True, "tmpdir": str(sink.folder), "in_memory": False,
             "strings_to_numbers": False, "strings_to_formulas": False, "strings_to_urls": False,
         }  # fmt: skip
         self._book = Workbook(str(sink.file), options)
-        self._book.use_zip64()  # only where 4 GB are not enough
+        self._book.use_zip64()  # takes effect only beyond 4 GB
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
         self._put = [self._cell_writer(each) for each in told.columns]
         self._sheets = 0
@@ -75,7 +75,7 @@ class WorkbookWriter:
         self._begin_sheet()
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Take the next rows."""
+        """Write the next rows."""
         for row in rows:
             if self._row >= self._last:
                 self._begin_sheet()
@@ -85,7 +85,7 @@ class WorkbookWriter:
                     put(self._row, number, value)
 
     def finish(self) -> list[str]:
-        """Write the file from what the sheets hold."""
+        """Write the file from the sheets' temporary files."""
         self._end_sheet()
         try:
             self._book.close()
@@ -98,11 +98,11 @@ class WorkbookWriter:
         return [f"{texts} longer than a cell can be ({CELL_LENGTH:,} characters): whole in the sheet {LONG_TEXTS}."]
 
     def close(self) -> None:
-        """Let go of the files of the sheets."""
+        """Close and remove the sheets' temporary files."""
         for sheet in self._book.worksheets():
             if sheet.row_data_fh is not None and not sheet.row_data_fh.closed:
                 sheet.row_data_fh.close()
-        self._book.fileclosed = True  # else its end warns that it was never written
+        self._book.fileclosed = True  # otherwise XlsxWriter warns that it was never closed
 
     def _begin_sheet(self) -> None:
         if self._sheet is not None:
@@ -130,7 +130,7 @@ class WorkbookWriter:
             return lambda row, number, value: self._put_moment(row, number, value, form)
         if column.type == "bool":
             return lambda row, number, value: self._sheet.write_boolean(row, number, value)
-        as_text = self._book.add_format({"num_format": "@"})  # so that it stays a text when somebody edits it
+        as_text = self._book.add_format({"num_format": "@"})  # so that it stays a text when it is edited
         return lambda row, number, value: self._put_text(row, number, text_of(value), as_text)
 
     def _put_number(self, row: int, column: int, value: Any, form: Any) -> None:
@@ -155,7 +155,7 @@ class WorkbookWriter:
         self._sheet.write_string(row, column, text, form)
 
     def _keep_whole(self, row: int, column: int, text: str) -> None:
-        """Write the text in pieces, after the place where its beginning stands."""
+        """Write the whole text in pieces, after the cell that has its beginning."""
         if self._long is None:
             self._long = self._book.add_worksheet(LONG_TEXTS, _PlainSheet)
             self._long.freeze_panes(1, 0)
@@ -171,7 +171,7 @@ class WorkbookWriter:
             self._long.write_string(self._long_rows, 4, text[start : start + _PIECE])
 
 
-def open_writer(sink: Sink, told: Told, style: CsvStyle) -> WorkbookWriter:
+def open_writer(sink: Sink, told: Metadata, style: CsvStyle) -> WorkbookWriter:
     """Return a writer of workbooks."""
     return WorkbookWriter(sink, told)
 

@@ -1,7 +1,7 @@
-"""Where the log goes beside its file, if a setting says so: syslog, the journal of systemd, the Windows Event Log.
+"""Targets for the log beside its file, if a setting says so: syslog, systemd's journal, the Windows Event Log.
 
-A log server that is gone, slow, frozen or full holds up nothing: events wait in a queue of limited size, which one
-thread empties (`sending`). There is a file for each target.
+A log server that is down, slow, frozen or full delays nothing: events wait in a bounded queue, which one thread empties
+(`sending`). Each target has a module of its own.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("log_ca_file", ""),
     Setting("log_client_certificate", ""),
 )
-"""The settings of this package, which stand in the settings file with all others."""
+"""The settings of this package, which are in the settings file with all others."""
 
 _LARGEST_FILE = 1024 * 1024
 
 
 def chosen(file: Path) -> dict[str, str]:
-    """Return our settings as the settings file has them; without a target where it can't be read or used.
+    """Return the settings of this package from the settings file; without a target if it is invalid.
 
-    The log begins before the settings are read and checked as a whole, and goes on where they are refused: so this
-    reads no more than what it needs. What is wrong in the file is told by `models.settings`.
+    The log begins before all settings are read and checked, and goes on if they are refused: so this reads only what it
+    needs. `models.settings` reports what is wrong with the file.
     """
     import json
 
@@ -56,9 +56,9 @@ def chosen(file: Path) -> dict[str, str]:
 
 
 def opened(settings: Mapping[str, str], fit: Callable[[str], str]) -> logging.Handler | None:
-    """Return the handler that sends events to the target of the settings, None if there is none.
+    """Return the handler that sends events to the target in the settings, None if there is none.
 
-    `fit` makes a text one line without secrets. A target that this system doesn't have is told in the log, once.
+    `fit(text)` returns one line without secrets. A target that this system doesn't have is reported in the log, once.
     """
     if not settings["log_target"]:
         return None

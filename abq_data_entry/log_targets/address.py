@@ -1,17 +1,17 @@
-"""Where a log server is: the text of the setting `log_server`."""
+"""The address of a log server, as the setting `log_server` has it."""
 
 import re
 from typing import NamedTuple
 
 PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
-"""The ports that IANA has given to syslog, by the way that it is sent."""
+"""The ports that IANA has assigned to syslog, by transport."""
 
 _PATTERN = r"(udp|tcp|tls)://(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+)(?::(\d{1,5}))?"
 _LONGEST_PATH = 100  # bytes; a socket's path ends at 104 or 108
 
 
 class Address(NamedTuple):
-    """`way`: `local`, `udp`, `tcp` or `tls`; for `local` the path of a socket instead of host and port."""
+    """`way`: the transport `local`, `udp`, `tcp` or `tls`; `local` has a socket's path instead of host and port."""
 
     way: str
     host: str
@@ -24,7 +24,7 @@ class Address(NamedTuple):
 
 
 def address_of(text: str) -> Address:
-    """Return what the text means: `tls://host:port`, or the absolute path of a socket. Raises ValueError."""
+    """Parse `tls://host:port`, or the absolute path of a socket. Raises ValueError."""
     if text.startswith("/") and len(text.encode("utf-8", "replace")) <= _LONGEST_PATH and text.isprintable():
         return Address("local", "", 0, text)
     found = re.fullmatch(_PATTERN, text)
@@ -35,7 +35,7 @@ def address_of(text: str) -> Address:
 
 
 def address_problem(text: str) -> str | None:
-    """Return why the text is no address, as the end of a sentence; None if it is one, or empty."""
+    """Return why the text isn't a valid address, as the end of a sentence; None if it is, or is ''."""
     try:
         if text:
             address_of(text)

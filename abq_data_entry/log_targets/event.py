@@ -1,7 +1,7 @@
-"""One event on its way to a log server: made from a record of `logging`, without readings, secrets or bodies.
+"""An event for a log server: made from a `logging` record, without readings, secrets or bodies.
 
-What a record says itself is ours and holds none. What others say may: so an exception is told by its type and by the
-place that raised it, never by its words, and what stands in quotation marks with digits in it is left out.
+Our own messages contain none of these, but texts of others may. So an exception is logged by its type and the place
+that raised it, never by its text, and quoted texts with digits are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import NamedTuple, Protocol
 
 LONGEST = 256 * 1024
-"""Bytes of one message; each target cuts further."""
+"""The largest message in bytes; targets have smaller limits."""
 
 _LOOKED_AT = LONGEST // 4  # characters of a message
 
@@ -23,11 +23,11 @@ _QUERY = r"\?[^\s#\"']+"  # of an address, where tokens stand
 
 
 class Unusable(Exception):
-    """This system doesn't have the target, or the settings don't fit it; the text is for people."""
+    """This system doesn't have the target, or its settings are invalid; the text is for users."""
 
 
 class Origin(NamedTuple):
-    """What is the same for all events of a process."""
+    """The facts that are the same for all events of a process."""
 
     workstation: str
     version: str
@@ -35,8 +35,8 @@ class Origin(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What happened. `name`: a short name that stays the same, such as `outbox.sending.failed`; `moment`: seconds
-    since 1970; `level`: of `logging`; `place`: file, line and function; `number`: counts the events of a process."""
+    """An event. `name`: a stable short name, such as `outbox.sending.failed`; `moment`: seconds since 1970; `level`: of
+    `logging`; `place`: file, line and function; `number`: the sequence number in its process."""
 
     name: str
     text: str
@@ -48,7 +48,7 @@ class Event(NamedTuple):
     number: int
 
     def facts(self, origin: Origin) -> dict[str, str]:
-        """Return the structured part: only what is known."""
+        """Return the structured data, without empty values."""
         facts = {
             "event": self.name,
             "workstation": origin.workstation,
@@ -67,20 +67,20 @@ class Event(NamedTuple):
 
 
 class Target(Protocol):
-    """What takes events. Used by one thread."""
+    """A target for events. Used by one thread only."""
 
     name: str
-    """What people call it, with its place."""
+    """Its name for people, with its address."""
 
     def send(self, event: Event, origin: Origin) -> None:
-        """Connect if there is no connection yet, and send the event. Raises OSError; it may be sent again then."""
+        """Connect if there is no connection, and send the event. Raises OSError; the event may be sent again then."""
 
     def close(self) -> None:
         """Close the connection; never raises."""
 
 
 def event_of(record: logging.LogRecord, fit: Callable[[str], str], user: str, number: int) -> Event:
-    """Return the event of a record. `fit` makes a text one line without secrets."""
+    """Return the event of a record. `fit(text)` returns one line without secrets."""
     error = record.exc_info[1] if record.exc_info else None
     module = record.name.removeprefix(f"{_PACKAGE}.")
     raised = error.__traceback__ if error is not None else None
@@ -97,7 +97,7 @@ def event_of(record: logging.LogRecord, fit: Callable[[str], str], user: str, nu
 
 
 def shortened(text: str, size: int) -> str:
-    """Return the text with at most so many bytes of UTF-8; one that was cut ends in "…"."""
+    """Return the text with at most `size` bytes of UTF-8; a truncated one ends with "…"."""
     encoded = text.encode("utf-8", "backslashreplace")
     if len(encoded) <= size:
         return encoded.decode()
@@ -105,7 +105,7 @@ def shortened(text: str, size: int) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the record's own words; an exception among its arguments only says its type."""
+    """Return the record's message; exceptions among its arguments are replaced by their types."""
     given = record.args
     try:
         if isinstance(given, Mapping):
@@ -126,7 +126,7 @@ def _argument(value: object) -> object:
 
 
 def _without_values(text: str) -> str:
-    """Leave out what a server quotes, which may be a reading, and the end of addresses."""
+    """Remove quoted texts, which may be readings, and the query strings of URLs."""
 
     def emptied(found: re.Match[str]) -> str:
         has_digit = any(map(str.isdigit, found[2]))
@@ -136,7 +136,7 @@ def _without_values(text: str) -> str:
 
 
 def _deepest_of_ours(trace: TracebackType | None) -> tuple[str, int, str] | None:
-    """Return where in our code the exception came up; None if it has no traceback through it."""
+    """Return the innermost place in our code in the traceback; None if there is none."""
     found = None
     while trace is not None:
         code = trace.tb_frame.f_code

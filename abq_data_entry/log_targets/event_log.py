@@ -1,4 +1,4 @@
-"""The Windows Event Log, by the functions of advapi32.dll: the source is ABQ Data Entry in the log Application."""
+"""The Windows Event Log, through advapi32.dll: the source ABQ Data Entry in the log Application."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INFORMATION, _WARNING, _ERROR = (4, 1), (2, 2), (1, 3)
 
 
 class EventLog(Target):
-    """The Event Log of this computer. `library`: what has the functions (advapi32). Raises Unusable elsewhere."""
+    """The Event Log of this computer. `library`: advapi32, or a replacement. Raises Unusable on other systems."""
 
     name = "the Windows Event Log"
 
@@ -37,7 +37,7 @@ class EventLog(Target):
             raise OSError("the Event Log doesn't take it")
 
     def close(self) -> None:
-        """Let the source go."""
+        """Deregister the source."""
         if self._source:
             self._library.DeregisterEventSource(self._source)
             self._source = None

@@ -1,6 +1,6 @@
-"""The journal of systemd, by its own protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL): no library is needed.
+"""systemd's journal, by its native protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL), without a library.
 
-A value with a line break is sent with its length before it, so no text can add a field or an entry of its own.
+A value with a line break is sent with its length before it, so that no text can inject a field or an entry.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .event import Event, Origin, Target, Unusable
 
 SOCKET = "/run/systemd/journal/socket"
 PATIENCE = 10.0
-"""Seconds that one message may take: the socket of a journal that is stopped fills up."""
+"""Time limit for one message in seconds: the socket of a stopped journald fills up."""
 
 
 class Journal(Target):
-    """The journal of this computer, by the socket at `place`; empty: the usual one. Raises Unusable."""
+    """The journal of this computer, over the socket `place` ('': the default one). Raises Unusable."""
 
     def __init__(self, place: str = "") -> None:
         self._path = address_of(place).path if place else SOCKET
@@ -31,7 +31,7 @@ class Journal(Target):
         self.name = f"the journal at {self._path}"
 
     def send(self, event: Event, origin: Origin) -> None:
-        """Send one entry; one that is too large for a datagram goes in a file without a name."""
+        """Send one entry; one that is too large for a datagram is passed as a memfd."""
         if self._connection is None:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._connection = connection  # `close` closes it, whatever happens next
@@ -76,7 +76,7 @@ def _field(name: bytes, value: bytes) -> bytes:
 
 
 def _send_in_file(connection: socket.socket, content: bytes) -> None:
-    """Hand over a sealed file of memory, which nobody can change any more."""
+    """Pass the content as the file descriptor of a sealed memfd."""
     import fcntl
 
     number = os.memfd_create(APPLICATION_ID, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

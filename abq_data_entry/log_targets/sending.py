@@ -1,7 +1,7 @@
-"""The queue before a log server, and the thread that empties it. Whoever logs never waits for the server.
+"""The queue for a log server, and the thread that empties it. Logging never waits for the server.
 
-What the server doesn't take stays in the queue and is sent once it answers again. The queue is limited: what comes when
-it is full is counted and lost here. The log file has all events in any case.
+Events that the server doesn't accept stay in the queue, and are sent once it answers again. The queue is bounded: when
+it is full, further events are counted and dropped. The log file has all events in any case.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # nothing is printed where the log file is closed already
 
 MOST = 2000
-"""Events that wait at most."""
+"""The most events in the queue."""
 LARGEST = 4 * 1024 * 1024
-"""Characters of all that wait."""
+"""The most characters in the queue."""
 LAST_SECONDS = 0.5
-"""Seconds that the end of a process waits for a server that takes what is left."""
+"""Seconds for which the end of a process waits until the queue is sent."""
 
 _OF_ONE = 300  # characters that an event takes besides its text
 _STEADY = 5.0  # seconds after which a connection counts as a good one
@@ -50,7 +50,7 @@ class Sender(logging.Handler):
         self._connected_at = self._tell_from = self._begun = 0.0
         self._is_away = False
         package = __name__.rpartition(".")[0]
-        self.addFilter(lambda record: not record.name.startswith(package))  # what we tell ourselves is for the file
+        self.addFilter(lambda record: not record.name.startswith(package))  # our own messages are for the file only
 
     def emit(self, record: logging.LogRecord) -> None:
         """Put the record into the queue; never waits for the server, and never raises."""
@@ -70,11 +70,11 @@ class Sender(logging.Handler):
             self._thread.start()
 
     def close(self) -> None:
-        """Send what is left if the server takes it at once; what it doesn't take is counted in the log file."""
+        """Send the rest of the queue if the server accepts it soon; the log file says how many events were not sent."""
         with self._changed:
             self._ending = True
             self._changed.notify()
-            since = self._begun or time.monotonic()  # a server that is silent had its time before
+            since = self._begun or time.monotonic()  # for a silent server, the time has been running already
         if self._thread is not None:
             self._thread.join(max(0.0, since + LAST_SECONDS - time.monotonic()))
         with self._changed:
@@ -93,7 +93,7 @@ class Sender(logging.Handler):
             try:
                 self._begun = time.monotonic()
                 self._target.send(event, origin)
-            except Exception as error:  # of whatever kind: a log server is no reason to end anything
+            except Exception as error:  # of any kind: a failing log server mustn't end this thread
                 self._target.close()
                 self._failed(error)
             else:

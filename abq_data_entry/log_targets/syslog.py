@@ -15,25 +15,25 @@ from .address import Address, address_of
 from .event import Event, Origin, Target, Unusable, shortened
 
 PATIENCE = 10.0
-"""Seconds that one step (connect, TLS, send) may take."""
+"""Time limit for one step (connect, TLS, send) in seconds."""
 
 LONGEST = {"local": 8192, "udp": 2048, "tcp": 8192, "tls": 8192}
-"""Bytes of one message: what a receiver has to take by UDP (RFC 5426, 3.2), and what rsyslog takes unless told."""
+"""The largest message in bytes: what receivers should accept by UDP (RFC 5426, 3.2), and rsyslog's default."""
 
 _LOCAL = ("/dev/log", "/var/run/syslog")  # Linux and BSD; macOS
 _USER_LEVEL = 1  # the facility
-_UTF_8 = b"\xef\xbb\xbf"  # how a message in UTF-8 begins (RFC 5424, 6.4)
+_UTF_8 = b"\xef\xbb\xbf"  # the BOM before a message in UTF-8 (RFC 5424, 6.4)
 _STRUCTURE = "abq@32473"
-"""The name of our structured data. 32473 is the number for examples (RFC 5612): the laboratory has none of its own."""
+"""The SD-ID of our structured data. 32473 is the enterprise number for examples (RFC 5612), as we have none."""
 
 _LARGEST_NUMBER = 2147483647  # of `sequenceId`
 _LONGEST_VALUE = 256  # bytes of one value of the structured data
 
 
 class Syslog(Target):
-    """A syslog server at an address (`log_server`), or of this computer where that is empty.
+    """A syslog server at an address (`log_server`), or ('') that of this computer.
 
-    `ca_file`: PEM file of the authorities to trust instead of the system's; `client_certificate`: PEM file with our own
+    `ca_file`: PEM file with the authorities to trust instead of the system's; `client_certificate`: PEM file with our
     certificate and its key. Raises Unusable.
     """
 
@@ -47,7 +47,7 @@ class Syslog(Target):
         self.name = f"syslog at {self._address}"
 
     def send(self, event: Event, origin: Origin) -> None:
-        """Send one frame; a stream that the server has ended in the meantime is opened again first."""
+        """Send one frame; if the server has closed the stream in the meantime, connect again first."""
         if self._connection is not None and self._is_stream and _has_ended(self._connection):
             self.close()
         if self._connection is None:
@@ -81,7 +81,7 @@ class Syslog(Target):
             raise
 
     def _connect_locally(self, path: str) -> socket.socket:
-        """Most take datagrams; syslog-ng may have been told to take a stream."""
+        """Connect to the local socket: mostly for datagrams, but syslog-ng may be configured for a stream."""
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             connection = socket.socket(socket.AF_UNIX, kind)
             try:
@@ -99,12 +99,12 @@ class Syslog(Target):
         context = ssl.create_default_context(cafile=self._ca_file or None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self._client_certificate:
-            context.load_cert_chain(self._client_certificate, password=lambda: b"")  # never asks at the terminal
+            context.load_cert_chain(self._client_certificate, password=lambda: b"")  # OpenSSL never asks
         return context.wrap_socket(plain, server_hostname=self._address.host)
 
 
 def message(event: Event, origin: Origin, size: int) -> bytes:
-    """Return the event by RFC 5424, of at most so many bytes: what doesn't fit is cut from the message's end."""
+    """Return the event by RFC 5424, of at most `size` bytes: a message that is too long is truncated."""
     moment = datetime.datetime.fromtimestamp(event.moment, datetime.timezone.utc)
     head = " ".join(
         (
@@ -135,7 +135,7 @@ def _escaped(value: str) -> str:
 
 
 def _word(text: str, longest: int) -> str:
-    """Return a word of the head: printable ASCII without blanks, "-" for none."""
+    """Return a field of the header: printable ASCII without blanks; "-" (NILVALUE) for ''."""
     return "".join(each if "!" <= each <= "~" else "_" for each in text)[:longest] or "-"
 
 
@@ -145,7 +145,7 @@ def _local() -> Address:
 
 
 def _connected_datagram(host: str, port: int) -> socket.socket:
-    """Return a socket that sends to the first address of the host that there is a way to."""
+    """Return a UDP socket connected to the first address of the host that has a route."""
     failure: OSError = OSError(errno.EADDRNOTAVAIL, "there is no way to it")
     for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM):
         connection = socket.socket(family, kind, protocol)
@@ -160,7 +160,7 @@ def _connected_datagram(host: str, port: int) -> socket.socket:
 
 
 def _notice_loss(connection: socket.socket) -> None:
-    """Have the system notice a server that has gone without a word, where it can do that."""
+    """Set keepalive options, where available, so that the system notices a dead server."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -168,10 +168,10 @@ def _notice_loss(connection: socket.socket) -> None:
 
 
 def _has_ended(connection: socket.socket) -> bool:
-    """Whether the server has ended the stream: what is sent into it then is lost without an error."""
+    """Whether the server has closed the stream: data sent then would be lost without an error."""
     connection.settimeout(0)
     try:
-        return connection.recv(1024) == b""  # a syslog server has nothing to say but the end
+        return connection.recv(1024) == b""  # a syslog server never sends anything
     except (BlockingIOError, ssl.SSLWantReadError):
         return False
     except OSError:  # cut off

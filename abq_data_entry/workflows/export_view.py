@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import folders
-from ..exporting import FORMATS, CsvStyle, FormatMissing, Sink, Told, make_writer
+from ..exporting import FORMATS, CsvStyle, FormatMissing, Metadata, Sink, make_writer
 from ..models.view_rows import RECORDS, UnknownView, ViewQuery, ViewRows
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def export_view(
 def _write(
     found: ViewRows, wanted: ViewQuery, format_name: str, target: Path, monitor: ProgressMonitor, style: CsvStyle
 ) -> Exported:
-    told = Told(wanted.view, found.columns, found.time_zone, target)
+    told = Metadata(wanted.view, found.columns, found.time_zone, target)
     with _room_beside(target) as folder:
         sink = Sink(folder / "rows", folder, {})
         with folders.replacement(target) as file:

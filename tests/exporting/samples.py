@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from abq_data_entry.exporting import CsvStyle, Sink, Told, make_writer
+from abq_data_entry.exporting import CsvStyle, Metadata, Sink, make_writer
 from abq_data_entry.models.view_rows import Column
 
 MOMENT = datetime.datetime(2026, 3, 1, 8, tzinfo=datetime.timezone(datetime.timedelta(hours=-7)))
@@ -60,7 +60,7 @@ def write(
     folder = path.parent / "meanwhile"
     folder.mkdir()
     sink = Sink(path, folder, {})
-    writer = make_writer(format_name, sink, Told("sample", columns, "America/Denver", path), style or CsvStyle())
+    writer = make_writer(format_name, sink, Metadata("sample", columns, "America/Denver", path), style or CsvStyle())
     writer.write(found)
     remarks = writer.finish()
     writer.close()

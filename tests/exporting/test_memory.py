@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.exporting import CsvStyle, Sink, Told, make_writer
+from abq_data_entry.exporting import CsvStyle, Metadata, Sink, make_writer
 from tests.exporting.samples import COLUMNS, rows
 
 BATCHES = 12
@@ -20,7 +20,7 @@ def peak(form: str, folder: Path, batches: int) -> int:
     batch = rows(["short", "=1+1"] * 20)
     tracemalloc.start()
     try:
-        writer = make_writer(form, sink, Told("sample", COLUMNS, "UTC", folder / "file"), CsvStyle())
+        writer = make_writer(form, sink, Metadata("sample", COLUMNS, "UTC", folder / "file"), CsvStyle())
         for _ in range(batches):
             writer.write(batch)
         writer.finish()
@@ -41,7 +41,7 @@ def test_parquet_holds_one_group(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow isn't installed: no wheel for this Python")
     from abq_data_entry.exporting.parquet import ParquetWriter
 
-    told = Told("sample", COLUMNS, "UTC", tmp_path / "file")
+    told = Metadata("sample", COLUMNS, "UTC", tmp_path / "file")
     writer = ParquetWriter(Sink(tmp_path / "file", tmp_path, {}), told, group_rows=100)
     for _ in range(BATCHES):
         writer.write(rows(["short"] * 30))

@@ -17,7 +17,7 @@ import openpyxl
 import pytest
 from openpyxl.utils.escape import unescape
 
-from abq_data_entry.exporting import Sink, Told
+from abq_data_entry.exporting import Metadata, Sink
 from abq_data_entry.exporting.texts import text_of
 from abq_data_entry.exporting.workbook import LONG_TEXTS, WorkbookWriter
 from abq_data_entry.models.view_rows import Column
@@ -67,7 +67,7 @@ def test_openpyxl_reads_the_same_values(tmp_path: Path) -> None:
 def test_more_rows_go_to_further_sheets(tmp_path: Path) -> None:
     sink = Sink(tmp_path / "many.xlsx", tmp_path, {})
     columns = (Column("number", "int4"), Column("notes", "text"))
-    writer = WorkbookWriter(sink, Told("many", columns, "UTC", sink.file), rows_a_sheet=11)
+    writer = WorkbookWriter(sink, Metadata("many", columns, "UTC", sink.file), rows_a_sheet=11)
     long_text = "0123456789" * 10_000
     writer.write([(number, long_text if number == 15 else "short") for number in range(25)])
     (remark,) = writer.finish()
