@@ -8,6 +8,8 @@ import http.server
 import io
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +57,9 @@ def station() -> Iterator[str]:
 
 def main() -> None:
     """Fetch, check and read what is stored; whatever fails raises."""
+    start = "import sys, abq_data_entry.network.weather_sources.own_station as _; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", start], text=True).split()
+    assert "abq_data_entry.observation" not in loaded  # each start would pay for it
     with station() as address:
         configure(weather_url=f"{address}/{{station}}.xml")
         code, _, problem = run("weather")
