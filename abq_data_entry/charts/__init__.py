@@ -1,7 +1,7 @@
-"""Charts of the records and the weather: rows of the views for QA become pictures, without Tk and without a database.
+"""Charts of the records and the weather: rows of QA's views become pictures, without Tk and without a database.
 
-`choice` says which charts there are, `drawing` draws them. matplotlib is imported with the first drawing, so that
-nobody pays for it who looks at none.
+`choice` defines the charts, `drawing` draws them. matplotlib is imported at the first drawing, because it is slow to
+import.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which charts there are, what can be chosen for each, and how it shall look."""
+"""The charts, the options of each, and their look."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ChartsMissing(Exception):
 
 
 class Quantity(NamedTuple):
-    """A column that is a number: what a reader calls it, and its unit (empty: a count)."""
+    """A numeric column: its name for people, and its unit ('': a count)."""
 
     column: str
     name: str
@@ -28,7 +28,7 @@ class Quantity(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What stands at its axis, such as `Light (klx)`."""
+        """The label of its axis, such as `Light (klx)`."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
@@ -108,10 +108,10 @@ class ChartChoice(NamedTuple):
 
 
 class ChartLook(NamedTuple):
-    """How it shall look: colours as `#rrggbb`, the font and its size in points, dots an inch.
+    """The look of a chart: colours as `#rrggbb`, the font and its size in points, the resolution in dpi.
 
-    `series` are the colours of M. Okabe and K. Ito (2008), which the colour-blind tell apart; those that can be seen on
-    this ground. They are never told by colour alone: lines and marks differ too.
+    `series`: colours of M. Okabe and K. Ito (2008), which colour-blind people can distinguish, as far as they are
+    visible on this background. Series never differ by colour alone: line styles and marks differ, too.
     """
 
     ground: str = "#ffffff"

@@ -1,4 +1,4 @@
-"""What all charts share: the page with its title and source, panels, dates at the axis, legends beside the data."""
+"""What all charts share: the page with title and source, panels, date axes, legends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 Key = tuple[datetime.date, datetime.time | None, str, int | None]
-"""Which records a point stands for: date, time (None: the day), lab (empty: any) and plot (None: any)."""
+"""The records behind a point: date, time (None: the day), lab ('': any) and plot (None: any)."""
 LATEST = datetime.date.max
 """In place of a date: the latest record there is."""
 
@@ -27,7 +27,7 @@ _FEW = 40  # points of a line that are marked one by one
 
 
 class Spot(NamedTuple):
-    """A point that can be chosen: where it is in its panel, what it says, and the records behind it."""
+    """A selectable point: its panel and position, its description, and the key of the records behind it."""
 
     panel: int
     across: Any
@@ -52,12 +52,12 @@ class Page:
 
     @property
     def lines(self) -> float:
-        """How many lines of text are as high as the figure."""
+        """The height of the figure in lines of text."""
         return float(self.figure.get_figheight()) * 72 / (self.look.points * 1.4)
 
     @property
     def columns(self) -> float:
-        """How many letters are as wide as the figure."""
+        """The width of the figure in characters."""
         return float(self.figure.get_figwidth()) * 72 / (self.look.points * 0.56)
 
     def fitting(self, measures: Sequence[str], lines: float = 10, columns: float = 0) -> list[str]:
@@ -82,7 +82,7 @@ class Page:
             self.spots.append(Spot(panel, across, float(up), words, key))
 
     def say(self, text: str) -> None:
-        """In place of a picture: why there is none."""
+        """Show why there is no chart, in its place."""
         self.title = text
         self.zoomable = False
         (axes,) = self.add_panels(1)

@@ -1,7 +1,7 @@
-"""A day's extract for a BrAPI server: told apart into new, changed and gone; new is posted, known is put.
+"""Send a day's extract to a BrAPI server: new values are sent by POST, changed and removed ones by PUT.
 
-First the server is asked what it has: a second POST of a value is refused, and an answer may have been lost.
-`brapi_records` finds labs and plots there, and asks the questions.
+First the server is asked which values it has, because it refuses a second POST of a value, and a response may have been
+lost. `brapi_records` sends the requests, and finds labs and plots there.
 """
 
 from __future__ import annotations

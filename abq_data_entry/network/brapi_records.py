@@ -1,7 +1,8 @@
-"""A BrAPI server, and what it calls our records: one observation for each field of each record that has a value.
+"""A BrAPI server, and the mapping of our records: one observation for each field of each record that has a value.
 
-Lab → study, plot → observation unit, field → observation variable, technician → collector: found there by our reference
-or by name, else made there. Which observation is which value of ours is kept on this computer, in SQLite. Sources:
+Lab → study, plot → observation unit, field → observation variable, technician → collector: found by our external
+reference or by name, else created. Which observation has which of our values is kept on this computer, in SQLite.
+Sources:
 BrAPI 2.1 (brapi.org): metadata with pagination and status, result with data; `Authorization: Bearer`.
 """
 

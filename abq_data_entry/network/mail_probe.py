@@ -1,6 +1,6 @@
-"""The mail server: the way to it, its encryption, what it can; a login, and whether it takes mail, only if wanted.
+"""The check of the mail server: connection, TLS, extensions; a login, and whether it accepts mail, only if wanted.
 
-And what the name service says of the domains that mail goes to and comes from.
+And the DNS records of the receivers' and the sender's domains.
 Sources: RFC 5321 (5.1: without MX records the domain's own address takes their place), RFC 7505 (a domain that takes
 no mail), RFC 6186 and RFC 8314 (SRV records: where mail is handed in), RFC 6761 and RFC 6762 (names not asked for).
 """
@@ -27,7 +27,7 @@ _TOLD = ("size", "auth", "8bitmime", "smtputf8")
 
 
 def probe(destination: Destination, server: MailServer, context: Context) -> Steps[None]:
-    """Check the server. The test of writing asks whether each receiver is taken, and sends nothing."""
+    """Check the server. The write test asks whether each receiver is accepted (RCPT), and sends nothing."""
     settings = context.settings
     inspection = Inspection(f"mail server {server.place}", context, destination.kind)
     yield from usable(inspection, destination.problem(settings))
@@ -100,9 +100,9 @@ class Answers(NamedTuple):
 
 
 def mail_exchangers(domain: str, seconds: float) -> list[str]:
-    """Return the hosts that take mail for the domain, the preferred first; none: it says that it takes no mail.
+    """Return the mail exchangers of the domain, preferred ones first; empty: it accepts no mail (null MX).
 
-    Raises `DomainUnknown`, and `dns.exception.DNSException` where nobody answers within the seconds.
+    Raises `DomainUnknown`, and `dns.exception.DNSException` if no server answers within `seconds`.
     """
     try:
         answer = dns.resolver.resolve(domain, "MX", lifetime=seconds)
@@ -117,9 +117,9 @@ def mail_exchangers(domain: str, seconds: float) -> list[str]:
 
 
 def submission_servers(domain: str, seconds: float) -> list[tuple[str, int]]:
-    """Return host and port of the servers that the domain names for handing in mail, the preferred first.
+    """Return host and port of the domain's submission servers (SRV), preferred ones first.
 
-    Raises `dns.exception.DNSException` where nobody answers within the seconds.
+    Raises `dns.exception.DNSException` if no server answers within `seconds`.
     """
     found = list[tuple[str, int]]()
     for service in _SUBMISSION:

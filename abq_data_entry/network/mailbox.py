@@ -1,10 +1,10 @@
-"""The mailbox that the company's answers come to, by IMAP4 or POP3: what is new in it, and the check. Only read.
+"""The mailbox for the company's answers, by IMAP4 or POP3: new mails, and the check. It is only read.
 
-By IMAP it is opened without the right to change anything; by POP no mail is deleted, and none is marked as read where
-the server can do without (TOP). What is read is bounded, and no wait is longer than the guard's. Not `imaplib` and
-`poplib`: they take any number of bytes and lines that a server announces, a password only in ASCII, and IMAP's IDLE
-only from Python 3.14 on. Sources: RFC 3501 and 9051 (IMAP4), RFC 2177 (IDLE), RFC 4616 (PLAIN), RFC 2595 (STARTTLS,
-STLS), RFC 1939 (POP3), RFC 2449 (CAPA), RFC 5034 (AUTH).
+By IMAP it is opened read-only (EXAMINE); by POP3 no mail is deleted, and none is marked as read if the server has TOP.
+All sizes are bounded, and no wait is longer than the guard's. Not by `imaplib` and `poplib`: they read as many bytes
+and lines as a server sends, accept only ASCII passwords, and have IDLE only from Python 3.14 on. Sources: RFC 3501 and
+9051 (IMAP4), RFC 2177 (IDLE), RFC 4616 (PLAIN), RFC 2595 (STARTTLS, STLS), RFC 1939 (POP3), RFC 2449 (CAPA), RFC 5034
+(AUTH).
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from .probing import Context, Inspection, Result, Steps
 
 LONGEST_LINE = 64 * 1024
 LONGEST_ANSWER = 4 * 1024 * 1024
-"""Bytes of a whole answer; a mail is read up to `LONGEST_MAIL`."""
+"""The largest response in bytes; a mail is read up to `LONGEST_MAIL`."""
 LONGEST_MAIL = 1024 * 1024
-_AT_LEAST = 16 * 1024  # bytes within each limit of silence: a server that drips keeps nobody
+_AT_LEAST = 16 * 1024  # bytes that have to arrive within each time-out: single bytes don't keep us waiting
 _GOODBYE = 2.0  # seconds
 LONGEST_SECONDS = 300.0
-"""For a whole answer, however it drips."""
+"""The time limit for a whole response in seconds."""
 
 
 class MailboxFailed(UserFacingError, OSError):
-    """The mailbox couldn't be read; `transient` says whether it may be later."""
+    """The mailbox couldn't be read; `transient`: trying again may help."""
 
     def __init__(self, sentence: str, said: str = "", *, transient: bool = False, login: bool = False) -> None:
         super().__init__(with_what_was_said(sentence, said))
@@ -45,7 +45,7 @@ class MailboxFailed(UserFacingError, OSError):
 
 
 class MailTooLarge(MailboxFailed):
-    """One mail was larger than the server had said: the connection can't be used any more, the others can be read."""
+    """A mail was larger than announced: this connection can't be used any more, but other mails can be read."""
 
 
 class Line:
@@ -69,14 +69,14 @@ class Line:
             self.encrypt()
 
     def encrypt(self) -> None:
-        """Begin with TLS now. What came before its end without having been asked for isn't from the server."""
+        """Start TLS. Buffered data from before it is refused: an attacker may have injected it."""
         assert self.socket is not None and self._context is not None
         if self._waiting:
             raise MailboxFailed(f"{self.host} said more than it should before the encryption. Nothing was read.")
         self.socket = self._context.wrap_socket(self.socket, server_hostname=self.host)
 
     def begin(self) -> None:
-        """Begin a question: its answer has limits of its own."""
+        """Begin a command, whose response has limits of its own."""
         self.guard.progressed()
         self._left, self._unsaid, self._end = LONGEST_ANSWER, 0, time.monotonic() + LONGEST_SECONDS
 
@@ -105,7 +105,7 @@ class Line:
         return found
 
     def hears(self, seconds: float) -> bool:
-        """Wait until there is something to read, for at most so long; tell whether there is."""
+        """Wait for data for at most `seconds`; return whether there is any."""
         connection, limit = self._open_socket(), time.monotonic() + seconds
         while not self._waiting and not (isinstance(connection, ssl.SSLSocket) and connection.pending()):
             self.guard.check()
@@ -118,7 +118,7 @@ class Line:
         return True
 
     def close(self, farewell: bytes = b"") -> None:
-        """End it, with a last word that needs no answer."""
+        """Close the connection after sending `farewell`, whose response isn't waited for."""
         connection, self.socket = self.socket, None
         if connection is None:
             return
@@ -164,7 +164,7 @@ _FETCHED = re.compile(rb"\* [0-9]+ FETCH \(.*\bUID ([0-9]{1,10})\b", re.I)
 
 
 class Listed(NamedTuple):
-    """A mail of the mailbox: its name, the same as long as it is there, and its size as the server says."""
+    """A mail in the mailbox: its permanent name, and its size as announced by the server."""
 
     name: str
     size: int
@@ -172,7 +172,7 @@ class Listed(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """One answer: its text, with `{}` in the place of what was sent as bytes, and those."""
+    """One response: its text, with `{}` in place of the literals, and these."""
 
     text: bytes
     literals: tuple[bytes, ...]
@@ -189,7 +189,7 @@ class ImapMailbox:
 
     @property
     def tells_news(self) -> bool:
-        """Whether it says by itself when mail comes (IDLE)."""
+        """Whether it notifies us of new mail (IDLE)."""
         return "IDLE" in self.abilities
 
     def open(self) -> None:
@@ -242,7 +242,7 @@ class ImapMailbox:
         return [found[each] for each in sorted(found)][-MOST:]
 
     def fetched(self, mail: Listed) -> bytes:
-        """The beginning of a mail, all of it as a rule; empty if it is gone."""
+        """The beginning of a mail, usually all of it; empty if it is gone."""
         for said in self._ask(b"UID FETCH %d (UID BODY.PEEK[]<0.%d>)" % (mail.number, LONGEST_MAIL)):
             match = _FETCHED.match(said.text)
             if match and int(match[1]) == mail.number and said.literals:
@@ -250,7 +250,7 @@ class ImapMailbox:
         return b""
 
     def wait(self, seconds: float) -> bool:
-        """Wait for news (IDLE), at most so long; tell whether there may be any."""
+        """Wait for new mail (IDLE) for at most `seconds`; return whether there may be any."""
         tag = self._send(b"IDLE")
         while True:
             said = self.line.line()
@@ -288,7 +288,7 @@ class ImapMailbox:
         self.abilities = frozenset(" ".join(told).split())
 
     def _ask(self, command: bytes) -> list[_Said]:
-        """Return what is said; raises `MailboxFailed` where the answer isn't OK."""
+        """Send a command and return the responses; raises `MailboxFailed` unless it is completed with OK."""
         return self._answers(self._send(command), command)
 
     def _send(self, command: bytes) -> bytes:
@@ -314,7 +314,7 @@ class ImapMailbox:
         raise MailboxFailed(f"{self.line.host} didn't come to an end with its answer. Nothing more was read.")
 
     def _asked(self, command: bytes, more: list[bytes]) -> bytes:
-        """Ask for what is sent in parts, each when the server wants it; return how it ended."""
+        """Send a command whose parts follow continuation requests; return its tagged response."""
         tag = self._send(command)
         for _ in range(_MOST_ANSWER_LINES):
             said = self._said().text
@@ -340,7 +340,7 @@ class ImapMailbox:
 
 
 def _quoted(folder: str) -> bytes:
-    """The folder's name as it stands between quotes: in modified UTF-7 (RFC 3501, 5.1.3)."""
+    """The folder's name as a quoted string in modified UTF-7 (RFC 3501, 5.1.3)."""
     coded = re.sub(r"[^ -~]+", _in_base64, folder.replace("&", "&-"))
     return coded.replace("\\", r"\\").replace('"', r"\"").encode("ascii")
 
@@ -430,7 +430,7 @@ class Pop3Mailbox:
         return b"\r\n".join([*lines, b""])[:LONGEST_MAIL]
 
     def wait(self, seconds: float) -> bool:
-        """POP3 tells no news."""
+        """POP3 has no notifications."""
         raise NotImplementedError
 
     def leave(self, politely: bool = True) -> None:
@@ -483,7 +483,7 @@ LONGEST_READ = 600.0
 
 
 class Account(NamedTuple):
-    """Where the mailbox is, and who logs in there. `timeout`: seconds of silence. Not to be shown."""
+    """A mailbox and its login. `timeout`: seconds without data. Contains the password."""
 
     address: MailboxAddress
     username: str
@@ -557,10 +557,10 @@ def _in_words(error: BaseException, address: MailboxAddress) -> BaseException:
 def new_mails(
     account: Account, known: Callable[[Sequence[str]], Collection[str]], cancel: threading.Event | None = None
 ) -> Iterator[tuple[str, bytes | None]]:
-    """The mails whose names aren't known, each with its name, the oldest first; empty what can't be read, and None what
-    the server doesn't give at the moment: one damaged mail mustn't keep all after it.
+    """Yield (name, content) for the new mails, oldest first. The content is b'' if the mail can't be read, and None if
+    the server doesn't deliver it now: one damaged mail mustn't block those after it.
 
-    `known(names)` returns those of these names that are. Raises what `logged_in` raises.
+    `known(names)` returns which of these names are known. Raises what `logged_in` raises.
     """
     left: list[Listed] | None = None
     limit, refused = time.monotonic() + LONGEST_READ, 0

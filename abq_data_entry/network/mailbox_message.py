@@ -1,4 +1,4 @@
-"""What an answer says: whether a file was taken, and which; read from a mail by whoever, so within limits. Pure.
+"""Parse a receiver's answer: whether a file was accepted, and which. Mails are untrusted, so all is bounded. No I/O.
 
 Sources: RFC 5322 and 2045 (messages), RFC 2047 and 2231 (names beyond ASCII), RFC 3464 (what came back undelivered).
 """
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from .notice_text import from_html, line
 
 ACCEPTED, REFUSED, ANSWER = "accepted", "refused", "answer"
-"""What an answer says of a file; `answer`: neither in words that are sure."""
+"""The verdicts of an answer on a file; `answer`: neither for certain."""
 
 LONGEST_WORDS = 2000
 """Characters of an answer that are kept."""
@@ -41,11 +41,11 @@ _CHARSETS = re.compile(
 
 
 class Unreadable(ValueError):
-    """No mail, or one with more in it than is read; the text is the end of a sentence."""
+    """It isn't a mail, or exceeds a limit; the text is the end of a sentence."""
 
 
 class SentBy(NamedTuple):
-    """A Message-ID of ours: the number of the delivery, and the beginning of its file's digest."""
+    """One of our Message-IDs: the delivery's identifier, and the beginning of its file's digest."""
 
     identifier: str
     digest: str
@@ -53,8 +53,8 @@ class SentBy(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a mail says. `digest`: of the whole mail; `answers`: which of our mails it answers; `is_report`: a mail
-    server tells that something came back; `digests`: those that it names or whose files are attached."""
+    """A parsed mail. `digest`: of the whole mail; `answers`: which of our mails it answers; `is_report`: it is a
+    delivery status notification; `digests`: of files that it names or has attached."""
 
     digest: str
     sender: str = ""

@@ -1,7 +1,6 @@
-"""Feeds of notices: Atom 1.0 (RFC 4287) and 0.3, RSS 2.0 and its forerunners, RSS 1.0 (RDF), as they are found.
+"""Parse feeds of notices: Atom 1.0 (RFC 4287) and 0.3, RSS 2.0 and its predecessors, RSS 1.0 (RDF).
 
-Everything that comes is taken as hostile: document type declarations are refused, numbers and lengths bounded, and
-HTML becomes text.
+Feeds are untrusted: document type declarations are refused, numbers and lengths bounded, and HTML becomes text.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _ENCODINGS = ("utf-8", "utf-16", "iso8859", "cp", "koi8", "shift", "euc", "gb", 
 
 
 class NoticesError(UserFacingError, Exception):
-    """The notices couldn't be had; the text says why. `until`: the server wants no request before."""
+    """The notices couldn't be fetched; the text says why. `until`: the server wants no request before that time."""
 
     def __init__(self, message: str, until: datetime.datetime | None = None) -> None:
         super().__init__(message)
@@ -48,8 +47,8 @@ class NoticesError(UserFacingError, Exception):
 
 
 class Notice(NamedTuple):
-    """A notice as its source has it. `mark` is what the source calls it, the same each time; `words` is plain text;
-    `link` the address of its page, or empty; `published` None where the source doesn't say when."""
+    """A notice of a source. `mark`: its permanent identifier; `words`: plain text; `link`: the URL of its page, or '';
+    `published`: None if the source has no date."""
 
     mark: str
     title: str
@@ -59,8 +58,8 @@ class Notice(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """What a source answered: its notices, the newest first, or None where nothing has changed; what to ask it with the
-    next time; and whether it has all notices that are in force (a newsgroup only says what is new)."""
+    """A source's response: its notices, newest first (None: not modified); the `state` for the next request;
+    `complete`: whether these are all current notices (a newsgroup has only the new ones)."""
 
     notices: Sequence[Notice] | None
     state: Mapping[str, object]
@@ -68,9 +67,9 @@ class Fetched(NamedTuple):
 
 
 def read_feed(body: bytes, content_type: str, address: str) -> list[Notice]:
-    """Return the newest notices of a feed that was fetched from this address, the newest first.
+    """Return the newest notices of a feed fetched from this URL, newest first.
 
-    Raises `NoticesError`: it is no feed.
+    Raises `NoticesError` if it isn't a feed.
     """
     root = _parsed(body, content_type)
     entries = _entries(root, address)
@@ -90,7 +89,7 @@ def read_feed(body: bytes, content_type: str, address: str) -> list[Notice]:
 
 
 def mark_of(said: str, *others: str) -> str:
-    """Return what to call a notice: its own id, or where it has none a digest of what else tells it from others."""
+    """Return the identifier of a notice: its own id, or if it has none a digest of its content."""
     said = " ".join(said.split())
     if said and len(said) <= _LONGEST_MARK and said.isprintable():
         return said
@@ -99,7 +98,7 @@ def mark_of(said: str, *others: str) -> str:
 
 
 def read_moment(text: str) -> datetime.datetime | None:
-    """Return the moment that a date of Atom (RFC 3339) or RSS (RFC 822) means; None if it can't be read."""
+    """Parse a date of Atom (RFC 3339) or RSS (RFC 822); None if it is invalid."""
     text = " ".join(text.split())[:100]
     try:
         found = _of_rfc3339(text) or parsedate_to_datetime(text)

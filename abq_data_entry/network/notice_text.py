@@ -1,4 +1,4 @@
-"""What others wrote, as plain text: HTML by the standard parser, and whatever would steer a screen taken out."""
+"""Untrusted texts as plain text: HTML by the standard library's parser, without control characters."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _KNOWN = _BLOCKS | _LINES | _UNSEEN | _CELLS | {"a", "img"}
 
 
 def plain(text: str) -> str:
-    """Return a text without what would do something to a screen or a terminal: control characters, those that turn the
-    direction of text, invisible ones, halves of a character. Lines stay lines."""
+    """Return a text without control characters, direction marks, invisible characters and lone surrogates. Line breaks
+    are kept."""
     kept = []
     for each in text.replace("\r\n", "\n").replace("\r", "\n"):
         kind = unicodedata.category(each)
@@ -75,9 +75,9 @@ def is_markup(text: str) -> bool:
 
 
 def from_html(html: str, base: str = "") -> str:
-    """Return what HTML says as text: blocks and rows on their own lines, links followed by their addresses.
+    """Return HTML as plain text: blocks and table rows on their own lines, links followed by their URLs.
 
-    `base`: the address that links are relative to.
+    `base`: the URL that links are relative to.
     """
     reader = _Reader(base)
     reader.feed(_sound(sound_references(html[:LARGEST_HTML])))

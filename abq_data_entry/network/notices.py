@@ -1,7 +1,7 @@
-"""Where the company's notices come from: a feed (Atom or RSS) by https, or a newsgroup by nntps; and the check.
+"""Fetch the company's notices: from a feed (Atom or RSS) by https, or a newsgroup by nntps; and the check.
 
-What is asked for the next time is said by the last answer (`Fetched.state`), so that an unchanged feed sends nothing.
-A feed is read within bounds of size and time.
+Requests are conditional, by the validators of the last response (`Fetched.state`), so that an unchanged feed isn't
+sent. Size and time are bounded.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def fetch_notices(
     cancel: threading.Event | None = None,
     heard: Heard | None = None,
 ) -> Fetched:
-    """Fetch what is new. `state`: what the last answer said, empty for everything; `timeout`: seconds for the whole;
-    `heard` takes the headers of an HTTP answer.
+    """Fetch new notices. `state`: that of the last response, or {} for all; `timeout`: seconds for everything;
+    `heard(headers)`: called with the header fields of an HTTP response.
 
     Raises `NoticesError`, `InvalidInput` (before anything is sent), `Cancelled`.
     """

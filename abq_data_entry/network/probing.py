@@ -1,9 +1,8 @@
-"""One step of a check: what was looked at, how it went, how long it took; and how steps are made.
+"""The steps of a check: what was checked, the verdict and the time; and the steps that all protocols have in common.
 
-The way to a server is the same whatever it speaks: its name is found, its port is open, its certificate is one to
-trust. And how far this computer's clock is from a server's, which says its time in the `Date` of an HTTP answer
-(RFC 9110, 6.6.1), to the second; an answer that a cache kept also says its `Age` (RFC 9111, 5.1). How long the question
-was under way isn't counted as a difference.
+These are DNS, the port, and the certificate. And the difference between this computer's clock and a server's, which an
+HTTP response has in its `Date` (RFC 9110, 6.6.1) to the second; a cached response also has an `Age` (RFC 9111, 5.1).
+The time that the request takes isn't counted as a difference.
 """
 
 from __future__ import annotations
@@ -45,10 +44,10 @@ Login = tuple[str, str]
 
 @dataclass(frozen=True)
 class Step:
-    """One line. `verdict`: `ok`, `slow`, `warning` or `failed`; `seconds`: how long it took, where that says something.
+    """One step. `verdict`: `ok`, `slow`, `warning` or `failed`; `seconds`: how long it took, or None.
 
-    `text` says what was found, or what is wrong and what to do about it; `advice` what to do though it isn't wrong;
-    `kind` of what it is a check: `database`, `weather` or the kind of a destination.
+    `text`: what was found, or what is wrong and what to do about it; `advice`: what to do though nothing is wrong;
+    `kind`: what was checked: `database`, `weather` or the kind of a destination.
     """
 
     destination: str
@@ -62,9 +61,10 @@ class Step:
 
 @dataclass(frozen=True, repr=False)
 class Options:
-    """What is to be checked. `only`: these kinds (none: all); `login(kind)`: user name and password, None for no login.
+    """What to check. `only`: these kinds ((): all); `login(kind)`: returns user name and password, or None for no
+    login.
 
-    `write`: also store something tiny and remove it again, where there is a login; `wait`: seconds for each step.
+    `write`: with a login, also store a tiny file and remove it again; `wait`: seconds for each step.
     """
 
     only: tuple[str, ...] = ()
@@ -74,16 +74,16 @@ class Options:
 
 
 class LoginMissing(UserFacingError, Exception):
-    """A login is wanted, and nobody gave one."""
+    """A login is needed, but none was given."""
 
 
 class Aborted(Exception):
-    """A step failed that the next ones of this destination need."""
+    """A step failed on which the next ones of this destination depend."""
 
 
 @dataclass(frozen=True)
 class Result(Generic[Value]):
-    """What a step found: its value for the next steps, and its text; `seconds`: if not all of it counts."""
+    """The result of a step: a value for the next steps, and its text; `seconds`: its time, if that isn't all of it."""
 
     value: Value
     text: str
@@ -93,7 +93,7 @@ class Result(Generic[Value]):
 
 @dataclass(frozen=True, repr=False)
 class Context:
-    """What all checks of a round need: the settings, what is wanted, and what ends their waits."""
+    """What all checks of a run need: the settings, the options, and the guard that ends their waits."""
 
     settings: Mapping[str, object]
     wanted: Options
@@ -115,7 +115,7 @@ class Inspection:
         self.guard = context.guard
 
     def step(self, what: str, work: Callable[[], Result[Value]]) -> Steps[Value]:
-        """Do the work, yield how it went, and return what it found. Raises `Aborted` if it failed, and `Cancelled`."""
+        """Call `work`, yield the step and return the result's value. Raises `Aborted` if it failed, `Cancelled`."""
         self.guard.progressed()
         start = time.monotonic()
         try:
@@ -161,7 +161,7 @@ class Inspection:
         return " ".join(describe_failure(error).split())
 
     def later(self, seconds: float, otherwise: str) -> Callable[[], None]:
-        """Return what raises `TimedOut` with this sentence after `seconds`, and when the guard ends it."""
+        """Return a check that raises `TimedOut(otherwise)` after `seconds`, and what the guard raises."""
         limit = time.monotonic() + seconds
 
         def check() -> None:

@@ -1,10 +1,9 @@
-"""The folder of a destination in view: what lies there and below it, fetching, putting, renaming, removing.
+"""Files in the folder of a destination: list, fetch, store, rename and remove them.
 
-One interface for FTP, FTPS, SFTP, WebDAV and shared folders. Each call has a guard of its own, with its own limits, and
-is cancelled by an event; the session is handed from one to the next. Places are folders below the chosen one, as a
-tuple of names: nothing leads out of it, neither `..` nor a link. A file that is fetched is a part under a temporary
-name beside its place, until it is whole; nothing is written outside the chosen folder, and nothing is replaced that
-wasn't meant to be.
+One interface for FTP, FTPS, SFTP, WebDAV and shared folders. Each call has a guard of its own, and can be cancelled by
+an event; the session is kept from one call to the next. A path is a tuple of names, relative to the destination's
+folder; neither `..` nor a link leads out of that. A file is fetched to a temporary name beside its target, and renamed
+once it is complete; nothing is written outside the target's folder, and files are replaced only with `replace`.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ except ImportError:  # Windows: nobody else can remove or replace an open file t
 
 
 class FilesRefused(UserFacingError, Exception):
-    """It wasn't done; the text says why."""
+    """The operation wasn't done; the text says why."""
 
 
 class AlreadyThere(FilesRefused):
@@ -71,7 +70,7 @@ _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOF
 
 
 class NotTheSame(Exception):
-    """What comes isn't what the part begins with: the file there has changed."""
+    """The fetched bytes differ from the part: the file there has changed."""
 
 
 def require_free(target: Path, replace: bool) -> None:
@@ -90,9 +89,10 @@ def require_free(target: Path, replace: bool) -> None:
 
 
 class Download:
-    """A file on its way to `target`. `mark`: the same for the same file there, as only its own part is gone on with.
+    """A download to `target`. `mark`: identifies the file and its version there, so that only its own part is
+    continued.
 
-    A context manager: after an error a part that is worth it is kept, else removed.
+    A context manager: after an error, a part that is worth keeping is kept, otherwise removed.
     """
 
     def __init__(self, target: Path, mark: str, expected: int | None) -> None:
@@ -274,7 +274,7 @@ Answer = TypeVar("Answer")
 
 
 class Got(NamedTuple):
-    """A file that was fetched: where it lies, its size and SHA-256 there, and by what it is known to be whole."""
+    """A fetched file: its path, its size and SHA-256 at the destination, and how it was verified."""
 
     path: Path
     size: int
@@ -283,9 +283,9 @@ class Got(NamedTuple):
 
 
 class RemoteFiles(KeptSession[Session]):
-    """One folder at a destination, for one thread at a time. `timeout`: seconds of silence.
+    """The folder of a destination, for one thread at a time. `timeout`: seconds without data.
 
-    Everything raises `FilesRefused` with why it wasn't done, errors of the connection in words, and `Cancelled`.
+    All methods raise `FilesRefused`, connection errors with texts for users, and `Cancelled`.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -304,7 +304,7 @@ class RemoteFiles(KeptSession[Session]):
         self._drop(politely=True)
 
     def list(self, where: Where = (), cancel: Cancel = None) -> Listing:
-        """Return what lies in a folder; it may be cut where it is very long, which its remark tells."""
+        """Return the entries of a folder; a very long listing is truncated, which its remark says."""
         _check(*where)
         return self._do(lambda session, guard: self._list(session, guard, where), cancel)
 

@@ -1,8 +1,9 @@
-"""The corporate REST service: log in, mostly by a form, keep the token cookie, PUT the file as multipart/form-data.
+"""The corporate REST service: log in, by default with a form, keep the token cookie, PUT the file as
+multipart/form-data.
 
 Sources: RFC 9110 (HTTP), RFC 7578 (multipart/form-data), RFC 9530 (Content-Digest), draft-ietf-httpapi-idempotency-key;
 of logins RFC 6749 (OAuth 2.0), 2.3.1 and 4.4, client credentials, RFC 6750 (bearer tokens), RFC 7617 (Basic).
-What is sent stands in `web`, what may come back in `rest_answers`.
+Requests are built in `web`, responses are checked in `rest_answers`.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ _LONGEST = 366 * 24 * 3600.0
 
 
 class RestLogin(abc.ABC):
-    """One login. `has_address`: whether it begins with a request; only then a 401 can be answered by another one.
+    """A login method. `has_address`: it begins with a request; only then logging in again after a 401 makes sense.
 
-    `headers`: what goes with each request; `end`: when, by `time.monotonic`, the server lets this login end; `conceal`:
-    returns what a server said without what was told in confidence; whoever has more to hide replaces it.
+    `headers`: the header fields of each request; `end`: when the login expires, by `time.monotonic`; `conceal(text)`:
+    returns a server's text without secrets; a caller with more secrets replaces it.
     """
 
     has_address = True
@@ -76,14 +77,14 @@ class RestLogin(abc.ABC):
 
     @abc.abstractmethod
     def log_in(self, post: Post) -> None:
-        """Ask for what the requests need. Raises `RestStatusError`, whose `login_refused` says so, and `RestError`."""
+        """Get what the requests need. Raises `RestStatusError`, with `login_refused` if so, and `RestError`."""
 
     def secrets(self) -> list[str]:
-        """What no message may repeat."""
+        """The texts that must not be in any message."""
         return [self._password]
 
     def check(self, response: requests.Response, page: bytes) -> None:
-        """Raise `RestStatusError` unless the answer takes the login."""
+        """Raise `RestStatusError` unless the response accepts the login."""
         check(
             response,
             page,
@@ -95,14 +96,14 @@ class RestLogin(abc.ABC):
 
 
 class CookieLogin(RestLogin):
-    """By a form; the session keeps the cookie that the answer sets."""
+    """With a form; the session keeps the cookie that the response sets."""
 
     def log_in(self, post: Post) -> None:
         self.check(*post(data={"username": self._username, "password": self._password}))
 
 
 class TokenLogin(RestLogin):
-    """By user name and password as JSON; the answer is JSON with a token, which is sent as `Bearer`."""
+    """With user name and password as JSON; the response is JSON with a token, which is sent as `Bearer`."""
 
     def __init__(self, username: str, password: str) -> None:
         super().__init__(username, password)
@@ -136,7 +137,7 @@ class TokenLogin(RestLogin):
 
 
 class OAuthLogin(TokenLogin):
-    """By client credentials: the user name is the client's identifier, the password its secret."""
+    """OAuth 2.0 client credentials: the user name is the client's identifier, the password its secret."""
 
     def __init__(self, username: str, password: str, scope: str = "") -> None:
         super().__init__(username, password)
@@ -175,7 +176,7 @@ class OAuthLogin(TokenLogin):
 
 
 class HeaderLogin(RestLogin):
-    """By a header that goes with each request; nothing is asked before."""
+    """With a header field in each request, without a login request."""
 
     has_address = False
 
@@ -191,7 +192,7 @@ class HeaderLogin(RestLogin):
 
 
 class NoLogin(RestLogin):
-    """None at all: what somebody gave all the same is sent nowhere."""
+    """No login: a user name and password are sent nowhere."""
 
     has_address = False
 
@@ -200,7 +201,7 @@ class NoLogin(RestLogin):
 
 
 def login_by(how: How, username: str, password: str) -> RestLogin:
-    """Return the login; raises `InvalidInput` where it can't be one by that method."""
+    """Return the login for that method; raises `InvalidInput` if user name or password are invalid for it."""
     if how.method == NONE:
         return NoLogin(username, password)
     if how.method == TOKEN:
@@ -245,7 +246,7 @@ def _members(page: bytes) -> dict[str, object] | None:
 
 
 def _lifetime(said: object) -> float:
-    """Return after how many seconds a token isn't to be used any more, by what the server says of it."""
+    """Return for how many seconds to use a token, by its `expires_in`."""
     try:
         seconds = float(said) if isinstance(said, int | float | str) and not isinstance(said, bool) else math.nan
     except (ValueError, OverflowError):

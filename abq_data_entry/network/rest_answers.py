@@ -1,7 +1,7 @@
-"""What the REST service answers: success, a failure, or another address; and the errors that tell of it.
+"""Check responses of the REST service: success, failure or redirect; and the errors for them.
 
-Sources: RFC 9110 (HTTP), RFC 9530 (digests). The errors are `requests` errors by class, but new ones: those of the
-library hold the request with its form, its cookies and its address. A body that says why: RFC 9457 (problem+json).
+Sources: RFC 9110 (HTTP), RFC 9530 (digests), RFC 9457 (problem+json, a body that says why). The errors are `requests`
+errors by class, but new ones, because those of the library contain the request with its form, cookies and URL.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 def says_failed(text: str) -> bool:
-    """Tell whether an answer is an object in JSON that says of itself that it is no success."""
+    """Tell whether a response is a JSON object that reports a failure."""
     answer = _object(text)
     status = answer.get("status")
     return (
@@ -58,7 +58,7 @@ def says_failed(text: str) -> bool:
 
 
 def reason(text: str) -> str:
-    """Return what the answer says in words: of an object in JSON its reasons, of a page its title and text."""
+    """Return the reason in a response: the messages of a JSON object, or the title and text of an HTML page."""
     answer = _object(text)
     found = [each for name in _REASONS for each in _texts(answer.get(name))]
     if any(map(str.strip, found)):
@@ -152,7 +152,7 @@ class RestError(UserFacingError, requests.RequestException):
 
 
 class RestStatusError(UserFacingError, requests.HTTPError):
-    """The server answered, but not with success; `response` has the status and headers, nothing that was sent."""
+    """The server responded without success; `response` has status and header fields, but nothing that was sent."""
 
     def __init__(self, sentence: str, response: requests.Response, login_refused: bool = False) -> None:
         super().__init__(sentence, response=response)
@@ -168,7 +168,7 @@ class RestConnectionError(UserFacingError, requests.ConnectionError):
 
 
 class RestIncomplete(UserFacingError, requests.ConnectionError):
-    """The server took something, but not what was sent."""
+    """The server stored something else than what was sent."""
 
     transient = True
 
@@ -242,11 +242,10 @@ def check(
     response: requests.Response, page: bytes, login_page: str, failed: str, conceal: Callable[[str], str],
     *, logging_in: bool = False,
 ) -> None:  # fmt: skip
-    """Raise `RestStatusError` unless the answer is a success: by its status, and by what it says.
+    """Raise `RestStatusError` unless the response is a success by its status and its body.
 
-    `login_page`, `failed`: our words for an answer that merely shows a login, and for one that says it is no success;
-    below them stands what the server said, without what `conceal` takes from it. `logging_in`: such an answer refuses
-    the login, and not a file.
+    `login_page`, `failed`: our sentences for a login page, and for a body that reports a failure; the server's words,
+    after `conceal`, are added below. `logging_in`: such a response refuses the login, and not a file.
     """
     host = urllib.parse.urlsplit(response.url).hostname or ""
     refused = False

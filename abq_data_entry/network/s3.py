@@ -1,7 +1,7 @@
-"""Files for a bucket: looked for, PUT with their digests, and confirmed by what the store says that it has.
+"""Store files in a bucket: HEAD, PUT with digests, and confirm by the object's metadata.
 
-An object is there whole or not at all, so there is no temporary name. The package minio signs (AWS Signature Version
-4); the rest is ours, so that a hostile server is bounded as any other. Sources: the Amazon S3 API reference ("Error
+An S3 PUT is atomic, so there is no temporary name. The package minio signs requests (AWS Signature Version 4); the rest
+is ours, so that responses of a hostile server are bounded like any others. Sources: the Amazon S3 API reference ("Error
 responses", "Authenticating requests"), and what MinIO answers.
 """
 

@@ -1,7 +1,7 @@
-"""The corporate SFTP server: a temporary name until the file is whole; its folder in view; the check.
+"""The corporate SFTP server: store a file under a temporary name and rename it; list and change its folder; the check.
 
-How a session is made, and why a server refuses a file, stands in `shell_session`. Paths go as bytes, as the server gave
-them. Sources: draft-ietf-secsh-filexfer-02 (SFTP version 3), OpenSSH's PROTOCOL (posix-rename@openssh.com).
+`shell_session` has the session, and finds out why a server refuses a file. Paths are sent as the bytes that the server
+gave. Sources: draft-ietf-secsh-filexfer-02 (SFTP version 3), OpenSSH's PROTOCOL (posix-rename@openssh.com).
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ from .uploads import TIMEOUT, KeptSession, Part, Progress, SourceFile, StoredUpl
 if TYPE_CHECKING:
     import paramiko
 
-BLOCK = 32_000  # bytes: with what goes around it, it just fits into one packet (RFC 4254, 5.2: 32,768)
+BLOCK = 32_000  # bytes: with its headers it fits into one packet (RFC 4254, 5.2: 32,768)
 
 
 class SftpStore(Part):
-    """Stores the file, and knows what a failure leaves behind. `run` may be called again after a connection broke."""
+    """Stores the file, and tidies up after a failure. `run` may be called again after a broken connection."""
 
-    step_back = 4 * 1024 * 1024  # a server may work on what it got at once in any order, and leave holes
+    step_back = 4 * 1024 * 1024  # a server may process pipelined writes in any order, and leave holes
 
     def run(self, session: ShellSession) -> None:
         try:
@@ -97,7 +97,7 @@ class SftpStore(Part):
         mode = "r+" if begin else "w" if may_be_there else "wx"
         with files.open(self._temporary, mode, bufsize=0) as file:
             file.seek(begin)
-            file.set_pipelined(True)  # blocks follow each other without waiting for each one's receipt
+            file.set_pipelined(True)  # writes don't wait for the status of the previous one
             for block in self._source.blocks(BLOCK):
                 guard.check()
                 file.write(bytes(block))
@@ -105,7 +105,7 @@ class SftpStore(Part):
         guard.progressed()
         size = files.stat(self._temporary).st_size
         if size != self._source.size:
-            if known := self._refusal(files, OSError()):  # blocks that follow each other are refused in silence
+            if known := self._refusal(files, OSError()):  # errors of pipelined writes aren't raised
                 raise known
             raise TransferIncomplete(
                 f"The server has {size} of the {self._source.size} bytes of {self._name}. Send it again."

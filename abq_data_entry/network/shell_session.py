@@ -1,7 +1,7 @@
-"""SSH sessions over connections that a guard opens: a verified host, a key, an agent or a password; and the folder.
+"""SSH sessions over connections that a guard opens: host key verification, login by key, agent or password; the folder.
 
-An agent may have no keys, refuse to sign, or wait until somebody confirms that it may. A server says only "failure"
-when it refuses a file, but can be asked how its file system is. Sources: RFC 4251 to 4254 (SSH), sshd(8)
+An agent may have no keys, refuse to sign, or wait for a confirmation. A server's status for a refused file is only
+"failure", but it can be asked about its file system. Sources: RFC 4251 to 4254 (SSH), sshd(8)
 (SSH_KNOWN_HOSTS FILE FORMAT), draft-ietf-sshm-ssh-agent, draft-ietf-secsh-filexfer-02 (SFTP version 3, section 7),
 OpenSSH's PROTOCOL (statvfs@openssh.com).
 """
@@ -41,7 +41,7 @@ _NO_SPACE, _TOO_LONG, _READ_ONLY_SYSTEM = errno.ENOSPC, errno.ENAMETOOLONG, errn
 
 
 class FileRefused(UserFacingError, OSError):
-    """The server doesn't take the file; `errno` says why where that is known."""
+    """The server refuses the file; `errno` says why, if that is known."""
 
 
 class FileSystem(NamedTuple):
@@ -312,7 +312,7 @@ AcceptHostKey = Callable[[str], bool]
 
 
 class HostKeyUnknown(UserFacingError, paramiko.SSHException):
-    """The host was never seen before; `fingerprint` is what its administrator has to confirm. Nothing was sent."""
+    """The host key is unknown; its administrator has to confirm the `fingerprint`. Nothing was sent."""
 
     def __init__(self, message: str, fingerprint: str) -> None:
         super().__init__(message)
@@ -320,7 +320,7 @@ class HostKeyUnknown(UserFacingError, paramiko.SSHException):
 
 
 class HostKeyChanged(UserFacingError, paramiko.SSHException):
-    """The host isn't the one that we know by this name, or its key was revoked. Nothing was sent."""
+    """The host key isn't the known one, or was revoked. Nothing was sent."""
 
 
 class LoginRefused(UserFacingError, paramiko.AuthenticationException):
@@ -330,11 +330,11 @@ class LoginRefused(UserFacingError, paramiko.AuthenticationException):
 
 
 class JumpRefused(UserFacingError, paramiko.SSHException):
-    """The jump host isn't to be trusted, or lets nobody through."""
+    """The jump host can't be trusted, or doesn't forward."""
 
 
 class NotSecureShell(UserFacingError, paramiko.SSHException):
-    """What answers doesn't speak SSH, or nothing that we have in common, or has no SFTP."""
+    """The server doesn't speak SSH, or has no algorithms in common with us, or no SFTP."""
 
 
 class ShellConnectionCut(UserFacingError, ConnectionError):
@@ -365,7 +365,7 @@ class Login:
 
 
 class _Transport(paramiko.Transport):
-    """Remembers that the other side ended the connection without a word, which the library tells as a refused login."""
+    """Remembers that the server closed the connection without a message, which paramiko reports as a refused login."""
 
     was_cut = False
 
@@ -376,7 +376,7 @@ class _Transport(paramiko.Transport):
 
 
 class _Files(paramiko.SFTPClient):
-    """Knows what a server may repeat, and takes it out of each of its refusals, wherever those are told."""
+    """Removes the password from all of the server's status messages, since it may repeat it."""
 
     secret = ""
 

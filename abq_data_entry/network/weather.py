@@ -1,6 +1,6 @@
-"""The observations of weather stations, from the sources that are set up: the newest one, or those of some time.
+"""Fetch observations of weather stations from the sources that are set up: the newest one, or those of a period.
 
-Everything that comes is taken as hostile: no more is read than a source may send (`largest`), within one time limit.
+Responses are untrusted: at most `largest` bytes of a source are read, within one time limit.
 """
 
 from __future__ import annotations

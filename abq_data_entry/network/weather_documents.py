@@ -1,4 +1,4 @@
-"""What weather services answer, as texts of observations: the XML of the US National Weather Service, and JSON.
+"""Parse responses of weather services into observations: the XML of the US National Weather Service, and JSON.
 
 Format: https://www.weather.gov/view/current_observation.xsd. Everything that comes is taken as hostile: document type
 declarations and what isn't exact JSON are refused, and a value that can't be used is left out and named.

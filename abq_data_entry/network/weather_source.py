@@ -1,4 +1,4 @@
-"""What every source of weather observations says of itself: all that the rest of the application knows of it."""
+"""The interface of a weather source: everything that the rest of the application knows about it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Observation = dict[str, str | None]
 
 
 class WeatherSource(abc.ABC):
-    """One source of observations. It has no state, and imports what it reads with when that is first needed.
+    """A source of observations. It is stateless, and imports its parsers at their first use.
 
-    `name`: as in the column `source` of `local_weather`; `order`: its place among the others where the setting
-    `weather_sources` doesn't name it; `accept`: the media types that are asked for; `address_setting`: the setting to
-    check when its address leads nowhere; `kind`: whether a station `observed` or a `model` computed; `reach`: how far
-    back it can be asked (nothing: it has only the newest); `largest`: how many bytes an answer may have.
+    `name`: as in the column `source` of `local_weather`; `order`: its position if the setting `weather_sources` doesn't
+    name it; `accept`: the media types for the header field Accept; `address_setting`: the setting of its URL; `kind`:
+    `observed` by a station or computed by a `model`; `reach`: how far back its history goes (0: only the newest
+    observation); `largest`: the largest response in bytes.
     """
 
     name: str

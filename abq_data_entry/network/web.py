@@ -1,8 +1,8 @@
-"""What everything that speaks HTTP needs: the proxy on the way, the login by Basic (RFC 7617) or Digest (RFC 7616).
+"""What all HTTP clients here have in common: the proxy, Basic (RFC 7617) and Digest (RFC 7616) authentication.
 
-Also the file as a body, the final answer, and a check's steps. The proxy is the one that is set, else the
-environment's; none to this machine itself. Feeds are fetched by the standard library, watched by a guard, with
-redirects that are safe; deliveries go by `requests`.
+Also the file as a request body, final responses, and the steps of a check. The proxy is the one in the settings, else
+the environment's; none is used for loopback addresses. Feeds are fetched by urllib, watched by a guard, and only safe
+redirects are followed; deliveries are sent by `requests`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Files into a folder of a WebDAV server: PUT under a temporary name, confirmed, then MOVE (RFC 4918, RFC 9110).
+"""Store files in a folder of a WebDAV server: PUT under a temporary name, confirm, then MOVE (RFC 4918, RFC 9110).
 
-And that folder in view: PROPFIND, GET with ranges (RFC 9110, 14), DELETE, MKCOL.
+And list and change that folder: PROPFIND, GET with ranges (RFC 9110, 14), DELETE, MKCOL.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _TRANSIENT = (408, 423, 425, 429, 507)
 
 
 class DavRefused(UserFacingError, requests.HTTPError):
-    """The server answered, but not with success; `status` says how."""
+    """The server responded with `status`, which isn't a success."""
 
     def __init__(self, status: int, sentence: str, retry_after: str = "", is_login: bool = False) -> None:
         super().__init__(sentence)
@@ -61,7 +61,7 @@ class DavRefused(UserFacingError, requests.HTTPError):
 
 
 class Entry(NamedTuple):
-    """What the server says of a file or folder: bytes, whether it is a folder, seconds since 1970; None: not told."""
+    """The properties of a file or folder: bytes, whether it is a collection, seconds since 1970; None: unknown."""
 
     size: int | None
     is_folder: bool
@@ -93,11 +93,11 @@ def read(response: requests.Response) -> bytes:
 
 
 def entries(page: bytes, host: str, errors: str = "strict") -> dict[str, Entry]:
-    """Return what an answer to PROPFIND says, by the path of each thing, decoded and without a `/` at its end.
+    """Parse a response to PROPFIND; return the entries by path, which is decoded and has no `/` at its end.
 
-    `errors`: what becomes of bytes in a path that aren't UTF-8; with "strict" such a thing is left out.
+    `errors`: the error handler for bytes in a path that aren't UTF-8; with "strict" such an entry is left out.
 
-    Raises `DavRefused` for what isn't one, is too large, or declares entities.
+    Raises `DavRefused` if it isn't such a response, is too large, or declares entities.
     """
     from defusedxml.ElementTree import fromstring
 
@@ -331,7 +331,7 @@ class DavFolder:
 
 
 class WebDavUploads(Uploads):
-    """One login for many files. `url`: an address that is there; `folder` below it, which is made if it is missing."""
+    """One login for many files. `url`: an existing collection; `folder`: below it, created if it is missing."""
 
     def __init__(
         self, url: str, folder: str, username: str, password: str, *, timeout: float, ca_file: str = "", proxy: str = ""

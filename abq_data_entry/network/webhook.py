@@ -1,8 +1,8 @@
-"""A POST of JSON to a web service that wants to hear of something, such as a chat or a monitoring system.
+"""POST JSON to a webhook, such as that of a chat or a monitoring system.
 
-The same key is sent with every attempt at the same notice as `Idempotency-Key`, so that a service can tell that two
-are one. Redirects are not followed: what is told is meant for that address.
-Sources: RFC 9110 (HTTP), RFC 6750 (bearer tokens), RFC 2104 (HMAC).
+Every attempt at the same notice has the same `Idempotency-Key`, so that the service can recognize repetitions.
+Redirects are not followed, because the notice is meant for that URL only. Sources: RFC 9110 (HTTP), RFC 6750 (bearer
+tokens), RFC 2104 (HMAC).
 """
 
 from __future__ import annotations

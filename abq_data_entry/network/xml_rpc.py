@@ -1,7 +1,7 @@
-"""Files for a service that is called by XML-RPC: `abq.upload(name, content, sha256, key)` returns the digest.
+"""Send files to an XML-RPC service: `abq.upload(name, content, sha256, key)` returns the digest.
 
-Sources: the XML-RPC specification; "Specification for Fault Code Interoperability". docs/deliveries.md tells what a
-service is to do; a call that is made twice stores the file once.
+Sources: the XML-RPC specification; "Specification for Fault Code Interoperability". docs/deliveries.md says what a
+service has to do; a repeated call stores the file once.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Fault(RestError):
 
 
 class FileCall:
-    """The call that brings a file: iterable with a length, so that a large file never stands in memory."""
+    """The body of the call with a file: iterable with a length, so that a large file is never in memory as a whole."""
 
     def __init__(self, method: str, source: SourceFile, sha256: str, key: str) -> None:
         call = xmlrpc.client.dumps((source.name, xmlrpc.client.Binary(b""), sha256, key), method, encoding="utf-8")
