@@ -32,9 +32,9 @@ _DAYS = 30
 
 
 class AlarmList(SideList["Alarm", "AlarmsWindow"]):
-    """The alarms of the last days, as of the last look. What it takes to look, and to tell people, is done in the
-    background every few minutes: by one workstation at a time. On the Tk thread. ``keyring_silent()``: why the keyring
-    isn't asked, empty: it is."""
+    """The alarms of the last days, as of the last look. Every few minutes, one workstation at a time looks for alarms
+    and notifies the receivers in the background. On the Tk thread. ``keyring_silent()``: why the keyring isn't asked;
+    empty if it is."""
 
     subject = "the alarms"
     away = "The database is away: alarms can be ended when it is back."

@@ -35,8 +35,9 @@ Begin = Callable[
 
 
 class BackupActions(NamedTuple):
-    """What the window does for backups: `begin` and `may_begin` run commands in the background; `endpoint`, on a worker
-    thread, is where the database is that is open; `expect_another(True)` before another one takes its place."""
+    """What backups need from the window. `begin` and `may_begin` run commands in the background. `endpoint`, called on
+    a worker thread, returns where the open database is. `expect_another(True)` is called before another one replaces
+    it."""
 
     begin: Begin
     may_begin: Callable[[str], bool]

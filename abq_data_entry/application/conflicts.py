@@ -63,7 +63,7 @@ class Deciding:
         self._show_form, self._decided = show_form, decided
 
     def open(self, entry: Entry) -> bool:
-        """Show the record as it waits; where it needs a decision, beside what the database has now. False where that
+        """Show a waiting record, and beside it the database's version if it needs a decision. Return False if that
         can't be done now."""
         model = self._state.reachable
         if entry.unknown:

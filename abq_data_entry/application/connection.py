@@ -334,8 +334,8 @@ def open_database(
 ) -> tuple[SQLModel, Any]:
     """Connect to ``endpoint``, bring its schema up to date, and read the lists.
 
-    ``create()`` makes the database where it may be missing: the embedded server's first start. On a server that
-    isn't ours nobody makes tables by logging in, perhaps into the wrong database: `SchemaMissing` says how to.
+    ``create()`` creates the database if it may be missing, at the first start of the embedded server. On any other
+    server, a login never creates tables, perhaps in the wrong database: `SchemaMissing` says how to.
     ``patience``: see `SQLModel.at`.
     """
     from ..models import SQLModel, schema

@@ -116,7 +116,7 @@ class Attempts:
 
 
 class Deliveries:
-    """What waits, on the Tk thread. A login is kept for the attempts that are planned, and in `Logins`; nowhere else.
+    """The deliveries of this computer; on the Tk thread. Logins are kept only for planned attempts, and in `Logins`.
 
     `begin(name, work, done, failed, remark)` runs a command in the background and shows it; `running(name)` tells
     whether one of that name runs; `show()` opens

@@ -31,8 +31,8 @@ SUBJECT = "Deliveries by Schedule"
 class DeliverySchedule:
     """Sends what is due as a command of the user would; silent, unless a login is missing. On the Tk thread.
 
-    What is due is said by the database, by its clock and the labs' time zone: a computer that was asleep is late, and
-    then sends at once. `may_deliver()`: whether the login may; `upload(destination, date)`: deliver, with its login.
+    The database decides what is due, by its clock and the labs' time zone; a computer that was asleep is late, and then
+    sends at once. `may_deliver()`: whether the login may deliver; `upload(destination, date)` delivers, with its login.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ class Saver:
 
     Both carry the same identifier, so that a save whose answer was lost is done once. ``retry_after_restart(work)``
     runs it on the database's thread; ``ask_version(model)`` finds out whether this program is too old;
-    ``claimed_late()`` is called where a plot was claimed by a save that nobody waits for any more. On the Tk thread.
+    ``claimed_late()`` is called if a save that took too long has claimed a plot. On the Tk thread.
     """
 
     def __init__(
@@ -251,7 +251,7 @@ class RecordEntry:
             form.save_failed()
             form.opening.make_new()
             self._form.known.look_up()
-            self._say(f"Not saved: {error} Save makes a new record of what stands here")
+            self._say(f"Not saved: {error} Save makes a new record of what is in the form")
         elif isinstance(error, RecordInvalid) and set(error.errors) & set(form.inputs):
             form.save_failed(error.errors)
             self._say("Not saved: see the marked fields")

@@ -37,8 +37,8 @@ _AT_MOST = 500
 
 
 class Histories:
-    """Opens the windows, and does what is asked there, through ``changes``. ``permitted(name, action, …)`` does it
-    unless the login may not. On the Tk thread."""
+    """Opens the windows, and runs their commands through ``changes``. ``permitted(name, action, …)`` runs an action
+    unless the login may not do it. On the Tk thread."""
 
     def __init__(
         self,

@@ -176,8 +176,8 @@ def _import_views() -> None:
 
 
 class MainWindow(Root):
-    """``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file; ``status`` the
-    status bar's text; ``shared`` what the parts of the application need to know of the moment."""
+    """``callbacks`` are the functions of menus and keys, by name; ``settings`` the Tk variables of the settings file;
+    ``status`` the text of the status bar; ``shared`` the state that the parts of the application share."""
 
     def __init__(self, interpreter: TkappType | None = None) -> None:
         with Meanwhile(_import_views):

@@ -259,7 +259,7 @@ def _waiting(marks: Sequence[Mark]) -> int:
 
 def named(key: Key) -> str:
     """Return the record's name in words."""
-    from .undoing import named as name_of  # no start pays for that import
+    from .undoing import named as name_of  # imported here, so that it doesn't slow the start
 
     return name_of(key)
 

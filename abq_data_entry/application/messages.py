@@ -75,8 +75,8 @@ class Messages:
             return ""
 
     def typed_since(self) -> bool:
-        """Whether somebody typed since the present command was chosen: the next keys are meant for what is typed there,
-        so the form mustn't go elsewhere."""
+        """Whether somebody has typed since the present command was chosen; then the form must not go elsewhere, because
+        the next keys are meant for what is in it."""
         chosen = _CHOSEN.get()
         return chosen is not None and typed_keys(self._window) != chosen
 
@@ -105,8 +105,8 @@ class Messages:
     def open(
         self, key: str, message: str, detail: str, button: str, make: Callable[[], Dialog], instead: Action
     ) -> None:
-        """Open a dialog with more than words and buttons, which ``make()`` gives. In the bar it is a message with a
-        ``button`` that opens it; ``instead()`` is what Cancel does there."""
+        """Open a dialog that has more than a text and buttons, and that ``make()`` creates. In the bar, it is a message
+        with a ``button`` that opens it; Cancel calls ``instead()`` there."""
         opened = self.command(lambda: self.open(key, message, detail, button, make, instead))
         self._say(Message(key, message, detail, ((button, opened), ("Cancel", self.command(instead)))), make)
 
@@ -129,8 +129,8 @@ class Messages:
     # -- inside -----------------------------------------------------------------------------------------
 
     def _say(self, message: Message, make: Callable[[], Dialog]) -> None:
-        """Open the dialog, now or when the one that is open is closed: two at once would share the keyboard badly. The
-        bar has the message instead where it is no command, or once somebody has typed since the command was chosen."""
+        """Open the dialog, now or once the open one is closed, because two at once would compete for the keyboard. The
+        bar shows the message instead if there is no command, or if somebody has typed since it was chosen."""
         chosen = _CHOSEN.get()
         if chosen is None:
             self.bar.tell(message)

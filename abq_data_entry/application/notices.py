@@ -48,9 +48,9 @@ class Taken(NamedTuple):
 
 
 class CompanyNotices(SideList["Taken", "NoticesWindow"]):
-    """The notices as of the last look. It looks again when another workstation has fetched or read some, when another
-    person is at the window, every few minutes, and when the database is back. ``may_take()``: whether the login may
-    fetch notices and say that it has read them."""
+    """The notices, as of the last look. It looks again every few minutes, when another workstation has fetched or read
+    some, when another person is at the window, and when the database is back. ``may_take()``: whether the login may
+    fetch notices and mark them as read."""
 
     subject = "the company's notices"
     away = "The database is away: notices come when it is back."

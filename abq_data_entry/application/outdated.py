@@ -24,8 +24,8 @@ _SUBJECT = "Outdated Deliveries"
 
 
 class Outdated:
-    """What the database says of the deliveries of all computers; on the Tk thread. ``may_begin(name)``: whether a
-    command of that name may; ``show_deliveries()`` opens their window."""
+    """The outdated deliveries of all computers, by the database; on the Tk thread. ``may_begin(name)``: whether a
+    command of that name may begin; ``show_deliveries()`` opens their window."""
 
     def __init__(
         self,

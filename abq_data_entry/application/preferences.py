@@ -64,8 +64,8 @@ def apply_look(
 
 
 class Preferences:
-    """What the Options menu changes is written down; ``show_look()`` shows another look, ``suit_screen()`` gives the
-    first window another size: the screen is finer than was known."""
+    """Saves what the Options menu changes. ``show_look()`` applies a changed look; ``suit_screen()`` resizes the window
+    of the first start when the screen has a finer resolution than was known."""
 
     def __init__(
         self,

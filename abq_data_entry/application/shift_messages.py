@@ -184,7 +184,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
 
     def _know(self, found: Sequence[Taken], before: Sequence[Taken] | None) -> None:
         (taken,) = found
-        if taken.asker.by != self._asked.by:  # who sits here now is asked for next
+        if taken.asker.by != self._asked.by:  # outdated: the next request is for the present person
             self._known = None
             return
         self._opened = tuple(each for each in self._opened if each not in taken.opened)

@@ -106,7 +106,7 @@ Window = TypeVar("Window", bound="ActionList")
 class SideList(ABC, Generic[Item, Window]):
     """Knows what there is, as of the last look; looks again when told that some changed. On the Tk thread.
 
-    ``subject`` is what is looked up, for the log and for people.
+    ``subject`` names the items in the log and in messages.
     """
 
     subject: str

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class StoredDestinations:
-    """Keeps `settings.stored` as the database has it; ``changed(found)`` hears of another table. On the Tk thread."""
+    """Keeps `settings.stored` up to date; ``changed(found)`` is called when they have changed. On the Tk thread."""
 
     def __init__(
         self,

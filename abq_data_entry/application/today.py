@@ -29,8 +29,8 @@ AGAIN_SECONDS = 300  # because nothing announces that other computers have fetch
 
 
 class TodayActions(NamedTuple):
-    """What the rows of its window lead to. `go_to_check(date, time, lab)` shows the form there;
-    `unfinished_deliveries()` counts those of this computer that wait, run or have failed, on a worker thread."""
+    """Callbacks for the rows of the window. `go_to_check(date, time, lab)` shows the form there;
+    `unfinished_deliveries()` counts this computer's deliveries that wait, run or have failed, on a worker thread."""
 
     go_to_check: Callable[[datetime.date, str, str], object]
     show_questions: Callable[[], object]
@@ -41,8 +41,8 @@ class TodayActions(NamedTuple):
 
 
 class TodayPicture:
-    """Knows how the day stands. `has_room(height, taken)`: whether form and list can do without so many pixels, where
-    `taken` of them are taken already. On the Tk thread."""
+    """Knows the state of the day. `has_room(height, taken)`: whether form and list can spare so many pixels, of which
+    `taken` are in use already. On the Tk thread."""
 
     def __init__(
         self,
@@ -254,7 +254,7 @@ def _state(check: DueCheck) -> str:
 
 
 def _weather(today: Today, now: datetime.datetime) -> str:
-    from ..observation import OLD  # no start pays for that import
+    from ..observation import OLD  # imported here, so that it doesn't slow the start
 
     if today.observed is None:
         return "no weather yet"

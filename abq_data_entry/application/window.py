@@ -28,9 +28,9 @@ LOAD_AHEAD_MS = 2000  # after the start, so that it isn't slowed
 class Application(Wiring):
     """The main window.
 
-    ``callbacks`` by name, for menus and keys; ``settings`` the Tk variables of the settings file; ``status`` the
-    status bar's text; ``filename`` the name of today's extract; ``shared`` what its parts need to know of the moment;
-    ``has_parts`` whether they are made, which is as soon as the window stands or one of its commands is called.
+    ``callbacks`` are the functions of menus and keys, by name; ``settings`` the Tk variables of the settings file;
+    ``status`` the text of the status bar; ``filename`` the name of today's extract; ``shared`` the state that its parts
+    share; ``has_parts``: whether they are created, which happens once the window is shown or a command is called.
     With an ``interpreter`` (of :mod:`.interpreter`) the window is made in there.
     """
 

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 class Wiring(MainWindow):
     """The parts of the application, made and connected: each takes the few things that it needs.
 
-    They are imported and made once the window stands, so that it stands sooner. A part that is made later still is
-    reached by a function.
+    They are imported and created once the window is shown, so that it is shown sooner. A part that is created even
+    later is reached through a function.
     """
 
     def __init__(self, interpreter: TkappType | None = None) -> None:

@@ -39,7 +39,7 @@ class Receipt(ttk.Frame):
                 self.text.bind(back, lambda event: self._leave(event.widget.tk_focusPrev()))
 
     def show(self, text: str) -> None:
-        """Show this; where it is what stands there, nothing moves."""
+        """Show this text; if it is the same as before, the scroll position stays."""
         if self.text.get("1.0", "end-1c") != text:
             self.text.configure(state="normal")
             self.text.replace("1.0", "end", text)
