@@ -96,6 +96,8 @@ class _Trips:
     def go_online(self, number: int) -> None:
         """Go those that need the database, one after the other."""
         self._fill_next()
+        self._save()  # after a correction the form reads technician and lists anew, once
+        self._fill_next()
         self._rest()
         with self._recorded("online save"):
             self._save()

@@ -217,7 +217,6 @@ class RecordEntry:
         self._say(f"{place(record)}: {' '.join(filter(None, (how, said.strip(), remark)))} · {count} in this session")
         self._drafts.saved()
         form.saved(record, None if saved is None else saved.claimed, leaves=then is not None)
-        self._drafts.keep()  # of what the form shows now
         if decided := self._waiting.in_form.pop(save.key, ()):
             self._waiting.settle(decided, "decided")
         if waits:
@@ -228,6 +227,7 @@ class RecordEntry:
             if save.whole_check or form.check.problem:
                 self._form.known.look_up()
             self._browsing.record_saved(save.key, corrects)
+        self._drafts.keep()  # of what the form shows now
         if then is not None:
             then()
 

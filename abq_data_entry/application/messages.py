@@ -128,18 +128,19 @@ class Messages:
 
     # -- inside -----------------------------------------------------------------------------------------
 
-    def _say(self, message: Message, make: Callable[[], Dialog]) -> None:
+    def _say(self, message: Message, make: Callable[[], Dialog], waited: bool = False) -> None:
         """Open the dialog, now or once the open one is closed, because two at once would compete for the keyboard. The
         bar shows the message instead if there is no command, or if somebody has typed since it was chosen."""
         chosen = _CHOSEN.get()
         if chosen is None:
             self.bar.tell(message)
             return
-        if self.bar.messages:
-            self.bar.settle(message.key)  # what was said about the subject before
         other = next((each for each in self._window.winfo_children() if isinstance(each, Dialog)), None)
+        # What was said about the subject before; what came while this waited stays until its dialog opens.
+        if self.bar.messages and not (waited and other is not None):
+            self.bar.settle(message.key)
         if other is not None:
-            again = partial(contextvars.copy_context().run, self._say, message, make)
+            again = partial(contextvars.copy_context().run, self._say, message, make, True)
 
             def closed(event: tk.Event) -> None:
                 if event.widget is other:

@@ -231,6 +231,24 @@ def test_a_login_asked_for_while_somebody_types_waits_in_the_bar(window: Window)
     assert answers == [None]
 
 
+def test_what_comes_while_a_dialog_waits_stays_until_that_dialog_opens(window: Window) -> None:
+    """Behind two dialogs: the end of the first doesn't take it away."""
+    window.begin_check()
+    messages = window.app.messages
+    ask = messages.command(messages.warning)
+    for number in ("first", "second"):
+        ask(f"Title {number}", f"The {number}.")
+    ask("Test", "The third.")
+    messages.note("Test", "Heard meanwhile.")
+    for number in ("first", "second"):
+        window.until(lambda number=number: [each.title() for each in window.dialogs] == [f"Title {number}"], number)  # type: ignore[misc]
+        assert window.messages == ["Heard meanwhile."]
+        window.answer("OK")
+    window.until(lambda: [each.title() for each in window.dialogs] == ["Test"], "the third")
+    assert not window.messages
+    window.answer("OK")
+
+
 # -- the bar itself -----------------------------------------------------------------------------------------
 
 
