@@ -227,7 +227,6 @@ class RecordEntry:
             if save.whole_check or form.check.problem:
                 self._form.known.look_up()
             self._browsing.record_saved(save.key, corrects)
-        self._drafts.keep()  # of what the form shows now
         if then is not None:
             then()
 
@@ -475,11 +474,14 @@ class Drafts:
         return self._take(DraftId(key, True))
 
     def saved(self) -> None:
-        """Drop the draft of the form, because its record is saved."""
+        """Drop the draft of the form, because its record is saved; the file follows once the next plot is shown."""
         if self._shown is not None:
             self._kept.pop(self._shown, None)
             self._shown = None
             self._show()
+        if self._timer:
+            self._form.after_cancel(self._timer)
+        self._timer = self._form.after(1, self.keep)
 
     def discard(self) -> None:
         """Discard what is half typed in the form, for the user."""
