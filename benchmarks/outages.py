@@ -110,14 +110,15 @@ def _wait(driver: Driver, seconds: float) -> None:
 
 
 @contextmanager
-def logged_in(options: Options, node: Node) -> Iterator[Driver]:
-    """A window that is logged in to that server."""
+def logged_in(options: Options, node: Node, collects: bool = True) -> Iterator[Driver]:
+    """A window that is logged in to that server. `collects`: its garbage by a timer, as the application does."""
     os.environ.update(environment(options, DATABASE))
     values = {"db_host": "127.0.0.1", "db_port": str(node.port), "db_name": DATABASE}
     settings = {name: {"type": "str", "value": value} for name, value in values.items()}
     Path(os.environ["ABQ_CONFIG_DIR"], "abq_settings.json").write_text(json.dumps(settings), encoding="utf-8")
     application = Application()
-    garbage.collect_on_tk_thread(application)
+    if collects:
+        garbage.collect_on_tk_thread(application)
     keyboard = Keyboard(options.display)
     driver = Driver(application, keyboard)
     try:
