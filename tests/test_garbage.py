@@ -12,7 +12,7 @@ import pytest
 
 from abq_data_entry import garbage
 
-PATIENCE = 10.0
+PATIENCE = 60.0  # seconds: what has grown old is collected after some hundred rounds only
 
 
 @pytest.fixture

@@ -672,7 +672,7 @@ class Wiring(MainWindow):
         # The right to deliver is the same for all destinations of the database.
         name = f"upload_to_corporate_{kind if kind in KINDS else KINDS[0]}"
         upload = partial(self.tools.upload, kind, date)
-        return self.run(name, self.waiting.agree, upload, date)
+        return self.messages.run(self.permissions.run, name, self.waiting.agree, upload, date)
 
     def retry_database(self) -> None:
         """Try to connect to the database now; if nobody is logged in, ask for a login."""
