@@ -194,8 +194,7 @@ def which_day(
 
     The day of the form (``own``), if it has records that destination ``kind`` doesn't have in their present state. Else
     all days with such records, and the form's day if it has any records, are offered. If there are none, it is the
-    form's day again. ``own`` is None if the form has no valid date: then no day is taken
-    without asking.
+    form's day again. ``own`` is None if the form has no valid date: then no day is taken without asking.
     """
     of_form = next((each for each in days if each.date == own), None)
     has_records = of_form is not None and of_form.records > 0

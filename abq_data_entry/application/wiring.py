@@ -126,6 +126,8 @@ class Wiring(MainWindow):
             self.drafts.put,
         )
         self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
+        self.run: Callable[..., object] = partial(self.messages.run, self.permissions.run)
+        """Runs, as the command of a name, an action with its arguments, unless the login may not do it."""
         self.extract_days = ExtractDays(self.form, self.status_bar.extracts, self.shared, self.jobs)
         self.today = TodayPicture(self, self.shared, self.connection, self.layout.has_room, self._today_actions())
         self.extract_days.changed, self.layout.resized = self.today.look_soon, self.today.fit
@@ -270,10 +272,6 @@ class Wiring(MainWindow):
     def data_model(self) -> SQLModel | None:
         """The database; ``None`` until it is open."""
         return self.shared.model
-
-    def run(self, name: str, action: Callable[..., object], *arguments: Any) -> object:
-        """Run ``action`` as the command of that name, unless the login may not do it."""
-        return self.messages.run(self.permissions.run, name, action, *arguments)
 
     # -- what the parts call ------------------------------------------------------------------------------
 
@@ -672,7 +670,7 @@ class Wiring(MainWindow):
         # The right to deliver is the same for all destinations of the database.
         name = f"upload_to_corporate_{kind if kind in KINDS else KINDS[0]}"
         upload = partial(self.tools.upload, kind, date)
-        return self.messages.run(self.permissions.run, name, self.waiting.agree, upload, date)
+        return self.run(name, self.waiting.agree, upload, date)
 
     def retry_database(self) -> None:
         """Try to connect to the database now; if nobody is logged in, ask for a login."""
