@@ -36,7 +36,7 @@ _SIZES = (*_QUICK, "seed")
 
 def run(words: Sequence[str]) -> int:
     """Measure what the words ask for and print the table; 0 whatever the numbers, 1 if it couldn't be done."""
-    arguments = _parser().parse_args(words)
+    arguments = parser().parse_args(words)
     usual = [name for name in groups.GROUPS if not (arguments.quick and name in groups.PATIENT)]
     chosen = arguments.only or usual
     given = {name: getattr(arguments, name) for name in _SIZES if getattr(arguments, name) is not None}
@@ -77,42 +77,43 @@ def _folder(asked: Path | None) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What may be typed after ``python3 -m benchmarks``."""
     usual = Options(Path(), "")
-    parser = argparse.ArgumentParser(
+    made = argparse.ArgumentParser(
         prog="python3 -m benchmarks", description="Measure the application and print the table of its limits."
     )
-    parser.add_argument(
+    made.add_argument(
         "--only",
         type=_names,
         metavar="NAME,NAME",
         help=f"measure these only, of {', '.join(groups.GROUPS)}",
     )
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that all works, not how fast it is")
-    parser.add_argument("--folder", type=Path, help="keep the databases here for the next run (else they are removed)")
-    parser.add_argument("--runs", type=int, help=f"how often each is measured ({usual.runs})")
-    parser.add_argument("--records", type=int, help=f"the size of the large database ({usual.records:,})")
-    parser.add_argument("--extract-records", type=int, help=f"that of the extract ({usual.extract_records:,})")
-    parser.add_argument("--upload-megabytes", type=int, help=f"that of the uploaded file ({usual.upload_megabytes})")
-    parser.add_argument("--deliveries", type=int, help=f"how many extracts wait in the outbox ({usual.deliveries:,})")
-    parser.add_argument("--stall-seconds", type=float, help=f"how long servers stall ({usual.stall_seconds:.0f})")
-    parser.add_argument("--kills", type=int, help=f"how often a primary is killed ({usual.kills})")
-    parser.add_argument(
+    made.add_argument("--quick", action="store_true", help="tiny sizes: shows that all works, not how fast it is")
+    made.add_argument("--folder", type=Path, help="keep the databases here for the next run (else they are removed)")
+    made.add_argument("--runs", type=int, help=f"how often each is measured ({usual.runs})")
+    made.add_argument("--records", type=int, help=f"the size of the large database ({usual.records:,})")
+    made.add_argument("--extract-records", type=int, help=f"that of the extract ({usual.extract_records:,})")
+    made.add_argument("--upload-megabytes", type=int, help=f"that of the uploaded file ({usual.upload_megabytes})")
+    made.add_argument("--deliveries", type=int, help=f"how many extracts wait in the outbox ({usual.deliveries:,})")
+    made.add_argument("--stall-seconds", type=float, help=f"how long servers stall ({usual.stall_seconds:.0f})")
+    made.add_argument("--kills", type=int, help=f"how often a primary is killed ({usual.kills})")
+    made.add_argument(
         "--killed-moments", type=int, help=f"how often the application is killed ({usual.killed_moments})"
     )
-    parser.add_argument(
+    made.add_argument(
         "--writing-seconds", type=float, help=f"how long workstations write ({usual.writing_seconds:.0f})"
     )
-    parser.add_argument(
+    made.add_argument(
         "--outages", type=int, help=f"how often the database freezes while plots are typed ({usual.outages})"
     )
-    parser.add_argument("--outage-plots", type=int, help=f"how many plots each time ({usual.outage_plots})")
-    parser.add_argument("--mutations", type=int, help=f"how many lines are broken ({usual.mutations})")
-    parser.add_argument("--seed", type=int, help=f"which lines: each number means others ({usual.seed})")
-    parser.add_argument(
+    made.add_argument("--outage-plots", type=int, help=f"how many plots each time ({usual.outage_plots})")
+    made.add_argument("--mutations", type=int, help=f"how many lines are broken ({usual.mutations})")
+    made.add_argument("--seed", type=int, help=f"which lines: each number means others ({usual.seed})")
+    made.add_argument(
         "--patience", type=float, default=1800.0, help="seconds after which a group is given up (%(default).0f)"
     )
-    return parser
+    return made
 
 
 def _names(text: str) -> list[str]:

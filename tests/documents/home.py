@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -75,14 +76,20 @@ class Home:
         """Type a line of a document; `answers` is what is typed when it asks. Nobody sits at a terminal."""
         for theirs, ours in self.theirs.items():
             line = line.replace(theirs, ours)
-        return subprocess.run(
-            ["/bin/sh", "-c", line],
+        command = ["/bin/sh", "-c", line]
+        with subprocess.Popen(
+            command,
             cwd=self.folder,
             env=self.environment,
-            input=answers,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=120,
             start_new_session=True,  # with no terminal, programs that ask for passwords read what is put in
-        )
+        ) as shell:
+            try:
+                output, errors = shell.communicate(answers, timeout=120)
+            except BaseException:
+                os.killpg(shell.pid, signal.SIGKILL)  # nothing of it goes on beside other tests
+                raise
+        return subprocess.CompletedProcess(command, shell.returncode, output, errors)

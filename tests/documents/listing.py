@@ -68,14 +68,6 @@ NOT_RUN = {
     "python3 -m venv new": "tests/launcher/test_wheel does these three steps, without the network",
     "new/bin/pip install dist/*.whl": "the same",
     "new/bin/abq-data-entry demo": "tests/test_demo.py plays it",
-    "python3 -m benchmarks --quick": "takes minutes; tests/test_benchmarks.py runs one group of each kind",
-    "python3 -m benchmarks --only holding": "the same",
-    "python3 -m benchmarks --only waiting": "the same",
-    "python3 -m benchmarks --only mutations": "the same",
-    "python3 -m benchmarks --only views": "the same",
-    "python3 -m benchmarks --only views,charts --runs 3": "the same",
-    "python3 -m benchmarks --only charts": "the same",
-    "python3 -m benchmarks --only start --runs 21": "the same",
     "python -m docs.make_charts": "writes the pictures of this checkout; tests/qa/test_charts.py draws each chart",
 }  # fmt: skip
 """What no test runs, with the reason."""
@@ -83,20 +75,6 @@ NOT_RUN = {
 RUN_ELSEWHERE = {
     "python3 abq_data_entry.py demo": "tests/test_demo.py",
     "python3 abq_data_entry.py": "tests/launcher/test_start.py",
-    "python3 -m tests": "tests/launcher/test_tests_command.py",
-    "python3 -m tests --answers late tests/window": "tests/test_answers.py",
-    "python3 -m tests --fast": "tests/launcher/test_tests_command.py",
-    "python3 -m tests -n 2": "tests/launcher/test_tests_command.py",
-    "python3 -m tests --random-order": "tests/launcher/test_tests_command.py",
-    "python3 -m tests tests/models -k keyset": "tests/launcher/test_tests_command.py",
-    "python3 -m benchmarks": "tests/test_benchmarks.py",
-    "python3 -m benchmarks --only patroni": "tests/test_benchmarks.py",
-    "python3 -m benchmarks --only outbox --runs 1": "tests/test_benchmarks.py",
-    "python3 -m benchmarks --only trips": "tests/test_benchmarks.py",
-    "python3 -m benchmarks --only room": "tests/test_benchmarks.py",
-    "python3 -m benchmarks --only failover,patroni": "tests/test_benchmarks.py",
-    "python3 -m benchmarks --only trust,server,outbox": "tests/test_benchmarks.py",
-    "python3 -m benchmarks --only trust,outbox --deliveries 300 --runs 5": "tests/test_benchmarks.py",
     "python3 sample_http_server.py": "tests/servers/test_sample_http_server.py",
     ".venv/bin/python basic_ftp_server.py": "tests/servers/test_basic_ftp_server.py",
     ".venv/bin/python -m build --wheel --no-isolation": "tests/launcher/test_wheel.py",
@@ -105,6 +83,12 @@ RUN_ELSEWHERE = {
     "CREATE INDEX IF NOT EXISTS plot_checks_by_time ON plot_checks (time, date);": "tests/documents/recipes.py",
 }
 """What other tests run, and in which file: with ports, folders or a choice of their own."""
+
+PROGRAMS_RUN_ELSEWHERE = {
+    "python3 -m benchmarks": "tests/test_benchmarks.py",
+    "python3 -m tests": "tests/launcher/test_tests_command.py",
+}
+"""Programs that take minutes: with any options of theirs, they run only as small as these tests have them."""
 
 DOCUMENTS_RUN_ELSEWHERE = {
     "installations.md": "tests/test_installations.py",

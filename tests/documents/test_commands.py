@@ -12,6 +12,7 @@ import pytest
 from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
 from abq_data_entry.postgres.connections import cursor_at
+from benchmarks.command import parser as benchmarks_parser
 from tests import programs as server_programs
 from tests.fixtures.brapi_server import PASSWORD as BRAPI_PASSWORD
 from tests.fixtures.brapi_server import USERNAME as BRAPI_USER
@@ -48,10 +49,15 @@ def typed() -> list[str]:
         for block in blocks(document, "")
         for command in listing.commands_in(block)
     }
-    skipped = {*listing.NOT_RUN, *listing.RUN_ELSEWHERE}
+    skipped = {*listing.NOT_RUN, *listing.RUN_ELSEWHERE, *tried_small()}
     own = [command for document in DOCUMENTS if document.name not in listing.DOCUMENTS_RUN_ELSEWHERE
            for command in listing.commands_of(document)]  # fmt: skip
     return [each for each in listing.all_commands() if each not in skipped and (each in own or each not in elsewhere)]
+
+
+def tried_small() -> list[str]:
+    """Those that another file runs with sizes of its own, whatever their options are in the documents."""
+    return [each for each in listing.all_commands() if each.startswith(tuple(listing.PROGRAMS_RUN_ELSEWHERE))]
 
 
 # -- nothing slips through ------------------------------------------------------------------------------------
@@ -64,8 +70,16 @@ def test_the_lists_hold_only_what_the_documents_say() -> None:
 
 def test_each_has_a_reason_or_a_file_that_runs_it() -> None:
     assert all(listing.NOT_RUN.values())
-    files = {*listing.RUN_ELSEWHERE.values(), *listing.DOCUMENTS_RUN_ELSEWHERE.values()}
+    elsewhere = (listing.RUN_ELSEWHERE, listing.PROGRAMS_RUN_ELSEWHERE, listing.DOCUMENTS_RUN_ELSEWHERE)
+    files = {each for files in elsewhere for each in files.values()}
     assert not [each for each in files if not (ROOT / each).is_file()]
+
+
+def test_the_options_of_the_benchmarks_exist() -> None:
+    benchmarks = [each.split()[3:] for each in tried_small() if each.startswith("python3 -m benchmarks")]
+    assert len(benchmarks) > 5
+    for options in benchmarks:
+        benchmarks_parser().parse_args(options)  # a wrong one ends the test with argparse's words
 
 
 def test_statements_stand_only_in_documents_whose_statements_are_run() -> None:
