@@ -71,16 +71,17 @@ def test_a_large_window_shows_both_a_small_one_shows_one_at_a_time(window: Windo
     window.until(lambda: shown(window) == (True, True), "both again")
 
 
-@pytest.mark.parametrize("height", [695, 740])  # where the arrangement for 800 pixels leaves no room for all of it
-def test_a_small_window_that_grows_at_once_shows_all_that_has_room(window: Window, height: int) -> None:
+def test_a_small_window_that_grows_at_once_shows_all_that_has_room(window: Window) -> None:
     window.begin_check()
     key = window.app.form.check.key
     assert key is not None
     window.app.form.check_panel.ask_technician(TechnicianQuestion(key, "J Simms", "P Taylor", 20))
-    window.resize("800x600")
-    window.resize(f"1180x{height}")
-    window.until(lambda: shown(window) == (True, True), "form and list")
-    window.until(window.app.today.line.winfo_ismapped, "the line of today")
+    for height in (695, 740):  # where the arrangement for 800 pixels leaves no room for all of it
+        window.resize("800x600")
+        assert not window.app.today.line.winfo_ismapped()
+        window.resize(f"1180x{height}")
+        window.until(lambda: shown(window) == (True, True), f"form and list in {height}")
+        window.until(window.app.today.line.winfo_ismapped, f"the line of today in {height}")
 
 
 def test_how_old_the_copy_is_can_be_read_in_a_window_of_the_usual_size(window: Window) -> None:
@@ -102,25 +103,29 @@ def test_everything_fits_into_1024x768(window: Window) -> None:
     assert window.app.record_list.page.capacity >= 5
 
 
-@pytest.mark.parametrize(("size", "density"), [(12, "comfortable"), (20, "spacious")])
-def test_with_large_fonts_nothing_is_cut_off(window: Window, size: int, density: str) -> None:
+def test_with_large_fonts_nothing_is_cut_off(window: Window) -> None:
     window.resize("1024x768")
-    window.app.settings["density"].set(density)
-    window.app.settings["font size"].set(size)
-    window.settle()
+    for size, density in ((12, "comfortable"), (20, "spacious")):
+        window.app.settings["density"].set(density)
+        window.app.settings["font size"].set(size)
+        window.settle()
+        nothing_is_cut_off(window, f"{density}, {size}")
+
+
+def nothing_is_cut_off(window: Window, case: str) -> None:
     window.begin_check()
     form = window.app.form
     form.inputs[F.DATE].focus_set()
     window.app.update()
     for name in fields.FOCUS_ORDER:
-        window.until(lambda name=name: window.focus == name, name)  # type: ignore[misc]
-        window.until(lambda name=name: visible(window, form.inputs[name].editor), f"{name} in sight")  # type: ignore[misc]
+        window.until(lambda name=name: window.focus == name, f"{name}: {case}")  # type: ignore[misc]
+        window.until(lambda name=name: visible(window, form.inputs[name].editor), f"{name} in sight: {case}")  # type: ignore[misc]
         window.press("Tab")
-    window.until(lambda: visible(window, save_button(window)), "the button in sight")
+    window.until(lambda: visible(window, save_button(window)), f"the button in sight: {case}")
     window.fill_readings()
     window.save()
-    window.until(lambda: visible(window, form.inputs[F.HUMIDITY].editor), "the first empty field in sight")
-    assert visible(window, window.app.status_bar)
+    window.until(lambda: visible(window, form.inputs[F.HUMIDITY].editor), f"the first empty field in sight: {case}")
+    assert visible(window, window.app.status_bar), case
 
 
 def cut_off(window: Window) -> list[str]:
@@ -158,12 +163,17 @@ BESIDE = ("show_deliveries", "check_connections", "show_waiting", "show_administ
           "about", "show_charts", "upload_to_corporate_ftp")  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [9, 16])
-def test_no_window_beside_the_form_is_cut_off(window: Window, stored: SQLModel, size: int) -> None:
+def test_no_window_beside_the_form_is_cut_off(window: Window, stored: SQLModel) -> None:
     stored.save_record(record(1, window.text(F.DATE)))
-    window.app.settings["font size"].set(size)
     window.begin_check()
     open_plot(window, 1)
+    for size in (9, 16):
+        window.app.settings["font size"].set(size)
+        window.settle()
+        no_window_is_cut_off(window, size)
+
+
+def no_window_is_cut_off(window: Window, size: int) -> None:
 
     def tops() -> list[tk.Toplevel]:
         return [each for each in window.app.winfo_children() if isinstance(each, tk.Toplevel)]
@@ -172,7 +182,7 @@ def test_no_window_beside_the_form_is_cut_off(window: Window, stored: SQLModel, 
         window.app.callbacks[callback]()
         window.until(lambda: tops() and all(each.winfo_viewable() for each in tops()), f"the window of {callback}")
         window.settle()
-        assert (callback, cut_off(window)) == (callback, [])
+        assert (callback, size, cut_off(window)) == (callback, size, [])
         close_beside(window)
         window.until(lambda: not any(each.winfo_viewable() for each in tops()), f"the end of {callback}")
 
@@ -242,20 +252,23 @@ def close_beside(window: Window) -> None:
     window.settle()
 
 
-@pytest.mark.parametrize("size", [9, 16])
-def test_two_versions_of_a_record_fit_on_the_screen(window: Window, stored: SQLModel, size: int) -> None:
+def test_two_versions_of_a_record_fit_on_the_screen(window: Window, stored: SQLModel) -> None:
     date, long = window.text(F.DATE), "What happened to the plants on this morning and why. " * 9
-    stored.save_record(record(1, date))
-    window.app.settings["font size"].set(size)
-    window.begin_check()
-    open_plot(window, 1)
     names = (F.HUMIDITY, F.LIGHT, F.TEMPERATURE, F.PLANTS, F.BLOSSOMS, F.FRUIT)
-    window.fill(Notes="mine", **dict.fromkeys(names, "5"))
-    stored.save_record(record(1, date, Notes=long, **dict.fromkeys(names, "6")), "update", author="P Taylor")
-    window.app.form.submit()
-    window.dialog()
-    window.settle()
-    assert cut_off(window) == []
+    window.begin_check()
+    for plot, size in ((1, 9), (2, 16)):
+        stored.save_record(record(plot, date))
+        window.app.settings["font size"].set(size)
+        window.settle()
+        open_plot(window, plot)
+        window.fill(Notes="mine", **dict.fromkeys(names, "5"))
+        stored.save_record(record(plot, date, Notes=long, **dict.fromkeys(names, "6")), "update", author="P Taylor")
+        window.app.form.submit()
+        window.dialog()
+        window.settle()
+        assert (size, cut_off(window)) == (size, [])
+        close_beside(window)
+        window.app.form.opening.discard()
 
 
 def test_long_errors_push_nothing_out_of_reach(window: Window) -> None:
@@ -274,20 +287,22 @@ def test_long_errors_push_nothing_out_of_reach(window: Window) -> None:
 LONG_NAME = "Maximiliana Wolkenstein-Hohenlohe-Bartenstein of the Night Shift"
 
 
-@pytest.mark.parametrize(
-    ("size", "room"),
-    [(9, "800x600"), (14, "800x600"), (14, "1024x768"), (20, "1280x850"), (20, "800x600"), (24, "800x600")],
-)
-def test_save_is_in_sight_at_every_size_and_the_focus_too(
-    window: Window, stored: SQLModel, size: int, room: str
-) -> None:
+SIZES = ((9, "800x600"), (14, "800x600"), (14, "1024x768"), (20, "1280x850"), (20, "800x600"), (24, "800x600"))
+
+
+def test_save_is_in_sight_at_every_size_and_the_focus_too(window: Window, stored: SQLModel) -> None:
     stored.add_technician(9001, LONG_NAME)
     stored.save_record(record(3, today(window)), author="J Simms")
     window.app.refresh()
-    window.app.settings["font size"].set(size)
     window.app.settings["correction reason"].set("always")
-    window.resize(room)
-    window.settle()
+    for size, room in SIZES:
+        window.begin_again()
+        window.app.settings["font size"].set(size)
+        window.resize(room)
+        save_is_in_sight(window, f"{size} in {room}")
+
+
+def save_is_in_sight(window: Window, case: str) -> None:
     window.begin_check(technician=LONG_NAME)
     form = window.app.form
 
@@ -298,14 +313,15 @@ def test_save_is_in_sight_at_every_size_and_the_focus_too(
     for name in fields.FOCUS_ORDER:
         form.inputs[name].focus_set()
         form.inputs[name].show_error(SENTENCE)
-        window.until(lambda name=name: window.focus == name and at_hand(), name)  # type: ignore[misc]
+        window.until(lambda name=name: window.focus == name and at_hand(), f"{name}: {case}")  # type: ignore[misc]
     form.opening.discard()
     open_plot(window, 3)
     window.fill(Humidity="30")
-    window.until(lambda: form.reason.asked and at_hand(), "the buttons of a correction")
+    window.until(lambda: form.reason.asked and at_hand(), f"the buttons of a correction: {case}")
     for each in (form.reason.box, form.save_bar.discard_button):
-        assert visible(window, each)
-    assert form.reason.box.winfo_width() > 100
+        assert visible(window, each), case
+    assert form.reason.box.winfo_width() > 100, case
+    form.opening.discard()
 
 
 def test_the_focus_stays_in_sight_when_the_window_shrinks_and_comes_back_with_a_key(window: Window) -> None:
@@ -341,18 +357,21 @@ def test_only_the_room_that_is_needed_has_scrollbars(window: Window) -> None:
     assert not room.across.winfo_viewable()
 
 
-@pytest.mark.parametrize(
-    ("size", "room", "columns", "lines"),
-    [(9, LARGE, 3, 1), (9, "640x480", 2, 2), (16, "1024x768", 2, 2), (20, "1024x768", 1, 2), (24, "800x600", 1, 4)],
-)
-def test_the_form_flows_into_the_width_that_is_there(
-    window: Window, stored: SQLModel, size: int, room: str, columns: int, lines: int
-) -> None:
+FLOWS = ((9, LARGE, 3, 1), (9, "640x480", 2, 2), (16, "1024x768", 2, 2), (20, "1024x768", 1, 2), (24, "800x600", 1, 4))
+
+
+def test_the_form_flows_into_the_width_that_is_there(window: Window, stored: SQLModel) -> None:
     for plot in range(1, 20):
         stored.save_record(record(plot, window.text(F.DATE)))
-    window.resize(room)
-    window.app.settings["font size"].set(size)
-    window.begin_check()
+    for size, room, columns, lines in FLOWS:
+        window.resize(room)
+        window.app.settings["font size"].set(size)
+        window.begin_again(20)
+        the_form_flows(window, room, columns, lines)
+        stored.withdraw_record((window.text(F.DATE), "8:00", "A", 20), "for the next size")
+
+
+def the_form_flows(window: Window, room: str, columns: int, lines: int) -> None:
     form = window.app.form
     strip = form.check_panel.strip
     scrolled, body = form.room, form.layout.body
@@ -419,24 +438,24 @@ def test_control_n_goes_from_the_list_back_to_what_was_being_typed(window: Windo
     assert window.text("Humidity") == "24.09"
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_control_r_goes_back_to_the_field_that_was_left_for_the_list(window: Window, size: str) -> None:
-    window.resize(size)
-    window.begin_check()
-    window.type("24.09\t1.5\t")
-    window.press("shift+Tab")
-    window.until(lambda: window.focus == F.LIGHT, "the field before")
-    window.press("ctrl+l")
-    window.until(lambda: window.app.focus_get() is window.app.record_list.page.tree, "the list")
-    window.press("ctrl+r")
-    window.until(lambda: window.focus == F.LIGHT, "the field that was left")
-    window.press("ctrl+r")
-    window.until(lambda: window.focus == F.TEMPERATURE, "the first empty field")
-    window.press("ctrl+l")
-    window.app.navigation.go_to_plot(7)
-    window.until(lambda: window.text(F.PLOT) == "7", "another plot")
-    window.press("ctrl+l", "ctrl+r")
-    window.until(lambda: window.focus == F.HUMIDITY, "the first empty field of another plot")
+def test_control_r_goes_back_to_the_field_that_was_left_for_the_list(window: Window) -> None:
+    for plot, size in ((1, SMALL), (2, LARGE)):
+        window.resize(size)
+        window.begin_again(plot)
+        window.type("24.09\t1.5\t")
+        window.press("shift+Tab")
+        window.until(lambda: window.focus == F.LIGHT, "the field before")
+        window.press("ctrl+l")
+        window.until(lambda: window.app.focus_get() is window.app.record_list.page.tree, f"the list in {size}")
+        window.press("ctrl+r")
+        window.until(lambda: window.focus == F.LIGHT, f"the field that was left in {size}")
+        window.press("ctrl+r")
+        window.until(lambda: window.focus == F.TEMPERATURE, f"the first empty field in {size}")
+        window.press("ctrl+l")
+        window.app.navigation.go_to_plot(7)
+        window.until(lambda: window.text(F.PLOT) == "7", "another plot")
+        window.press("ctrl+l", "ctrl+r")
+        window.until(lambda: window.focus == F.HUMIDITY, f"the first empty field of another plot in {size}")
 
 
 def places(window: Window) -> dict[str, tuple[int, int, int, int]]:
@@ -660,38 +679,42 @@ def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(win
     assert str(label.cget("text")) and window.app.winfo_containing(x, y) is label
 
 
-@pytest.mark.parametrize("theme", ["light", "dark", "platform"])
-def test_wrong_closed_and_focused_are_told_by_more_than_hue(window: Window, theme: str) -> None:
+THEMES = ("light", "dark", "platform")
+
+
+def test_wrong_closed_and_focused_are_told_by_more_than_hue(window: Window) -> None:
     from tests.window.pixels import marks_in, pixel
 
-    window.app.settings["theme"].set(theme)
     window.begin_check()
     wrong, right = window.app.form.inputs[F.HUMIDITY], window.app.form.inputs[F.LIGHT]
-    wrong.show_error("wrong")
-    for focused in (wrong, right):
-        focused.focus_set()
+    for theme in THEMES:
+        window.app.settings["theme"].set(theme)
+        wrong.show_error("wrong")
+        right.set_enabled(True)
+        for focused in (wrong, right):
+            focused.focus_set()
+            window.settle()
+            assert marks_in(wrong.editor) and not marks_in(right.editor), theme
+        right.set_enabled(False)
         window.settle()
-        assert marks_in(wrong.editor) and not marks_in(right.editor)
-    right.set_enabled(False)
-    window.settle()
-    assert pixel(right.editor) != pixel(window.app.form.inputs[F.TEMPERATURE].editor)
+        assert pixel(right.editor) != pixel(window.app.form.inputs[F.TEMPERATURE].editor), theme
 
 
-@pytest.mark.parametrize("theme", ["light", "dark", "platform"])
-def test_lists_have_a_border_and_show_the_focus(window: Window, theme: str) -> None:
+def test_lists_have_a_border_and_show_the_focus(window: Window) -> None:
     from tests.window.pixels import edge, surroundings
 
-    window.app.settings["theme"].set(theme)
     tree = window.app.record_list.page.tree
     window.app.layout.show("list")
     window.until(tree.winfo_viewable, "the list")
-    window.app.focus_force()
-    window.settle()
-    without = edge(tree)
-    assert contrast(without, surroundings(tree)) >= 2.5
-    tree.focus_force()
-    window.settle()
-    assert edge(tree) != without
+    for theme in THEMES:
+        window.app.settings["theme"].set(theme)
+        window.app.focus_force()
+        window.settle()
+        without = edge(tree)
+        assert contrast(without, surroundings(tree)) >= 2.5, theme
+        tree.focus_force()
+        window.settle()
+        assert edge(tree) != without, theme
 
 
 def test_notes_show_that_they_scroll_and_follow_a_paste(window: Window) -> None:
