@@ -16,6 +16,7 @@ from abq_data_entry.views.reasoned import ReasonedDialog
 from abq_data_entry.views.side_window import SideWindow
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record
+from tests.window.test_layout import close_beside
 
 
 @pytest.fixture
@@ -71,47 +72,59 @@ def test_what_is_typed_replaces_the_text_of_the_first_field(begun: Window, store
     begun.type("2026-11-01\n")
     assert date.get() == "2026-11-01"
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_words_can_be_asked_for_in_every_theme(begun: Window, theme: str) -> None:
-    begun.app.settings["theme"].set(theme)
-    begun.app.callbacks["write_note"]()
-    dialog = begun.dialog()
-    assert isinstance(dialog, NoteDialog)
-    assert dialog.box.cget("background") != dialog.box.cget("foreground")
-    begun.type("Lamp.")
-    assert dialog.words == "Lamp."
+def test_words_can_be_asked_for_in_every_theme(begun: Window) -> None:
+    for theme in THEMES:
+        begun.app.settings["theme"].set(theme)
+        begun.app.callbacks["write_note"]()
+        dialog = begun.dialog()
+        assert isinstance(dialog, NoteDialog)
+        assert dialog.box.cget("background") != dialog.box.cget("foreground"), theme
+        begun.type("Lamp.")
+        assert dialog.words == "Lamp.", theme
+        close_dialog(begun)
 
 
-@pytest.mark.parametrize("command", ["move_record", "withdraw_record", "move_check", "mark_value", "write_note"])
-def test_a_dialog_with_errors_stays_on_the_screen_with_the_largest_letters(
-    begun: Window, stored: SQLModel, command: str
-) -> None:
+def close_dialog(window: Window) -> None:
+    window.press("Escape")
+    window.until(lambda: not window.dialogs, "the dialog to be gone")
+
+
+ASKING = ("move_record", "withdraw_record", "move_check", "mark_value", "write_note")
+LISTS = ("show_shift_messages", "show_alarms", "show_withdrawn", "show_questions")
+
+
+def test_a_dialog_with_errors_stays_on_the_screen_with_the_largest_letters(begun: Window, stored: SQLModel) -> None:
     stored.save_record(record(1, begun.text(F.DATE)))
     begun.app.callbacks["refresh"]()
     begun.settle()
     open_plot(begun, 1)
     begun.app.settings["font size"].set(32)  # as 20 on a screen of 800 × 600
     begun.settle()
-    begun.app.callbacks[command]()
-    dialog = begun.dialog()
-    if isinstance(dialog, ReasonedDialog):
-        for box in dialog.boxes.values():
-            box.set("nonsense" if box.get() else "")
-    dialog.buttons[0].invoke()
-    begun.take_keys()
-    right, below = (dialog.winfo_rootx() + dialog.winfo_width(), dialog.winfo_rooty() + dialog.winfo_height())
-    assert right <= dialog.winfo_screenwidth() and below <= dialog.winfo_screenheight()
+    for command in ASKING:
+        begun.app.callbacks[command]()
+        dialog = begun.dialog()
+        if isinstance(dialog, ReasonedDialog):
+            for box in dialog.boxes.values():
+                box.set("nonsense" if box.get() else "")
+        dialog.buttons[0].invoke()
+        begun.take_keys()
+        right, below = (dialog.winfo_rootx() + dialog.winfo_width(), dialog.winfo_rooty() + dialog.winfo_height())
+        assert right <= dialog.winfo_screenwidth() and below <= dialog.winfo_screenheight(), command
+        close_dialog(begun)
 
 
-@pytest.mark.parametrize("command", ["show_shift_messages", "show_alarms", "show_withdrawn", "show_questions"])
-def test_a_list_keeps_some_lines_with_the_largest_letters(window: Window, command: str) -> None:
+def test_a_list_keeps_some_lines_with_the_largest_letters(window: Window) -> None:
     window.app.settings["font size"].set(32)  # as 20 on a screen of 800 × 600
     window.settle()
-    window.app.callbacks[command]()
-    window.settle()
-    shown = next(each for each in window.app.winfo_children() if isinstance(each, SideWindow))
-    tree = next(each for each in descendants(shown) if isinstance(each, ttk.Treeview))
-    assert tree.winfo_height() >= 3 * int(ttk.Style(window.app).lookup("Treeview", "rowheight"))
+    for command in LISTS:
+        window.app.callbacks[command]()
+        window.settle()
+        found = (each for each in window.app.winfo_children() if isinstance(each, SideWindow))
+        shown = next(each for each in found if each.winfo_viewable())
+        tree = next(each for each in descendants(shown) if isinstance(each, ttk.Treeview))
+        row = int(ttk.Style(window.app).lookup("Treeview", "rowheight"))
+        assert tree.winfo_height() >= 3 * row, command
+        close_beside(window)
 
 
 def descendants(widget: tk.Misc) -> Iterator[tk.Misc]:

@@ -88,18 +88,21 @@ def test_another_lab_keeps_what_is_half_typed(window: Window) -> None:
     window.until(lambda: window.text(F.HUMIDITY) in ("33", "33.00"), "what was typed for lab B")
 
 
-@pytest.mark.parametrize(("name", "typed"), [(F.DATE, "2026-11-01"), (F.TIME, "12"), (F.LAB, "b")])
-def test_another_check_takes_no_values_along_and_undo_brings_them_back(
-    window: Window, stored: SQLModel, name: str, typed: str
-) -> None:
-    window.begin_check()
-    jump(window, "7")
+def test_another_check_takes_no_values_along_and_undo_brings_them_back(window: Window, stored: SQLModel) -> None:
+    for plot, (name, typed) in enumerate(((F.DATE, "2026-11-01"), (F.TIME, "12"), (F.LAB, "b")), 6):
+        window.begin_again()
+        another_check_takes_no_values(window, plot, name, typed)
+        assert sorted(int(str(each[F.PLOT])) for each in stored.get_all_records(True)) == list(range(6, plot + 1))
+
+
+def another_check_takes_no_values(window: Window, plot: int, name: str, typed: str) -> None:
+    jump(window, str(plot))
     window.type("24.09\n1")
     before = window.text(name)
     window.app.form.inputs[name].focus_set()
     window.press("ctrl+a")
     window.type(typed)
-    window.until(lambda: window.text(F.HUMIDITY) == "" and window.app.form.check.known, "the other check")
+    window.until(lambda: window.text(F.HUMIDITY) == "" and window.app.form.check.known, f"the check of another {name}")
     window.until_known()
     assert half_typed(window) == set() and window.text(name).startswith(typed.upper())
     assert "lab A, 8:00 of" in window.app.status.get() and "is kept. Ctrl+Z goes back" in window.app.status.get()
@@ -107,12 +110,11 @@ def test_another_check_takes_no_values_along_and_undo_brings_them_back(
         if window.text(name) != before:
             window.press("ctrl+z")
     window.until(lambda: window.text(F.LIGHT).startswith("1"), "what was typed")
-    assert (window.text(name), window.text(F.PLOT), window.text(F.HUMIDITY)) == (before, "7", "24.09")
+    assert (window.text(name), window.text(F.PLOT), window.text(F.HUMIDITY)) == (before, str(plot), "24.09")
     assert window.focus == name
     window.app.form.inputs[F.LIGHT].focus_set()
     window.type(REST)
-    window.until(lambda: 7 in window.app.form.check.recorded, "the save")
-    assert [each[F.PLOT] for each in stored.get_all_records(True)] == [7]
+    window.until(lambda: plot in window.app.form.check.recorded, f"the save after another {name}")
 
 
 def test_a_draft_that_comes_back_while_a_date_is_typed_changes_no_key(window: Window) -> None:
@@ -274,9 +276,13 @@ def test_a_recorded_plot_can_be_opened_beside_what_is_half_typed(window: Window,
     assert window.text(F.HUMIDITY) in ("24", "24.00") and window.app.form.opened is None
 
 
-@pytest.mark.parametrize("undo", [False, True])
-def test_a_fault_that_is_taken_back_gives_the_readings_back(window: Window, undo: bool) -> None:
-    window.begin_check()
+def test_a_fault_that_is_taken_back_gives_the_readings_back(window: Window) -> None:
+    for plot, undo in (("1", False), ("2", True)):
+        window.begin_again(int(plot))
+        readings_come_back(window, plot, undo)
+
+
+def readings_come_back(window: Window, plot: str, undo: bool) -> None:
     window.type("24.09\n1.03\n22.01\n")
     window.app.form.inputs[F.EQUIPMENT_FAULT].focus_set()
     window.press("space")
@@ -289,7 +295,7 @@ def test_a_fault_that_is_taken_back_gives_the_readings_back(window: Window, undo
     window.type("y")
     jump(window, "5")
     assert [window.text(name) for name in fields.READINGS] == ["", "", ""]
-    jump(window, "1")
+    jump(window, plot)
     window.app.form.inputs[F.EQUIPMENT_FAULT].focus_set()
     window.type("n")
     assert [window.text(name) for name in fields.READINGS] == ["24.09", "1.03", "22.01"]

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg2
-import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.constants import FieldNames as F
@@ -158,13 +157,13 @@ def run(database: dict[str, str], statement: str) -> None:
 # -- the reason -------------------------------------------------------------------------------------------
 
 
-def corrects(window: Window, stored: SQLModel, date: str) -> None:
-    """Open plot 1 of that day and change a value of it."""
-    stored.save_record(record(1, date), author="P Taylor")
+def corrects(window: Window, stored: SQLModel, date: str, plot: int = 1) -> None:
+    """Open a plot of that day and change a value of it."""
+    stored.save_record(record(plot, date), author="P Taylor")
     window.begin_check()
     window.fill(Date=date)
-    window.until(lambda: 1 in window.app.form.check.recorded, "the check")
-    open_plot(window, 1)
+    window.until(lambda: plot in window.app.form.check.recorded, "the check")
+    open_plot(window, plot)
     window.fill(Humidity="25")
 
 
@@ -199,33 +198,32 @@ def test_the_last_reason_is_offered_first(window: Window, stored: SQLModel) -> N
     assert window.app.form.reason.recent[0] == "The scale was off"
 
 
-@pytest.mark.parametrize(
-    ("when", "of_today", "asked"),
-    [
-        ("never", True, False),
-        ("never", False, False),
-        ("other days", True, False),
-        ("other days", False, True),
-        ("always", True, True),
-        ("always", False, True),
-    ],
+ASKED = (
+    ("never", True, False),
+    ("never", False, False),
+    ("other days", True, False),
+    ("other days", False, True),
+    ("always", True, True),
+    ("always", False, True),
 )
+
+
 def test_the_setting_says_when_a_reason_is_asked_for(
-    settings: dict[str, Any],
-    open_window: Callable[[], Window],
-    stored: SQLModel,
-    when: str,
-    of_today: bool,
-    asked: bool,
+    settings: dict[str, Any], open_window: Callable[[], Window], stored: SQLModel
 ) -> None:
-    settings["correction reason"] = when
+    settings["correction reason"] = "never"
     window = open_window()
     window.until(lambda: window.app.form.choices.get(F.LAB), "the database")
-    corrects(window, stored, today(window) if of_today else yesterday(window))
-    assert window.app.form.reason.asked is asked
-    window.app.form.submit()
-    assert window.app.form.saving is not asked
-    window.settle()
+    assert window.app.settings["correction reason"].get() == "never"
+    for plot, (when, of_today, asked) in enumerate(ASKED, 1):
+        window.app.settings["correction reason"].set(when)
+        window.begin_again()
+        corrects(window, stored, today(window) if of_today else yesterday(window), plot)
+        assert window.app.form.reason.asked is asked, (when, of_today)
+        window.app.form.submit()
+        assert window.app.form.saving is not asked, (when, of_today)
+        window.settle()
+        window.app.form.opening.discard()
 
 
 def test_a_first_entry_needs_no_reason_whatever_the_setting(

@@ -49,19 +49,19 @@ def test_plots_by_the_pad_alone(window: Window, stored: SQLModel) -> None:
     assert second[F.EQUIPMENT_FAULT] and second[F.HUMIDITY] is None
 
 
-@pytest.mark.parametrize("key", ["KP_Multiply", "asterisk"])
-def test_the_fault_from_any_field(window: Window, key: str) -> None:
+def test_the_fault_from_any_field(window: Window) -> None:
     for name in (F.DATE, F.TIME, F.LAB, F.TECHNICIAN, F.PLOT, F.TEMPERATURE, F.PLANTS, F.MAX_HEIGHT):
         window.begin_again()
         each, fault = window.app.form.inputs[name], window.app.form.inputs[F.EQUIPMENT_FAULT]
         each.focus_set()
         before = each.text
-        window.press(key)
-        assert fault.text == "true" and all(window.app.form.inputs[of].is_disabled for of in fields.READINGS)
-        assert each.text == before
-        assert window.focus == (F.PLANTS if name in fields.READINGS else name)
-        window.press(key)
-        assert fault.text == "false" and window.focus == name
+        for key in ("KP_Multiply", "asterisk"):
+            window.press(key)
+            assert fault.text == "true" and all(window.app.form.inputs[of].is_disabled for of in fields.READINGS), key
+            assert each.text == before, key
+            assert window.focus == (F.PLANTS if name in fields.READINGS else name), key
+            window.press(key)
+            assert fault.text == "false" and window.focus == name, key
 
 
 def test_free_text_keeps_the_sign(window: Window) -> None:
@@ -91,9 +91,10 @@ def test_records_by_the_pad_with_and_without_num_lock(window: Window, stored: SQ
         window.until(lambda: window.text(F.PLOT) == "3", f"plot 3 by {forth}")
 
 
-@pytest.mark.parametrize("key", ["ctrl+KP_Enter", "ctrl+Return"])
-def test_a_save_from_anywhere(window: Window, stored: SQLModel, key: str) -> None:
-    for plot, name in enumerate((F.HUMIDITY, F.DATE, F.NOTES, "the button that clears"), 1):
+def test_a_save_from_anywhere(window: Window, stored: SQLModel) -> None:
+    places = (F.HUMIDITY, F.DATE, F.NOTES, "the button that clears")
+    cases = ((name, key) for name in places for key in ("ctrl+KP_Enter", "ctrl+Return"))
+    for plot, (name, key) in enumerate(cases, 1):
         window.begin_again(plot)
         window.fill_readings()
         if name in window.app.form.inputs:
@@ -102,8 +103,8 @@ def test_a_save_from_anywhere(window: Window, stored: SQLModel, key: str) -> Non
             window.app.form.save_bar.discard_button.focus_set()
         window.app.update()
         window.press(key)
-        window.until(lambda plot=plot: window.text(F.PLOT) == str(plot + 1), f"the plot after {plot}")  # type: ignore[misc]
-        assert len(stored.get_all_records()) == plot
+        window.until(lambda plot=plot: window.text(F.PLOT) == str(plot + 1), f"the plot after {key} in {name}")  # type: ignore[misc]
+        assert len(stored.get_all_records()) == plot, (key, name)
 
 
 def test_enter_of_the_pad_is_enter_everywhere(window: Window, stored: SQLModel) -> None:
