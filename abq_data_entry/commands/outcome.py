@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -116,7 +116,10 @@ def termination_interrupts() -> Iterator[None]:
     """Let SIGTERM, and SIGHUP of a closed terminal, end the block like Ctrl-C, so that child processes are stopped and
     temporary files removed. An ignored SIGHUP (nohup) stays ignored."""
 
+    noticed = threading.Event()
+
     def interrupt(number: int, frame: FrameType | None) -> None:
+        noticed.set()
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
@@ -124,14 +127,48 @@ def termination_interrupts() -> Iterator[None]:
         return
     numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     before = {number: signal.getsignal(number) for number in numbers}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:
-            signal.signal(number, interrupt)
+    taken = [number for number, handler in before.items() if handler != signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, interrupt)
     try:
-        yield
+        with _repeated(taken, noticed):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+_UNNOTICED = 0.5  # seconds until a signal is sent again
+
+
+@contextmanager
+def _repeated(numbers: Collection[int], noticed: threading.Event) -> Iterator[None]:
+    """Send one of these signals to the main thread again until `noticed` is set.
+
+    Python runs a handler between two bytecodes. A signal that comes after the last of them, but before the system call
+    in which the thread then waits, interrupts neither: a subcommand would end only when the server answers.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    main = threading.get_ident()
+
+    def repeat() -> None:
+        with os.fdopen(reader, "rb", buffering=0) as received:
+            while number := received.read(1):  # b"": the block has ended
+                if number[0] in numbers and not noticed.wait(_UNNOTICED):
+                    signal.pthread_kill(main, number[0])
+
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=repeat, name="signals", daemon=True).start()
+    try:
+        yield
+    finally:
+        noticed.set()
+        signal.set_wakeup_fd(before)
+        os.close(writer)
 
 
 FIRST = 2.0

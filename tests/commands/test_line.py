@@ -8,12 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from abq_data_entry.__main__ import main
+from abq_data_entry.commands.outcome import termination_interrupts
 from abq_data_entry.version import version
 from tests.commands.conftest import CHECKOUT, PATIENCE, Outcome, outcome_of, start_process
 
@@ -134,3 +136,32 @@ def test_an_interrupt_is_one_line(
         with connection:
             process.send_signal(number)
             assert outcome_of(process).reason in ("Interrupted.", "Cancelled.")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells whether a thread waits")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_comes_just_before_a_wait_ends_it(number: signal.Signals) -> None:
+    """To another thread, it leaves the main thread in its system call, as one just before that call does."""
+    reader, writer = os.pipe()
+    state = Path(f"/proc/self/task/{threading.get_native_id()}/stat")
+
+    def end() -> None:
+        while not re.search(r"\) S ", state.read_text()):
+            pass
+        signal.pthread_kill(threading.get_ident(), number)
+
+    answered = threading.Event()
+
+    def answer() -> None:
+        answered.set()
+        os.write(writer, b"at last")
+
+    at_the_latest = threading.Timer(PATIENCE, answer)
+    at_the_latest.start()
+    with termination_interrupts(), pytest.raises(KeyboardInterrupt):
+        threading.Thread(target=end).start()
+        os.read(reader, 20)
+    at_the_latest.cancel()
+    os.close(reader)
+    os.close(writer)
+    assert not answered.is_set()
