@@ -7,12 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.test_documents import ROOT
 
+from . import loaded_program
+
 _COMMAND = f"""#!/bin/sh
 exec '{sys.executable}' -m abq_data_entry "$@"
+"""
+_COMMAND_ONCE_LOADED = f"""#!/bin/sh
+exec '{sys.executable}' -I -S '{loaded_program.__file__}' '{{place}}' "$@"
 """
 _KEYRING = '''
 import json, os, keyring.backend
@@ -71,6 +78,29 @@ class Home:
         file = self.folder / ".config/abq-data-entry/abq_settings.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(entries), "utf-8")
+
+    @contextmanager
+    def program_once_loaded(self) -> Iterator[None]:
+        """Within the block the command is a fork of a program that was loaded once: for many lines."""
+        command, place = self.folder / "bin/abq-data-entry", self.folder / "program"
+        program = subprocess.Popen(
+            [sys.executable, loaded_program.__file__, str(place)],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,  # with no terminal, as below
+        )
+        with program:
+            try:
+                assert program.stdout is not None and program.stdout.readline() == loaded_program.READY
+                command.write_text(_COMMAND_ONCE_LOADED.format(place=place), "utf-8")
+                yield
+            finally:
+                command.write_text(_COMMAND, "utf-8")
+                program.kill()
 
     def type(self, line: str, answers: str = "") -> subprocess.CompletedProcess[str]:
         """Type a line of a document; `answers` is what is typed when it asks. Nobody sits at a terminal."""

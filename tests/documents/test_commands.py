@@ -115,7 +115,9 @@ def home(
 ) -> Iterator[Home]:
     """A home whose settings name the bundled servers."""
     with brapi_server() as breeding:
-        yield _home(folder, rest_server, ftp_server, weather_feed, breeding)
+        made = _home(folder, rest_server, ftp_server, weather_feed, breeding)
+        with made.program_once_loaded():
+            yield made
 
 
 def _home(
@@ -153,7 +155,6 @@ def save(home: Home, date: str, *plots: int) -> None:
         if not model.get_record(date, "8:00", "A", plot):
             model.save_record(record(Plot=plot, Date=datetime.date.fromisoformat(date)))
     model.close()
-    server.stop_if_unused()
 
 
 def backup_of_the_day(home: Home) -> None:
