@@ -13,7 +13,6 @@ from benchmarks.driver import Driver, window
 from benchmarks.options import Options
 
 PAGE_LIMIT = 30.0  # milliseconds
-BLOCKED_LIMIT = 50.0
 OTHER_ORDER = "Humidity"
 
 
@@ -27,13 +26,13 @@ def measure(options: Options) -> list[table.Row]:
 
 def _measure(driver: Driver, options: Options) -> list[table.Row]:
     driver.show_every_day()
+    driver.settle()
     rows = [_first_while_counting(driver, options), *_in_this_order(driver, options, "")]
     driver.app.record_list.sort_by(OTHER_ORDER)
     driver.until(lambda: driver.app.record_list.page.total is not None, "the count")
     driver.settle()
     rows += _in_this_order(driver, options, f", by {OTHER_ORDER.lower()}")
-    what = "the Tk thread doesn't answer: paging, counting, sorting"
-    rows.append(table.longest(what, [driver.blocked()], BLOCKED_LIMIT))
+    rows.append(driver.blocked("paging, counting, sorting"))
     return [*rows, *_statements(driver.app.data_model, options)]
 
 

@@ -18,13 +18,13 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry import postgres
 from abq_data_entry.launcher.virtualenv import VirtualEnvironment, base_executable
 from benchmarks import dataset, table
+from benchmarks.driver import BLOCKED_LIMIT
 from benchmarks.keyboard import Keyboard
 from benchmarks.options import CHECKOUT, Options, environment, forget_last_database
 
 START_LIMIT = 2.5  # times a bare window
 SERVER_LIMIT = 0.6  # seconds more
 SIZE_LIMIT = 1.1
-BLOCKED_LIMIT = 50.0  # milliseconds
 PATIENCE = 30.0  # seconds for a start that hangs
 
 _BARE = "import tkinter; root = tkinter.Tk(); entry = tkinter.Entry(root); entry.pack(); entry.focus(); root.mainloop()"

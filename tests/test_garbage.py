@@ -23,6 +23,7 @@ def root(display: str) -> Iterator[tk.Tk]:
     gc.enable()  # as a process has it when it starts
     yield made
     gc.disable()
+    gc.unfreeze()
     made.destroy()
 
 
@@ -47,8 +48,10 @@ def make_garbage() -> None:
 
 def test_a_worker_collects_nothing_that_belongs_to_tk(root: tk.Tk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(garbage, "LOOK_MS", 10)
+    monkeypatch.setattr(garbage, "SPARED_MS", 0)
     threads: list[int] = []
     garbage.collect_on_tk_thread(root)
+    root.update()
     Variable(root, threads)
     worker = threading.Thread(target=make_garbage)
     worker.start()
@@ -60,6 +63,14 @@ def test_a_worker_collects_nothing_that_belongs_to_tk(root: tk.Tk, monkeypatch: 
         make_garbage()
         assert time.monotonic() < end, "waited in vain"
     assert threads == [threading.get_ident()]
+
+
+def test_what_the_start_created_is_not_searched(root: tk.Tk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(garbage, "SPARED_MS", 0)
+    garbage.collect_on_tk_thread(root)
+    make_garbage()
+    root.update()
+    assert gc.collect() < 100_000
 
 
 def test_without_garbage_nothing_is_searched(root: tk.Tk) -> None:

@@ -138,9 +138,15 @@ class Tools:
         self._commands, self._deliveries, self._extract_days = commands, deliveries, extract_days
         self._asking: set[str] = set()
 
-    def load_ahead(self) -> None:
-        """Import what the commands need in advance, because importing it with a command would block the window."""
-        self._jobs.submit(ANY, load_network)
+    def load_ahead(self, then: Callable[[], object]) -> None:
+        """Import what the commands need in advance, because importing it with a command would block the window; then
+        call ``then()``."""
+
+        def failed(error: BaseException) -> None:
+            log.error("what the commands need can't be loaded", exc_info=error)
+            then()
+
+        self._jobs.submit(ANY, load_network, done=lambda _nothing: then(), failed=failed)
 
     # -- the weather ------------------------------------------------------------------------------------
 
@@ -270,3 +276,4 @@ def load_network() -> None:
     """Import what weather and destinations need, except what is seldom used."""
     for name in ("weather", *(module for each in DESTINATIONS for module in each.modules)):
         importlib.import_module(f"..network.{name}", __package__)
+    importlib.import_module("..outbox.sending", __package__)

@@ -231,7 +231,10 @@ class Application(Wiring):
         self.load_ahead_timer = self.after(LOAD_AHEAD_MS, self._after_the_start)
 
     def _after_the_start(self) -> None:
-        self.tools.load_ahead()
+        # The rest waits for it: beside a thread that imports, each call into Tk takes longer.
+        self.tools.load_ahead(self._loaded)
+
+    def _loaded(self) -> None:
         self.desktop_entry.offer()
         self.shift_messages.heard()
         self.alarm_list.begin()

@@ -30,7 +30,7 @@ def open_window() -> int:
 
 def load_tk() -> TkappType | None:
     """Load Tk, and import the application meanwhile; return ``None`` if that fails: opening the window says why."""
-    # Almost nothing created until the window is shown is garbage, so it isn't searched, neither now nor later.
+    # Almost nothing created until the window is shown is garbage, so it isn't searched.
     gc.disable()
     with suppress(Exception):
         from ..application.interpreter import load
@@ -96,7 +96,6 @@ def _show(interpreter: TkappType | None) -> None:
 
     try:
         window = Application(interpreter)
-        gc.freeze()
         if window.interrupted:
             raise KeyboardInterrupt
     except tk.TclError as error:

@@ -79,6 +79,7 @@ def play(asked_folder: Path | None = None) -> None:
         try:
             verified = _play_in_window(place, story, today, watched)
         finally:
+            gc.unfreeze()
             gc.collect()  # the window must go on this thread
             gc.enable()
     story.finish(verified)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.store.drafts import throwaway_file
@@ -109,3 +111,11 @@ def test_what_was_to_be_loaded_later_ends_with_the_window(open_window: Callable[
     app.destroy = destroyed  # type: ignore[method-assign]
     close(window)
     assert left == [False]
+
+
+def test_what_cant_be_loaded_later_holds_up_nothing_else(
+    open_window: Callable[[], Window], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "abq_data_entry.network.weather", None)
+    window = open_window()
+    window.until(lambda: "alarm_list" in vars(window.app), "what begins after the start")
