@@ -341,12 +341,12 @@ def test_the_statements_for_administrators_run(session: Connection) -> None:
     session.rollback()
 
 
-def test_a_technician_with_the_rights_of_the_document_can_work(
+def test_a_technician_with_the_privileges_of_the_document_can_work(
     session: Connection, database: dict[str, str]
 ) -> None:
-    rights = blocks(ADMINISTRATORS, "sql")[0]
+    privileges = blocks(ADMINISTRATORS, "sql")[0]
     with session.cursor() as cursor:
-        cursor.execute(rights)
+        cursor.execute(privileges)
         cursor.execute("SET LOCAL ROLE jsimms")
         cursor.execute("INSERT INTO lab_checks VALUES (current_date, '8:00', 'A', 4291)")
         cursor.execute(

@@ -17,7 +17,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry import postgres
-from abq_data_entry.models import RightsMissing, SQLModel
+from abq_data_entry.models import PrivilegeMissing, SQLModel
 from abq_data_entry.postgres.cluster import account_for, write_private
 from benchmarks import patroni_cluster
 from tests import programs
@@ -122,7 +122,7 @@ def test_a_building(folder: Path, building: Node) -> None:
     technician.save_record(record(Plot=1))
     quality = SQLModel.at({**endpoint, "user": "quality"})
     assert [each["Plot"] for each in quality.get_all_records(all_dates=True)] == [1]
-    with pytest.raises(RightsMissing):
+    with pytest.raises(PrivilegeMissing):
         quality.save_record(record(Plot=2))
     supervisor = SQLModel.at({**endpoint, "user": "mcurie"})
     assert supervisor.add_technician(6001, "M Curie")

@@ -140,7 +140,7 @@ class Backups:
             self._messages.choice(
                 "Restore Database",
                 f"This server has no role {roles}.",
-                "The rights in the backup were left out. An administrator has to grant those of QA and others again.",
+                "The privileges in the backup were left out. An administrator has to grant those of QA and others.",
                 (("OK", None),),
             )
 

@@ -43,34 +43,34 @@ class Permissions:
     ) -> None:
         self._state, self._jobs, self._say, self._changed = state, jobs, say, changed
         self.denied: Mapping[str, str] = {}
-        self._rights: Any = None
+        self._privileges: Any = None
 
     def ask(self, model: SQLModel) -> None:
         """Ask the database what its login may do, then offer that."""
-        self._jobs.submit("records", model.rights, done=self.show, failed=_unknown)
+        self._jobs.submit("records", model.privileges, done=self.show, failed=_unknown)
 
-    def show(self, rights: Any) -> None:
-        """Offer what `rights` (a `models.Rights`) allow."""
-        if rights == self._rights:
+    def show(self, privileges: Any) -> None:
+        """Offer what `privileges` (a `models.Privileges`) allow."""
+        if privileges == self._privileges:
             return
-        self._rights = rights
+        self._privileges = privileges
         denied: dict[str, str] = {}
-        if not rights.may_enter:
+        if not privileges.may_enter:
             denied |= dict.fromkeys(_ENTERING, READ_ONLY)
-        if not rights.may_record_deliveries:
+        if not privileges.may_record_deliveries:
             denied |= dict.fromkeys(_UPLOADS, _NO_UPLOAD)
-        if not rights.may_store_weather:
+        if not privileges.may_store_weather:
             denied["update_weather_data"] = _NO_WEATHER
-        if not rights.may_manage:
+        if not privileges.may_manage:
             denied["show_administration"] = _NO_ADMINISTRATION
-        if not rights.may_mark:
+        if not privileges.may_mark:
             denied["mark_value"] = _NO_MARKS
-        if not rights.may_back_up:
+        if not privileges.may_back_up:
             denied["back_up"] = _NO_BACKUP
-        if not rights.may_restore:
+        if not privileges.may_restore:
             denied["restore"] = _NO_RESTORE
         self.denied = denied
-        reason = READ_ONLY if not rights.may_enter else "" if rights.has_labs else NO_LABS
+        reason = READ_ONLY if not privileges.may_enter else "" if privileges.has_labs else NO_LABS
         self._state.read_only = reason
         self._changed(denied)
 

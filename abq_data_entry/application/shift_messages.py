@@ -46,7 +46,7 @@ class Taken(NamedTuple):
 
 class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
     """The messages to the person at the window, as of the last look. It looks again when a message may have come, when
-    another person or lab is in the form, and when the database or the login's rights have come back."""
+    another person or lab is in the form, and when the database or the login's privileges have come back."""
 
     subject = "the messages"
     away = "The database is away: messages come, and can be sent, when it is back."

@@ -17,10 +17,13 @@ _RETIRE = "no longer offer {} for new records; what was recorded stays"
 _REMOVE = "remove {} that was never used"
 
 
-def add_rights_to(tasks: Subcommands) -> None:
-    """Add the subcommands for rights to `db`."""
+def add_privileges_to(tasks: Subcommands) -> None:
+    """Add the subcommands for privileges to `db`."""
     roles = add_task(
-        tasks, "grant", grant, "make the roles abq_technician, abq_supervisor and abq_qa, and give them their rights"
+        tasks,
+        "grant",
+        grant,
+        "make the roles abq_technician, abq_supervisor and abq_qa, and give them their privileges",
     )
     roles.add_argument("login", nargs="?", metavar="LOGIN", help="a technician's login: see --technician")
     roles.add_argument("--technician", metavar="NAME", help="the technician with this login; empty: nobody")
@@ -40,7 +43,7 @@ def _require_both(parser: argparse.ArgumentParser, options: argparse.Namespace) 
 
 
 def grant(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Create the roles and grant their rights, or set the technician to whom a login belongs."""
+    """Create the roles and grant their privileges, or set the technician to whom a login belongs."""
     from ..models import schema
     from .database import opened_endpoint, read_settings
 

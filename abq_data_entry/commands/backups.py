@@ -119,6 +119,6 @@ def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
 def _tell_missing(roles: list[str]) -> None:
     if roles:
         print(
-            f"Warning: this server has no role {', '.join(roles)}: grant the rights of QA and others again.",
+            f"Warning: this server has no role {', '.join(roles)}: grant the privileges of QA and others again.",
             file=sys.stderr,
         )

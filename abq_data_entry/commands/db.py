@@ -33,7 +33,7 @@ def add_to(subcommands: Subcommands) -> None:
     zone.add_argument("name", metavar="NAME", help="such as America/Denver")
     backups.add_to(tasks)
     moving.add_to(tasks)
-    administration.add_rights_to(tasks)
+    administration.add_privileges_to(tasks)
     undoing.add_to(tasks)
     verify = add_task(tasks, "verify", verify_audit, "check whether anybody changed the audit, or records without it")
     verify.add_argument("--head", default="", metavar="TEXT", help="the audit head that came with a delivery")

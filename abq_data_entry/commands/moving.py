@@ -138,4 +138,5 @@ def _tell(moved: postgres.Moved, source: dict[str, str], target: dict[str, str])
     print(f"The settings name it from now on; the embedded database stays as it was ({note})")
     if moved.missing_roles:
         names = ", ".join(moved.missing_roles)
-        print(f"Warning: that server has no role {names}: grant the rights of QA and others there.", file=sys.stderr)
+        warning = f"that server has no role {names}: grant the privileges of QA and others there."
+        print(f"Warning: {warning}", file=sys.stderr)

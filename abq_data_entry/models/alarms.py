@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.counting import one_line
 from abq_data_entry.models.connections import Connections
-from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, RightsMissing
+from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, PrivilegeMissing
 from abq_data_entry.models.marks import ask_as
 from abq_data_entry.models.undoing import NOBODY_NAMED, By
 
@@ -300,7 +300,7 @@ def _written(cursor: Cursor, statement: str, given: Sequence[object] | Mapping[s
     try:
         cursor.execute(statement, given)
     except psycopg2.errors.InsufficientPrivilege as error:
-        raise RightsMissing(f"This user may not do that. {_OWNER}", error.diag.message_primary or "") from None
+        raise PrivilegeMissing(f"This user may not do that. {_OWNER}", error.diag.message_primary or "") from None
     except psycopg2.errors.CheckViolation as error:
         raise DatabaseError(f"{error.diag.message_primary} Nothing was changed.") from None
 

@@ -108,14 +108,14 @@ _CASTS = """
     WHERE oid >= 16384 AND castsource < 16384 AND casttarget < 16384 AND castcontext <> 'e' ORDER BY 1, 2
 """
 # The privileges that create_db.sql revokes.
-_RIGHTS = """
+_PRIVILEGES = """
     SELECT DISTINCT CASE grantee WHEN 0 THEN 'Everybody' ELSE grantee::regrole::text END, privilege_type, relname
     FROM (
-        SELECT relname, relnamespace, relowner, relacl AS rights FROM pg_class
+        SELECT relname, relnamespace, relowner, relacl AS privileges FROM pg_class
         UNION ALL
         SELECT relname, relnamespace, relowner, attacl FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
         WHERE attacl IS NOT NULL
-    ) AS granted, aclexplode(rights)
+    ) AS granted, aclexplode(privileges)
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) AND grantee <> relowner AND (
         privilege_type <> 'SELECT' AND relname IN ('schema_version', 'audit', 'audit_heads', 'audit_baselines',
             'check_presence', 'lab_settings', 'value_marks', 'shift_notes', 'kept_until', 'kept_outliers', 'kept_drift',
@@ -166,7 +166,7 @@ def find_bypasses(cursor: Cursor) -> list[str]:
     findings += [f"The rows of {heir} show as rows of {table}" for heir, table in _rows_of(cursor, _HEIRS, bound)]
     findings += [f"The cast from {source} to {target} isn't PostgreSQL's own"
                  for source, target in _rows_of(cursor, _CASTS, bound)]  # fmt: skip
-    findings += [f"{who} may {right} on {table}" for who, right, table in _rows_of(cursor, _RIGHTS, bound)]
+    findings += [f"{who} may {right} on {table}" for who, right, table in _rows_of(cursor, _PRIVILEGES, bound)]
     findings += _find_roles(cursor, schema)
     findings += _find_paths(cursor, schema, [*TABLES, *VIEWS])
     findings += [f"The triggers are off for {who}: session_replication_role is set"

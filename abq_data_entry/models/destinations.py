@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from abq_data_entry.models.connections import Connections
-from abq_data_entry.models.errors import DatabaseError, RightsMissing
+from abq_data_entry.models.errors import DatabaseError, PrivilegeMissing
 from abq_data_entry.stored_destination import StoredDestination
 
 _COLUMNS = ", ".join(StoredDestination._fields)
@@ -168,7 +168,7 @@ def _written(cursor: Cursor, statement: str, given: Sequence[object]) -> None:
     try:
         cursor.execute(statement, list(given))
     except psycopg2.errors.InsufficientPrivilege as error:
-        raise RightsMissing(f"This user may not do that. {_OWNER}", error.diag.message_primary or "") from None
+        raise PrivilegeMissing(f"This user may not do that. {_OWNER}", error.diag.message_primary or "") from None
     except psycopg2.errors.CheckViolation as error:  # the row has changed, or the constraints are of an older version
         raise DatabaseError(f"{error.diag.message_primary} Nothing was changed.") from None
 

@@ -52,7 +52,7 @@ class SchemaTooNew(DatabaseError):
     """A newer version of this application made the database."""
 
 
-class RightsMissing(DatabaseError):
+class PrivilegeMissing(DatabaseError):
     """The user may not do this in the database."""
 
 
@@ -160,7 +160,7 @@ _TOO_MANY = "The database has too many connections at the moment, and accepts no
 _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("AB004", WindowOutdated, "The database was brought to a newer version meanwhile. Close this window and install the"
      " newer version of ABQ Data Entry; what is saved until then waits on this computer."),
-    ("42501", RightsMissing, "This user may not do that in the database. {grant}"),
+    ("42501", PrivilegeMissing, "This user may not do that in the database. {grant}"),
     ("42P01", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
     ("42703", SchemaMissing, "The tables in this database are of an older version: {apply}."),
     ("3F000", SchemaMissing, "The tables of ABQ Data Entry are missing in this database: {apply}."),
@@ -202,7 +202,7 @@ _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
      "The database doesn't let this user log in from this computer. {ask} (the file pg_hba.conf)."),
     (r"valid data directory|database subdirectory|could not (open|read) file|invalid page|file .* is missing",
      DatabaseDamaged, _DAMAGED),
-    (r"permission denied for database", RightsMissing, "This user may not connect to this database. {ask}."),
+    (r"permission denied for database", PrivilegeMissing, "This user may not connect to this database. {ask}."),
     (r"database .* does not exist", SchemaMissing,
      "There is no database {database} on this server. {ask} to create it: `createdb {database}`, then apply"
      " create_db.sql."),
@@ -243,9 +243,9 @@ def describe_statement(error: psycopg2.Error, endpoint: Mapping[str, str]) -> Da
     if state == "23502" and column:
         return RecordInvalid({column: f"{column} is required."}, detail)
     if state == "42501" and "row-level security" in (error.diag.message_primary or ""):
-        return RightsMissing(_filled(_OTHER_LAB, endpoint), detail)
+        return PrivilegeMissing(_filled(_OTHER_LAB, endpoint), detail)
     if state == "42501" and _OF_SUPERVISORS.search(error.diag.message_primary or ""):
-        return RightsMissing(_filled(f"This user may not do that in the database. {_SUPERVISOR}", endpoint), detail)
+        return PrivilegeMissing(_filled(f"This user may not do that in the database. {_SUPERVISOR}", endpoint), detail)
     for beginning, kind, sentence in _STATEMENTS:
         if state and state.startswith(beginning):
             return kind(_filled(sentence, endpoint), detail)

@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry import fields
 from abq_data_entry.counting import one_line
 from abq_data_entry.models.connections import Connections
-from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, RecordMissing, RightsMissing
+from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, PrivilegeMissing, RecordMissing
 from abq_data_entry.models.undoing import NO_RECORD, NOBODY_NAMED, By
 
 STATES = ("queried", "accepted", "excluded")
@@ -139,7 +139,7 @@ class MarkEvent:
 class Marks:
     """The methods of `SQLModel` about marks. `by`: who calls them.
 
-    Methods that change a mark raise `RightsMissing` if this login may not do it, `RecordMissing` if there is no such
+    Methods that change a mark raise `PrivilegeMissing` if this login may not do it, `RecordMissing` if there is no such
     record or mark, and `DatabaseError`, with a sentence, for anything invalid; then nothing is changed.
     """
 
@@ -237,7 +237,7 @@ def ask_as(
             if error.pgcode == "42501":
                 # Our functions give a hint. Without one it is the server's own error: other roles may call it.
                 hint = error.diag.message_hint
-                raise RightsMissing(f"{said} {hint}" if hint else f"{for_whom} Nothing was changed.") from error
+                raise PrivilegeMissing(f"{said} {hint}" if hint else f"{for_whom} Nothing was changed.") from error
             raise
         return cursor.fetchall()[0][0]
 

@@ -1,4 +1,4 @@
-"""Values that the models return besides records: lists, progress, versions, history, presence, rights, selections."""
+"""Values that models return besides records: lists, progress, versions, history, presence, privileges, selections."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Presence:
 
 
 @dataclass(frozen=True)
-class Rights:
+class Privileges:
     """What the login may do in this database."""
 
     may_enter: bool = True

@@ -18,8 +18,14 @@ from abq_data_entry.constants import SCHEMA_VERSION
 from abq_data_entry.folders import bundled_file
 from abq_data_entry.models.auditing import TABLES, VIEWS, pin_search_path
 from abq_data_entry.models.connections import Connections
-from abq_data_entry.models.errors import DatabaseError, RightsMissing, SchemaMissing, SchemaTooNew, describe_statement
-from abq_data_entry.models.records import Rights
+from abq_data_entry.models.errors import (
+    DatabaseError,
+    PrivilegeMissing,
+    SchemaMissing,
+    SchemaTooNew,
+    describe_statement,
+)
+from abq_data_entry.models.records import Privileges
 from abq_data_entry.waits import UNLIMITED
 
 VERSION = SCHEMA_VERSION
@@ -35,7 +41,7 @@ _TABLES = (
 def installed_version(cursor: Cursor) -> int | None:
     """Return the version of the schema, 0 for the first one, which had no version, `None` if there are no tables.
 
-    Raises `RightsMissing` if this user may not read the tables.
+    Raises `PrivilegeMissing` if this user may not read the tables.
     """
     _require_reading(cursor)
     cursor.execute("SELECT to_regclass('schema_version') IS NOT NULL, to_regclass('plot_checks') IS NOT NULL")
@@ -51,8 +57,8 @@ def prepare(endpoint: Mapping[str, str], before: Callable[[int], object] | None 
     """Create the schema, or migrate it to this version; False if nothing had to be done.
 
     `before(version)` is called before an older version is migrated, to make a backup; if it raises, nothing is changed.
-    Several processes may call this at once. Raises `SchemaTooNew`, and `RightsMissing`, with what an administrator has
-    to run, if this user may not create tables.
+    Several processes may call this at once. Raises `SchemaTooNew`, and `PrivilegeMissing`, with what an administrator
+    has to run, if this user may not create tables.
     """
     with closing(Connections(endpoint)) as connections:
         version = connections.read(installed_version)
@@ -73,7 +79,7 @@ def require_encoding(endpoint: Mapping[str, str]) -> None:
 
 
 def check(cursor: Cursor, endpoint: Mapping[str, str]) -> None:
-    """Raise `SchemaMissing`, `SchemaTooNew` or `RightsMissing` if this user can't work with the tables as they are."""
+    """Raise `SchemaMissing`, `SchemaTooNew` or `PrivilegeMissing` if this user can't work with the tables."""
     version = installed_version(cursor)
     _refuse_newer(version)
     if version != VERSION:
@@ -90,14 +96,14 @@ def _require_reading(cursor: Cursor) -> None:
     )
     missing = [name for (name,) in cursor.fetchall()]
     if missing:
-        raise RightsMissing(
+        raise PrivilegeMissing(
             f"This user may not read {', '.join(missing)}. An administrator has to give it a role: GRANT"
             f' abq_technician TO "{_user(cursor)}"; (to enter records; abq_qa reads them).'
         )
 
 
 def apply(connections: Connections) -> None:
-    """Run `create_db.sql`, whatever is there. Raises `DatabaseError`, `RightsMissing`."""
+    """Run `create_db.sql`, whatever is there. Raises `DatabaseError`, `PrivilegeMissing`."""
     script, endpoint = bundled_file("create_db.sql").read_text(encoding="utf-8"), connections.endpoint
     try:
         # The script is one transaction, and sets its own lock_timeout; migrating a large database takes long.
@@ -106,7 +112,7 @@ def apply(connections: Connections) -> None:
         detail = error.diag.message_primary or ""
         wanted = connections.read(_missing_grant)
         what = f"A superuser has to run this in the database first: {wanted}" if wanted else _instruction(endpoint)
-        raise RightsMissing(f"This user may not make the tables of ABQ Data Entry. {what}", detail) from None
+        raise PrivilegeMissing(f"This user may not make the tables of ABQ Data Entry. {what}", detail) from None
     except psycopg2.errors.LockNotAvailable as error:
         raise DatabaseError(
             "The database was not changed: somebody has a transaction open there, for a report or a backup. Wait until"
@@ -378,10 +384,10 @@ _READ = """
 # apart, `seen_labs` returns those of the login, else NULL.
 
 
-def read_rights(cursor: Cursor) -> Rights:
+def read_privileges(cursor: Cursor) -> Privileges:
     """Return what the current user may do (PostgreSQL manual, Access Privilege Inquiry Functions)."""
     cursor.execute(_READ)
-    return Rights(*cursor.fetchall()[0])
+    return Privileges(*cursor.fetchall()[0])
 
 
 # Roles of the database, and labs that are kept apart. For the owner and for administrators.
@@ -392,14 +398,14 @@ ROLES = ("abq_technician", "abq_supervisor", "abq_qa")
 def grant(endpoint: Mapping[str, str]) -> None:
     """Create missing roles and grant the roles their privileges; idempotent.
 
-    Raises `SchemaMissing` if the schema has another version, and `RightsMissing` if the roles can't be created.
+    Raises `SchemaMissing` if the schema has another version, and `PrivilegeMissing` if the roles can't be created.
     """
     with closing(Connections(endpoint)) as connections:
         connections.read(partial(check, endpoint=connections.endpoint))
         apply(connections)
         missing = connections.read(_missing_roles)
     if missing:
-        raise RightsMissing(
+        raise PrivilegeMissing(
             f"The roles {', '.join(missing)} are missing on this server, and this user may not make roles. A superuser"
             f" has to make them once, in the database postgres: {' '.join(f'CREATE ROLE {each};' for each in missing)}"
             " Then again: abq-data-entry db grant."
@@ -407,7 +413,7 @@ def grant(endpoint: Mapping[str, str]) -> None:
 
 
 def restrict_labs(endpoint: Mapping[str, str], wanted: bool) -> None:
-    """Turn on or off that labs are kept apart. Raises `RightsMissing` unless this login owns the tables."""
+    """Turn on or off that labs are kept apart. Raises `PrivilegeMissing` unless this login owns the tables."""
     _write(endpoint, lambda cursor: cursor.execute("SELECT restrict_labs(%s)", [wanted]))
 
 

@@ -41,7 +41,7 @@ from abq_data_entry.models.records import (
     Choices,
     PositionIndex,
     Presence,
-    Rights,
+    Privileges,
     Selection,
     VersionedRecord,
 )
@@ -91,7 +91,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     def connect(self) -> None:
         """Log in now, and check that the tables exist.
 
-        Raises `LoginFailed`, `ServerUnreachable`, `SchemaMissing`, `SchemaTooNew` or `RightsMissing`.
+        Raises `LoginFailed`, `ServerUnreachable`, `SchemaMissing`, `SchemaTooNew` or `PrivilegeMissing`.
         """
         self._connections.read(partial(schema.check, endpoint=self._connections.endpoint))
 
@@ -362,7 +362,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         """
         return self._connections.read(partial(view_rows.read_rows, wanted=wanted, take=take), snapshot=True)
 
-    # ----------------------------------------------------------------------------------- presence, rights, the audit
+    # --------------------------------------------------------------------------------- presence, privileges, the audit
 
     def enter_check(
         self, date: object, time: object, lab: object, plot: int | None, who: str, workstation: str | None = None
@@ -422,9 +422,9 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         """Tell whether a server process (PID) serves this model, so that its changes are our own."""
         return self._connections.owns(process) or (self._direct is not None and self._direct.owns(process))
 
-    def rights(self) -> Rights:
+    def privileges(self) -> Privileges:
         """Return what this login may do."""
-        return self._connections.read(schema.read_rights)
+        return self._connections.read(schema.read_privileges)
 
     def audit_heads(self, date: datetime.date | None = None) -> str:
         """Return the audit's head of each lab as one line: `A 12 <hash>; B 7 <hash>`; '' if nothing is audited.

@@ -26,11 +26,11 @@ from abq_data_entry.models.connections import Connections, confirm, rows_as_dict
 from abq_data_entry.models.errors import (
     DatabaseError,
     OutcomeUnknown,
+    PrivilegeMissing,
     RecordConflict,
     RecordExists,
     RecordInvalid,
     RecordMissing,
-    RightsMissing,
 )
 from abq_data_entry.models.records import Withdrawn
 
@@ -264,7 +264,7 @@ def _taken(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
 def _forbidden(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
     if not error.diag.message_hint:  # not raised by one of our functions
         raise error
-    raise RightsMissing(f"{error.diag.message_primary} {error.diag.message_hint}")
+    raise PrivilegeMissing(f"{error.diag.message_primary} {error.diag.message_hint}")
 
 
 def _senseless(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
@@ -346,9 +346,9 @@ _MOVE_OVER = f"""
 class Corrections:
     """The methods of `SQLModel` that withdraw, bring back, move and correct records; each in one transaction, once.
 
-    `by`: who makes the change. All raise `RightsMissing` if this login may not do it, `RecordMissing`, `RecordConflict`
-    for another version, `RecordExists` if the new place is taken, `RecordInvalid` if it is invalid, and `DatabaseError`
-    without a reason; then nothing is changed.
+    `by`: who makes the change. All raise `PrivilegeMissing` if this login may not do it, `RecordMissing`,
+    `RecordConflict` for another version, `RecordExists` if the new place is taken, `RecordInvalid` if it is invalid,
+    and `DatabaseError` without a reason; then nothing is changed.
     """
 
     _connections: Connections

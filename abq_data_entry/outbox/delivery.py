@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..constants import EXTRACT_NAME
-from ..models.errors import RightsMissing
+from ..models.errors import PrivilegeMissing
 from ..network.destination import Place
 from ..network.destinations import is_known
 from ..remote_names import is_usable_name as is_usable_at_destination
@@ -88,7 +88,7 @@ def head_of(audit: Audit, date: datetime.date) -> str:
     """Return the audit's head for a day; '' if this login may not read it."""
     try:
         return audit.audit_heads(date)
-    except RightsMissing as error:
+    except PrivilegeMissing as error:
         log.warning("the delivery goes without the audit's head: %s", error.detail)
         return ""  # somebody who may not read the audit may still deliver records
 

@@ -247,13 +247,13 @@ def fill(fresh: Mapping[str, str], file: Path, monitor: ProgressMonitor = UNMONI
     and Cancelled.
     """
     refuse_foreign_file(file)
-    rights = _privileges_in(file)
-    missing = _missing_roles(fresh, rights)
+    privileges = _privileges_in(file)
+    missing = _missing_roles(fresh, privileges)
     failure = f"The backup {file} was not restored and the database is as it was"
     load(fresh, file, failure, with_privileges=not missing, monitor=monitor)
     refuse_foreign_database(fresh, f"{file} isn't a backup of")
     if missing:
-        _grant_to_existing_roles(fresh, rights, missing)
+        _grant_to_existing_roles(fresh, privileges, missing)
     return missing
 
 
@@ -325,14 +325,14 @@ def _unquoted(role: str) -> str:
     return role[1:-1].replace('""', '"') if role.startswith('"') else role
 
 
-def _missing_roles(fresh: Mapping[str, str], rights: list[tuple[str, str]]) -> list[str]:
+def _missing_roles(fresh: Mapping[str, str], privileges: list[tuple[str, str]]) -> list[str]:
     """The roles named in these privileges that the server lacks, after creating the application's own where allowed.
 
     Roles belong to the whole cluster, so no dump of a database contains them.
     """
     import psycopg2
 
-    wanted = {role for _, role in rights} - {"PUBLIC"}
+    wanted = {role for _, role in privileges} - {"PUBLIC"}
     with cursor_at(fresh) as cursor:
         for role in _ROLES:
             if role in wanted:
@@ -342,11 +342,11 @@ def _missing_roles(fresh: Mapping[str, str], rights: list[tuple[str, str]]) -> l
         return sorted(wanted - {row[0] for row in cursor})
 
 
-def _grant_to_existing_roles(fresh: Mapping[str, str], rights: list[tuple[str, str]], missing: list[str]) -> None:
+def _grant_to_existing_roles(fresh: Mapping[str, str], privileges: list[tuple[str, str]], missing: list[str]) -> None:
     """Run the GRANTs and REVOKEs, left out because some roles are missing, for the other roles and PUBLIC."""
     import psycopg2
 
-    statements = [statement for statement, role in rights if role not in missing]
+    statements = [statement for statement, role in privileges if role not in missing]
     with cursor_at(fresh) as cursor:
         try:
             cursor.execute("".join(statements) or "SELECT")
@@ -357,7 +357,7 @@ def _grant_to_existing_roles(fresh: Mapping[str, str], rights: list[tuple[str, s
 
 # What belongs to a database but isn't in a dump of it: who may connect, the connection limit, its parameters.
 
-_RIGHTS = """
+_PRIVILEGES = """
     SELECT format('REVOKE ALL ON DATABASE %%I FROM PUBLIC', %(fresh)s) FROM pg_database
     WHERE datname = %(name)s AND datacl IS NOT NULL
     UNION ALL
@@ -394,7 +394,7 @@ def carry_over(maintenance: Mapping[str, str], name: str, fresh: str) -> None:
 
     names = {"name": name, "fresh": fresh}
     with cursor_at(maintenance) as cursor:
-        cursor.execute(_RIGHTS, names)
+        cursor.execute(_PRIVILEGES, names)
         statements: list[sql.Composable] = [sql.SQL(each) for (each,) in cursor.fetchall()]
         cursor.execute(_SETTINGS, names)
         for whose, setting, value in cursor.fetchall():

@@ -164,7 +164,7 @@ def test_settings_that_make_no_sense(line: Callable[..., Outcome], configure: Ca
         ("nowhere", ["export"], "no database nowhere.*createdb nowhere"),
     ],
 )
-def test_without_tables_or_rights_it_says_what_an_administrator_has_to_run(
+def test_without_tables_or_privileges_it_says_what_an_administrator_has_to_run(
     name: str,
     words: list[str],
     expected: str,

@@ -1,4 +1,4 @@
-"""A server of its own for what depends on logins and their rights."""
+"""A server of its own for what depends on logins and their privileges."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def server_with_logins(folder: Path | None = None) -> Iterator[Node]:
 
 
 def server_programs() -> dict[str, Path | None]:
-    """The servers on which rights are tested: the application's (the newest), and an older one where there is one."""
+    """The servers on which privileges are tested: the newest, and an older one where there is one."""
     ours = programs.major_version(programs.binaries())
     older = [each for each in tests.programs.postgres_folders() if programs.major_version(each) < ours]
     return {"newest": None, **({"older": older[0]} if older else {})}
@@ -81,15 +81,15 @@ def psql(endpoint: Endpoint, script: str) -> list[str]:
 
 @contextmanager
 def roles_of_lab_a(endpoint: Endpoint) -> Iterator[Callable[[str], Endpoint]]:
-    """Make roles that belong to lab A, with the rights that a statement gives (`{}`: the role); gone at the end.
+    """Make roles that belong to lab A, with the privileges that a statement gives (`{}`: the role); gone at the end.
 
     Each call returns the endpoint where everything is asked as that role.
     """
     made: list[str] = []
 
-    def make(rights: str) -> Endpoint:
+    def make(privileges: str) -> Endpoint:
         name = f"role_{len(made)}_of_{endpoint['dbname']}"
-        run(endpoint, f"CREATE ROLE {name}; {rights.format(name)}; INSERT INTO lab_members VALUES ('A', '{name}')")
+        run(endpoint, f"CREATE ROLE {name}; {privileges.format(name)}; INSERT INTO lab_members VALUES ('A', '{name}')")
         made.append(name)
         return {**endpoint, "options": f"-c role={name}"}
 

@@ -14,7 +14,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel, schema
+from abq_data_entry.models import DatabaseError, PrivilegeMissing, SQLModel, schema
 from tests.fixtures.cluster import Node, wait_until
 from tests.models.logins import login, run, server_with_logins
 from tests.models.records import DATE, record
@@ -73,7 +73,7 @@ def test_records_of_another_lab_are_neither_entered_nor_corrected(node: Node) ->
     technician = login(node, "abq_technician")
     with closing(SQLModel.at(technician)) as model:
         model.save_record(record(Plot=4))
-        with pytest.raises(RightsMissing, match=r"doesn't belong to that lab.*nothing was saved"):
+        with pytest.raises(PrivilegeMissing, match=r"doesn't belong to that lab.*nothing was saved"):
             model.save_record(record(Lab="E"))
         assert model.get_record(DATE, "8:00", "B", 3) == {}
         assert model.choices().labs == ("A",)
@@ -94,7 +94,7 @@ def test_a_login_can_not_change_that(node: Node) -> None:
     ):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             run(supervisor, attempt)
-    with pytest.raises(RightsMissing):
+    with pytest.raises(PrivilegeMissing):
         schema.restrict_labs(supervisor, False)
 
 
@@ -309,7 +309,7 @@ def test_who_may_not_make_roles_is_told_who_may() -> None:
             made.execute(f"DROP ROLE {role}")
         plain = {**made.endpoint("plain"), "user": "plain", "password": "plain"}
         run(plain, bundled_file("create_db.sql").read_text("utf-8"))
-        with pytest.raises(RightsMissing, match=r"abq_technician, abq_supervisor, abq_qa are missing") as told:
+        with pytest.raises(PrivilegeMissing, match=r"abq_technician, abq_supervisor, abq_qa are missing") as told:
             schema.grant(plain)
         for statement in re.findall(r"CREATE ROLE \w+;", str(told.value)):
             made.execute(statement)

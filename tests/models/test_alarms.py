@@ -13,7 +13,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry.models import DatabaseError, SQLModel
 from abq_data_entry.models.alarms import BEGIN, END, FAILED, MAIL, SENDING, TOLD, Finding, Receiver
-from abq_data_entry.models.errors import RecordMissing, RightsMissing
+from abq_data_entry.models.errors import PrivilegeMissing, RecordMissing
 from abq_data_entry.models.undoing import By
 from tests.models.logins import roles_of_lab_a
 from tests.models.records import record
@@ -348,7 +348,7 @@ def test_technicians_look_and_tell_and_change_no_lists(model: SQLModel, owner: O
                     lambda someone=someone: someone.remove_receiver("hook"),
                     lambda someone=someone: someone.add_receiver(Receiver("x", MAIL, "x@example.com")),
                 ):
-                    with pytest.raises(RightsMissing, match="Only the owner of the database"):
+                    with pytest.raises(PrivilegeMissing, match="Only the owner of the database"):
                         change()
             owner.ask("DELETE FROM alarms")
 

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import RightsMissing, SchemaMissing, SQLModel, schema
+from abq_data_entry.models import PrivilegeMissing, SchemaMissing, SQLModel, schema
 from tests.models.records import DATE
 from tests.models.test_schema import Endpoint, dump, run
 
@@ -108,7 +108,7 @@ class TestFromVersion1:
 
     @pytest.fixture
     def roles(self, older: Endpoint) -> Iterator[tuple[str, str]]:
-        """A technician and QA, with the rights that the documents gave them in version 1."""
+        """A technician and QA, with the privileges that the documents gave them in version 1."""
         writer, reader = (f"{name}_of_{older['dbname']}" for name in ("writer", "reader"))
         run(older, f"CREATE ROLE {writer}; CREATE ROLE {reader}; GRANT SELECT, INSERT ON local_weather TO {writer};"
                    f" GRANT SELECT ON local_weather TO {reader}")
@@ -131,19 +131,19 @@ class TestFromVersion1:
         assert schema.prepare(older) is False
         assert dump(older) == after
 
-    def test_the_rights_follow_those_on_the_weather(self, older: Endpoint, roles: tuple[str, str]) -> None:
+    def test_the_privileges_follow_those_on_the_weather(self, older: Endpoint, roles: tuple[str, str]) -> None:
         schema.prepare(older)
         writer, reader = (SQLModel.at({**older, "options": f"-c role={role}"}) for role in roles)
         one = row()
         writer.record_deliveries([one])
         writer.record_deliveries([{**one, "state": "cancelled", "revision": 2}])
         assert reader.query("SELECT state FROM deliveries") == [{"state": "cancelled"}]
-        with pytest.raises(RightsMissing):
+        with pytest.raises(PrivilegeMissing):
             reader.record_deliveries([row()])
         for each in (writer, reader):
             each.close()
 
-    def test_rights_taken_away_later_stay_away(self, older: Endpoint, roles: tuple[str, str]) -> None:
+    def test_privileges_taken_away_later_stay_away(self, older: Endpoint, roles: tuple[str, str]) -> None:
         schema.prepare(older)
         run(older, f"REVOKE ALL ON deliveries FROM {roles[0]}")
         run(older, bundled_file("create_db.sql").read_text(encoding="utf-8"))

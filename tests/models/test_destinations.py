@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
-from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel
+from abq_data_entry.models import DatabaseError, PrivilegeMissing, SQLModel
 from abq_data_entry.models.auditing import QA_VIEWS
 from abq_data_entry.models.settings import SETTINGS
 from abq_data_entry.network.destinations import STORED_KINDS, destination, is_known
@@ -225,7 +225,7 @@ def test_who_may_change_them(model: SQLModel, database: Endpoint) -> None:
             endpoint = make(f"GRANT {role} TO {{}}")
             with closing(SQLModel.at(endpoint)) as person:
                 assert person.get_destinations() == {ARCHIVE.key: ARCHIVE}
-                with pytest.raises(RightsMissing, match="owner of the database"):
+                with pytest.raises(PrivilegeMissing, match="owner of the database"):
                     person.change_destination("archive", {"address": "evil.example.com"})
         endpoint = make("GRANT abq_technician TO {0}; GRANT SELECT, INSERT, UPDATE, DELETE ON destinations TO {0}")
         with closing(SQLModel.at(endpoint)) as administrator:

@@ -9,9 +9,9 @@ import pytest
 
 from abq_data_entry.models import (
     DatabaseError,
+    PrivilegeMissing,
     QueryCancelled,
     RecordInvalid,
-    RightsMissing,
     SchemaMissing,
     ServerUnreachable,
 )
@@ -55,7 +55,7 @@ def test_a_connection_is_gone(failure: psycopg2.Error, is_lost: bool) -> None:
 @pytest.mark.parametrize(
     ("state", "kind", "words"),
     [
-        ("AB004", WindowOutdated, "newer version"), ("42501", RightsMissing, 'abq_technician TO "ada"'),
+        ("AB004", WindowOutdated, "newer version"), ("42501", PrivilegeMissing, 'abq_technician TO "ada"'),
         ("42P01", SchemaMissing, "psql --dbname trial"), ("42703", SchemaMissing, "older version"),
         ("53100", WritesRefused, "disk of the database is full"), ("53300", ServerNotReady, "too many connections"),
         ("53200", WritesRefused, "out of memory"), ("57014", QueryCancelled, "was cancelled"),
@@ -85,7 +85,7 @@ def test_what_a_right_or_a_column_is_about() -> None:
         ("permission denied for table plots_of_mine", 'GRANT abq_technician TO "ada"'),
     ):
         told = failures.describe_statement(error("42501", primary), ENDPOINT)
-        assert type(told) is RightsMissing and words in str(told)
+        assert type(told) is PrivilegeMissing and words in str(told)
     assert type(failures.describe_statement(error("23514", "row-level security"), ENDPOINT)) is DatabaseError
 
 

@@ -1,4 +1,4 @@
-"""What is said before anything works: to a role without rights, of a database that can't serve, of certificates."""
+"""What is said before anything works: to a role without privileges, of a database that can't serve, of certificates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from abq_data_entry import postgres
 from abq_data_entry.models import (
     DatabaseError,
     LoginFailed,
-    RightsMissing,
+    PrivilegeMissing,
     SchemaMissing,
     ServerNotReady,
     ServerUnreachable,
@@ -43,7 +43,7 @@ def as_role(node: Node, role: str, dbname: str = "abq") -> dict[str, str]:
 def test_a_role_that_may_make_no_tables_is_told_the_grant(node: Node, role: str, named: str) -> None:
     node.execute("DROP DATABASE IF EXISTS empty")
     node.execute("CREATE DATABASE empty TEMPLATE template0 ENCODING 'UTF8'")
-    with pytest.raises(RightsMissing) as caught:
+    with pytest.raises(PrivilegeMissing) as caught:
         schema.prepare(as_role(node, role, "empty"))
     assert f"GRANT USAGE, CREATE ON SCHEMA public TO {named};" in str(caught.value)
     assert "db init" not in str(caught.value)
@@ -51,11 +51,11 @@ def test_a_role_that_may_make_no_tables_is_told_the_grant(node: Node, role: str,
     assert schema.prepare(as_role(node, role, "empty")) is True
 
 
-def test_a_role_without_rights_is_told_the_role_to_grant(node: Node) -> None:
+def test_a_role_without_privileges_is_told_the_role_to_grant(node: Node) -> None:
     model = SQLModel.at(as_role(node, "nobody"))
-    with pytest.raises(RightsMissing, match='GRANT abq_technician TO "nobody";'):
+    with pytest.raises(PrivilegeMissing, match='GRANT abq_technician TO "nobody";'):
         model.connect()
-    with pytest.raises(RightsMissing, match='GRANT abq_technician TO "nobody";'):
+    with pytest.raises(PrivilegeMissing, match='GRANT abq_technician TO "nobody";'):
         model.save_record(record())
     model.close()
 

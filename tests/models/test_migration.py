@@ -37,18 +37,18 @@ _USED = """
     INSERT INTO local_weather VALUES ('2025-02-28 8:00-07', 1, 2, 1003, 'Fog');
 """
 _TABLES = ("lab_techs", "labs", "plots", "lab_checks", "plot_checks", "local_weather", "data_record_view")
-_VERSION_2_RIGHTS = """
+_VERSION_2_PRIVILEGES = """
     GRANT SELECT ON schema_version, lab_techs, labs, plots, lab_checks, plot_checks, local_weather, deliveries,
         data_record_view TO {role};
     GRANT INSERT, UPDATE ON lab_checks, plot_checks, deliveries TO {role};
     GRANT INSERT ON local_weather TO {role};
 """
-_VERSION_3_RIGHTS = f"""{_VERSION_2_RIGHTS}
+_VERSION_3_PRIVILEGES = f"""{_VERSION_2_PRIVILEGES}
     GRANT SELECT ON audit, audit_heads, check_presence, check_presence_view, journal_entries, lab_members TO {{role}};
     GRANT INSERT ON journal_entries TO {{role}};
     GRANT INSERT, UPDATE, DELETE ON check_presence TO {{role}};
 """
-_VERSION_4_RIGHTS = "GRANT abq_technician TO {role};"
+_VERSION_4_PRIVILEGES = "GRANT abq_technician TO {role};"
 
 
 @pytest.fixture(scope="module")
@@ -86,16 +86,16 @@ def tables_of_a_new_one(server: EmbeddedServer, database_template: str) -> str:
 
 @pytest.fixture
 def technician(older: Endpoint) -> Iterator[str]:
-    """With the rights that the documents of that version gave."""
+    """With the privileges that the documents of that version gave."""
     role = f"technician_of_{older['dbname']}"
-    rights = _VERSION_2_RIGHTS
+    privileges = _VERSION_2_PRIVILEGES
     if run(older, "SELECT to_regclass('technician_logins')") != [(None,)]:
-        rights = _VERSION_4_RIGHTS
+        privileges = _VERSION_4_PRIVILEGES
     elif run(older, "SELECT to_regclass('journal_entries')") != [(None,)]:
-        rights = _VERSION_3_RIGHTS
+        privileges = _VERSION_3_PRIVILEGES
     elif run(older, "SELECT to_regclass('deliveries')") == [(None,)]:
-        rights = rights.replace(", deliveries", "")
-    run(older, f"CREATE ROLE {role}; {rights.format(role=role)}")
+        privileges = privileges.replace(", deliveries", "")
+    run(older, f"CREATE ROLE {role}; {privileges.format(role=role)}")
     yield role
     run(older, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
@@ -173,7 +173,7 @@ def test_who_could_enter_still_can(older: Endpoint, technician: str) -> None:
         model.save_record(record(Plants=3), "update", expected_version=1, reason="slip")
         model.enter_check(DATE, "8:00", "A", 3, "J Simms")
         assert [each.reason for each in model.get_history(DATE, "8:00", "A", 3)] == ["", "slip"]
-        assert model.rights().may_enter and not model.rights().may_manage
+        assert model.privileges().may_enter and not model.privileges().may_manage
         weather = {"observation_time_rfc822": "Fri, 28 Feb 2025 08:00:00 -0700", "temp_c": "1", "station": "KBMG"}
         assert model.store_weather(weather).state == "known"  # and the row says by now whose it is
         assert model.store_weather({**weather, "observation_time_rfc822": "1 Mar 2025 8:00 MST"}).state == "new"

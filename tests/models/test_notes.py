@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import DatabaseError, RecordMissing, RightsMissing, SQLModel
+from abq_data_entry.models import DatabaseError, PrivilegeMissing, RecordMissing, SQLModel
 from abq_data_entry.models.marks import Subject
 from abq_data_entry.models.undoing import By
 from abq_data_entry.postgres import backup
@@ -125,12 +125,12 @@ def test_only_the_functions_write_notes_and_labs_stay_apart(
         assert [row["id"] for row in heard] == [own]
         with pytest.raises(RecordMissing, match=f"There is no note {other}"):
             theirs.finish_note(other)
-        with pytest.raises(RightsMissing, match="Notes to lab B are written and done by who enters its records"):
+        with pytest.raises(PrivilegeMissing, match="Notes to lab B are written and done by who enters its records"):
             theirs.write_note(Subject("B"), "x")
         theirs.finish_note(own)
     with closing(SQLModel.at(qa)) as reading:
         assert said(reading, done=True) == [("lab B", "Theirs."), ("lab A", "Ours.")]
-        with pytest.raises(RightsMissing, match="those who enter records"):
+        with pytest.raises(PrivilegeMissing, match="those who enter records"):
             reading.write_note(LAB, "x")
     with closing(SQLModel.at(database)) as owner:
         assert owner.verify_audit().breaks == ()

@@ -7,7 +7,16 @@ import datetime
 import pytest
 
 from abq_data_entry.fields import CSV_HEADER
-from abq_data_entry.models import SORTABLE, Change, CheckProgress, Choices, PositionIndex, Rights, Selection, Withdrawn
+from abq_data_entry.models import (
+    SORTABLE,
+    Change,
+    CheckProgress,
+    Choices,
+    PositionIndex,
+    Privileges,
+    Selection,
+    Withdrawn,
+)
 from abq_data_entry.models.extract import ExtractDay, SentExtract
 from abq_data_entry.models.records import Stretch
 
@@ -67,4 +76,4 @@ def test_the_last_post_before_a_position(position: int, post: tuple[int, tuple[s
 
 def test_what_is_not_said() -> None:
     assert CheckProgress() == CheckProgress(None, {}, 0)
-    assert all(vars(Rights()).values())
+    assert all(vars(Privileges()).values())

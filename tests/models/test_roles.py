@@ -9,7 +9,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import LoginFailed, RightsMissing, SQLModel, schema
+from abq_data_entry.models import LoginFailed, PrivilegeMissing, SQLModel, schema
 from abq_data_entry.models.auditing import KEPT, QA_VIEWS, Verdict
 from tests.fixtures.cluster import Node
 from tests.models.logins import EVERY, NOBODY, PSQL, ROLES, login, psql, run
@@ -59,7 +59,7 @@ CHANGING = {"lab_checks": "lab_tech_id", "plot_checks": "plants"}
 ADDING = {"journal_entries": "id"}
 """Columns that whoever enters records fills, where not all are."""
 
-# Each is executed by who corrects records; the others run with the rights of the owner by triggers or within those.
+# Each is executed by who corrects records; the others run with the privileges of the owner by triggers or within those.
 FOR_WHO_CORRECTS = {
     "record_deliveries", "take_delivery", "note_delivery", "keep_answers", "settle_receipts",
     "withdraw_record", "bring_back_record", "move_record", "move_check", "take_back", "take_back_records",
@@ -122,14 +122,14 @@ def test_each_role_may_do_what_it_is_for_and_nothing_else(node: Node, role: str)
     allowed = {(table, operation) for table, operation, state in answers if state == "00000"}
     held = [index for index, each in enumerate(ROLES) if role in (each, EVERY)]
     expected = {
-        (table, operation) for table, rights in MATRIX.items() for index in held for operation in rights[index]
+        (table, operation) for table, privileges in MATRIX.items() for index in held for operation in privileges[index]
     }
     assert allowed == expected
     # No right; or a view, which takes no changes and can't be emptied.
     assert {state for _, _, state in answers} <= {"00000", "42501", "55000", "42809", "0A000"}
 
 
-def test_functions_with_the_rights_of_the_owner_are_for_who_needs_them(node: Node) -> None:
+def test_functions_with_the_privileges_of_the_owner_are_for_who_needs_them(node: Node) -> None:
     may_execute = node.execute(
         "SELECT proname, string_agg(coalesce(rolname, 'PUBLIC'), ' ' ORDER BY rolname)"
         " FROM pg_proc CROSS JOIN aclexplode(coalesce(proacl, acldefault('f', proowner)))"
@@ -295,7 +295,7 @@ def test_an_observation_is_filled_and_otherwise_stays_as_it_was(node: Node, role
     assert node.execute("SELECT count(*) FROM audit WHERE table_name = 'local_weather' AND operation = 'UPDATE'", "abq")
 
 
-def test_rights_past_the_audit_that_somebody_granted_are_taken_back(node: Node) -> None:
+def test_privileges_past_the_audit_that_somebody_granted_are_taken_back(node: Node) -> None:
     """Within a trigger of one's own table they would be enough to write to it; on ours, the owner would run it."""
     node.execute("DROP DATABASE IF EXISTS generous")
     node.execute("CREATE DATABASE generous TEMPLATE template0 ENCODING 'UTF8'")
@@ -332,7 +332,7 @@ def verdict(node: Node, dbname: str = "abq") -> Verdict:
 
 
 def test_a_function_of_the_administrator_stays_as_it_was(node: Node) -> None:
-    """One that has the owner's rights too isn't ours: nobody else gets it, and nobody loses it."""
+    """One that has the owner's privileges too isn't ours: nobody else gets it, and nobody loses it."""
     node.execute("CREATE OR REPLACE FUNCTION of_the_administrator() RETURNS int LANGUAGE sql SECURITY DEFINER"
                  " AS 'SELECT 1'", "abq")
     node.execute("REVOKE ALL ON FUNCTION of_the_administrator() FROM PUBLIC;"
@@ -379,16 +379,16 @@ def test_the_window_is_told_what_the_login_may_do(node: Node, role: str, enterin
     model = SQLModel.at(login(node, role))
     try:
         model.connect()
-        rights = model.rights()
-        assert (rights.may_enter, rights.may_manage) == (entering, managing)
-        assert rights.may_store_weather == rights.may_record_deliveries == entering
+        privileges = model.privileges()
+        assert (privileges.may_enter, privileges.may_manage) == (entering, managing)
+        assert privileges.may_store_weather == privileges.may_record_deliveries == entering
         assert model.verify_audit().breaks == ()
         assert model.get_history(DATE, "8:00", "A", 3) != []
         if not entering:
-            with pytest.raises(RightsMissing):
+            with pytest.raises(PrivilegeMissing):
                 model.save_record(record(Plants=1))
         if not managing:
-            with pytest.raises(RightsMissing):
+            with pytest.raises(PrivilegeMissing):
                 model.add_technician(77, "New One")
     finally:
         model.close()

@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry import fields, postgres
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import DatabaseError, RightsMissing, SchemaMissing, SchemaTooNew, SQLModel, schema
+from abq_data_entry.models import DatabaseError, PrivilegeMissing, SchemaMissing, SchemaTooNew, SQLModel, schema
 from tests.models.records import DATE, record
 
 Endpoint = dict[str, str]
@@ -312,7 +312,7 @@ def test_a_database_without_tables_says_what_to_run(empty_database: Endpoint) ->
     assert schema.prepare(empty_database, asked.append) and asked == [], "there is nothing to back up"
 
 
-class TestWithoutRights:
+class TestWithoutPrivileges:
     @pytest.fixture
     def without(
         self, server: postgres.EmbeddedServer, make_database: Callable[[str], Endpoint], database_template: str
@@ -331,7 +331,7 @@ class TestWithoutRights:
         run(server.endpoint("postgres"), "DROP ROLE abq_guest")
 
     def test_who_may_not_make_tables_is_told_what_to_run(self, without: Callable[[str], Endpoint]) -> None:
-        with pytest.raises(RightsMissing, match="GRANT USAGE, CREATE ON SCHEMA public TO abq_guest;") as told:
+        with pytest.raises(PrivilegeMissing, match="GRANT USAGE, CREATE ON SCHEMA public TO abq_guest;") as told:
             schema.prepare(without("template0"))
         assert "permission denied" in told.value.detail
 
@@ -339,11 +339,11 @@ class TestWithoutRights:
         self, without: Callable[[str], Endpoint], database_template: str
     ) -> None:
         endpoint = without(database_template)
-        with pytest.raises(RightsMissing):
+        with pytest.raises(PrivilegeMissing):
             SQLModel.at(endpoint).connect()
         run({key: value for key, value in endpoint.items() if key != "options"},
             "GRANT SELECT ON schema_version TO abq_guest")
-        with pytest.raises(RightsMissing, match=r'may not read lab_techs, .* GRANT abq_technician TO "abq_guest";'):
+        with pytest.raises(PrivilegeMissing, match=r'may not read lab_techs, .* GRANT abq_technician TO "abq_guest";'):
             SQLModel.at(endpoint).connect()
 
     def test_who_may_only_read_can_not_save(
@@ -355,7 +355,7 @@ class TestWithoutRights:
         model = SQLModel.at(endpoint)
         model.connect()
         assert model.get_all_records() == []
-        with pytest.raises(RightsMissing, match="may not do that") as caught:
+        with pytest.raises(PrivilegeMissing, match="may not do that") as caught:
             model.save_record(record())
         assert "INSERT INTO" not in str(caught.value) + caught.value.detail
         # What an administrator is told to run is enough (here the user is in the role of a guest).

@@ -16,7 +16,7 @@ import pytest
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import DatabaseError, RightsMissing, SQLModel
+from abq_data_entry.models import DatabaseError, PrivilegeMissing, SQLModel
 from abq_data_entry.models.notices import LONGEST, MOST_SHOWN, Addressee, AddresseeUnknown
 from abq_data_entry.models.undoing import By
 from abq_data_entry.postgres import backup
@@ -153,7 +153,7 @@ def test_only_the_functions_write_messages_and_labs_stay_apart(
             theirs.send_message(Addressee(lab="B"), "x")
     with closing(SQLModel.at(acting("abq_qa"))) as reading:
         assert len(reading.get_messages()) == 3
-        with pytest.raises(RightsMissing, match="those who enter records can send"):
+        with pytest.raises(PrivilegeMissing, match="those who enter records can send"):
             reading.send_message(ALL, "x")
     # A flood is listed in part, and counted.
     run(database, "SELECT restrict_labs(false); SET abq.application_user = 'J Simms';"

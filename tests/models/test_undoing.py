@@ -13,11 +13,11 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry.models import (
     DatabaseError,
+    PrivilegeMissing,
     RecordConflict,
     RecordExists,
     RecordInvalid,
     RecordMissing,
-    RightsMissing,
     SQLModel,
 )
 from abq_data_entry.models.undoing import By, Key, Place, place
@@ -399,15 +399,15 @@ class TestPersonsWithOneLogin:
 
     def test_who_entered_it_within_a_day(self, model: SQLModel, database: Endpoint) -> None:
         model.save_record(record(), author="J Simms")
-        with pytest.raises(RightsMissing, match=r"J Simms entered the record .* first.*Nothing was changed"):
+        with pytest.raises(PrivilegeMissing, match=r"J Simms entered the record .* first.*Nothing was changed"):
             model.withdraw_record(KEY, "wrong", by=TAYLOR)
         model.move_record(KEY, OTHER_LAB, "wrong lab", by=SIMMS)
-        with pytest.raises(RightsMissing, match="J Simms entered"):
+        with pytest.raises(PrivilegeMissing, match="J Simms entered"):
             model.withdraw_record(OTHER_LAB, "wrong", by=TAYLOR)
         age(database, "23 hours 50 minutes")
         model.move_record(OTHER_LAB, KEY, "right lab", by=SIMMS)
         age(database, "11 minutes")
-        with pytest.raises(RightsMissing, match="more than 24 hours ago"):
+        with pytest.raises(PrivilegeMissing, match="more than 24 hours ago"):
             model.move_record(KEY, OTHER_LAB, "wrong lab", by=SIMMS)
         model.withdraw_record(KEY, "by who may do all")
 
@@ -417,14 +417,14 @@ class TestPersonsWithOneLogin:
         model.withdraw_record(KEY, "wrong", by=By("Q Murphy"))
         model.bring_back_record(KEY, "right", by=By("Q Murphy"))
         for by, words in ((SIMMS, "24 hours"), (By("Q Murphy", person=True), "J Simms entered")):
-            with pytest.raises(RightsMissing, match=words):
+            with pytest.raises(PrivilegeMissing, match=words):
                 model.withdraw_record(KEY, "wrong", by=by)
 
     def test_what_was_there_before_the_audit_is_for_a_supervisor(self, model: SQLModel) -> None:
         hidden = "SET session_replication_role = replica; {} SET session_replication_role = origin"
         model.save_record(record())
         model.query(hidden.format("DELETE FROM audit;"))
-        with pytest.raises(RightsMissing, match="first is not known"):
+        with pytest.raises(PrivilegeMissing, match="first is not known"):
             model.withdraw_record(KEY, "wrong", by=SIMMS)
 
 

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from abq_data_entry.folders import bundled_file
-from abq_data_entry.models import RightsMissing, SQLModel, schema
+from abq_data_entry.models import PrivilegeMissing, SQLModel, schema
 from abq_data_entry.models.undoing import By
 from tests.fixtures.cluster import Node
 from tests.models.logins import login, run, server_with_logins
@@ -32,7 +32,7 @@ ATTEMPTS = (
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    """With a second technician, and somebody with rights of their own who was given far too much."""
+    """With a second technician, and somebody with privileges of their own who was given far too much."""
     with server_with_logins() as made:
         made.execute("DELETE FROM plot_checks", "abq")
         made.execute("DELETE FROM lab_checks", "abq")
@@ -98,14 +98,14 @@ def test_a_colleague_may_not_take_back_somebody_s_correction_but_their_own(node:
         model.save_record(record(Plot=5, Plants=2), author="P Taylor")
         assert model.take_back(KEY, None, by=By("P Taylor")) == "restored"
         assert model.get_record(*KEY)["Plants"] == 9
-        with pytest.raises(RightsMissing, match="entered the record of 2026-11-20 8:00, lab A, plot 5 first"):
+        with pytest.raises(PrivilegeMissing, match="entered the record of 2026-11-20 8:00, lab A, plot 5 first"):
             model.withdraw_record(KEY, "wrong")
-    with closing(SQLModel.at(login(node, "abq_technician"))) as model, pytest.raises(RightsMissing, match="last"):
+    with closing(SQLModel.at(login(node, "abq_technician"))) as model, pytest.raises(PrivilegeMissing, match="last"):
         model.take_back(KEY, None)
 
 
 def test_who_is_named_changes_nothing_where_people_have_logins(node: Node) -> None:
-    with closing(SQLModel.at(login(node, "colleague"))) as model, pytest.raises(RightsMissing):
+    with closing(SQLModel.at(login(node, "colleague"))) as model, pytest.raises(PrivilegeMissing):
         model.withdraw_record(KEY, "wrong", by=By("J Simms", person=False))
 
 

@@ -18,10 +18,10 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry.models import (
     CheckChanged,
     CheckProgress,
+    Privileges,
     RecordConflict,
     RecordExists,
     RecordMissing,
-    Rights,
     SQLModel,
     auditing,
 )
@@ -437,7 +437,7 @@ class TestWatching:
 
 
 def test_the_owner_may_do_everything(model: SQLModel) -> None:
-    assert model.rights() == Rights()
+    assert model.privileges() == Privileges()
 
 
 def _found(notices: queue.Queue[Notification], wanted: Callable[[Notification], bool]) -> Notification:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry import outbox
-from abq_data_entry.models.errors import RightsMissing
+from abq_data_entry.models.errors import PrivilegeMissing
 from abq_data_entry.outbox import OutboxError
 from abq_data_entry.outbox.delivery import (
     checksum_file,
@@ -89,7 +89,7 @@ def test_where_the_audit_stood_is_read_again(tmp_path: Path) -> None:
 def test_who_may_not_read_the_audit_delivers_without_it() -> None:
     class Closed:
         def audit_heads(self, date: datetime.date | None = None) -> str:
-            raise RightsMissing("not you")
+            raise PrivilegeMissing("not you")
 
     assert head_of(Closed(), DATE) == "" and head_of(Audit("A 1 abc"), DATE) == "A 1 abc"
 

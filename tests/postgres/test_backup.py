@@ -264,7 +264,7 @@ def test_check_that_refuses(endpoint: dict[str, str], tmp_path: Path) -> None:
     assert seen == [rows(endpoint)]
 
 
-def test_rights_of_roles(endpoint: dict[str, str], tmp_path: Path) -> None:
+def test_privileges_of_roles(endpoint: dict[str, str], tmp_path: Path) -> None:
     with cursor_at(endpoint) as cursor:
         cursor.execute('CREATE ROLE "quality assurance"; GRANT SELECT ON kept TO "quality assurance"')
         postgres.dump(endpoint, tmp_path / "dump")
@@ -277,7 +277,7 @@ def test_rights_of_roles(endpoint: dict[str, str], tmp_path: Path) -> None:
         cursor.execute("REVOKE ALL ON FUNCTION ours() FROM PUBLIC")
         postgres.dump(endpoint, tmp_path / "dump")
         cursor.execute('DROP OWNED BY "quality assurance"; DROP ROLE "quality assurance"')
-    # The rights of the others, and what was taken from everybody, come along all the same.
+    # The privileges of the others, and what was taken from everybody, come along all the same.
     assert postgres.restore(endpoint, tmp_path / "dump") == ["quality assurance"]
     with cursor_at(endpoint) as cursor:
         cursor.execute(

@@ -26,7 +26,7 @@ def old_programs() -> Path:
 
 @pytest.fixture
 def old_data(folder: Path, old_programs: Path) -> Path:
-    """A data folder whose cluster an older version made: two databases, a role with rights, records."""
+    """A data folder whose cluster an older version made: two databases, a role with privileges, records."""
     server = postgres.start(folder / "data", programs=old_programs)
     with cursor_at(server.endpoint("postgres")) as cursor:
         cursor.execute("CREATE ROLE jsimms LOGIN PASSWORD 'right horse'")

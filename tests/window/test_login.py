@@ -198,7 +198,7 @@ def test_a_server_that_is_not_there_is_told(log_in: Callable[..., Window]) -> No
     assert "No database answers there" in reason(window)
 
 
-def test_a_role_without_rights_is_told_what_an_administrator_has_to_run(
+def test_a_role_without_privileges_is_told_what_an_administrator_has_to_run(
     log_in: Callable[..., Window], tcp_server: dict[str, str]
 ) -> None:
     window = log_in()

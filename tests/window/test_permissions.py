@@ -11,7 +11,7 @@ from psycopg2.extensions import make_dsn
 
 from abq_data_entry.application.permissions import READ_ONLY
 from abq_data_entry.constants import FieldNames as F
-from abq_data_entry.models import RightsMissing, SQLModel
+from abq_data_entry.models import PrivilegeMissing, SQLModel
 from abq_data_entry.views.administration import AdministrationWindow
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
@@ -65,7 +65,7 @@ def test_qa_reads_everything_and_writes_nothing(open_as: Callable[[str], Window]
     assert not window.app.form.saving
     model = window.app.data_model
     assert model is not None
-    with pytest.raises(RightsMissing):
+    with pytest.raises(PrivilegeMissing):
         model.save_record(record(2, today(window)))
     assert not window.app.form.changed
 
