@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ IDENTIFIER = "0123456789abcdef0123456789abcdef"
 @pytest.fixture
 def extract(tmp_path: Path) -> Path:
     path = tmp_path / "abq_data_record_2026-11-21.csv"
-    path.write_bytes(b"".join(number.to_bytes(8, "big") for number in range(SIZE // 8)))  # no two places alike
+    path.write_bytes(array("Q", range(SIZE // 8)).tobytes())  # no two places alike
     return path
 
 
