@@ -67,15 +67,15 @@ class Day:
         self._known = known.of_day(date)
         self._refused = collections.Counter[str]()
         self._parts = 0
-        self._there: dict[str, str] = {}  # the values by the server's identifiers, as it told them just now
+        self._there: dict[str, str] = {}  # the values by the server's identifiers, as it has just reported them
         self._doubles = collections.defaultdict[tuple[RecordKey, str], list[str]](list)
 
     def deliver(self) -> collections.Counter[str]:
         """Send; return how many values were refused, by the reason. Raises what the service raises."""
-        self._ask_what_is_there()
+        self._fetch_existing()
         new: list[Item] = []
         changed: dict[str, Item] = {}
-        for item in self._wanted():
+        for item in self._wanted_items():
             number, value = self._known.get(item.key, {}).get(item.field, ("", ""))
             if not number and item.value:
                 new.append(item)
@@ -88,8 +88,8 @@ class Day:
         self._post([*new, *(each for each in lost if each.value)])
         return self._refused
 
-    def _wanted(self) -> list[Item]:
-        """All values that the server should have; an empty one for each that it has and we no longer have."""
+    def _wanted_items(self) -> list[Item]:
+        """Return all values that the server should have; an empty one for each that only the server still has."""
         found = list[Item]()
         present = {each.key: each for each in self._records}
         for record in self._records:
@@ -114,12 +114,12 @@ class Day:
             found.append(Item(key, name, records.observation(record, name, value, *numbers)))
         return found
 
-    def _ask_what_is_there(self) -> None:
-        """Learn what is there: of another workstation, which may have changed it since, or of a lost answer."""
+    def _fetch_existing(self) -> None:
+        """Fetch what the server has: another workstation may have changed it, or an answer was lost."""
         for lab in sorted({each.key.lab for each in self._records}):
-            self._learn(lab)
+            self._fetch_lab(lab)
 
-    def _learn(self, lab: str) -> None:
+    def _fetch_lab(self, lab: str) -> None:
         try:
             study = self._service.study(lab)
         except Missing:
@@ -139,7 +139,7 @@ class Day:
             key, number = records.key_in(each), number_of(each, "observationDbId")
             name = names.get(number_of(each, "observationVariableDbId")) or _field_of(each)
             if key and key.date == self._date and key.lab == lab and name and number:
-                self._found(found.setdefault(key, {}), key, name, number, records.value_of(each))
+                self._note_existing(found.setdefault(key, {}), key, name, number, records.value_of(each))
         self._keep(found)
         unseen = {
             number: (key, name)
@@ -149,8 +149,8 @@ class Day:
         if unseen:
             self._look_for(unseen, self._service.things("observations", **asked), names)
 
-    def _found(self, values: Values, key: RecordKey, name: str, number: str, value: str) -> None:
-        """Note that the server has this; where it has two, the one that was known stays the first."""
+    def _note_existing(self, values: Values, key: RecordKey, name: str, number: str, value: str) -> None:
+        """Note a value that the server has; of two for one place, the one that was known already counts."""
         self._there[number] = value
         before, _ = values.get(name, ("", ""))
         known, _ = self._known.get(key, {}).get(name, ("", ""))
@@ -163,7 +163,7 @@ class Day:
     def _look_for(
         self, unseen: Mapping[str, tuple[RecordKey, str]], things: Iterable[Thing], names: Mapping[str, str]
     ) -> None:
-        """Look at all observations for those that came without our reference; forget those that are no longer there.
+        """Search all observations for those that were stored without our reference; forget those that are gone.
 
         A server may keep no references, and one that was restored gives the same identifiers again.
         """
@@ -174,7 +174,7 @@ class Day:
                 continue
             key, name = unseen[number]
             if name == (names.get(number_of(each, "observationVariableDbId")) or _field_of(each)):
-                self._found(found.setdefault(key, {}), key, name, number, records.value_of(each))
+                self._note_existing(found.setdefault(key, {}), key, name, number, records.value_of(each))
         for number, (key, name) in unseen.items():
             if number not in self._there:
                 self._known[key] = {each: value for each, value in self._known[key].items() if each != name}
@@ -182,7 +182,7 @@ class Day:
         self._keep(found)
 
     def _keep(self, found: Mapping[RecordKey, Values]) -> None:
-        """Note what the server has; on the disk before anything else is asked."""
+        """Write what the server has to the disk, before the next request."""
         for key, values in found.items():
             self._known[key] = {**self._known.get(key, {}), **values}
         if found:
@@ -200,24 +200,24 @@ class Day:
         except RestStatusError as error:
             failed = error
         else:
-            self._take(items, answer)
+            self._note_created(items, answer)
             return
         if failed.login_refused or (failed.transient and not may_be_done(failed)):
             raise failed
         if failed.transient or not is_part:
             for lab in sorted({each.key.lab for each in items}):
-                self._learn(lab)  # some, or all, may be there all the same
+                self._fetch_lab(lab)  # it may have stored some or all of them nevertheless
             self._put({self._number(each): each for each in items if self._differs(each)})
         rest = [each for each in items if not self._number(each)]
         if failed.transient and rest and tries > 1:
             self._post_these(rest, tries - 1, is_part=is_part)
         elif failed.transient and rest and not self._service.was_told:
             raise failed
-        else:  # Breedbase says 500 of what it will never take, and why
-            self._part(rest, failed)
+        else:  # Breedbase answers 500, with the reason, to what it will never accept
+            self._send_halves(rest, failed)
 
-    def _part(self, items: list[Item], error: RestStatusError) -> None:
-        """Find those of a refused request that are refused themselves; the others are sent."""
+    def _send_halves(self, items: list[Item], error: RestStatusError) -> None:
+        """Split a refused request in halves, to find the values that are refused and send the others."""
         self._parts += 1
         if len(items) == 1 or self._parts > _MOST_PARTS:
             self._refused[reason_of(error)] += len(items)
@@ -226,13 +226,13 @@ class Day:
             self._post_these(items[:half], is_part=True)
             self._post_these(items[half:], is_part=True)
 
-    def _take(self, items: list[Item], answer: Thing) -> None:
-        """Note the identifiers that an answer gives; ask for those that it doesn't."""
+    def _note_created(self, items: list[Item], answer: Thing) -> None:
+        """Note the identifiers in an answer; ask for those that it lacks."""
         given: dict[tuple[str, ...], str] = {}
         for each in data_of(answer):
             unit, variable = number_of(each, "observationUnitDbId"), number_of(each, "observationVariableDbId")
             given[records.reference_of(each), unit, variable] = number_of(each, "observationDbId")
-        # Without our reference it is known by its plot and field, where only one of them was sent.
+        # An answer without our reference is matched by plot and field, if only one value was sent for them.
         places = collections.Counter(_place(each) for each in items)
         found: dict[RecordKey, Values] = {}
         for item in items:
@@ -244,19 +244,19 @@ class Day:
         rest = [each for each in items if not self._number(each)]
         if rest:
             for lab in {each.key.lab for each in rest}:
-                self._learn(lab)
-            self._refuse(answer, sum(not self._number(each) for each in rest))
+                self._fetch_lab(lab)
+            self._count_refused(answer, sum(not self._number(each) for each in rest))
 
-    def _refuse(self, answer: Thing, count: int) -> None:
-        """Count what an answer took, by its status, and doesn't have."""
+    def _count_refused(self, answer: Thing, count: int) -> None:
+        """Count what the server accepted, by the status of its answer, but didn't store."""
         if count:
-            why = self._service.said_in(answer) or "the server took it and doesn't have it"
+            why = self._service.said_in(answer) or "the server accepted it but doesn't have it"
             self._refused[why[:_LONGEST_REASON]] += count
 
     # -- what is there already
 
     def _put(self, changed: Mapping[str, Item]) -> list[Item]:
-        """Change what is there; return what is no longer there."""
+        """Update the values that the server has; return those that it no longer has."""
         lost: list[Item] = []
         pairs = list(changed.items())
         for start in range(0, len(pairs), AT_ONCE):
@@ -270,7 +270,7 @@ class Day:
             if error.transient or error.login_refused:
                 raise
             return [each for number, item in changed.items() for each in self._put_one(number, item)]
-        self._take_changed(changed, answer)
+        self._note_updated(changed, answer)
         return []
 
     def _put_one(self, number: str, item: Item) -> list[Item]:
@@ -286,25 +286,25 @@ class Day:
                 return [item]
             self._refused[reason_of(error)] += 1
             return []
-        self._take_changed({number: item}, answer)
+        self._note_updated({number: item}, answer)
         return []
 
-    def _take_changed(self, changed: Mapping[str, Item], answer: Thing) -> None:
-        """Note what is changed by the answer, else by what the server has now: a success may refuse some, or all."""
+    def _note_updated(self, changed: Mapping[str, Item], answer: Thing) -> None:
+        """Note what was changed, by the answer or else by what the server has now: a success may refuse some or all."""
         result = answer.get("result")
         one = [result] if isinstance(result, dict) and "data" not in result else []
         self._there.update({
             number: records.value_of(each) for each in (*data_of(answer), *one)
             if (number := number_of(each, "observationDbId")) in changed and "value" in each
         })  # fmt: skip
-        if any(self._has_not(*each) for each in changed.items()):
+        if any(self._differs_at_server(*each) for each in changed.items()):
             for lab in sorted({each.key.lab for each in changed.values()}):
-                self._learn(lab)
-        done = {number: each for number, each in changed.items() if not self._has_not(number, each)}
+                self._fetch_lab(lab)
+        done = {number: each for number, each in changed.items() if not self._differs_at_server(number, each)}
         self._note_changed(done)
-        self._refuse(answer, len(changed) - len(done))
+        self._count_refused(answer, len(changed) - len(done))
 
-    def _has_not(self, number: str, item: Item) -> bool:
+    def _differs_at_server(self, number: str, item: Item) -> bool:
         return number not in self._there or not records.is_same(item.field, self._there[number], item.value)
 
     def _note_changed(self, changed: Mapping[str, Item]) -> None:
@@ -383,7 +383,7 @@ def probe(
 
     def look(inspection: Inspection, sender: BrapiUploads, username: str) -> Steps[None]:
         yield from inspection.step("Login", lambda: _log_in(context, sender, username))
-        yield from inspection.step("Server", lambda: _look(context, sender))
+        yield from inspection.step("Server", lambda: _server_info(context, sender))
         if context.wanted.write:
             yield inspection.note("Write test", "nothing was stored: BrAPI has no way to remove it again")
 
@@ -396,7 +396,7 @@ def _log_in(context: Context, sender: BrapiUploads, username: str) -> Result[Non
     return Result(None, f"{username} is logged in, and reads observations")
 
 
-def _look(context: Context, sender: BrapiUploads) -> Result[None]:
+def _server_info(context: Context, sender: BrapiUploads) -> Result[None]:
     found: list[dict[str, Any]] = []
     sender.run(lambda: found.append(sender.ask("GET", "serverinfo")), context.cancel)
     said = found[0].get("result")

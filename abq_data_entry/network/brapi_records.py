@@ -245,11 +245,11 @@ def variable_of(thing: Mapping[str, Any]) -> str:
 
 
 PAGE = 1000
-"""How many things are asked for at once; a server may give fewer."""
+"""The page size of a query; a server may return fewer."""
 
 _LARGEST = 16 * 1024 * 1024
 _MOST_PAGES = 2000
-_TRIES = 3  # of what a server couldn't do just then
+_TRIES = 3  # for what a server couldn't do at that moment
 
 Thing = dict[str, Any]
 
@@ -273,7 +273,7 @@ class BrapiService(RestUploads):
         """
         for tries in range(_TRIES if method != "POST" else 1):
             try:
-                return self._answered(method, path, body, query)
+                return self._answer(method, path, body, query)
             except RestStatusError as error:
                 status = error.response.status_code if error.response is not None else 0
                 if status < 500 or error.retry_after or tries == _TRIES - 1 or method == "POST":
@@ -288,30 +288,30 @@ class BrapiService(RestUploads):
             found, pages = data_of(answer), _pages(answer)
             result = answer.get("result")
             if not isinstance(result, dict) or not isinstance(result.get("data"), list | None):
-                raise self._no_brapi(path)  # nothing is there only where it says so
+                raise self._no_brapi(path)  # an answer without data means an empty list only if it says so
             if page and found and found == before:
                 if pages is None:
-                    return  # it knows no pages, and gave all at once
+                    return  # it doesn't do paging, and sent everything at once
                 raise RestError(f"The server {self._host} gives the same page of {path} again and again.")
             before = found
             yield from found
-            if not found or (pages is not None and page + 1 >= pages):  # a page may hold fewer than were asked for
+            if not found or (pages is not None and page + 1 >= pages):  # a page may have fewer entries than requested
                 return
         raise RestError(f"The server {self._host} has too many {path} to be looked through.")
 
-    def _answered(self, method: str, path: str, body: object, query: Mapping[str, str]) -> Thing:
+    def _answer(self, method: str, path: str, body: object, query: Mapping[str, str]) -> Thing:
         was_logged_in = self._log_in()
         try:
-            response, page = self._sent(method, path, body, query)
+            response, page = self._send(method, path, body, query)
         except requests.ConnectionError as error:
             if method == "POST" or not self._was_cut(error):
                 raise
-            self._session.close()  # the server has closed what it had kept open
-            response, page = self._sent(method, path, body, query)
+            self._session.close()  # the server closed the connection that it had kept open
+            response, page = self._send(method, path, body, query)
         if response.status_code == 401 and self._login.has_address and was_logged_in:
             self._logged_in = False
             self._log_in()
-            response, page = self._sent(method, path, body, query)
+            response, page = self._send(method, path, body, query)
         answer = _json(page) if len(page) <= _LARGEST else None
         is_page = not isinstance(answer, dict) and rest_answers.is_login_page(page[:_LARGEST])
         if not 200 <= response.status_code < 300 or is_page:
@@ -323,7 +323,7 @@ class BrapiService(RestUploads):
         return answer
 
     def said_in(self, answer: Thing) -> str:
-        """Return what an answer says went wrong, on one line, without what was told in confidence; '' if nothing."""
+        """Return what an answer says went wrong, on one line, without secrets that it may repeat; '' if nothing."""
         return on_one_line(self._conceal(" ".join(told_in(answer))))
 
     def _no_brapi(self, path: str) -> RestError:
@@ -343,7 +343,7 @@ class BrapiService(RestUploads):
                 self._refusal = rest_answers.sanitized(error)
             raise
 
-    def _sent(
+    def _send(
         self, method: str, path: str, body: object, query: Mapping[str, str]
     ) -> tuple[requests.Response, bytes]:
         url = f"{self._urls[1].rstrip('/')}/{path}"
@@ -359,7 +359,7 @@ class BrapiService(RestUploads):
 
 
 def _read(response: requests.Response) -> bytes:
-    """Return the answer, one byte more than the most where it is longer."""
+    """Return the answer, or if it is too long, one byte more than the limit."""
     found: bytes = response.raw.read(_LARGEST + 1, decode_content=True)
     return found
 
@@ -397,7 +397,7 @@ def _pages(answer: Thing) -> int | None:
 
 
 TRIES = 3
-"""How often something new is sent to a server that fails."""
+"""How often a request is sent to a server that fails."""
 
 _LONGEST_REASON = 300
 
@@ -423,12 +423,12 @@ class BrapiPlaces(BrapiService):
     def study(self, lab: str) -> str:
         """Return the identifier of the lab's study. Raises `Missing`."""
         if lab not in self._studies:
-            trial = self._found_trial()
+            trial = self._find_trial()
             there = {"trialDbId": trial} if trial else {}
             asked = [{"studyName": name, **there} for name in (lab, f"Lab {lab}")]
             if not trial:
                 asked.insert(0, {"externalReferenceId": f"lab {lab}", "externalReferenceSource": SOURCE})
-            self._studies[lab] = self._found_or_made(
+            self._studies[lab] = self._find_or_create(
                 "studies", "studyDbId", asked, lambda each: is_study(each, lab),
                 lambda: new_study(lab, trial), f"study for lab {lab}",
             )  # fmt: skip
@@ -440,7 +440,7 @@ class BrapiPlaces(BrapiService):
         if lab not in self._units:
             self._units[lab] = self._units_of(lab, study)
         if not self._units[lab].get(plot):
-            self._units[lab][plot] = self._made(
+            self._units[lab][plot] = self._create(
                 "observationunits", "observationUnitDbId", new_unit(lab, plot, study),
                 f"plot {plot} of lab {lab}", lambda: self._units_of(lab, study).get(plot, ""),
             )  # fmt: skip
@@ -450,7 +450,7 @@ class BrapiPlaces(BrapiService):
         found: dict[str, str] = {}
         for each in self.things("observationunits", studyDbId=study):
             plot, number = plot_of(each, lab), number_of(each, "observationUnitDbId")
-            # A server that doesn't narrow gives those of other studies too. Of two the first counts, for everybody.
+            # A server that ignores the filter returns those of other studies too. Of two, everybody uses the first.
             if plot and number and str(each.get("studyDbId") or study) == study:
                 found.setdefault(plot, number)
         return found
@@ -462,13 +462,13 @@ class BrapiPlaces(BrapiService):
                 {"externalReferenceId": f"field {field}", "externalReferenceSource": SOURCE},
                 {"observationVariableName": field},
             ]
-            self._variables[field] = self._found_or_made(
+            self._variables[field] = self._find_or_create(
                 "variables", "observationVariableDbId", asked, lambda each: variable_of(each) == field,
                 lambda: new_variable(field), f"variable {field}",
             )  # fmt: skip
         return self._variables[field]
 
-    def _found_trial(self) -> str:
+    def _find_trial(self) -> str:
         if not self._trial:
             return ""
         for each in self.things("trials", trialName=self._trial):
@@ -476,7 +476,7 @@ class BrapiPlaces(BrapiService):
                 return number
         raise BrapiRefused(f"The server {self._host} has no trial {self._trial}. Nothing was sent.")
 
-    def _found_or_made(
+    def _find_or_create(
         self, path: str, name: str, asked: list[dict[str, str]], is_it: Callable[[Thing], bool],
         new: Callable[[], Thing], what: str,
     ) -> str:  # fmt: skip
@@ -487,13 +487,13 @@ class BrapiPlaces(BrapiService):
                         return number
             return ""
 
-        # What was made a moment ago is found by the name that it got, which each server can look for.
-        return look(asked) or self._made(path, name, new(), what, lambda: look(asked[-1:]))
+        # Something that was created a moment ago is found by its name, which every server can search for.
+        return look(asked) or self._create(path, name, new(), what, lambda: look(asked[-1:]))
 
-    def _made(self, path: str, name: str, new: Thing, what: str, look: Callable[[], str]) -> str:
-        """Return the identifier of something new. Where the server failed, it is looked for before it is made again.
+    def _create(self, path: str, name: str, new: Thing, what: str, look: Callable[[], str]) -> str:
+        """Create something; return its identifier. If the server failed, search for it before trying again.
 
-        Another computer may make it at the same moment: the first that the server has counts for both.
+        Another computer may create it at the same moment: both then use the first one that the server lists.
         """
         for tries in range(TRIES):
             try:
@@ -545,13 +545,13 @@ class Known:
 
     def of_day(self, date: str) -> dict[RecordKey, Values]:
         """Return what the server is known to have of that day."""
-        with self._opened() as connection:
+        with self._open() as connection:
             rows = connection.execute(
                 "SELECT record, content FROM known WHERE place = ? AND date = ?", (self._place, date)
             ).fetchall()
         found: dict[RecordKey, Values] = {}
         for record, content in rows:
-            with suppress(ValueError, TypeError, AttributeError):  # a damaged row: the server is asked for it
+            with suppress(ValueError, TypeError, AttributeError):  # the row is damaged: ask the server instead
                 time, lab, plot = str(record).split(" ")
                 values = {str(name): (str(number), str(value)) for name, (number, value) in json.loads(content).items()}
                 found[RecordKey(date, time, lab, plot)] = values
@@ -563,7 +563,7 @@ class Known:
             (self._place, key.date, f"{key.time} {key.lab} {key.plot}", json.dumps(values))
             for key, values in changed.items()
         ]
-        with self._opened() as connection:
+        with self._open() as connection:
             self._put(connection, rows)
 
     @staticmethod
@@ -572,12 +572,12 @@ class Known:
         connection.execute("DELETE FROM known WHERE date < date('now', ?)", (f"-{_KEPT} days",))
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _open(self) -> Iterator[sqlite3.Connection]:
         import sqlite3
 
         path = self._path or data_folder(create=True) / "brapi.sqlite"
         try:
-            with closing(_connected(path)) as connection, connection:
+            with closing(_connect(path)) as connection, connection:
                 yield connection
         except sqlite3.Error as error:
             if _is_damage(error):
@@ -585,12 +585,12 @@ class Known:
             raise KnownFailed(f"The file {path} can't be used ({error}). Try again.") from None
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     import sqlite3
 
     for is_last in (False, True):
         path.touch(0o600, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=5)  # less than the network's, which would blame the server
+        connection = sqlite3.connect(path, timeout=5)  # less than the network's timeout, which would blame the server
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > _VERSION:
@@ -612,13 +612,13 @@ def _connected(path: Path) -> sqlite3.Connection:
 def _is_damage(error: sqlite3.Error) -> bool:
     import sqlite3
 
-    if isinstance(error, sqlite3.OperationalError):  # in use, or no room: that is no damage
+    if isinstance(error, sqlite3.OperationalError):  # in use, or no space: that isn't damage
         return str(error).startswith("no such ")  # another table, or none
     return isinstance(error, sqlite3.DatabaseError)
 
 
 def _put_aside(path: Path) -> None:
-    log.warning("%s is damaged and was put aside: the server is asked for what it has", path)
+    log.warning("%s is damaged and was set aside: the server is asked for what it has", path)
     for each in (path, *(path.with_name(f"{path.name}{suffix}") for suffix in ("-journal", "-wal"))):
         with suppress(FileNotFoundError):
             each.replace(each.with_name(f"damaged-{each.name}"))

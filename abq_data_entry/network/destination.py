@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 METHODS = ("cookie", "token", "api-key", "basic", "oauth2")
 NONE = "none"
-"""Where nobody logs in; a REST service and a BrAPI server always want one."""
+"""Protocols without a login; a REST service and a BrAPI server always need one."""
 
 WITHOUT_ADDRESS = ("api-key", "basic", NONE)
-"""Those that ask nothing before the first file."""
+"""Logins that need no request before the first file."""
 
 KEY_HEADER = "X-API-Key"
-"""Where an API key goes if nobody says otherwise."""
+"""The header for an API key, unless another one is set."""
 
 _OURS = frozenset({
     "accept-encoding", "connection", "content-digest", "content-encoding", "content-length", "content-type", "cookie",
@@ -107,9 +107,9 @@ class Destination(abc.ABC):
     needs_login = True
     """Whether there is a login; if not, user name and password are empty."""
     stored_kinds: tuple[str, ...] = ()
-    """Its kinds in the table `destinations`, which may have several, such as `ftp` and `ftps`."""
+    """Its kinds in the table `destinations`; there may be several, such as `ftp` and `ftps`."""
     address_setting = ""
-    """The setting with its address: while that is empty, the destination isn't set up. '': it always is."""
+    """The setting with its address: while that is empty, the destination isn't set up. '': it always is set up."""
 
     @property
     def success(self) -> str:
@@ -252,7 +252,7 @@ class Stored(Destination):
         if row is None:  # `problem` reports that before anything is sent
             return settings
         trusted = settings.get(f"{STORED} trusted {self.kind}", "")
-        return {**settings, **self.base.settings_of(row), "abq_sftp_host_key": trusted, **_of_all(row)}
+        return {**settings, **self.base.settings_of(row), "abq_sftp_host_key": trusted, **_common_settings(row)}
 
     def username(self, settings: Settings) -> str:
         row = self.row(settings)
@@ -281,7 +281,7 @@ class Stored(Destination):
         return "" if self.row(settings) is None else self.base.address(self.own(settings))
 
     def login_place(self, settings: Settings) -> str:
-        # Without a row its place isn't known: then no stored login must be used.
+        # Without its row the address isn't known: then no stored login may be used.
         return "nowhere" if self.row(settings) is None else self.base.login_place(self.own(settings))
 
     def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
@@ -291,7 +291,7 @@ class Stored(Destination):
         return self.base.remote_files(self.own(settings), username, password)
 
     def probe(self, context: Context) -> Steps[None]:
-        import dataclasses  # not at the top: it costs some milliseconds at the start
+        import dataclasses  # not at the top: it would make each start some milliseconds slower
 
         wanted = context.wanted
         # The base asks for the login of its own kind; replace that by this destination's, also in the steps.
@@ -307,7 +307,7 @@ class Stored(Destination):
         return found and Trust(found.host, {**settings, f"{STORED} trusted {self.kind}": fingerprint})
 
 
-def _of_all(row: StoredDestination) -> dict[str, object]:
+def _common_settings(row: StoredDestination) -> dict[str, object]:
     """The settings of a row that don't depend on the protocol."""
     is_extract = row.contents == "records"
     return {

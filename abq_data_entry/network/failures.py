@@ -1,7 +1,7 @@
 """Network failures, in words for users and without secrets.
 
 Also `Pauses`: until when a busy server wants no request (Retry-After: RFC 9110, 10.2.3), kept in a file. Nothing is
-retried here: whoever asks before that time, a person or cron, is told when.
+retried here: whoever tries before that time, a person or cron, gets a message that says when it ends.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
 _LONGEST_SAID = 300
 GREETING = 120
-"""Characters that are shown of a text of a server, such as its greeting."""
+"""How many characters of a server's text, such as its greeting, are shown."""
 
 
 def with_what_was_said(sentence: str, said: str) -> str:
@@ -215,7 +215,7 @@ _FTP_WORDS = {
 
 
 def _proxy_refusal(error: BaseException) -> str:
-    """The refusal of a proxy to open a tunnel, which comes before any response of the server (RFC 9110, 9.3.6)."""
+    """Describe a proxy's refusal to open a tunnel, which comes before any response of the server (RFC 9110, 9.3.6)."""
     found = re.search(r"Tunnel connection failed: (\d{3})", str(error)) if isinstance(error, OSError) else None
     if found is None:
         return ""
@@ -266,7 +266,7 @@ _DISK_WORDS = {
 
 
 def _disk(error: BaseException) -> str:
-    """Errors of this computer's disk: some have no file name, and they don't say whether it was read or written."""
+    """Describe errors of this computer's disk: some have no file name, and none says whether it was read or written."""
     if not isinstance(error, OSError) or isinstance(error, ssl.SSLError):
         return ""
     sentence = _DISK_WORDS.get(error.errno or 0, "")

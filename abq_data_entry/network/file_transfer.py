@@ -57,7 +57,7 @@ def enter(session: Session, folder: str, *, make: bool = True) -> bool:
         refused = str(error)
     words = said(refused)
     if make:
-        words = f"{words} {said(_made(session, folder))}".strip()
+        words = f"{words} {said(_make_folders(session, folder))}".strip()
         try:
             session.voidcmd(f"CWD {folder}")
             return True
@@ -71,10 +71,10 @@ def enter(session: Session, folder: str, *, make: bool = True) -> bool:
     raise FolderRefused(with_what_was_said(sentence, words))
 
 
-def _made(session: Session, folder: str) -> str:
+def _make_folders(session: Session, folder: str) -> str:
     """Create the folder and its parents; return the reply that refused the last one, "" if it wasn't refused.
 
-    A folder that exists already, even since just now, is refused, too.
+    A folder that exists already, even if it was created a moment ago, is refused, too.
     """
     refused = ""
     for each in folders_in(folder):
@@ -212,7 +212,7 @@ def upload_to_corporate_ftp(
 
 
 class _KeptFtp(KeptSession[Made]):
-    """The session handling that uploads and `FtpFiles` have in common."""
+    """The session handling that `FtpUploads` and `FtpFiles` share."""
 
     def _continue(self, session: Made, guard: Guard) -> None:
         session.continue_under(guard)
@@ -246,7 +246,7 @@ class FtpUploads(_KeptFtp[Session], StoredUploads[Session]):
         folder: str = "",
         timeout: float = TIMEOUT,
     ) -> None:
-        """Connects to nothing yet. Raises `InvalidInput`."""
+        """Doesn't connect yet. Raises `InvalidInput`."""
         super().__init__(timeout)
         _check_input(ftp_host, ftp_port, ftp_user, ftp_pass)
         folder = checked_folder(folder)
@@ -289,7 +289,7 @@ def sanitized(error: Exception, login: Login) -> Exception:
         return read_anew(type(error)(reply), login.host, login.security)
     if isinstance(error, ValueError) and not isinstance(error, OSError):  # not SSLCertVerificationError, which is both
         return ftplib.error_proto("The server's reply can't be understood.")  # noqa: S321
-    if isinstance(error, ftplib.Error) and login.password:  # what the server said stands in our words
+    if isinstance(error, ftplib.Error) and login.password:  # the text names the server's reply already
         return type(error)(str(error).replace(login.password, "…"))
     error.__context__ = None
     return error.with_traceback(None)
@@ -299,7 +299,7 @@ _BLOCK = 64 * 1024
 _LONGEST = 4 * 1024 * 1024  # bytes of a listing
 _SECONDS = 120.0  # for a listing
 _MOST_LINES = MOST_ENTRIES + 100
-_ASKED = 100  # names from NLST whose size is asked for
+_ASKED = 100  # names from NLST for which the size is requested
 _UNKNOWN_COMMAND = ("500", "501", "502", "504")
 _EMPTY = re.compile(r"(?i)\bno (matching )?(such )?files?\b|\bempty\b|nothing (to|found)|no files")
 _NO_RIGHT = re.compile(r"(?i)permi(t|ssion)|denied|not allowed|privilege|forbidden|rights|access")
@@ -312,7 +312,7 @@ class FilesSession(Session):
     where: Where | None = ()
     """The current folder, relative to `root`; None: not known."""
     root: str | None = None
-    """The path of the destination's folder, from PWD; None if the server doesn't tell."""
+    """The path of the destination's folder, from PWD; None if the server doesn't report it."""
 
     def putline(self, line: str) -> None:
         if any(each in line for each in "\r\n\0"):
@@ -381,7 +381,7 @@ class FtpFiles(_KeptFtp[FilesSession], RemoteFiles[FilesSession]):
     errors = (ftplib.Error, OSError, EOFError, ValueError)
 
     def __init__(self, uploads: FtpUploads, timeout: float) -> None:
-        """`uploads`: what has the login; nothing is sent by it. Connects to nothing yet."""
+        """`uploads` has the login, and sends nothing. Doesn't connect yet."""
         super().__init__(timeout)
         self._to = uploads.place
 
@@ -414,7 +414,7 @@ class FtpFiles(_KeptFtp[FilesSession], RemoteFiles[FilesSession]):
             else:
                 found = [*forms.of_facts(lines)]
                 own = next((each.rights for each in found if each.name == "."), "")
-                return self._told(found, complete, own)
+                return self._listing(found, complete, own)
         return self._by_list(session)
 
     def _by_list(self, session: FilesSession) -> Listing:
@@ -422,7 +422,7 @@ class FtpFiles(_KeptFtp[FilesSession], RemoteFiles[FilesSession]):
             lines, complete = session.lines("LIST")
             found, strange = forms.of_lines(lines, datetime.date.today())
             if not strange or found:
-                return self._told(found, complete and not strange)
+                return self._listing(found, complete and not strange)
         except (ftplib.error_perm, ftplib.error_temp) as error:
             if str(error)[:3] == "421":
                 raise
@@ -436,9 +436,9 @@ class FtpFiles(_KeptFtp[FilesSession], RemoteFiles[FilesSession]):
             if _EMPTY.search(said(str(error))):
                 return listing(())
             raise _refusal("list the folder", error) from None
-        return self._told([*self._with_sizes(session, lines)], complete)
+        return self._listing([*self._with_sizes(session, lines)], complete)
 
-    def _told(self, found: list[RemoteEntry], complete: bool, rights: str = "") -> Listing:
+    def _listing(self, found: list[RemoteEntry], complete: bool, rights: str = "") -> Listing:
         if not complete:
             self._drop()  # the rest of the listing may still arrive on this session
         return listing(found, complete=complete, rights=rights)

@@ -148,7 +148,7 @@ class SharedFolder:
         try:
             self.call(lambda: (self.path / part).replace(self.path / name))
         except FolderFailed:
-            # If its first answer was lost, the server is asked again, and may refuse because it has done it.
+            # If the first answer was lost, the request is repeated, and refused if the server has done it already.
             if self.exists(part) or not self.exists(name) or self.digest(name) != expected:
                 raise
         self.call(self._flush_folder)
@@ -254,10 +254,10 @@ class SharedFolder:
 
     @contextlib.contextmanager
     def _closing(self, file: io.FileIO) -> Iterator[None]:
-        """Close the file at the end; after an error, without waiting for that."""
+        """Close the file at the end; after an error, don't wait for the close."""
         try:
             yield
-            self.call(file.close)  # some servers report only now that there is no space
+            self.call(file.close)  # some servers report only here that there is no space left
         except BaseException:
             threading.Thread(target=_close, args=(file,), name="network-abandonable", daemon=True).start()
             raise
@@ -276,7 +276,7 @@ class FolderUploads(Uploads):
         return SharedFolder(self.folder, self._mount, guard)
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: no session stays open."""
 
     def _attempt(
         self, source: SourceFile, identifier: str | None, cancel: threading.Event | None
@@ -337,7 +337,7 @@ def write_all(file: io.FileIO, content: bytes) -> None:
     """Write all of `content`, even if the system writes it in parts."""
     rest = memoryview(content)
     while rest:
-        rest = rest[file.write(rest) :]  # not by file descriptor, which might be another file's after a close
+        rest = rest[file.write(rest) :]  # not by file descriptor, which might belong to another file after a close
 
 
 def _close(file: io.FileIO) -> None:
@@ -373,7 +373,7 @@ def _enter(share: SharedFolder, mount: str) -> Result[None]:
 def _room(share: SharedFolder) -> Result[None]:
     free = share.call(lambda: shutil.disk_usage(share.path)).free
     megabytes = f"{free / 1024 / 1024:,.0f} MiB free"
-    return Result(None, megabytes, "Little room is left there: tell its administrator." if free < _LITTLE else "")
+    return Result(None, megabytes, "Little space is left there: tell its administrator." if free < _LITTLE else "")
 
 
 def _store(share: SharedFolder) -> Result[None]:
@@ -397,7 +397,7 @@ class FolderFiles(RemoteFiles[SharedFolder]):
     errors = (OSError, ValueError)
 
     def __init__(self, made: Callable[[str], FolderUploads], folder: str, timeout: float) -> None:
-        """`made(folder)`: returns the uploads into that folder. Nothing is accessed yet."""
+        """`made(folder)` returns the uploads into that folder. Nothing is accessed yet."""
         super().__init__(timeout)
         self._made = made
         self._uploads = made(folder)
@@ -412,10 +412,10 @@ class FolderFiles(RemoteFiles[SharedFolder]):
         return share
 
     def _continue(self, session: SharedFolder, guard: Guard) -> None:
-        """There is no session: each call checks again whether the share is there."""
+        """Do nothing: there is no session, and each call checks again whether the share is there."""
 
     def _end(self, session: SharedFolder, politely: bool) -> None:
-        """Nothing stays open."""
+        """Do nothing: no session stays open."""
 
     def _ready(self, guard: Guard) -> SharedFolder:
         return self._log_in(guard)

@@ -233,17 +233,17 @@ class Session(ftplib.FTP):
         return NoPassiveMode(with_what_was_said(sentence, said(str(refused))))
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
-        opened = self._from_us if self._passive else self._from_the_server
+        opened = self._connect_passive if self._passive else self._accept_active
         with opened() as connect:
             if rest is not None:
                 self.sendcmd(f"REST {rest}")
             reply = self.sendcmd(cmd)
             if reply[:1] != "1":
                 raise ftplib.error_reply(reply)  # noqa: S321
-            return self._encrypted(connect()), None
+            return self._encrypt_data(connect()), None
 
     @contextlib.contextmanager
-    def _from_us(self) -> Iterator[Callable[[], socket.socket]]:
+    def _connect_passive(self) -> Iterator[Callable[[], socket.socket]]:
         """Passive mode: we connect to the address that the server names, before the command is sent."""
         data = self.guard.connect(*self.makepasv())
         try:
@@ -253,16 +253,16 @@ class Session(ftplib.FTP):
             raise
 
     @contextlib.contextmanager
-    def _from_the_server(self) -> Iterator[Callable[[], socket.socket]]:
+    def _accept_active(self) -> Iterator[Callable[[], socket.socket]]:
         """Active mode: we send our address (PORT, for IPv6 EPRT), and the server connects after the command."""
         assert self.sock is not None
         with socket.create_server((self.sock.getsockname()[0], 0), family=self.af, backlog=1) as listener:
             host, port = listener.getsockname()[:2]
             (self.sendport if self.af == socket.AF_INET else self.sendeprt)(host, port)
-            yield lambda: self._accepted(listener)
+            yield lambda: self._accept(listener)
 
-    def _accepted(self, listener: socket.socket) -> socket.socket:
-        """Wait until the server, and nobody else, connects, or replies why it doesn't."""
+    def _accept(self, listener: socket.socket) -> socket.socket:
+        """Wait until the server, and nobody else, connects, or replies that it can't."""
         assert self.sock is not None
         self.guard.progressed()
         server = self.sock.getpeername()[0]
@@ -281,7 +281,7 @@ class Session(ftplib.FTP):
                     self.voidresp()
                     raise ftplib.error_temp("425 The transfer ended before it began.")  # noqa: S321
 
-    def _encrypted(self, data: socket.socket) -> socket.socket:
+    def _encrypt_data(self, data: socket.socket) -> socket.socket:
         """Start TLS with the control connection's session, which proves that both are ours; many servers require it."""
         if not isinstance(self.sock, ssl.SSLSocket) or self._context is None:
             return data
@@ -325,7 +325,7 @@ class Session(ftplib.FTP):
         a socket with unread data would send a TCP reset, and data that the server hasn't read yet would be lost.
         """
         if isinstance(data, ssl.SSLSocket):
-            _say_end(data, self.guard.check)
+            _send_close_notify(data, self.guard.check)
             encryption.forget_failure()
         with contextlib.suppress(OSError):
             data.shutdown(socket.SHUT_WR)
@@ -353,7 +353,7 @@ class Session(ftplib.FTP):
             self.putcmd("QUIT")
 
 
-def _say_end(data: ssl.SSLSocket, check: Callable[[], object]) -> None:
+def _send_close_notify(data: ssl.SSLSocket, check: Callable[[], object]) -> None:
     data.settimeout(0.0)
     while True:
         try:
@@ -362,7 +362,7 @@ def _say_end(data: ssl.SSLSocket, check: Callable[[], object]) -> None:
         except ssl.SSLWantWriteError:  # the last blocks are still in the send buffer
             check()
             time.sleep(0.005)
-        except (OSError, ValueError):  # our close_notify was sent; the server's may still come
+        except (OSError, ValueError):  # our close_notify was sent; the server's may still arrive
             return
 
 
@@ -406,7 +406,7 @@ def _confirm_size(session: Session, name: str, source: SourceFile) -> None:
 
 
 def digest(session: Session, name: str) -> str:
-    """Return the SHA-256 of a file there in hexadecimal; '' if the server doesn't tell it."""
+    """Return the SHA-256 of a file there in hexadecimal; '' if the server doesn't report it."""
     for command in sorted(session.features & TELL_DIGESTS):
         with contextlib.suppress(ftplib.error_perm, ftplib.error_temp):
             if command == "HASH":
@@ -417,7 +417,7 @@ def digest(session: Session, name: str) -> str:
 
 
 def size(session: Session, name: str) -> set[int]:
-    """Return the size of a file there, as a set; empty if the server doesn't tell it."""
+    """Return the size of a file there, as a set; empty if the server doesn't report it."""
     try:
         told = session.size(name)
     except ftplib.error_perm:
@@ -474,7 +474,7 @@ class Store(Part):
         self.found = 0
         if not self._name.isascii():
             with contextlib.suppress(ftplib.error_reply, ftplib.error_perm):
-                session.sendcmd("OPTS UTF8 ON")  # some servers want to be asked (RFC 2640)
+                session.sendcmd("OPTS UTF8 ON")  # some servers need this command for UTF-8 names (RFC 2640)
         session.voidcmd("TYPE I")
         if self._in_steps is None:
             self._in_steps = self._may_rename(session)
@@ -502,7 +502,7 @@ class Store(Part):
         session.delete(self._partial or self._temporary)
 
     def _may_rename(self, session: Session) -> bool:
-        """Find out whether the server allows RNFR, without renaming: a temporary file might else be left for ever."""
+        """Find out whether the server allows RNFR, without renaming: else a temporary file might be left for ever."""
         allowed = rights(session, self._name) if "MLST" in session.features else None
         if allowed is not None:
             return "f" in allowed
@@ -557,7 +557,7 @@ class Store(Part):
         self._moving = False
 
     def _store(self, session: Session, name: str) -> None:
-        """Store the file under that name: continue the part that is there, or store all of it."""
+        """Store the file under that name: continue the part that is there, or send the whole file."""
         may_be_there = self._partial == name or (name == self._temporary and self._is_lasting)
         rest = self._size_of_part(session, name)
         if name == self._temporary:
@@ -586,7 +586,7 @@ class Store(Part):
         return self._temporary
 
     def _size_of_part(self, session: Session, name: str) -> int:
-        """Return how many bytes of the file are there, left by us; 0 if it is better to start again."""
+        """Return the size of the part that we left there; 0 if it is better to start again."""
         if self._partial != name and not (name == self._temporary and self.may_be_there):
             return 0
         for ask in (size, listed_facts):

@@ -229,7 +229,7 @@ class Guard:
         """Name `whom` instead of the host in the error, if a wait in the block is too long."""
         host, self._host = self._host, whom
         yield
-        self._host = host  # not after an error, which may come of that wait
+        self._host = host  # not after an error, which may be a result of that wait
 
     def connect(self, host: str, port: int, addresses: list[Address] | None = None) -> socket.socket:
         """Return a connected TCP socket, which is watched; `addresses`: those of the host, if they are known.
@@ -242,7 +242,7 @@ class Guard:
         try:
             return self.keep(first_to_answer(addresses, min(self._wait, _LONGEST_CONNECT), self.check))
         except OSError as error:
-            failure = self._told(error, host, port)
+            failure = self._describe(error, host, port)
         raise failure
 
     @contextlib.contextmanager
@@ -283,7 +283,7 @@ class Guard:
         try:
             connection.settimeout(_NEVER)  # a limit, so that `send` takes what fits; the guard ends the wait
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if _QUEUED is None:  # then little may wait there unseen
+            if _QUEUED is None:  # so that little can wait there unseen
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SMALL_BUFFER)
             self.watch(connection)
             self.progressed()
@@ -292,7 +292,7 @@ class Guard:
             raise
         return connection
 
-    def _told(self, error: OSError, host: str, port: int) -> OSError:
+    def _describe(self, error: OSError, host: str, port: int) -> OSError:
         if isinstance(error, TimedOut):
             return error
         if isinstance(error, ConnectionRefusedError):

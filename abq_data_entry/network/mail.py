@@ -1,7 +1,7 @@
 """Submit mail to a server (SMTP): the connection, the login, one message to several receivers, and the outcome.
 
 SMTP isn't idempotent: a message that is sent twice arrives twice. Until the end of its data is sent, nothing has
-happened; after that only the server's reply tells, and without a reply the outcome is unknown. An extract is one mail
+happened; after that only the server's reply decides, and without a reply the outcome is unknown. An extract is one mail
 to all receivers, with its companions attached. No text in a mail can inject a header field. Sources: RFC 5321 (SMTP),
 RFC 3207 (STARTTLS), RFC 8314 (TLS from the start), RFC 4954 (AUTH), RFC 6531 (SMTPUTF8), RFC 5322 (messages), RFC 2047
 and 2231 (names beyond ASCII), RFC 6532 (headers in UTF-8).
@@ -113,7 +113,7 @@ def _one_line(text: str) -> str:
 
 def _type_of(name: str) -> tuple[str, str, str]:
     if name.endswith(".csv"):
-        return "text", "/", "csv"  # not by mimetypes: Windows's registry has another type
+        return "text", "/", "csv"  # not by mimetypes: the registry of Windows may have another type
     found, coding = mimetypes.guess_type(name)
     return ("application", "/", "octet-stream") if found is None or coding else found.partition("/")
 
@@ -127,7 +127,7 @@ def read_attachments(files: Sequence[tuple[Path, str]]) -> tuple[Attachment, ...
 
 PIECE = 64 * 1024
 LAST_ANSWER = 5.0
-"""How many times longer the final reply may take than others: servers scan for viruses first (RFC 5321, 4.5.3.2.6)."""
+"""The factor by which the final reply may take longer: servers scan for viruses first (RFC 5321, 4.5.3.2.6)."""
 
 _MOST_LINES = 200  # of one answer
 _GOODBYE = 2.0  # seconds
@@ -162,7 +162,7 @@ class MailLogin(NamedTuple):
     password: str = ""
 
 
-class Told(NamedTuple):
+class Replies(NamedTuple):
     """The server's replies for the receivers: accepted addresses; and, with the reason, those refused for now and those
     refused for good."""
 
@@ -203,7 +203,7 @@ class MailSession(smtplib.SMTP):
         self.greeting = _text(said)
         if code != 220:
             self._refuse(code, said, "takes no mail at the moment")
-        if self.sock is not None:  # no name of this computer: looking it up may take long
+        if self.sock is not None:  # not this computer's name: looking it up may take long
             place = self.sock.getsockname()[0]
             self.local_hostname = f"[IPv6:{place}]" if ":" in place else f"[{place}]"
         self._greet()
@@ -260,12 +260,13 @@ class MailSession(smtplib.SMTP):
                 if code == 334:
                     code, said = self.docmd(_encoded(each))
         else:
-            raise MailFailed(f"{self._host} knows no way to log in that we know ({' '.join(ways)[:80]}).")
+            raise MailFailed(f"{self._host} offers no way to log in that we support ({' '.join(ways)[:80]}).")
         if code == 235:
             return True
         if code in (421, 454):
             self._refuse(code, said, "can't log anybody in at the moment")
-        raise MailFailed(f"{self._host} refused the user name or the password ({code}).", self._said(said), login=True)
+        words = self._redacted(said)
+        raise MailFailed(f"{self._host} refused the user name or the password ({code}).", words, login=True)
 
     def check_alive(self) -> bool:
         """Whether the session of an earlier message still works."""
@@ -274,7 +275,7 @@ class MailSession(smtplib.SMTP):
         except OSError:
             return False
 
-    def begin(self, mail: Mail, size: int) -> Told:
+    def begin(self, mail: Mail, size: int) -> Replies:
         """Send MAIL and RCPT; return the replies for the receivers. Raises `MailFailed` if none is accepted now."""
         options = []
         if self.has_extn("size"):
@@ -291,13 +292,13 @@ class MailSession(smtplib.SMTP):
         if code != 250:
             what = "wants a login" if code == 530 else f"doesn't take mail from {mail.sender.address}"
             self._refuse(code, said, what, login=code in (530, 535))
-        told, busy = Told([], [], []), list[tuple[int, bytes]]()
+        told, busy = Replies([], [], []), list[tuple[int, bytes]]()
         for each in mail.still_to:
             code, said = self.rcpt(on_the_wire(each.address))
             if code in (250, 251):
                 told.taken.append(each.address)
                 continue
-            answer = f"{each.address} ({code} {on_one_line(self._said(said))})"
+            answer = f"{each.address} ({code} {on_one_line(self._redacted(said))})"
             if 400 <= code < 500 or code == 552:  # of too many receivers, by older servers (RFC 5321, 4.5.3.1.10)
                 busy.append((code, said))
                 told.later.append(answer)
@@ -354,8 +355,8 @@ class MailSession(smtplib.SMTP):
                 self.docmd("QUIT")
         self.close()
 
-    def _said(self, said: bytes) -> str:
-        """The server's words without our login, which it may repeat."""
+    def _redacted(self, said: bytes) -> str:
+        """Return the server's words without our login, which it may repeat."""
         text = _text(said)
         for each in self._secrets:
             text = text.replace(each, "…")
@@ -364,7 +365,7 @@ class MailSession(smtplib.SMTP):
     def _refuse(self, code: int, said: bytes, what: str, *, login: bool = False) -> None:
         when = "It is tried again." if 400 <= code < 500 else "Ask its administrator."
         raise MailFailed(
-            f"{self._host} {what} ({code}). {when}", self._said(said), transient=400 <= code < 500, login=login
+            f"{self._host} {what} ({code}). {when}", self._redacted(said), transient=400 <= code < 500, login=login
         )  # fmt: skip
 
 
@@ -427,7 +428,7 @@ class Mailer:
         content = as_bytes(mail, datetime.datetime.now().astimezone())
         try:
             with Guard(cancel, self._timeout) as guard:
-                told, failure = self._tried(guard, lambda: self._before_the_end(mail, content, guard, progress))
+                told, failure = self._attempted(guard, lambda: self._before_the_end(mail, content, guard, progress))
                 if told is not None and told.taken:
                     progress(1.0)
             if told is not None and told.taken:
@@ -442,10 +443,10 @@ class Mailer:
             raise failure  # outside of all handlers: an error's __context__ might contain what was sent
         assert told is not None
         if told.later:
-            raise PartlySent(self._left(told), told.taken)
+            raise PartlySent(self._partly_refused(told), told.taken)
         return told.refused
 
-    def _left(self, told: Told) -> str:
+    def _partly_refused(self, told: Replies) -> str:
         refused = f" It refused it for {'; '.join(told.refused)}." if told.refused else ""
         return (
             f"{self.server.host} can't take it yet for {'; '.join(told.later)}; that is tried again.{refused} "
@@ -454,7 +455,7 @@ class Mailer:
 
     def _before_the_end(
         self, mail: Mail, content: bytes, guard: Guard, progress: Callable[[float], object]
-    ) -> Told:
+    ) -> Replies:
         session = self._ready(guard)
         told = session.begin(mail, len(content))
         if told.taken:
@@ -463,7 +464,7 @@ class Mailer:
             session.rset()
         return told
 
-    def _tried(self, guard: Guard, work: Callable[[], Told]) -> tuple[Told | None, Exception | None]:
+    def _attempted(self, guard: Guard, work: Callable[[], Replies]) -> tuple[Replies | None, Exception | None]:
         try:
             return work(), None
         except (OSError, smtplib.SMTPException, ValueError) as error:
@@ -478,7 +479,7 @@ class Mailer:
         return None, MailFailed(f"{host} cut the connection, and no mail was sent. It is tried again.", transient=True)
 
     def _ready(self, guard: Guard) -> MailSession:
-        """The previous mail's session, if it still works, else a new one."""
+        """Return the previous mail's session if it still works, else a new one."""
         if self._session is not None:
             self._session.guard = guard
             with contextlib.suppress(OSError):
@@ -555,7 +556,7 @@ class MailUploads(Uploads):
         try:
             mail = self._mail(source, identifier or secrets.token_hex(16), headers, beside)._replace(served=served)
             refused = self._mailer.send(
-                mail, cancel, lambda part: source.report(source.size if part == 1 else _part(source.size, part))
+                mail, cancel, lambda part: source.report(source.size if part == 1 else _unfinished(source.size, part))
             )
         except BaseException as error:  # of the progress callback too, or Ctrl-C
             if getattr(error, "login_refused", False) and isinstance(error, Exception):
@@ -580,6 +581,6 @@ class MailUploads(Uploads):
         return Mail(self._sender, self._receivers, subject, text, mark, attachments, headers)
 
 
-def _part(size: int, part: float) -> int:
-    """A part of `size`, less than all of it, which is reported only before the end of the data is sent."""
+def _unfinished(size: int, part: float) -> int:
+    """Return the progress as a part of `size`, less than all of it until the end of the data is sent."""
     return min(math.floor(size * part), max(size - 1, 0))

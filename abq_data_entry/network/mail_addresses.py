@@ -53,7 +53,7 @@ class MailServer(NamedTuple):
 def people(text: str) -> tuple[Person, ...]:
     """Read a list such as `QA <qa@example.com>, boss@example.com`; raises `ValueError` with the end of a sentence."""
     if not text.isprintable():  # a line break would inject a header field
-        raise ValueError("must not hold line breaks and the like")
+        raise ValueError("must not contain line breaks or other control characters")
     found = tuple(_person(each) for each in _parts(text) if each.strip())
     if not found:
         raise ValueError("must name an address, as qa@example.com")

@@ -34,7 +34,7 @@ def probe(destination: Destination, server: MailServer, context: Context) -> Ste
     addresses = yield from probing.name(inspection, server.host, server.port)
     yield from probing.port(inspection, server.host, server.port, addresses)
     ca_file = str(settings["abq_ca_file"]) or None
-    session = yield from inspection.step("Greeting", lambda: _greeted(opened(server, context.guard, ca_file)))
+    session = yield from inspection.step("Greeting", lambda: _greeting(opened(server, context.guard, ca_file)))
     try:
         yield from probing.encryption_of(inspection, session.sock, server.host, ca_file, _PLAIN)
         can = [each.upper() for each in _TOLD if session.has_extn(each)]
@@ -57,12 +57,12 @@ def _domains(inspection: Inspection, server: MailServer) -> list[Step]:
     return domain_steps(inspection, people(str(settings["abq_mail_to"])), sender, server)
 
 
-def _greeted(session: MailSession) -> Result[MailSession]:
+def _greeting(session: MailSession) -> Result[MailSession]:
     return Result(session, f"“{on_one_line(session.greeting, GREETING)}”")
 
 
 def _log_in(session: MailSession, login: MailLogin) -> Result[None]:
-    return Result(None, f"{login.username} is logged in" if session.log_in(login) else "the server wanted no login")
+    return Result(None, f"{login.username} is logged in" if session.log_in(login) else "the server required no login")
 
 
 def _receivers(session: MailSession, context: Context) -> Result[None]:
@@ -80,7 +80,7 @@ def _receivers(session: MailSession, context: Context) -> Result[None]:
 
 
 SECONDS = 5.0
-"""How long the name service may take for all domains together."""
+"""The time limit of the name service for all domains together, in seconds."""
 
 _MOST_SHOWN = 4
 _LOCAL = ("localhost", "test", "invalid", "example", "local", "internal", "home.arpa")
@@ -187,7 +187,7 @@ def _short(answers: Answers) -> list[str]:
 def _submission(domain: str) -> list[tuple[str, int]]:
     try:
         return submission_servers(domain, SECONDS / 2)
-    except dns.exception.DNSException:  # few domains have it: no answer is no news
+    except dns.exception.DNSException:  # few domains have it: no answer means nothing
         return []
 
 

@@ -30,7 +30,7 @@ LONGEST_LINE = 64 * 1024
 LONGEST_ANSWER = 4 * 1024 * 1024
 """The largest response in bytes; a mail is read up to `LONGEST_MAIL`."""
 LONGEST_MAIL = 1024 * 1024
-_AT_LEAST = 16 * 1024  # bytes that have to arrive within each time-out: single bytes don't keep us waiting
+_AT_LEAST = 16 * 1024  # bytes that have to arrive within each timeout: single bytes don't keep us waiting
 _GOODBYE = 2.0  # seconds
 LONGEST_SECONDS = 300.0
 """The time limit for a whole response in seconds."""
@@ -156,7 +156,7 @@ class Line:
 
 
 MOST = 500
-"""Mails that are looked at, the newest."""
+"""How many mails are looked at: the newest."""
 _MOST_ANSWER_LINES = 5_000  # of one answer
 _LITERAL = re.compile(rb"\{([0-9]{1,12})\}$")
 _LISTED = re.compile(rb"\* [0-9]+ FETCH \((?=.*\bUID ([0-9]{1,10})\b)(?=.*\bRFC822\.SIZE ([0-9]{1,19})\b)", re.I)
@@ -171,8 +171,8 @@ class Listed(NamedTuple):
     number: int
 
 
-class _Said(NamedTuple):
-    """One response: its text, with `{}` in place of the literals, and these."""
+class _Response(NamedTuple):
+    """One response: its text, with `{}` in place of the literals, and the literals."""
 
     text: bytes
     literals: tuple[bytes, ...]
@@ -188,7 +188,7 @@ class ImapMailbox:
         self._number, self._validity = 0, ""
 
     @property
-    def tells_news(self) -> bool:
+    def reports_new_mail(self) -> bool:
         """Whether it notifies us of new mail (IDLE)."""
         return "IDLE" in self.abilities
 
@@ -202,7 +202,7 @@ class ImapMailbox:
                 f"{self.line.host} doesn't greet as a mailbox by IMAP does. Nothing was read.", self.greeting,
                 transient=said.upper().startswith(b"* BYE"),
             )  # fmt: skip
-        self._learn()
+        self._learn_abilities()
         if starts:
             if "STARTTLS" not in self.abilities:
                 raise MailboxFailed(
@@ -211,23 +211,23 @@ class ImapMailbox:
                 )
             self._ask(b"STARTTLS")
             self.line.encrypt()
-            self._learn()  # what was said before isn't to be trusted
+            self._learn_abilities()  # what was received before isn't to be trusted
 
     def log_in(self, username: str, password: str) -> None:
         """Log in by the way that is offered."""
         user, secret = username.encode(), password.encode()
         if "AUTH=PLAIN" in self.abilities:
             answer = base64.b64encode(bytes(1).join((b"", user, secret)))
-            said = self._asked(b"AUTHENTICATE PLAIN", [answer])
+            said = self._ask_in_parts(b"AUTHENTICATE PLAIN", [answer])
         elif "LOGINDISABLED" in self.abilities:
             raise MailboxFailed(f"{self.line.host} lets nobody log in here. Is encryption wanted?")
         else:
-            said = self._asked(b"LOGIN {%d}" % len(user), [user + b" {%d}" % len(secret), secret])
+            said = self._ask_in_parts(b"LOGIN {%d}" % len(user), [user + b" {%d}" % len(secret), secret])
         if not said.upper().startswith(b"OK"):
             busy = b"[UNAVAILABLE]" in said.upper() or b"[INUSE]" in said.upper()
             what = "can't log anybody in at the moment" if busy else "refused the user name or the password"
             raise MailboxFailed(f"{self.line.host} {what}.", _shown(said), transient=busy, login=not busy)
-        self._learn()
+        self._learn_abilities()
 
     def listed(self) -> list[Listed]:
         """The newest mails of the folder, the oldest of them first."""
@@ -282,12 +282,12 @@ class ImapMailbox:
             raise MailboxFailed(f"{self.line.host} gives its mails no lasting numbers (UIDVALIDITY). Nothing was read.")
         return count
 
-    def _learn(self) -> None:
+    def _learn_abilities(self) -> None:
         said = [each.text.decode("ascii", "replace").upper() for each in self._ask(b"CAPABILITY")]
         told = [each.removeprefix("* CAPABILITY ") for each in said if each.startswith("* CAPABILITY ")]
         self.abilities = frozenset(" ".join(told).split())
 
-    def _ask(self, command: bytes) -> list[_Said]:
+    def _ask(self, command: bytes) -> list[_Response]:
         """Send a command and return the responses; raises `MailboxFailed` unless it is completed with OK."""
         return self._answers(self._send(command), command)
 
@@ -298,10 +298,10 @@ class ImapMailbox:
         self.line.send(tag + command + b"\r\n")
         return tag
 
-    def _answers(self, tag: bytes, command: bytes = b"") -> list[_Said]:
-        found = list[_Said]()
+    def _answers(self, tag: bytes, command: bytes = b"") -> list[_Response]:
+        found = list[_Response]()
         for _ in range(_MOST_ANSWER_LINES):
-            said = self._said()
+            said = self._response()
             if said.text.startswith(tag):
                 end = said.text[len(tag) :]
                 if not end.upper().startswith(b"OK"):
@@ -313,11 +313,11 @@ class ImapMailbox:
             found.append(said)
         raise MailboxFailed(f"{self.line.host} didn't come to an end with its answer. Nothing more was read.")
 
-    def _asked(self, command: bytes, more: list[bytes]) -> bytes:
+    def _ask_in_parts(self, command: bytes, more: list[bytes]) -> bytes:
         """Send a command whose parts follow continuation requests; return its tagged response."""
         tag = self._send(command)
         for _ in range(_MOST_ANSWER_LINES):
-            said = self._said().text
+            said = self._response().text
             if said.startswith(tag):
                 return said[len(tag) :]
             if said.startswith(b"+"):
@@ -326,14 +326,14 @@ class ImapMailbox:
                 self.line.send(more.pop(0) + b"\r\n")
         raise MailboxFailed(f"{self.line.host} didn't come to an end with its answer. Nothing more was read.")
 
-    def _said(self) -> _Said:
+    def _response(self) -> _Response:
         text, literals = b"", list[bytes]()
         while True:
             part = self.line.line()
             count = _LITERAL.search(part)
             text += part if count is None else part[: count.start()] + b"{}"
             if count is None:
-                return _Said(text, tuple(literals))
+                return _Response(text, tuple(literals))
             if len(literals) > 8:
                 raise MailboxFailed(f"{self.line.host} sent an answer that makes no sense. Nothing was read.")
             literals.append(self.line.read(int(count[1])))
@@ -362,7 +362,7 @@ _BEGINNING = 300  # lines of a mail that is too large
 class Pop3Mailbox:
     """One connection by POP3. Raises `MailboxFailed`, `MailTooLarge` and what the guard raises."""
 
-    tells_news = False
+    reports_new_mail = False
 
     def __init__(self, line: Line) -> None:
         self.line = line
@@ -376,7 +376,7 @@ class Pop3Mailbox:
         self.greeting = said[3:].decode("utf-8", "replace").strip()
         if not said.startswith(b"+OK"):
             raise MailboxFailed(f"{self.line.host} doesn't greet as a mailbox by POP3 does.", self.greeting)
-        self._learn()
+        self._learn_abilities()
         if self.line.address.security == "starttls":
             if "STLS" not in self.abilities:
                 raise MailboxFailed(
@@ -385,16 +385,16 @@ class Pop3Mailbox:
                 )
             self._ask(b"STLS", "refused to encrypt")
             self.line.encrypt()
-            self._learn()
+            self._learn_abilities()
 
     def log_in(self, username: str, password: str) -> None:
         """Log in by the way that is offered."""
         refused = "refused the user name or the password"
         user, secret = username.encode(), password.encode()
         if "PLAIN" in self._ways:
-            self._say(b"AUTH PLAIN")
+            self._send(b"AUTH PLAIN")
             if self.line.line().startswith(b"+ "):
-                self._say(base64.b64encode(bytes(1).join((b"", user, secret))))
+                self._send(base64.b64encode(bytes(1).join((b"", user, secret))))
                 self._require(self.line.line(), refused, login=True)
                 return
         if any(ord(each) < 32 for each in username + password):  # a line of its own would be another command
@@ -424,7 +424,7 @@ class Pop3Mailbox:
             return b""
         else:
             command = b"RETR %d" % mail.number
-        self._say(command)
+        self._send(command)
         self._require(self.line.line(), "refused to give a mail")
         lines = self._until_the_dot(_MOST_MAIL_LINES)
         return b"\r\n".join([*lines, b""])[:LONGEST_MAIL]
@@ -437,8 +437,8 @@ class Pop3Mailbox:
         """End the connection; nothing is deleted."""
         self.line.close(b"QUIT\r\n" if politely else b"")
 
-    def _learn(self) -> None:
-        self._say(b"CAPA")
+    def _learn_abilities(self) -> None:
+        self._send(b"CAPA")
         lines = self._until_the_dot(1000) if self.line.line().startswith(b"+OK") else []
         texts = [each.decode("ascii", "replace").upper().split() for each in lines]
         self.abilities = frozenset(each[0] for each in texts if each)
@@ -457,10 +457,10 @@ class Pop3Mailbox:
         return found
 
     def _ask(self, command: bytes, otherwise: str, *, login: bool = False) -> None:
-        self._say(command)
+        self._send(command)
         self._require(self.line.line(), otherwise, login=login)
 
-    def _say(self, command: bytes) -> None:
+    def _send(self, command: bytes) -> None:
         self.line.begin()
         self.line.send(command + b"\r\n")
 
@@ -475,11 +475,11 @@ class Pop3Mailbox:
 
 Session = ImapMailbox | Pop3Mailbox
 MOST_AT_ONCE = 200
-"""Mails that are read in one go; the others come with the next."""
+"""How many mails are read in one go; the others come with the next."""
 MOST_REFUSED = 10
-"""Mails that the server may fail to give in one go; with more of them it is the server."""
+"""How many mails the server may fail to deliver in one go; if it is more, the server is at fault."""
 LONGEST_READ = 600.0
-"""Seconds after which no further mail is begun in one go."""
+"""Seconds after which no further mail is read in one go."""
 
 
 class Account(NamedTuple):
@@ -496,7 +496,7 @@ def opened(address: MailboxAddress, guard: Guard, ca_file: str | None) -> Sessio
     """Return a connection that is ready for a login. Raises `UserFacingError`s and `OSError`."""
     context = None if address.security == "none" else encryption.verified_context(ca_file)
     try:
-        return _opened(address, guard, context)
+        return _open(address, guard, context)
     except ssl.SSLCertVerificationError as error:
         refused = error
     except ssl.SSLError:
@@ -506,7 +506,7 @@ def opened(address: MailboxAddress, guard: Guard, ca_file: str | None) -> Sessio
     raise encryption.refusal(refused, address.host, lambda: _certificate_of(address, guard))
 
 
-def _opened(address: MailboxAddress, guard: Guard, context: ssl.SSLContext | None) -> Session:
+def _open(address: MailboxAddress, guard: Guard, context: ssl.SSLContext | None) -> Session:
     line = Line(address, guard, context)
     session = ImapMailbox(line) if address.protocol == "imap" else Pop3Mailbox(line)
     try:
@@ -519,8 +519,8 @@ def _opened(address: MailboxAddress, guard: Guard, context: ssl.SSLContext | Non
 
 
 def _certificate_of(address: MailboxAddress, guard: Guard) -> bytes | None:
-    """Connect once more, and look at the certificate that was refused."""
-    session = _opened(address, guard, encryption.unverified_context())
+    """Connect once more, to read the certificate that was refused."""
+    session = _open(address, guard, encryption.unverified_context())
     try:
         connection = session.line.socket
         return connection.getpeercert(True) if isinstance(connection, ssl.SSLSocket) else None
@@ -575,7 +575,7 @@ def new_mails(
                 mail = left.pop(0)
                 try:
                     content = session.fetched(mail)
-                except MailTooLarge:  # with that the connection is lost, and only this mail
+                except MailTooLarge:  # this breaks the connection, but loses no other mail
                     yield mail.name, b""
                     break
                 except OSError:  # Dovecot ends the connection with that
@@ -606,21 +606,21 @@ def probe(context: Context) -> Steps[None]:
     addresses = yield from probing.name(inspection, address.host, address.port)
     yield from probing.port(inspection, address.host, address.port, addresses)
     ca_file = str(settings["abq_ca_file"]) or None
-    session = yield from inspection.step("Greeting", lambda: _greeted(opened(address, context.guard, ca_file)))
+    session = yield from inspection.step("Greeting", lambda: _greeting_step(opened(address, context.guard, ca_file)))
     try:
         yield from probing.encryption_of(inspection, session.line.socket, address.host, ca_file, _PLAIN)
         login = yield from inspection.login(MAILBOX)
         if login is not None:
             yield from inspection.step("Login", lambda: _log_in(session, *login))
-            yield from inspection.step("Folder", lambda: _looked(session, address))
+            yield from inspection.step("Folder", lambda: _count_mails(session, address))
         can = [each for each in _TOLD if each in session.abilities]
-        news = "it tells news by itself (IDLE)" if session.tells_news else "it is looked into once an hour"
+        news = "it reports new mail by itself (IDLE)" if session.reports_new_mail else "it is read once an hour"
         yield inspection.note("Abilities", f"it reports {', '.join(can) or 'none of use'}; {news}")
     finally:
         session.leave()
 
 
-def _greeted(session: Session) -> Result[Session]:
+def _greeting_step(session: Session) -> Result[Session]:
     return Result(session, f"“{on_one_line(session.greeting, GREETING)}”")
 
 
@@ -629,7 +629,7 @@ def _log_in(session: Session, username: str, password: str) -> Result[None]:
     return Result(None, f"{username} is logged in")
 
 
-def _looked(session: Session, address: MailboxAddress) -> Result[None]:
+def _count_mails(session: Session, address: MailboxAddress) -> Result[None]:
     count = len(session.listed())
     where = address.folder if address.protocol == "imap" else "the mailbox"
     return Result(None, f"{where} can be read; mails that are looked at: {count}")

@@ -19,10 +19,10 @@ from typing import NamedTuple
 from .notice_text import from_html, line
 
 ACCEPTED, REFUSED, ANSWER = "accepted", "refused", "answer"
-"""The verdicts of an answer on a file; `answer`: neither for certain."""
+"""The verdicts of an answer on a file; `answer`: neither of the two for certain."""
 
 LONGEST_WORDS = 2000
-"""Characters of an answer that are kept."""
+"""How many characters of an answer are kept."""
 
 HEADER = "X-ABQ-Receipt"
 """A header by which a program answers: `accepted` or `refused`."""
@@ -85,7 +85,7 @@ def read_answer(content: bytes) -> Answer:
         return _read(content)
     except Unreadable:
         raise
-    except Exception as error:  # for what strangers send the standard library's parser raises more than it documents
+    except Exception as error:  # on strangers' mail, the standard library's parser raises more than it documents
         reason = type(error).__name__
     raise Unreadable(f"it can't be read ({reason})")
 
@@ -115,7 +115,7 @@ def _read(content: bytes) -> Answer:
             if not kind.startswith("text/"):
                 continue
             said = _decoded(body[:_LONGEST_TEXT], part.get_content_charset())
-            # Only the mail's own text says what its sender thinks of the file, not what is attached or passed on.
+            # Only the mail's own text gives the sender's verdict on the file, not what is attached or forwarded.
             if name or is_within or part.get_content_disposition() == "attachment":
                 others.append(said)
             elif kind == "text/html":
@@ -144,7 +144,7 @@ def _read(content: bytes) -> Answer:
 
 
 def _parts(message: Message) -> Iterator[tuple[Message, bool]]:
-    """Each part, and whether it stands in another mail that came along."""
+    """Yield each part, and whether it is in another mail that is attached."""
     waiting, number = [(message, False)], 0
     while waiting:
         part, is_within = waiting.pop()
@@ -158,7 +158,7 @@ def _parts(message: Message) -> Iterator[tuple[Message, bool]]:
 
 
 def _answered(message: Message, returned: list[str]) -> tuple[SentBy, ...]:
-    """Which of our mails it answers, or gives back. What stands before them in the same conversation isn't meant."""
+    """Return the Message-IDs of our mails that it answers or returns, but not of earlier ones in the same thread."""
     direct = _OURS.findall(" ".join((_raw(message, "In-Reply-To"), _raw(message, "Original-Message-ID"), *returned)))
     if direct:
         return tuple(dict.fromkeys(SentBy(*each) for each in direct))
@@ -166,9 +166,9 @@ def _answered(message: Message, returned: list[str]) -> tuple[SentBy, ...]:
 
 
 def _sender(message: Message) -> str:
-    """The address that it says it is from; empty where it isn't sure, so that none is taken for another's.
+    """Return the sender's address; empty if it is ambiguous, so that no mail is attributed to somebody else.
 
-    Encoded words (RFC 2047) are read only in names: an address never has one, whoever may look like it.
+    Encoded words (RFC 2047) are decoded only in names: an address never has one, even if it looks so.
     """
     every = [str(each) for each in message.get_all("From", [])]
     found = getaddresses(every) if len(every) == 1 and len(every[0]) <= _LONGEST_HEADER else []
@@ -187,7 +187,7 @@ def _unquoted(text: str) -> str:
 
 
 def _verdict(message: Message, subject: str, text: str) -> str:
-    """What the header says, else the first word of the text or the subject; nothing where these two contradict."""
+    """Return the verdict of the header, else of the first word of text or subject; none if these two contradict."""
     said = {str(each)[:_LONGEST_HEADER].strip().lower() for each in message.get_all(HEADER, [])}
     if said & {ACCEPTED, REFUSED}:
         return said.pop() if len(said) == 1 else ANSWER
@@ -202,13 +202,13 @@ def _word(said: str) -> str:
 
 
 def _own_words(text: str) -> str:
-    """What was written, without what is quoted below it."""
+    """Return what was written, without the quoted text below it."""
     lines = [line(each, LONGEST_WORDS) for each in _unquoted(text).splitlines()]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
 def _failed(part: Message) -> list[str]:
-    """For whom it came back, and why (RFC 3464); nothing for who has it, or may get it yet."""
+    """Return whom it didn't reach, and why (RFC 3464); nobody who has it, or may still get it."""
     blocks = part.get_payload()
     found = list[str]()
     for each in blocks if isinstance(blocks, list) else []:
@@ -220,7 +220,7 @@ def _failed(part: Message) -> list[str]:
 
 
 def _id_returned(part: Message) -> str:
-    """The Message-ID of the mail that came back."""
+    """Return the Message-ID of the mail that was returned."""
     payload = part.get_payload()
     if isinstance(payload, list):
         return " ".join(_raw(each, "Message-ID") for each in payload if isinstance(each, Message))
@@ -231,7 +231,7 @@ def _id_returned(part: Message) -> str:
 
 
 def _name_of(part: Message) -> str:
-    """What an attached file is called: one name, no path, nothing that steers a terminal."""
+    """Return the name of an attached file, without a path or control characters for a terminal."""
     name = _words_of(str(part.get_filename() or "")[:_LONGEST_HEADER])
     return line(re.split(r"[/\\]", name)[-1])[:_LONGEST_NAME]
 
@@ -245,17 +245,17 @@ def _raw(message: Message, name: str) -> str:
 
 
 def _words_of(text: str) -> str:
-    """A header with its encoded words read (RFC 2047)."""
+    """Return a header with its encoded words decoded (RFC 2047)."""
     return "".join(
         each if isinstance(each, str) else _decoded(each, charset) for each, charset in decode_header(text)
     )
 
 
 def _decoded(content: bytes, charset: str | None) -> str:
-    """The text in its charset, if that is one of texts; else as UTF-8, and what isn't that as a replacement."""
+    """Decode the text by its charset, if Python has that for texts; else as UTF-8 with replacement characters."""
     try:
         known = codecs.lookup(charset or "utf-8").name
     except (LookupError, ValueError):
         known = ""
-    # Others unpack, count or take time that grows with the square.
+    # The other codecs decompress, transform or take time that grows with the square of the length.
     return content.decode(known if _CHARSETS.fullmatch(known) else "utf-8", "replace").replace("\0", "�")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 MOST_NOTICES = 100
-"""Notices that are taken from a source: the newest."""
+"""How many notices are taken from a source: the newest."""
 
 _MOST_ENTRIES = 2000  # of a feed, that are looked at
 _LONGEST_MARK = 200
@@ -126,7 +126,7 @@ def _of_rfc3339(text: str) -> datetime.datetime | None:
 
 
 def _entries(root: Element, address: str) -> Iterator[Notice | None] | None:
-    """The notices of the feed, None for an entry without anything; or None if it is no feed."""
+    """Return the notices of the feed, with None for an empty entry; or None if it isn't a feed."""
     for atom in _ATOMS:
         if root.tag == f"{atom}feed":
             base = _joined(address, root)
@@ -195,7 +195,7 @@ def _of_rss(item: Element, space: str, address: str) -> Notice | None:
 
 
 def _either(text: str, base: str) -> str:
-    """RSS doesn't say whether a text is HTML."""
+    """Return a text of RSS, which doesn't say whether it is HTML."""
     return from_html(text, base) if is_markup(text) else text
 
 

@@ -23,7 +23,7 @@ from .notice_feed import Fetched, Notice, NoticesError, mark_of, read_moment
 from .notice_text import line, paragraphs, web_address
 
 MOST_ARTICLES = 50
-"""Articles of a group that are looked at: the newest."""
+"""How many articles of a group are looked at: the newest."""
 LARGEST = 16 * 1024 * 1024
 LARGEST_ARTICLE = 512 * 1024
 """Bytes of all that a server sends, and of an article."""
@@ -67,7 +67,7 @@ def fetch_group(
             failure = encryption.refusal(error, host, lambda: None)
         except (OSError, EOFError) as error:
             failure = guard.verdict() or NoticesError(describe_failure(error))
-        except (ValueError, IndexError, KeyError):  # what nntplib makes of an answer that makes no sense
+        except (ValueError, IndexError, KeyError):  # raised by nntplib for a nonsensical answer
             failure = guard.verdict() or _refusal("", host, group)
     raise NoticesError(str(getattr(failure, "strerror", None) or failure)) if isinstance(failure, OSError) else failure
 
@@ -99,7 +99,7 @@ class _Session(nntplib.NNTP):
             self._close()  # type: ignore[attr-defined]
 
     def _getline(self, strip_crlf: bool = True) -> bytes:
-        """Take no more than there may be; `nntplib` takes any number of lines, and stops at one of 2 KB."""
+        """Read a line, up to a limit on all of them; `nntplib` reads any number of lines, and stops at one of 2 KB."""
         found: bytes = self.file.readline(_LONGEST_LINE + 1)
         self._guard.check()
         self._left -= len(found)
@@ -112,7 +112,7 @@ class _Session(nntplib.NNTP):
 
 
 def _encrypt(session: _Session, context: ssl.SSLContext, may_be_open: bool) -> None:
-    """Begin with TLS where the server offers it; it has to, unless it was said that it needn't."""
+    """Start TLS if the server offers it; it must, unless the settings say otherwise."""
     if "STARTTLS" in session.getcapabilities():
         session.starttls(context)
     elif not may_be_open:
@@ -123,7 +123,7 @@ def _encrypt(session: _Session, context: ssl.SSLContext, may_be_open: bool) -> N
 
 
 def _new_articles(session: _Session, group: str, state: Mapping[str, object]) -> Fetched:
-    """The articles since the last number that is known, or the newest where the numbers have begun anew."""
+    """Return the articles since the last known number, or the newest if the server has started numbering anew."""
     _, _, first, last, _ = session.group(group)
     known = state.get("last")
     begin = max(first, last - MOST_ARTICLES + 1, 1)
@@ -134,7 +134,7 @@ def _new_articles(session: _Session, group: str, state: Mapping[str, object]) ->
 
 
 def _article(session: _Session, number: int) -> Notice | None:
-    """An article as a notice; None for one that is gone, or that can't be read."""
+    """Return an article as a notice; None if it is gone or can't be read."""
     session.article_left = LARGEST_ARTICLE
     try:
         _, info = session.article(str(number))

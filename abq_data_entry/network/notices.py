@@ -31,7 +31,7 @@ Heard = Callable[[Mapping[str, str]], object]
 
 TIMEOUT = 40.0  # seconds for all of it
 KIND = "notices"
-"""Under which name the login is kept: in the keyring, or in the folder of secrets."""
+"""The name of the login in the keyring and in the folder of secrets."""
 
 _ENCRYPTED = {"https": True, "http": False, "nntps": True, "nntp": True}  # nntp: by STARTTLS
 
@@ -119,7 +119,7 @@ def probe(context: Context) -> Steps[None]:
     if why := problem(context.settings):
         yield from inspection.fail("Settings", why)
     if address.startswith("nntp"):
-        yield from _way_to_news(inspection, address)
+        yield from _news_server_steps(inspection, address)
     else:
         yield from way(inspection, address, context.chosen(ca_file="abq_ca_file"))
     if context.settings["notices_username"]:
@@ -131,14 +131,14 @@ def probe(context: Context) -> Steps[None]:
         found = fetch_notices(
             context.settings, {}, timeout=context.wanted.wait, cancel=context.cancel, heard=clock.heard
         )
-        return Result(None, _told(found))
+        return Result(None, _summary(found))
 
     yield from inspection.step("Answer", fetch)
     yield from clock.steps(inspection, CERTIFICATES)
 
 
-def _way_to_news(inspection: Inspection, address: str) -> Steps[None]:
-    """Name, port, and TLS where it comes first; STARTTLS is seen with the answer."""
+def _news_server_steps(inspection: Inspection, address: str) -> Steps[None]:
+    """Check name, port, and TLS if the connection begins with it; STARTTLS is checked with the answer."""
     parts = urllib.parse.urlsplit(address)
     host, number = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     addresses = yield from probing.name(inspection, host, number)
@@ -149,7 +149,7 @@ def _way_to_news(inspection: Inspection, address: str) -> Steps[None]:
         yield from probing.tls(inspection, host, lambda: guard.connected(host, number, addresses), trusted)
 
 
-def _told(found: Fetched) -> str:
+def _summary(found: Fetched) -> str:
     notices = found.notices or ()
     newest = max((each.published for each in notices if each.published is not None), default=None)
     dated = f", the newest of {newest:%Y-%m-%d}" if newest is not None else ""
@@ -157,7 +157,7 @@ def _told(found: Fetched) -> str:
 
 
 LARGEST = 4 * 1024 * 1024
-"""Bytes of a feed, also when it was compressed."""
+"""The largest feed in bytes, also after decompression."""
 
 _LONGEST_VALIDATOR = 1000
 _GONE_FOR = datetime.timedelta(days=1)
@@ -221,14 +221,14 @@ def _validators(headers: Mapping[str, str]) -> dict[str, object]:
 
 
 def _usable(validator: object) -> str:
-    """The validator if it can be sent back as it is."""
+    """Return the validator if it can be sent back as it is."""
     text = validator if isinstance(validator, str) else ""
     return text if text.isascii() and text.isprintable() and len(text) <= _LONGEST_VALIDATOR else ""
 
 
 def _body(response: http.client.HTTPResponse, guard: Guard) -> bytes:
     body = response.read(LARGEST + 1)
-    guard.check()  # a body cut short by the guard looks like one that ended
+    guard.check()  # a body that the guard cut short looks complete
     announced = response.headers.get("Content-Length", "")
     if len(body) <= LARGEST and announced.isdecimal() and len(body) < int(announced[:18]):
         raise NoticesError("The connection was cut before the whole feed was here. Try again.")
@@ -245,7 +245,7 @@ def _body(response: http.client.HTTPResponse, guard: Guard) -> bytes:
 
 
 def _unpacked(body: bytes) -> bytes:
-    """Unpack no more than a feed may have, however much it would become."""
+    """Decompress, up to the limit for a feed."""
     unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         found = unpacking.decompress(body, LARGEST + 1)

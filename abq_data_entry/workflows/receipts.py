@@ -289,7 +289,7 @@ def watch_mailbox(
         if not is_ours:
             return False
         with logged_in(box, cancel) as session:
-            if not session.tells_news:
+            if not session.reports_new_mail:
                 return False
             while not cancel.is_set():
                 names = [each.name for each in session.listed()]

@@ -310,7 +310,7 @@ def test_a_wait_for_news_ends(tmp_path: Path) -> None:
 
     news = itertools.cycle((False, True))
     with serving(Imap({"IDLE": idle})) as port, logged_in(account(port, timeout=3.0)) as session:
-        assert session.tells_news
+        assert session.reports_new_mail
         assert session.wait(3.3) is False, "longer than silence may be otherwise"
         assert session.wait(30) is True
         assert [each.name for each in session.listed()] == ["3.7"]
