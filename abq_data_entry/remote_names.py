@@ -55,7 +55,7 @@ def folder_problem(folder: str) -> str | None:
     if "{" in folder or "}" in folder:
         return "must be the same for all days and labs: {date} and {lab} belong in abq_upload_name"
     if not folder.isprintable() or folder != folder.strip():
-        return "must not begin or end with a blank, or hold line breaks and the like"
+        return "must not begin or end with a blank, or contain line breaks or other control characters"
     parts = folder.split("/")
     if any(each in (".", "..") for each in parts):
         return "must name folders, not . or .."

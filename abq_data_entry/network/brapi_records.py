@@ -29,7 +29,7 @@ from ..folders import data_folder
 from . import rest_answers
 from .failures import UserFacingError, on_one_line
 from .rest import RestUploads
-from .rest_answers import RestConnectionError, RestError, RestStatusError, told_in
+from .rest_answers import RestConnectionError, RestError, RestStatusError, status_messages
 
 if TYPE_CHECKING:
     import sqlite3
@@ -324,13 +324,13 @@ class BrapiService(RestUploads):
 
     def said_in(self, answer: Thing) -> str:
         """Return what an answer says went wrong, on one line, without secrets that it may repeat; '' if nothing."""
-        return on_one_line(self._conceal(" ".join(told_in(answer))))
+        return on_one_line(self._conceal(" ".join(status_messages(answer))))
 
     def _no_brapi(self, path: str) -> RestError:
         return RestError(f"What the server {self._host} answers to {path} isn't BrAPI. Check the address.")
 
     def _check_answer(self, response: requests.Response, page: bytes) -> None:
-        said = " ".join(told_in(_json(page)))
+        said = " ".join(status_messages(_json(page)))
         self.was_told = bool(said)
         # BrAPI says why within metadata.status: that goes where other services say it.
         page = json.dumps({"message": said}).encode() if said else page

@@ -126,14 +126,14 @@ GREETING = 120
 """How many characters of a server's text, such as its greeting, are shown."""
 
 
-def with_what_was_said(sentence: str, said: str) -> str:
-    """Return our sentence, and below it the server's words in one short line without control characters."""
+def with_server_message(sentence: str, said: str) -> str:
+    """Return our sentence, and below it the server's message in one short line without control characters."""
     clean = on_one_line(said)
     return f"{sentence}\nThe server said: {clean}" if clean else sentence
 
 
 def on_one_line(said: object, longest: int = _LONGEST_SAID) -> str:
-    """Return a server's words in one short line without control characters."""
+    """Return a server's message in one short line without control characters."""
     plain = _ESCAPES.sub("", str(said))
     clean = " ".join("".join(each if each.isprintable() else " " for each in plain).split())
     return f"{clean[: longest - 1]}…" if len(clean) > longest else clean
@@ -231,7 +231,7 @@ def _ftp_reply(error: BaseException) -> str:
     reply = str(error)
     numbered = re.match(r"\d{3}", reply)
     said = re.sub(r"^\d{3}[ -]?", "", reply, flags=re.MULTILINE) if numbered else ""
-    return with_what_was_said(_ftp_code(ftplib, error, reply[:3]), said)
+    return with_server_message(_ftp_code(ftplib, error, reply[:3]), said)
 
 
 def _ftp_code(ftplib: ModuleType, error: BaseException, code: str) -> str:

@@ -25,8 +25,8 @@ from abq_data_entry.remote_names import folders_in
 from . import encryption, probing
 from . import remote_files_names as forms
 from .destination import Destination
-from .failures import GREETING, Cancelled, FileChanged, InvalidInput, UserFacingError, on_one_line, with_what_was_said
-from .ftp_session import Session, Store, TransferIncomplete, digest, read_anew, said
+from .failures import GREETING, Cancelled, FileChanged, InvalidInput, UserFacingError, on_one_line, with_server_message
+from .ftp_session import Session, Store, TransferIncomplete, actual_error, digest, reply_text
 from .guard import Guard, is_loopback
 from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
 from .remote_files import BrokenOff, Cancel, CantGoOn, FilesRefused, RemoteFiles, Where, not_done
@@ -55,9 +55,9 @@ def enter(session: Session, folder: str, *, make: bool = True) -> bool:
         return False
     except ftplib.error_perm as error:
         refused = str(error)
-    words = said(refused)
+    words = reply_text(refused)
     if make:
-        words = f"{words} {said(_make_folders(session, folder))}".strip()
+        words = f"{words} {reply_text(_make_folders(session, folder))}".strip()
         try:
             session.voidcmd(f"CWD {folder}")
             return True
@@ -68,7 +68,7 @@ def enter(session: Session, folder: str, *, make: bool = True) -> bool:
         f"The FTP server has no folder {folder} that this user may enter{how} ({refused[:3]}). Nothing was sent. "
         "Check the setting abq_ftp_folder, or ask the server's administrator."
     )
-    raise FolderRefused(with_what_was_said(sentence, words))
+    raise FolderRefused(with_server_message(sentence, words))
 
 
 def _make_folders(session: Session, folder: str) -> str:
@@ -219,7 +219,7 @@ class _KeptFtp(KeptSession[Made]):
 
     def _end(self, session: Made, politely: bool) -> None:
         if politely:
-            session.say_goodbye()
+            session.send_quit()
         session.close()
 
     def _is_break(self, error: Exception) -> bool:
@@ -286,7 +286,7 @@ def sanitized(error: Exception, login: Login) -> Exception:
         return TransferStopped(str(error))
     if isinstance(error, ftplib.Error) and not isinstance(error, UserFacingError):
         reply = str(error).replace(login.password, "…") if login.password else str(error)
-        return read_anew(type(error)(reply), login.host, login.security)
+        return actual_error(type(error)(reply), login.host, login.security)
     if isinstance(error, ValueError) and not isinstance(error, OSError):  # not SSLCertVerificationError, which is both
         return ftplib.error_proto("The server's reply can't be understood.")  # noqa: S321
     if isinstance(error, ftplib.Error) and login.password:  # the text names the server's reply already
@@ -426,14 +426,14 @@ class FtpFiles(_KeptFtp[FilesSession], RemoteFiles[FilesSession]):
         except (ftplib.error_perm, ftplib.error_temp) as error:
             if str(error)[:3] == "421":
                 raise
-            if _EMPTY.search(said(str(error))):
+            if _EMPTY.search(reply_text(str(error))):
                 return listing(())
             if str(error)[:3] not in _UNKNOWN_COMMAND:
                 raise _refusal("list the folder", error) from None
         try:
             lines, complete = session.lines("NLST")
         except (ftplib.error_perm, ftplib.error_temp) as error:
-            if _EMPTY.search(said(str(error))):
+            if _EMPTY.search(reply_text(str(error))):
                 return listing(())
             raise _refusal("list the folder", error) from None
         return self._listing([*self._with_sizes(session, lines)], complete)
@@ -465,7 +465,7 @@ class FtpFiles(_KeptFtp[FilesSession], RemoteFiles[FilesSession]):
             raise _refusal(f"give {entry.shown}", error) from None
         whole = False
         try:
-            with session.telling_why():
+            with session.reply_as_error():
                 while block := data.recv(_BLOCK):
                     yield block
             guard.check()
@@ -545,7 +545,7 @@ def _size(session: FilesSession, name: str) -> int | None:
 
 
 def _refusal(what: str, error: ftplib.Error) -> FilesRefused:
-    words = said(str(error))
+    words = reply_text(str(error))
     why = "this user has no right to do that" if _NO_RIGHT.search(words) else ""
     return not_done(what, why, words)
 
@@ -589,7 +589,7 @@ def probe(destination: Destination, context: Context) -> Steps[None]:
             yield from inspection.step("Folder", lambda: _enter(session, folder, context.wanted.write))
         if context.wanted.write:
             yield from inspection.step("Write test", lambda: _store(session))
-        session.say_goodbye()
+        session.send_quit()
     finally:
         session.close()
 

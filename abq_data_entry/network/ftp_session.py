@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from . import encryption
-from .failures import TimedOut, UserFacingError, with_what_was_said
+from .failures import TimedOut, UserFacingError, with_server_message
 from .guard import POLL, Guard
 from .uploads import Part, SourceFile
 
@@ -51,13 +51,13 @@ class NotFtp(UserFacingError, ftplib.error_proto):
     """The server isn't an FTP server."""
 
 
-def said(reply: str) -> str:
+def reply_text(reply: str) -> str:
     """Return the text of a reply, without its codes."""
     return _CODE.sub("", reply)
 
 
-def read_anew(error: ftplib.Error, host: str, security: str) -> ftplib.Error:
-    """Return the error that a reply really means, or the error itself if its code is right, with our attributes set."""
+def actual_error(error: ftplib.Error, host: str, security: str) -> ftplib.Error:
+    """Return the error that a reply actually means, or the same error if its code is right, with our attributes set."""
     reply = str(error)
     code = reply[:3]
     if isinstance(error, UserFacingError) or not isinstance(error, ftplib.error_perm | ftplib.error_temp):
@@ -67,10 +67,10 @@ def read_anew(error: ftplib.Error, host: str, security: str) -> ftplib.Error:
             f"{host} wants an encrypted connection ({code}), and nothing was sent. "
             "Set abq_ftp_security to explicit (or implicit)."
         )
-        return EncryptionWanted(with_what_was_said(sentence, said(reply)))
+        return EncryptionWanted(with_server_message(sentence, reply_text(reply)))
     if code in ("530", "421") and _TOO_MANY.search(reply) and not _WRONG_LOGINS.search(reply):
         sentence = f"{host} has too many connections at the moment ({code}). Try again in a few minutes."
-        return ServerBusy(with_what_was_said(sentence, said(reply)))
+        return ServerBusy(with_server_message(sentence, reply_text(reply)))
     wrong_login = code in _WRONG_LOGIN
     transient = isinstance(error, ftplib.error_temp) and not wrong_login
     vars(error).update(transient=transient, login_refused=wrong_login)  # as `UserFacingError` has them
@@ -167,7 +167,7 @@ class Session(ftplib.FTP):
                 f"{self.host} offers no encryption (it answered {reply[:3]}), so nothing was sent, not even the user "
                 "name. Ask its administrator; the setting abq_ftp_security says how to connect."
             )
-            raise EncryptionMissing(with_what_was_said(sentence, said(reply)))
+            raise EncryptionMissing(with_server_message(sentence, reply_text(reply)))
         # Drop what was buffered in clear text after this reply: an attacker may have injected it.
         assert self.file is not None
         self.file.close()
@@ -197,7 +197,7 @@ class Session(ftplib.FTP):
             f"{self.host} doesn't encrypt files (it answered {refused[:3]}), so the file was not sent. "
             "Ask its administrator."
         )
-        raise EncryptionMissing(with_what_was_said(sentence, said(refused)))
+        raise EncryptionMissing(with_server_message(sentence, reply_text(refused)))
 
     def makepasv(self) -> tuple[str, int]:
         """Return the address for passive mode: by PASV for IPv4, or by EPSV if that is refused or invalid."""
@@ -223,14 +223,14 @@ class Session(ftplib.FTP):
     def _not_passive(self, refused: ftplib.Error) -> ftplib.Error:
         """Return `NoPassiveMode` if the server has neither PASV nor EPSV; any other error as it is."""
         if not isinstance(refused, ftplib.error_perm) or isinstance(
-            read_anew(refused, self.host, self._security), UserFacingError
+            actual_error(refused, self.host, self._security), UserFacingError
         ):
             return refused
         sentence = (
             f"{self.host} opens no connection for files (passive mode; it answered {str(refused)[:3]}), and nothing "
             "was sent. Ask its administrator, or set abq_ftp_passive to false."
         )
-        return NoPassiveMode(with_what_was_said(sentence, said(str(refused))))
+        return NoPassiveMode(with_server_message(sentence, reply_text(str(refused))))
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
         opened = self._connect_passive if self._passive else self._accept_active
@@ -286,7 +286,7 @@ class Session(ftplib.FTP):
         if not isinstance(self.sock, ssl.SSLSocket) or self._context is None:
             return data
         try:
-            with self.telling_why():
+            with self.reply_as_error():
                 return self._context.wrap_socket(
                     data, server_hostname=self.host.strip("[]"), session=self.sock.session
                 )
@@ -295,13 +295,13 @@ class Session(ftplib.FTP):
             raise
 
     @contextlib.contextmanager
-    def telling_why(self) -> Iterator[None]:
+    def reply_as_error(self) -> Iterator[None]:
         """If the data connection breaks, raise the server's reply (too large, no space…) as the error."""
         try:
             yield
         except OSError as error:
-            is_told = isinstance(error, UserFacingError | ssl.SSLCertVerificationError)
-            if is_told or self.guard.verdict() or self.sock is None:
+            is_specific = isinstance(error, UserFacingError | ssl.SSLCertVerificationError)
+            if is_specific or self.guard.verdict() or self.sock is None:
                 raise
             encryption.forget_failure()
             self.sock.settimeout(_LAST_WORD)
@@ -344,10 +344,10 @@ class Session(ftplib.FTP):
             raise EOFError
         line = line.rstrip("\r\n")
         if self._lines == 1 and not line[:3].isdecimal():
-            raise NotFtp(with_what_was_said(_NOT_FTP, line))
+            raise NotFtp(with_server_message(_NOT_FTP, line))
         return line
 
-    def say_goodbye(self) -> None:
+    def send_quit(self) -> None:
         """Send QUIT without waiting for the reply: the file has been confirmed."""
         with contextlib.suppress(*ftplib.all_errors, TimedOut):
             self.putcmd("QUIT")
@@ -623,7 +623,7 @@ class Store(Part):
         if command:
             with contextlib.closing(session.transfercmd(command, offset)) as data:
                 self._partial = name
-                with session.telling_why():
+                with session.reply_as_error():
                     for block in self._source.blocks(BLOCK):
                         session.guard.send(data, block)
                         if digest is not None:

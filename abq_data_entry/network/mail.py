@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import encryption
-from .failures import InvalidInput, UserFacingError, on_one_line, with_what_was_said
+from .failures import InvalidInput, UserFacingError, on_one_line, with_server_message
 from .guard import Guard
 from .mail_addresses import MailServer, Person, on_the_wire
 from .uploads import BLOCK, SourceFile, Uploads
@@ -137,7 +137,7 @@ class MailFailed(UserFacingError, OSError):
     """The mail wasn't accepted; `transient`: trying again may help."""
 
     def __init__(self, sentence: str, said: str = "", *, transient: bool = False, login: bool = False) -> None:
-        super().__init__(with_what_was_said(sentence, said))
+        super().__init__(with_server_message(sentence, said))
         self.transient, self.login_refused = transient, login
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from . import encryption, probing
-from .failures import GREETING, UserFacingError, on_one_line, with_what_was_said
+from .failures import GREETING, UserFacingError, on_one_line, with_server_message
 from .guard import Guard
 from .mail_addresses import MAILBOX, MailboxAddress, configured_mailbox
 from .probing import Context, Inspection, Result, Steps
@@ -40,7 +40,7 @@ class MailboxFailed(UserFacingError, OSError):
     """The mailbox couldn't be read; `transient`: trying again may help."""
 
     def __init__(self, sentence: str, said: str = "", *, transient: bool = False, login: bool = False) -> None:
-        super().__init__(with_what_was_said(sentence, said))
+        super().__init__(with_server_message(sentence, said))
         self.transient, self.login_refused = transient, login
 
 
@@ -104,7 +104,7 @@ class Line:
         del self._waiting[:count]
         return found
 
-    def hears(self, seconds: float) -> bool:
+    def wait_for_data(self, seconds: float) -> bool:
         """Wait for data for at most `seconds`; return whether there is any."""
         connection, limit = self._open_socket(), time.monotonic() + seconds
         while not self._waiting and not (isinstance(connection, ssl.SSLSocket) and connection.pending()):
@@ -259,7 +259,7 @@ class ImapMailbox:
             if said.startswith(tag):
                 raise MailboxFailed(f"{self.line.host} offers IDLE and refuses it.", _shown(said))
         is_news = False
-        if self.line.hears(seconds):
+        if self.line.wait_for_data(seconds):
             is_news = True
         self.line.begin()
         self.line.send(b"DONE\r\n")

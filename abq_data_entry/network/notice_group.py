@@ -16,7 +16,7 @@ from email.errors import HeaderParseError
 from email.parser import BytesHeaderParser
 
 from . import encryption
-from .failures import InvalidInput, describe_failure, with_what_was_said
+from .failures import InvalidInput, describe_failure, with_server_message
 from .guard import Guard, is_loopback
 from .mailbox_message import Unreadable, read_answer
 from .notice_feed import Fetched, Notice, NoticesError, mark_of, read_moment
@@ -182,4 +182,4 @@ def _refusal(said: str, host: str, group: str) -> NoticesError:
         told = f"What answers at {host} doesn't speak NNTP as expected. Check the setting notices_url."
         with contextlib.suppress(ValueError):
             told = f"{host} refused the request ({int(code)}). Ask its administrator."
-    return NoticesError(with_what_was_said(told, words if code.isdecimal() else said))
+    return NoticesError(with_server_message(told, words if code.isdecimal() else said))

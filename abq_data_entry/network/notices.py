@@ -27,7 +27,7 @@ from .web import opener, place_of, proxy_for, user_agent, way
 
 Settings = Mapping[str, object]
 Login = tuple[str, str]
-Heard = Callable[[Mapping[str, str]], object]
+OnHeaders = Callable[[Mapping[str, str]], object]
 
 TIMEOUT = 40.0  # seconds for all of it
 KIND = "notices"
@@ -91,10 +91,10 @@ def fetch_notices(
     *,
     timeout: float = TIMEOUT,
     cancel: threading.Event | None = None,
-    heard: Heard | None = None,
+    on_headers: OnHeaders | None = None,
 ) -> Fetched:
     """Fetch new notices. `state`: that of the last response, or {} for all; `timeout`: seconds for everything;
-    `heard(headers)`: called with the header fields of an HTTP response.
+    `on_headers(headers)`: called with the header fields of an HTTP response.
 
     Raises `NoticesError`, `InvalidInput` (before anything is sent), `Cancelled`.
     """
@@ -106,7 +106,7 @@ def fetch_notices(
         group = group_of(str(settings["notices_url"]).strip())
         return fetch_group(settings, group, state, login, timeout=timeout, cancel=cancel)
 
-    return fetch_feed(settings, state, login, timeout=timeout, cancel=cancel, heard=heard)
+    return fetch_feed(settings, state, login, timeout=timeout, cancel=cancel, on_headers=on_headers)
 
 
 _PORTS = {"nntps": 563, "nntp": 119}
@@ -129,7 +129,7 @@ def probe(context: Context) -> Steps[None]:
 
     def fetch() -> Result[None]:
         found = fetch_notices(
-            context.settings, {}, timeout=context.wanted.wait, cancel=context.cancel, heard=clock.heard
+            context.settings, {}, timeout=context.wanted.wait, cancel=context.cancel, on_headers=clock.read_headers
         )
         return Result(None, _summary(found))
 
@@ -172,7 +172,7 @@ def fetch_feed(
     *,
     timeout: float,
     cancel: threading.Event | None,
-    heard: Callable[[Mapping[str, str]], object] | None = None,
+    on_headers: Callable[[Mapping[str, str]], object] | None = None,
 ) -> Fetched:
     """Do what `fetch_notices` does, for a feed; the settings have been checked."""
     address = urllib.parse.urldefrag(str(settings["notices_url"]).strip()).url
@@ -183,16 +183,16 @@ def fetch_feed(
     with Guard(cancel, timeout, whole=True) as guard:
         try:
             with opener(guard, way, _not_followed, context).open(request) as response:
-                if heard is not None:
-                    heard(dict(response.headers.items()))
+                if on_headers is not None:
+                    on_headers(dict(response.headers.items()))
                 body = _body(response, guard)
                 kind = response.headers.get("Content-Type", "")
                 return Fetched(read_feed(body, kind, response.geturl()), _validators(dict(response.headers.items())))
         except NoticesError as error:
             failure: Exception = guard.verdict() or error
         except urllib.error.HTTPError as error:
-            if heard is not None:
-                heard(dict(error.headers.items()))
+            if on_headers is not None:
+                on_headers(dict(error.headers.items()))
             error.close()
             if error.code == http.HTTPStatus.NOT_MODIFIED and state:
                 return Fetched(None, state)

@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 
 OK, SLOW, WARNING, FAILED = "ok", "slow", "warning", "failed"
 WAIT = 10.0
-"""Seconds that one step may take."""
+"""The time limit of a step in seconds."""
 
 _USUAL = {"Name": 1.0, "Port": 0.5, "TLS": 1.5, "Greeting": 2.0, "Answer": 3.0, "Server": 30.0}
-_USUAL_ELSE = 5.0  # a login, a write test: several questions and answers
+_USUAL_ELSE = 5.0  # a login, a write test: several requests and answers
 MADE_LATER = "It is made with the first delivery, if it is missing and the user may: --write tries that."
 TEST_CONTENT = b"A connection test of ABQ Data Entry. This file may be removed.\n"
 
@@ -123,14 +123,14 @@ class Inspection:
         except Exception as error:
             failure = self.guard.verdict() or error
         else:
-            yield self.told(what, result, time.monotonic() - start)
+            yield self.timed(what, result, time.monotonic() - start)
             return result.value
         if isinstance(failure, Cancelled):
             raise Cancelled()
         log.info("%s of %s: %s", what, self.destination, type(failure).__name__)
         return (yield from self.fail(what, self.in_words(failure), time.monotonic() - start))
 
-    def told(self, what: str, result: Result[Value], seconds: float) -> Step:
+    def timed(self, what: str, result: Result[Value], seconds: float) -> Step:
         """Return the step of a result that took so long."""
         seconds = seconds if result.seconds is None else result.seconds
         usual = _USUAL.get(what, _USUAL_ELSE)
@@ -193,7 +193,7 @@ def new_test_name() -> str:
 
 
 SOON = 14
-"""Days before its end from which on a certificate is to be renewed."""
+"""How many days before its end a certificate should be renewed."""
 
 _REVERSE_SECONDS = 2.0
 _MOST_ADDRESSES = 4
@@ -301,7 +301,7 @@ def _reverse(inspection: Inspection, address: Address) -> str:
 
 
 REMARK, WARN = 60.0, 300.0
-"""Seconds of difference from which on it is remarked, and from which on it is a warning."""
+"""The difference in seconds that gets a remark, and that gets a warning."""
 
 CERTIFICATES = (
     "With a wrong clock certificates count as expired or not valid yet, and observations as older or newer than they"
@@ -321,23 +321,23 @@ def now() -> float:
 
 
 class Clock:
-    """Hears what time a server says, and steps tell how far ours is from it.
+    """Takes the time that a server reports; `steps` report how far our clock is from it.
 
-    Make it before the question is sent; `at` or `heard` take what the answer says.
+    Make it before the request is sent, and call `at` or `read_headers` with the answer.
     """
 
     def __init__(self) -> None:
         self._before = now()
         self.difference: float | None = None
-        """Seconds that this computer is ahead of the server (negative: behind); None: it said no time."""
+        """Seconds that this computer is ahead of the server (negative: behind); None: it reported no time."""
 
     def at(self, moment: float, accuracy: float = 0.0) -> None:
-        """The server says that it is `moment`, in seconds since 1970, and may leave up to `accuracy` seconds out."""
+        """Take the server's time `moment`, in seconds since 1970; it may be up to `accuracy` seconds too low."""
         least, most = self._before - moment - accuracy, now() - moment
         self.difference = max(least, 0.0) + min(most, 0.0)  # 0 where both can be right
 
-    def heard(self, headers: Mapping[str, str]) -> None:
-        """Take the time of an HTTP answer, if it says one."""
+    def read_headers(self, headers: Mapping[str, str]) -> None:
+        """Take the time of an HTTP answer, if it has one."""
         age = headers.get("Age") or "0"
         try:
             said = email.utils.parsedate_to_datetime(headers.get("Date") or "")
@@ -348,15 +348,16 @@ class Clock:
             return
 
     def steps(self, inspection: Inspection, leads_to: str) -> list[Step]:
-        """Return the step that tells the difference, and what a large one `leads_to`; none where it isn't known."""
+        """Return the step with the difference, and what a large one `leads_to`; none if it isn't known."""
         if self.difference is None:
             return []
         verdict = WARNING if abs(self.difference) > WARN else OK
         advice = f"{leads_to} {_ADVICE}" if abs(self.difference) > REMARK else ""
-        return [Step(inspection.destination, "Clock", verdict, told(self.difference), None, advice, inspection.kind)]
+        difference = difference_in_words(self.difference)
+        return [Step(inspection.destination, "Clock", verdict, difference, None, advice, inspection.kind)]
 
 
-def told(difference: float) -> str:
+def difference_in_words(difference: float) -> str:
     """Return the difference in words."""
     size = abs(difference)
     if size < 1:

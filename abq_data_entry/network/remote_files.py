@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, TypeVar
 
-from .failures import Cancelled, UserFacingError, with_what_was_said
+from .failures import Cancelled, UserFacingError, with_server_message
 from .guard import Guard
 from .remote_files_names import FILE, FOLDER, LINK, UNKNOWN, Listing, RemoteEntry, name_problem, shown
 from .uploads import Breaks, KeptSession, Progress, SourceFile
@@ -55,14 +55,14 @@ class BrokenOff(FilesRefused):
 
 def not_done(what: str, why: str, said: str = "") -> FilesRefused:
     """Return that the server refused something: `what` as `delete a.csv`, `why` as the end of a sentence or empty."""
-    return FilesRefused(with_what_was_said(f"The server didn't {what}{f': {why}' if why else ''}.", said))
+    return FilesRefused(with_server_message(f"The server didn't {what}{f': {why}' if why else ''}.", said))
 
 
 OVERLAP = 64 * 1024
-"""Bytes at the end of a part that are fetched again and compared, before it is gone on with."""
+"""How many bytes at the end of a part are fetched again and compared before the download continues."""
 
 KEPT_SECONDS = 7 * 24 * 3600.0
-"""How long a part is kept that nobody continues: the file there may have become another one by then."""
+"""How long a part is kept if nobody continues it: by then, the file there may be another one."""
 
 _BLOCK = 256 * 1024
 _PART = re.compile(r"\..{1,80}\.[0-9a-f]{12}\.abq-part(\.text)?", re.DOTALL)
@@ -129,7 +129,7 @@ class Download:
     ) -> None:
         size = os.fstat(self._file.fileno()).st_size
         if os.name == "nt":
-            self._file.close()  # nothing open can be removed there
+            self._file.close()  # open files can't be removed there
         if not self._done and size <= OVERLAP:
             self._part.unlink(missing_ok=True)
         self._file.close()
@@ -184,7 +184,7 @@ class Download:
             require_free(self._target, replace)
             if os.name == "nt":
                 self._file.close()
-            _named(whole, self._target, replace)
+            _move_into_place(whole, self._target, replace)
         except BaseException:
             if whole != self._part:
                 whole.unlink(missing_ok=True)
@@ -216,7 +216,7 @@ class Download:
 
 
 def _remove_old_parts(folder: Path, but: str) -> None:
-    """Remove parts of downloads that nobody has gone on with for days; the present one is called `but`."""
+    """Remove parts of downloads that nobody has continued for days, except the present one, `but`."""
     oldest = time.time() - KEPT_SECONDS
     with os.scandir(folder) as entries:
         for each in entries:
@@ -230,7 +230,7 @@ def _remove_old_parts(folder: Path, but: str) -> None:
 
 
 def _remove_unless_in_use(path: str) -> None:
-    if os.name == "nt":  # it removes nothing that is open
+    if os.name == "nt":  # it doesn't remove open files
         os.unlink(path)  # noqa: PTH108 - the path of an entry
         return
     with io.FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
@@ -243,14 +243,14 @@ def with_line_ends(block: bytes, end: str = os.linesep) -> bytes:
     return block.replace(b"\r\n", b"\n").replace(b"\n", end.encode())
 
 
-def _named(whole: Path, target: Path, replace: bool) -> None:
-    """Rename; without `replace` in a way that never takes the place of a file that has just come."""
+def _move_into_place(whole: Path, target: Path, replace: bool) -> None:
+    """Rename; without `replace`, never overwrite a file, even if it has only just appeared."""
     if not replace:
         try:
             os.link(whole, target)
         except FileExistsError:
             raise AlreadyThere(f"{target} is there already on this computer, and wasn't replaced.") from None
-        except (OSError, NotImplementedError):  # a file system without a second name for a file
+        except (OSError, NotImplementedError):  # a file system without hard links
             pass
         else:
             with contextlib.suppress(OSError):
@@ -263,7 +263,7 @@ Where = tuple[str, ...]
 Cancel = threading.Event | None
 
 LARGEST_UNKNOWN = 1024**3
-"""Bytes of a file of which the server doesn't tell how large it is."""
+"""The largest file, in bytes, of which the server doesn't report the size."""
 
 _SLOWEST = 1000  # bytes a second, on the average …
 _PATIENCE = 600.0  # … after so many seconds
@@ -341,10 +341,10 @@ class RemoteFiles(KeptSession[Session]):
         mark = f"{self.place} {where} {entry.name} {entry.size} {changed}"
         with Download(target, mark, entry.size) as part:
             if not changed:
-                part.restart()  # a part of an earlier call may be of another version, and nothing tells
+                part.restart()  # a part of an earlier call may be of another version, and nothing shows it
             try:
                 told = self._do(
-                    lambda session, guard: self._receive(session, guard, where, entry, part, _often(progress)),
+                    lambda session, guard: self._receive(session, guard, where, entry, part, _throttled(progress)),
                     cancel,
                     Breaks(),
                     lambda: part.kept,
@@ -360,7 +360,7 @@ class RemoteFiles(KeptSession[Session]):
         return Got(target, size, digest, verified)
 
     def sha256(self, where: Where, entry: RemoteEntry, cancel: Cancel = None) -> str:
-        """Return the digest of a file there: as the server tells it, else of what it gives. Nothing is written."""
+        """Return the digest of a file there: the server's own, else that of the content sent. Nothing is written."""
         _check(*where, entry.name)
         _require_file(entry)
 
@@ -376,7 +376,7 @@ class RemoteFiles(KeptSession[Session]):
                 digest.update(block)
                 size += len(block)
                 if size > limit:
-                    raise BrokenOff(_too_much(entry))
+                    raise BrokenOff(_too_large(entry))
             return digest.hexdigest()
 
         return self._do(work, cancel)
@@ -394,20 +394,20 @@ class RemoteFiles(KeptSession[Session]):
         """Store a file of this computer in a folder, as deliveries are stored; return its name there."""
         with SourceFile(path, progress, name) as source:
             _check(*where, source.name)
-            there = self._there(where, source.name, cancel)
+            there = self._find_or_none(where, source.name, cancel)
             if there is not None and there.kind not in (FILE, UNKNOWN):
-                raise FilesRefused(f"{there.shown} is {_what(there)} there, so nothing was put in its place.")
+                raise FilesRefused(f"{there.shown} is {_kind_in_words(there)} there, so nothing was put in its place.")
             if there is not None and not replace:
-                raise AlreadyThere(f"{_is_there(there)}, and wasn't replaced.")
+                raise AlreadyThere(f"{_exists(there)}, and wasn't replaced.")
             self._store(where, source, cancel)
             return source.name
 
     def rename(self, where: Where, entry: RemoteEntry, name: str, cancel: Cancel = None) -> None:
         """Give something another name in its folder. Raises `AlreadyThere`: nothing is ever replaced by this."""
         _check(*where, entry.name, name)
-        there = self._there(where, name, cancel)
+        there = self._find_or_none(where, name, cancel)
         if there is not None:
-            raise AlreadyThere(f"{_is_there(there)}, and wasn't replaced.")
+            raise AlreadyThere(f"{_exists(there)}, and wasn't replaced.")
         self._do(lambda session, guard: self._rename(session, guard, where, entry, name), cancel)
 
     def remove(self, where: Where, entry: RemoteEntry, cancel: Cancel = None) -> None:
@@ -422,14 +422,14 @@ class RemoteFiles(KeptSession[Session]):
         _check(*where, name)
         there = self.list(where, cancel).find(name)
         if there is not None:
-            raise AlreadyThere(f"{there.shown} is there already: {_what(there)}.")
+            raise AlreadyThere(f"{there.shown} is there already: {_kind_in_words(there)}.")
         self._do(lambda session, guard: self._make(session, guard, where, name), cancel)
 
     def remove_folder(self, where: Where, entry: RemoteEntry, cancel: Cancel = None) -> None:
         """Remove a folder that is empty."""
         _check(*where, entry.name)
         if entry.kind not in (FOLDER, UNKNOWN):
-            raise FilesRefused(f"{entry.shown} is {_what(entry)}, and no folder.")
+            raise FilesRefused(f"{entry.shown} is {_kind_in_words(entry)}, and no folder.")
         within = self.list((*where, entry.name), cancel)
         if within.entries or within.remark:  # a server may remove all that is in it, too
             raise FilesRefused(f"The folder {entry.shown} isn't empty, and wasn't removed.")
@@ -444,22 +444,22 @@ class RemoteFiles(KeptSession[Session]):
 
     @abc.abstractmethod
     def _in_words(self, error: Exception, guard: Guard) -> Exception:
-        """Return the error in words for people, without its origin and without the password."""
+        """Return the error with a text for users, without its origin and without the password."""
 
     @abc.abstractmethod
     def _list(self, session: Session, guard: Guard, where: Where) -> Listing: ...
 
     @abc.abstractmethod
     def _fetch(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, begin: int) -> Iterator[bytes]:
-        """Yield the content from there on. Raises `CantGoOn` where only all of it can be had."""
+        """Yield the content from `begin` on. Raises `CantGoOn` if only the whole file is available."""
 
     def _digest(self, session: Session, where: Where, entry: RemoteEntry) -> str:
-        """Return the SHA-256 that the server tells of a file; empty if it doesn't."""
+        """Return the SHA-256 that the server reports for a file; empty if it doesn't."""
         return ""
 
     @abc.abstractmethod
     def _store(self, where: Where, source: SourceFile, cancel: Cancel) -> None:
-        """Store a file in a folder, in place of an older one, under a guard of its own."""
+        """Store a file in a folder, in place of an older one, under its own guard."""
 
     @abc.abstractmethod
     def _rename(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, name: str) -> None: ...
@@ -475,8 +475,8 @@ class RemoteFiles(KeptSession[Session]):
 
     # -- what is common to them -------------------------------------------------------------------------
 
-    def _there(self, where: Where, name: str, cancel: Cancel) -> RemoteEntry | None:
-        """Return what has that name, or may have it: a list that was cut doesn't tell what is free."""
+    def _find_or_none(self, where: Where, name: str, cancel: Cancel) -> RemoteEntry | None:
+        """Return what has that name, or may have it: a truncated listing doesn't show which names are free."""
         try:
             return self.find(where, name, cancel)
         except NothingThere:
@@ -489,7 +489,7 @@ class RemoteFiles(KeptSession[Session]):
         breaks: Breaks | None = None,
         found: Callable[[], int] = lambda: 0,
     ) -> Answer:
-        """Do it under a guard of its own; again if the session of an earlier call is dead, or, with `breaks`, broke."""
+        """Do the work under its own guard; repeat it if an earlier call's session is dead or, with `breaks`, broke."""
         with Guard(cancel, self._timeout) as guard:
             while True:
                 was_open = self._session is not None
@@ -515,21 +515,21 @@ class RemoteFiles(KeptSession[Session]):
     def _receive(
         self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, part: Download, progress: Progress
     ) -> str:
-        """Fetch what is missing; return the digest that the server tells."""
+        """Fetch what is missing; return the digest that the server reports."""
         if part.kept and not self._is_still_the_same(session, guard, where, entry):
             part.restart()
-        if self._session is not session:  # a list that was cut took the session with it
+        if self._session is not session:  # after a truncated listing, the session is closed
             session = self._ready(guard)
         try:
-            self._take(session, guard, where, entry, part, progress)
+            self._download(session, guard, where, entry, part, progress)
         except CantGoOn:
             part.restart()
-            self._take(session, guard, where, entry, part, progress)
+            self._download(session, guard, where, entry, part, progress)
         except NotTheSame:
-            # The file there is another one now, or the part was damaged; what is on its way is of no use.
+            # The file there is another one now, or the part was damaged: what is still arriving is useless.
             part.restart()
             self._drop()
-            self._take(self._ready(guard), guard, where, entry, part, progress)
+            self._download(self._ready(guard), guard, where, entry, part, progress)
         if entry.size is not None and part.kept != entry.size:
             raise BrokenOff(
                 f"Only {part.kept:,} of the {entry.size:,} bytes of {entry.shown} came. Fetch it again."
@@ -538,16 +538,16 @@ class RemoteFiles(KeptSession[Session]):
         return self._digest(session, where, entry) if self._session is session else ""
 
     def _is_still_the_same(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry) -> bool:
-        """Whether the file there is the one of which a part is here, by its size and time; not if nothing tells.
+        """Return whether a part here is of the file there, by its size and time; False if neither is known.
 
-        Another one may have come since it was listed, and have the same end as the part.
+        The file may have been replaced since it was listed, by one with the same end as the part.
         """
         found = self._list(session, guard, where).find(entry.name)
         if found is None or not (entry.version or entry.when):
             return False
         return (found.size, found.version or found.when) == (entry.size, entry.version or entry.when)
 
-    def _take(
+    def _download(
         self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, part: Download, progress: Progress
     ) -> None:
         limit = LARGEST_UNKNOWN if entry.size is None else entry.size
@@ -558,7 +558,7 @@ class RemoteFiles(KeptSession[Session]):
                 guard.progressed()
                 if part.position + len(block) > limit:
                     part.restart()
-                    raise BrokenOff(_too_much(entry))
+                    raise BrokenOff(_too_large(entry))
                 part.write(block)
                 seconds = time.monotonic() - started
                 if seconds > _PATIENCE and part.position - begin < seconds * _SLOWEST:
@@ -577,7 +577,7 @@ def in_words(where: Where) -> str:
 
 
 def _check(*names: str) -> None:
-    """Raise `FilesRefused` unless each is the name of one thing in a folder."""
+    """Raise `FilesRefused` unless each is the valid name of a file or folder."""
     for each in names:
         if problem := name_problem(each):
             raise FilesRefused(f"{shown(each) or 'An empty text'} {problem}.")
@@ -587,27 +587,27 @@ def _require_file(entry: RemoteEntry) -> None:
     if entry.kind == LINK:
         raise FilesRefused(f"{entry.shown} is a link, and links aren't followed: they may lead out of the folder.")
     if entry.kind not in (FILE, UNKNOWN):
-        raise FilesRefused(f"{entry.shown} is {_what(entry)}, and no file.")
+        raise FilesRefused(f"{entry.shown} is {_kind_in_words(entry)}, and no file.")
 
 
-def _what(entry: RemoteEntry) -> str:
+def _kind_in_words(entry: RemoteEntry) -> str:
     return {FILE: "a file", FOLDER: "a folder", LINK: "a link"}.get(entry.kind, "something else")
 
 
-def _is_there(entry: RemoteEntry) -> str:
+def _exists(entry: RemoteEntry) -> str:
     if entry.kind == UNKNOWN:
         return f"{entry.shown} may be there already (not all of the folder can be listed)"
     return f"{entry.shown} is there already"
 
 
-def _too_much(entry: RemoteEntry) -> str:
+def _too_large(entry: RemoteEntry) -> str:
     if entry.size is None:
-        return f"{entry.shown} has more than 1 GiB, and the server doesn't tell how much. It was given up."
+        return f"{entry.shown} has more than 1 GiB, and the server doesn't report its size. The download was stopped."
     return f"More came of {entry.shown} than the {entry.size:,} bytes that it has, and it was given up. Try again."
 
 
-def _often(progress: Progress | None) -> Progress:
-    """Return a progress that is reported at most 20 times a second."""
+def _throttled(progress: Progress | None) -> Progress:
+    """Return a callback that reports progress at most 20 times a second."""
     last = -_REPORTED
 
     def report(done: int, total: int) -> None:

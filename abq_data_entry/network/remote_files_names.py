@@ -17,16 +17,16 @@ from typing import NamedTuple
 FILE, FOLDER, LINK, OTHER, UNKNOWN = "file", "folder", "link", "other", "unknown"
 
 MOST_ENTRIES = 10_000
-"""Of one folder; a server could go on for ever."""
+"""The most entries of one folder; a server could send them for ever."""
 
 _LONGEST_NAME = 255  # bytes, as in nearly all file systems
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # devices of Windows
 
 
 class RemoteEntry(NamedTuple):
-    """One thing in a folder. `size`: bytes, None: not told; `when` it was changed, and its `rights` in words.
+    """One thing in a folder. `size`: bytes, None if not reported; `when` it was changed, and its `rights` in words.
 
-    `when` is local time where the server tells its own zone; else it is what the server's own clock says.
+    `when` is local time if the server reports its time zone; else it is the time of the server's own clock.
     """
 
     name: str
@@ -35,7 +35,7 @@ class RemoteEntry(NamedTuple):
     when: str = ""
     rights: str = ""
     version: str = ""
-    """When it was changed, as exactly as the server tells: two changes may come in one minute."""
+    """When it was changed, as exactly as the server reports it: there may be two changes in one minute."""
 
     @property
     def shown(self) -> str:
@@ -61,7 +61,7 @@ class Listing(NamedTuple):
 
 
 def listing(found: Iterable[RemoteEntry], *, complete: bool = True, rights: str = "") -> Listing:
-    """Return entries as a listing: names that can't be used, and what is too much, are left out and told."""
+    """Return entries as a listing: unusable names and too many entries are left out, and the remark says so."""
     usable: dict[str, RemoteEntry] = {}
     unusable = 0
     for each in found:
@@ -91,7 +91,7 @@ def name_problem(name: str) -> str:
     if "/" in name or "\\" in name:
         return "must be the name of one file or folder, without / and \\"
     if any(ord(each) < 32 or 127 <= ord(each) < 160 for each in name):
-        return "must not hold line breaks and the like"
+        return "must not contain line breaks or other control characters"
     if len(name.encode("utf-8", "surrogateescape" if _is_escaped(name) else "surrogatepass")) > _LONGEST_NAME:
         return f"is too long: at most {_LONGEST_NAME} bytes"
     return ""
@@ -118,7 +118,7 @@ def local_name(name: str) -> str:
 
 
 def _is_escaped(name: str) -> bool:
-    """Whether all in it that isn't text are bytes that were kept."""
+    """Return whether everything in it that isn't text is an escaped byte."""
     return not any("\ud800" <= each <= "\udfff" and not "\udc80" <= each <= "\udcff" for each in name)
 
 
@@ -142,7 +142,7 @@ def rights_of_facts(perm: str, kind: str) -> str:
 
 
 def rights_of_mode(mode: int, kind: str) -> str:
-    """Return the bits of a Unix mode in words; which of the three this user is, the server doesn't tell."""
+    """Return the bits of a Unix mode in words; the server doesn't report which of the three this user is."""
     bits = ((4, "list"), (2, "change"), (1, "enter")) if kind == FOLDER else ((4, "read"), (2, "change"))
     told = []
     for shift, who in ((6, "its owner may"), (3, "its group"), (0, "others")):
@@ -183,7 +183,7 @@ _LONGEST = 1000  # characters of a line: a name has at most 255
 
 
 def of_facts(lines: Iterable[str]) -> Iterator[RemoteEntry]:
-    """Yield what MLSD lists; the folder itself has the name `.`, so that its rights can be had."""
+    """Yield what MLSD lists; the folder itself has the name `.`, so that its rights are known."""
     for line in lines:
         told, blank, name = line.partition(" ")
         if not blank:

@@ -42,7 +42,7 @@ from .rest_answers import (
     RestStatusError,
     check,
     concealed,
-    told_in,
+    status_messages,
 )
 from .uploads import TIMEOUT, Progress, SourceFile, Uploads
 from .web import FinalResponse, Multipart, address_parts, basic_authorization, of_the_proxy, proxy_for
@@ -127,7 +127,7 @@ class TokenLogin(RestLogin):
             raise RestError(_told(response, "it is of another type than Bearer"))
         token = next((each for name in _NAMES if isinstance(each := answer.get(name), str)), "")
         if not token:
-            if refusals := told_in(answer):  # Breedbase refuses a login in a success
+            if refusals := status_messages(answer):  # Breedbase refuses a login in a success
                 self.check(response, json.dumps({"success": False, "message": " ".join(refusals)}).encode())
             raise RestError(_told(response, "there is none in it"))
         if not _A_TOKEN.fullmatch(token):
@@ -446,11 +446,11 @@ class RestUploads(Uploads):
         self,
         url: str,
         cancel: threading.Event | None = None,
-        heard: Callable[[Mapping[str, str]], object] = lambda headers: None,
+        on_headers: Callable[[Mapping[str, str]], object] = lambda headers: None,
     ) -> tuple[int, bool]:
         """GET one of the addresses without sending anything else; return the status, and whether a login page came.
 
-        `heard(headers)` is called with what the answer says of itself.
+        `on_headers(headers)` is called with the header fields of the answer.
         Raises what `upload` raises, but not for a status.
         """
         found: list[tuple[int, bool]] = []
@@ -459,7 +459,7 @@ class RestUploads(Uploads):
             with self._session.get(
                 url, verify=self._verify, proxies=proxies(url, self._proxy), allow_redirects=False, stream=True
             ) as response:
-                heard(response.headers)
+                on_headers(response.headers)
                 found.append((response.status_code, rest_answers.is_login_page(rest_answers.read(response))))
 
         with Guard(cancel, self._timeout) as guard:

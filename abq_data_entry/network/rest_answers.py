@@ -27,7 +27,7 @@ from .failures import (
     describe_failure,
     http_status_in_words,
     sound_references,
-    with_what_was_said,
+    with_server_message,
 )
 from .web import Multipart
 
@@ -69,7 +69,7 @@ def reason(text: str) -> str:
     return "" if "\N{REPLACEMENT CHARACTER}" in text or "\0" in text else text[:_LARGEST_TEXT]
 
 
-def told_in(answer: object) -> list[str]:
+def status_messages(answer: object) -> list[str]:
     """Return what an answer by BrAPI says went wrong: errors and warnings of `metadata.status`, without repetition."""
     metadata = answer.get("metadata") if isinstance(answer, dict) else None
     status = metadata.get("status") if isinstance(metadata, dict) else None
@@ -258,7 +258,7 @@ def check(
     else:
         return
     # Before the text is cut short, since a part of a secret wouldn't be found; and after it, as it may be escaped.
-    said = with_what_was_said(sentence, conceal(reason(conceal(_text(response, page)))))
+    said = with_server_message(sentence, conceal(reason(conceal(_text(response, page)))))
     raise RestStatusError(said, _bare(response, page, conceal), refused)
 
 

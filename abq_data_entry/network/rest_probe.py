@@ -58,7 +58,7 @@ def probe(
 
 
 def _answer(context: Context, uploads: RestUploads, name: str, url: str, clock: probing.Clock) -> Result[None]:
-    status, is_login_page = uploads.look(url, context.cancel, clock.heard)
+    status, is_login_page = uploads.look(url, context.cancel, clock.read_headers)
     if status in _BUSY or (status >= 500 and status != 501):
         raise InvalidInput(http_status_in_words(status, urllib.parse.urlsplit(url).hostname or ""))
     what, advice = f"the {name} address answers ({status})", ""

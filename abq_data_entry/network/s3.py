@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import requests
 
 from .destination import NONE, How
-from .failures import InvalidInput, http_status_in_words, with_what_was_said
+from .failures import InvalidInput, http_status_in_words, with_server_message
 from .guard import Guard
 from .probing import TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name
 from .rest import RestUploads
@@ -148,7 +148,7 @@ def refusal(answer: Answer, url: str, bucket: str, conceal: Callable[[str], str]
     if sentence is None and answer.status in (401, 403):
         sentence = f"{server} refused it ({answer.status}). Check the access key and its rights."
     sentence = sentence or http_status_in_words(answer.status, host)
-    told = with_what_was_said(sentence, conceal(" ".join(filter(None, (code, said.get("Message", ""))))))
+    told = with_server_message(sentence, conceal(" ".join(filter(None, (code, said.get("Message", ""))))))
     return Refused(told, answer.status, code, answer.headers.get("Retry-After", ""))
 
 

@@ -23,7 +23,7 @@ from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READ
 from . import probing, shell_session
 from . import shell_session as host_keys
 from .destination import Destination, Jump, jump_of
-from .failures import GREETING, Cancelled, InvalidInput, UserFacingError, on_one_line, with_what_was_said
+from .failures import GREETING, Cancelled, InvalidInput, UserFacingError, on_one_line, with_server_message
 from .ftp_session import TransferIncomplete
 from .guard import Guard
 from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
@@ -317,7 +317,7 @@ def sanitized(error: Exception, host: str) -> Exception:
     elif is_cut(error):
         return ShellConnectionCut("The connection was cut. Try again.")
     sentence = f"The SFTP server refused the file: {reason}."
-    return FileRefused(getattr(error, "errno", None) or errno.EIO, with_what_was_said(sentence, str(error)))
+    return FileRefused(getattr(error, "errno", None) or errno.EIO, with_server_message(sentence, str(error)))
 
 
 def is_cut(error: Exception) -> bool:

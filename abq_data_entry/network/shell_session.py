@@ -33,7 +33,7 @@ from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY
 from abq_data_entry.remote_names import folders_in
 
 from .destination import Jump
-from .failures import UserFacingError, with_what_was_said
+from .failures import UserFacingError, with_server_message
 from .guard import Guard, call_abandonable
 
 _READ_ONLY = 1  # SSH_FXE_STATVFS_ST_RDONLY
@@ -93,7 +93,7 @@ def refusal(files: paramiko.SFTPClient, error: OSError, name: str, wanted: int) 
     }.get(number or 0)
     if sentence is None:
         return None
-    return FileRefused(number, sentence if error.errno else with_what_was_said(sentence, said))
+    return FileRefused(number, sentence if error.errno else with_server_message(sentence, said))
 
 
 class FolderRefused(UserFacingError, OSError):
@@ -121,7 +121,7 @@ def enter_folder(files: paramiko.SFTPClient, folder: str, *, make: bool = True) 
         f"The SFTP server has no folder {folder} that this user may enter{how}. Nothing was sent. "
         "Check the setting abq_ftp_folder, or ask the server's administrator."
     )
-    raise FolderRefused(refused.errno or errno.EIO, with_what_was_said(sentence, refused.strerror or str(refused)))
+    raise FolderRefused(refused.errno or errno.EIO, with_server_message(sentence, refused.strerror or str(refused)))
 
 
 def _entered(files: paramiko.SFTPClient, folder: str) -> OSError | None:

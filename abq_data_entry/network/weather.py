@@ -35,7 +35,7 @@ TIMEOUT = 20.0  # seconds for all of it: an observation has a few KiB
 
 _LONGEST_CONTACT = 200
 Answer = TypeVar("Answer")
-Heard = Callable[[Mapping[str, str]], object]
+OnHeaders = Callable[[Mapping[str, str]], object]
 
 
 def ask(
@@ -48,7 +48,7 @@ def ask(
     pauses: Pauses | None = None,
     timeout: float = TIMEOUT,
     cancel: threading.Event | None = None,
-    heard: Heard | None = None,
+    on_headers: OnHeaders | None = None,
 ) -> Answer:
     """Fetch what is at an address of a source, and return what `read` finds in it; raises what `get_local_weather`
     does."""
@@ -62,7 +62,7 @@ def ask(
         raise WeatherBusy(f"The weather feed {place} said that it is busy, so it was not asked.", until)
     with Guard(cancel, timeout, whole=True) as guard:
         try:
-            return read(*_fetch(source, address, headers, way, guard, heard), station)
+            return read(*_fetch(source, address, headers, way, guard, on_headers), station)
         except WeatherError as error:
             failure: Exception = guard.verdict() or error
         except urllib.error.HTTPError as error:
@@ -109,13 +109,13 @@ def _status_in_words(status: int, station: str, address: str, setting: str) -> s
 
 
 def _fetch(
-    source: WeatherSource, address: str, headers: dict[str, str], proxy: str, guard: Guard, heard: Heard | None
+    source: WeatherSource, address: str, headers: dict[str, str], proxy: str, guard: Guard, on_headers: OnHeaders | None
 ) -> tuple[bytes, str, str]:
     """Return the body of the answer, whole and no larger than the source may send, its Content-Type and encoding."""
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the scheme was checked
     with opener(guard, proxy, _not_followed).open(request) as response:
-        if heard is not None:
-            heard(response.headers)
+        if on_headers is not None:
+            on_headers(response.headers)
         body: bytes = response.read(source.largest + 1)
         announced = response.headers.get("Content-Length", "")
         kind, coding = (response.headers.get(name, "") for name in ("Content-Type", "Content-Encoding"))
@@ -254,15 +254,15 @@ def observation_from(
     pauses: Pauses | None = None,
     timeout: float = TIMEOUT,
     cancel: threading.Event | None = None,
-    heard: Heard | None = None,
+    on_headers: OnHeaders | None = None,
 ) -> Observation:
     """Fetch the station's newest observation from one source; returns and raises what `get_local_weather` does.
 
-    `heard(headers)` is called with what the answer says of itself.
+    `on_headers(headers)` is called with the header fields of the answer.
     """
     address = source.address(settings, station)
     return ask(source, address, source.read, settings, station, pauses=pauses, timeout=timeout, cancel=cancel,
-               heard=heard)  # fmt: skip
+               on_headers=on_headers)  # fmt: skip
 
 
 def observations_from(

@@ -29,7 +29,7 @@ from .failures import (
     UserFacingError,
     causes,
     http_status_in_words,
-    with_what_was_said,
+    with_server_message,
 )
 from .folder_store import ORPHANED, PART, part_of
 from .guard import Guard
@@ -82,7 +82,7 @@ def refusal(response: requests.Response, page: bytes, host: str, conceal: Callab
         507: f"{server} has no space left (507). Tell its administrator.",
     }.get(status) or http_status_in_words(status, host)
     said = rest_answers.reason(page[: 64 * 1024].decode("utf-8", "replace"))
-    told = with_what_was_said(sentence, conceal(said))
+    told = with_server_message(sentence, conceal(said))
     return DavRefused(status, told, response.headers.get("Retry-After", ""), status == 401)
 
 

@@ -18,7 +18,7 @@ from xml.parsers.expat import ExpatError
 import requests
 
 from .destination import NONE
-from .failures import with_what_was_said
+from .failures import with_server_message
 from .guard import Guard
 from .probing import Context, Inspection, Result, Steps
 from .rest import RestUploads
@@ -178,7 +178,7 @@ class XmlRpcUploads(RestUploads):
             sentence = f"The server {self._host} refused the user name or the password (fault {code})."
         # Anything else than a text could be nested deeper than it can be shown.
         words = fault.faultString if isinstance(fault.faultString, str) else ""
-        said = with_what_was_said(sentence, self._conceal(words))
+        said = with_server_message(sentence, self._conceal(words))
         told = Fault(said, code)
         if told.login_refused:
             self._refusal = told

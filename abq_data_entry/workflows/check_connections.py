@@ -112,8 +112,9 @@ def _weather_source(source: WeatherSource, context: Context) -> Steps[None]:
 
     def fetch() -> Result[None]:
         data = observation_from(
-            source, context.settings, station, timeout=context.wanted.wait, cancel=context.cancel, heard=clock.heard
-        )
+            source, context.settings, station,
+            timeout=context.wanted.wait, cancel=context.cancel, on_headers=clock.read_headers,
+        )  # fmt: skip
         return Result(None, f"an observation of station {station}, of {data['observation_time_rfc822']}")
 
     yield from inspection.step("Answer", fetch)

@@ -60,7 +60,7 @@ def test_a_shared_folder_step_by_step(check: Checks, tmp_path: Path) -> None:
     with small_disk(share, "1m"):
         steps = check("folder", None, True, abq_folder_path=str(share), abq_folder_mount=str(share))
         assert verdicts(steps) == {"Folder": OK, "Room": OK, "Write test": OK} and not list(share.iterdir())
-        assert "Little room" in step_of(steps, "Room").advice
+        assert "Little space" in step_of(steps, "Room").advice
     with frozen_share(share):
         found = failure(check("folder", wait=0.3, abq_folder_path=str(share)))
         assert found.what == "Folder" and "didn't answer in time" in found.text

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from abq_data_entry.network import probing
-from abq_data_entry.network.probing import Clock, told
+from abq_data_entry.network.probing import Clock, difference_in_words
 
 
 class Times(NamedTuple):
@@ -22,7 +22,7 @@ def difference(monkeypatch: pytest.MonkeyPatch, times: Times, headers: dict[str,
     shown = list(times)
     monkeypatch.setattr(probing, "now", lambda: shown.pop(0))
     clock = Clock()
-    clock.heard(headers)
+    clock.read_headers(headers)
     return clock.difference
 
 
@@ -75,4 +75,4 @@ def test_a_time_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_in_words(seconds: float, words: str) -> None:
-    assert told(seconds) == f"this computer's clock {words}"
+    assert difference_in_words(seconds) == f"this computer's clock {words}"

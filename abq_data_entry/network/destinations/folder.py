@@ -20,7 +20,7 @@ def path_problem(path: str) -> str | None:
     if not path:
         return None
     if not path.isprintable() or path != path.strip():
-        return "must not begin or end with a blank, or hold line breaks and the like"
+        return "must not begin or end with a blank, or contain line breaks or other control characters"
     if not Path(path).is_absolute():
         return r"must be the whole path of a folder: from / on, in Windows from the drive or \\server on"
     if ".." in path.replace("\\", "/").split("/"):
