@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LONGEST_TITLE, LONGEST_TEXT, LONGEST_LINK = 300, 20_000, 2000
 """Characters."""
 LARGEST_HTML = 100_000
-"""Characters of HTML that are read: the parser takes far longer for more where somebody wants that."""
+"""How many characters of HTML are read: with more, hostile HTML would keep the parser busy far longer."""
 _MOST_ELEMENTS = 100_000  # of XHTML that are read, for the same reason
 
 _BLOCKS = frozenset((
@@ -80,7 +80,7 @@ def from_html(html: str, base: str = "") -> str:
     `base`: the URL that links are relative to.
     """
     reader = _Reader(base)
-    reader.feed(_sound(sound_references(html[:LARGEST_HTML])))
+    reader.feed(_clean_html(sound_references(html[:LARGEST_HTML])))
     reader.close()
     return reader.text
 
@@ -90,7 +90,7 @@ def from_elements(root: Element, base: str = "") -> str:
     reader = _Reader(base)
     waiting: list[tuple[Element, bool]] = [(root, False)]
     left = _MOST_ELEMENTS
-    while waiting and left > 0:  # not by recursion: others say how deep it goes
+    while waiting and left > 0:  # not by recursion: strangers choose the depth
         left -= 1
         element, ends = waiting.pop()
         tag = str(element.tag).rpartition("}")[2].lower()
@@ -117,10 +117,10 @@ def web_address(link: str, base: str = "") -> str:
     return address if usable and not parts.username and len(address) <= LONGEST_LINK and address.isprintable() else ""
 
 
-def _sound(html: str) -> str:
-    """Return HTML without comments, declarations and tags that say nothing here; each "<" that is left begins a tag.
+def _clean_html(html: str) -> str:
+    """Return HTML without comments, declarations and tags that mean nothing here; each "<" that is left begins a tag.
 
-    The standard parser looks for the end of a tag that has none again and again: 100 KB of those took it two minutes.
+    The standard parser searches again and again for the end of an unclosed tag: 100 KB of those took it two minutes.
     """
     pieces, place = [], 0
     while (begin := html.find("<!--", place)) >= 0:
@@ -148,7 +148,7 @@ def _cut(text: str, longest: int) -> str:
 
 
 class _Reader(HTMLParser):
-    """Collects the text. What isn't closed, or closed twice, does no harm."""
+    """Collects the text. Tags that aren't closed, or closed twice, do no harm."""
 
     def __init__(self, base: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -172,7 +172,7 @@ class _Reader(HTMLParser):
         if tag in _UNSEEN:
             self._unseen.append(tag)
         elif tag == "a":
-            # A link within a link is none in HTML: the outer one has ended. So no text is gone through twice.
+            # HTML has no links within links: the outer one has ended. So no text is processed twice.
             href = attributes.get("href") or ""
             self._link = (web_address(href, self._base) if href.strip() else "", len(self._pieces))
         elif tag == "img":
@@ -219,7 +219,7 @@ class _Reader(HTMLParser):
             self._pieces.append("\n")
 
     def _add(self, data: str) -> None:
-        # In HTML a line break is a blank, except where it is said to be one.
+        # In HTML a line break in the text is a blank, unless a tag says otherwise.
         data = data if self._preformatted else re.sub(r"[ \t\r\n\f]+", " ", data)
         if data and not (data == " " and self._pieces and self._pieces[-1].endswith("\n")):
             self._pieces.append(data)

@@ -49,14 +49,14 @@ from .web import FinalResponse, Multipart, address_parts, basic_authorization, o
 
 COOKIE, TOKEN, API_KEY, BASIC, OAUTH2 = METHODS
 Post = Callable[..., tuple[requests.Response, bytes]]
-"""Sends a POST to the login's address; returns the answer and what was read of it."""
+"""Sends a POST to the login's address; returns the answer and its body, up to a limit."""
 
 _IN_A_HEADER = re.compile(r"[!-~]([ -~]{0,8190}[!-~])?")
 _A_TOKEN = re.compile(r"[!-~]{1,8192}")
 _NAMES = ("access_token", "accesstoken", "token", "jwt", "id_token")
 _WITHIN = ("result", "data")
 _UNKNOWN_CLIENT = ("invalid_client", "unauthorized_client", "invalid_grant")
-_EARLY = 10.0  # seconds before its end at which a token is not begun with any more
+_EARLY = 10.0  # seconds before its end from which a token isn't used for anything new
 _LONGEST = 366 * 24 * 3600.0
 
 
@@ -119,19 +119,19 @@ class TokenLogin(RestLogin):
         """Take the token out of the answer; raises `RestStatusError` or `RestError`, which never hold it."""
         began = time.monotonic()
         self.check(response, page)
-        answer = _members(page)
+        answer = _json_members(page)
         if answer is None:
-            raise RestError(_told(response, "it isn't JSON"))
+            raise RestError(_no_token(response, "it isn't JSON"))
         said = str(answer.get("token_type") or "Bearer")
         if said.lower() != "bearer":  # RFC 6749, 7.1: a client must not use a type that it doesn't know
-            raise RestError(_told(response, "it is of another type than Bearer"))
+            raise RestError(_no_token(response, "it is of another type than Bearer"))
         token = next((each for name in _NAMES if isinstance(each := answer.get(name), str)), "")
         if not token:
             if refusals := status_messages(answer):  # Breedbase refuses a login in a success
                 self.check(response, json.dumps({"success": False, "message": " ".join(refusals)}).encode())
-            raise RestError(_told(response, "there is none in it"))
+            raise RestError(_no_token(response, "there is none in it"))
         if not _A_TOKEN.fullmatch(token):
-            raise RestError(_told(response, "it is too long, or holds what can't be sent in a header"))
+            raise RestError(_no_token(response, "it is too long, or holds what can't be sent in a header"))
         self._token, self.end = token, began + _lifetime(answer.get("expires_in"))
         self.headers = {"Authorization": f"Bearer {token}"}
 
@@ -149,7 +149,7 @@ class OAuthLogin(TokenLogin):
     def log_in(self, post: Post) -> None:
         if not self._in_body:
             response, page = post(data=self._form, headers={"Authorization": self._basic})
-            # Where the header isn't known, the same may stand in the body (RFC 6749, 2.3.1).
+            # If the server doesn't accept the header, the body may hold the same (RFC 6749, 2.3.1).
             if response.status_code != 401 and self._error(response, page) not in (*_UNKNOWN_CLIENT, "invalid_request"):
                 self.keep(response, page)
                 return
@@ -170,8 +170,8 @@ class OAuthLogin(TokenLogin):
 
     @staticmethod
     def _error(response: requests.Response, page: bytes) -> object:
-        """What an answer that gives no token says by its code (RFC 6749, 5.2)."""
-        answer = _members(page) if response.status_code in (400, 401) else None
+        """Return what the error code of an answer without a token means (RFC 6749, 5.2)."""
+        answer = _json_members(page) if response.status_code in (400, 401) else None
         return None if answer is None else answer.get("error")
 
 
@@ -221,7 +221,7 @@ def login_by(how: How, username: str, password: str) -> RestLogin:
 
 def encryption_problem(how: How, urls: Iterable[str]) -> str:
     """Return the sentence of an address at which this login could be read on the way; empty if there is none."""
-    if how.method in (COOKIE, NONE):  # as it always was: `check` tells of it
+    if how.method in (COOKIE, NONE):  # allowed as ever: `check` warns of it
         return ""
     for url in urls:
         parts = address_parts(url)
@@ -233,8 +233,8 @@ def encryption_problem(how: How, urls: Iterable[str]) -> str:
     return ""
 
 
-def _members(page: bytes) -> dict[str, object] | None:
-    """Return the members of an object in JSON, those of an object in it too; None if it is something else."""
+def _json_members(page: bytes) -> dict[str, object] | None:
+    """Return the members of a JSON object, and of objects within it; None if it is something else."""
     try:
         answer = json.loads(page)
     except (ValueError, RecursionError):
@@ -253,11 +253,11 @@ def _lifetime(said: object) -> float:
         seconds = math.nan
     if not math.isfinite(seconds):
         return math.inf
-    # One that lasts for less than the margin is used for the half of its time.
+    # A token that lasts for less than the margin is used for half of its lifetime.
     return min(max(seconds - _EARLY, seconds / 2, 0.0), _LONGEST)
 
 
-def _told(response: requests.Response, why: str) -> str:
+def _no_token(response: requests.Response, why: str) -> str:
     host = urllib.parse.urlsplit(response.url).hostname or ""
     return f"The login at {host} was answered without a token that can be used: {why}. Check the login's address."
 
@@ -266,7 +266,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
     """Gives a session connections that end when the guard ends them, direct or through a proxy."""
 
     guard: Guard
-    """The one of the file that is being sent."""
+    """The guard of the file that is being sent."""
 
     def __init__(self) -> None:
         self._open: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
@@ -276,7 +276,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
             adapter._open.add(self)
             try:
                 return adapter.guard.connect(self._dns_host, self.port)
-            except OSError as error:  # as it is, a reset here would be taken for an early answer
+            except OSError as error:  # otherwise a reset here would be taken for an early answer
                 told = error if self.proxy is None else of_the_proxy(error, self._dns_host)
                 kind = ConnectTimeoutError if isinstance(error, TimeoutError) else NewConnectionError
                 raise kind(self, "failed") from told
@@ -314,7 +314,7 @@ _MOST_REDIRECTS = 3
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 _BY_COOKIE = How()
 
-logging.getLogger("urllib3").setLevel(logging.ERROR)  # its lesser lines hold addresses with their query strings
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # its debug lines contain addresses with their query strings
 
 
 def upload_to_corporate_rest(
@@ -379,7 +379,7 @@ class RestUploads(Uploads):
         proxy: str = "",
         how: How = _BY_COOKIE,
     ) -> None:
-        """Connects to nothing yet. Raises `InvalidInput`. `how`: somebody logs in."""
+        """Doesn't connect yet. Raises `InvalidInput`. `how`: the kind of login."""
         super().__init__(timeout)
         self._login = login_by(how, username, password)
         self._login.conceal = self._conceal
@@ -519,14 +519,14 @@ class RestUploads(Uploads):
         except requests.ConnectionError as error:
             if not may_be_dead or not self._was_cut(error):
                 raise
-            self._session.close()  # of the file before; a PUT may be repeated (RFC 9110, 9.2.2)
+            self._session.close()  # the connection of the file before; a PUT may be repeated (RFC 9110, 9.2.2)
             response, page = put()
         if response.status_code == 401 and self._login.has_address:  # the login was right a moment ago
             self.close()
             self._log_in()
             response, page = put()
         self._check(response, page)
-        if not body.complete:  # the answer came, and the connection broke, before everything was sent
+        if not body.complete:  # the answer arrived and the connection broke before everything was sent
             raise RestConnectionError("The server answered before it had the whole file. Try again.")
         rest_answers.confirm(response, page, body)
 
@@ -540,17 +540,17 @@ class RestUploads(Uploads):
                 self._conceal,
             )
         except RestStatusError as error:
-            if response.status_code == 401:  # also with the login that was made a moment ago
+            if response.status_code == 401:  # even with a new login
                 self._refusal = rest_answers.sanitized(error)
             raise
 
     def _was_cut(self, error: requests.ConnectionError) -> bool:
-        """Whether the server ended the connection, as it does with one that was kept open, and not the guard."""
+        """Return whether the server, and not the guard, closed a connection that was kept open."""
         cut = any(isinstance(link, ConnectionError) for link in causes(error))
         return cut and not self._adapter.guard.verdict()
 
     def _log_in(self) -> bool:
-        """Log in unless the login of before still holds; return whether there was one."""
+        """Log in unless an earlier login is still valid; return whether there was one."""
         was_there = self._logged_in
         if was_there and time.monotonic() < self._login.end:
             return True
@@ -594,7 +594,7 @@ class RestUploads(Uploads):
 
 
 def with_the_certificate(error: Exception, guard: Guard, urls: tuple[str, str], proxy: str) -> Exception:
-    """Return an error that also tells whose certificate was refused, where a second look at it can be had."""
+    """Return an error that also says whose certificate was refused, if a second connection gets it."""
     refused = next((link for link in causes(error) if isinstance(link, ssl.SSLCertVerificationError)), None)
     request = getattr(error, "request", None)
     url = getattr(request, "url", None) or urls[0]
@@ -612,7 +612,7 @@ def with_the_certificate(error: Exception, guard: Guard, urls: tuple[str, str], 
 
 
 def encrypted_there(error: Exception, guard: Guard, urls: tuple[str, str], proxy: str) -> RestConnectionError | None:
-    """Return an error that tells of a server that hung up because it wanted TLS, where a second look shows that."""
+    """Return an error that says that the server hung up because it expects TLS, if a second connection shows that."""
     url = getattr(getattr(error, "request", None), "url", None) or urls[0]
     parts = urllib.parse.urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
@@ -640,7 +640,7 @@ class GuardedSession(requests.Session):
 
 
 def _no_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Take the place of .netrc, whose passwords are none of this service's."""
+    """Replace the lookup in .netrc, whose passwords aren't for this service."""
     return request
 
 

@@ -34,8 +34,8 @@ from .web import Multipart
 _LARGEST_TEXT = 2000
 _FAILED = ("error", "fail", "failed", "failure", "rejected", "refused", "denied", "invalid")
 _REASONS = ("message", "detail", "error_description", "reason", "error", "errors", "title", "description", "msg")
-# Each is looked for by itself, in one go: what looks for a beginning with its end takes seconds for a page that
-# somebody has made for that, and the window would stand still.
+# Beginnings and ends are searched separately, in one pass: one pattern for both takes seconds for a hostile page, and
+# the window would freeze.
 _TITLE, _TITLE_END = re.compile(r"<title\b[^<>]*>", re.IGNORECASE), re.compile(r"</title", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(script|style|head)\b|<!--", re.IGNORECASE)
 _UNSEEN_ENDS = {
@@ -46,7 +46,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 def says_failed(text: str) -> bool:
-    """Tell whether a response is a JSON object that reports a failure."""
+    """Return whether a response is a JSON object that reports a failure."""
     answer = _object(text)
     status = answer.get("status")
     return (
@@ -70,7 +70,7 @@ def reason(text: str) -> str:
 
 
 def status_messages(answer: object) -> list[str]:
-    """Return what an answer by BrAPI says went wrong: errors and warnings of `metadata.status`, without repetition."""
+    """Return what went wrong by a BrAPI answer: errors and warnings of `metadata.status`, without repetition."""
     metadata = answer.get("metadata") if isinstance(answer, dict) else None
     status = metadata.get("status") if isinstance(metadata, dict) else None
     found: list[str] = []
@@ -86,7 +86,7 @@ def status_messages(answer: object) -> list[str]:
 
 
 def _of_html(text: str) -> str:
-    named, shown = _title(text), _plain(_seen(text))
+    named, shown = _title(text), _plain(_visible(text))
     if not named or named in shown:
         return shown[:_LARGEST_TEXT]
     return f"{named}: {shown}"[:_LARGEST_TEXT] if shown else named
@@ -98,8 +98,8 @@ def _title(text: str) -> str:
     return _plain(text[begin.end() : end.start()]) if begin and end else ""
 
 
-def _seen(text: str) -> str:
-    """A page without scripts and comments."""
+def _visible(text: str) -> str:
+    """Return a page without scripts and comments."""
     pieces, place, endless = [], 0, set[str]()
     while begin := _UNSEEN.search(text, place):
         name = (begin[1] or "--").lower()
@@ -112,7 +112,7 @@ def _seen(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    last = text.rfind(">") + 1  # behind it no tag ends
+    last = text.rfind(">") + 1  # after it no tag ends
     return " ".join(html.unescape(sound_references(_TAG.sub(" ", text[:last]) + text[last:])).split())
 
 
@@ -129,7 +129,7 @@ def _texts(value: object, depth: int = 0) -> list[str]:
     """Return the texts of a member that may be a text, a list, or an object of fields with their reasons."""
     if isinstance(value, str):
         return [value]
-    if depth > 2:  # what is nested deeper is no sentence for people
+    if depth > 2:  # deeper nesting holds no sentences for people
         return []
     if isinstance(value, list):
         return [text for each in value[:20] for text in _texts(each, depth + 1)]
@@ -184,7 +184,7 @@ class RestTimeout(UserFacingError, requests.Timeout):
 
 
 _Kinds = tuple[type[BaseException], ...]
-_FAMILIES: list[tuple[_Kinds, type[requests.RequestException]]] = [  # the first that is among the causes counts
+_FAMILIES: list[tuple[_Kinds, type[requests.RequestException]]] = [  # the first one among the causes counts
     ((FileChanged,), RestError),
     ((ConnectionError, EOFError, HostUnknown, HostUnreachable), RestConnectionError),
     ((ssl.SSLEOFError, ssl.SSLZeroReturnError), RestConnectionError),
@@ -197,7 +197,7 @@ _FAMILIES: list[tuple[_Kinds, type[requests.RequestException]]] = [  # the first
 def sanitized(error: Exception) -> Exception:
     """Return an error of the same family whose text is for people, and which holds nothing of the old one."""
     if isinstance(error, RestError | RestStatusError | RestConnectionError | RestIncomplete | RestCertificateError):
-        return error.with_traceback(None)  # its frames hold the form with the password
+        return error.with_traceback(None)  # its frames reference the form with the password
     sentence = describe_failure(error)
     links = list(causes(error))
     for origins, kind in _FAMILIES:
@@ -210,7 +210,7 @@ def read(response: requests.Response) -> bytes:
     """Return the start of the answer: 64 KiB, of a page 4 MiB; whatever is beyond is left on the wire."""
     page: bytes = response.raw.read(_LARGEST_ANSWER, decode_content=True)
     is_page = page.lstrip().startswith(b"<") or "html" in response.headers.get("Content-Type", "").lower()
-    if is_page and len(page) == _LARGEST_ANSWER:  # a form to log in may stand at its end
+    if is_page and len(page) == _LARGEST_ANSWER:  # a login form may be at its end
         page += response.raw.read(_LARGEST_PAGE, decode_content=True)
     return page
 
@@ -229,7 +229,7 @@ def next_address(response: requests.Response, url: str) -> str:
         encrypted_now = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
     except ValueError:
         return ""
-    # A user name in the address would be sent as another login than the one that was given.
+    # A user name in the address would be sent as a login, instead of the given one.
     harmless = new.username is None and new.password is None and bool(response.headers.get("Location"))
     return target if harmless and (same_origin or encrypted_now) else ""
 
@@ -251,19 +251,19 @@ def check(
     refused = False
     if not 200 <= response.status_code < 300:
         sentence = http_status_in_words(response.status_code, host)
-    elif is_login_page(page):  # many services answer 200 with it, and keep nothing
+    elif is_login_page(page):  # many services answer 200 with it, and store nothing
         sentence, refused = login_page.format(host=host), True
     elif says_failed(_text(response, page)):
         sentence, refused = failed.format(host=host), logging_in
     else:
         return
-    # Before the text is cut short, since a part of a secret wouldn't be found; and after it, as it may be escaped.
+    # Before the text is truncated, since part of a secret wouldn't be found; and afterwards, since it may be escaped.
     said = with_server_message(sentence, conceal(reason(conceal(_text(response, page)))))
-    raise RestStatusError(said, _bare(response, page, conceal), refused)
+    raise RestStatusError(said, _stripped(response, page, conceal), refused)
 
 
 def concealed(text: str, secrets: Iterable[str]) -> str:
-    """Return what a server said without what we told it in confidence, in whatever form it repeats that."""
+    """Return a server's text without our secrets, in whatever form it repeats them."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):  # one may be a part of another
         quoted = (urllib.parse.quote_plus(secret), urllib.parse.quote(secret), html.escape(secret))
         for form in (secret, *quoted, json.dumps(secret)[1:-1], repr(secret)[1:-1]):
@@ -313,7 +313,7 @@ def _text(response: requests.Response, page: bytes) -> str:
         return page[:_LARGEST_ANSWER].decode("utf-8", "replace")
 
 
-def _bare(response: requests.Response, page: bytes, conceal: Callable[[str], str]) -> requests.Response:
+def _stripped(response: requests.Response, page: bytes, conceal: Callable[[str], str]) -> requests.Response:
     """Return status, harmless headers and the text of an answer, without cookies, address, request and secrets."""
     bare = requests.Response()
     bare._content, bare.encoding = conceal(_text(response, page)).encode(), "utf-8"

@@ -36,11 +36,11 @@ def probe(
     seen: set[object] = set()
     for url in addresses.values():
         origin = url.partition("://")[0], place_of(url)
-        if origin not in seen:  # mostly both addresses are of one server
+        if origin not in seen:  # usually both addresses are of one server
             seen.add(origin)
             yield from way(inspection, url, options)
     settings = {**context.settings, "network_timeout": context.wanted.wait}
-    with uploads(settings, "", "") as sender:  # no login is needed to see whether anybody answers
+    with uploads(settings, "", "") as sender:  # no login is needed to see whether something answers
         seen.clear()
         for name, url in addresses.items():
             clock = probing.Clock()
@@ -77,7 +77,7 @@ def _log_in(context: Context, uploads: RestUploads, username: str) -> Result[Non
     status = uploads.log_in(context.cancel)
     if not status:
         return Result(None, f"{username} is logged in")
-    advice = "" if 200 <= status < 300 else "Whether it is taken with a file, too, shows with --write."
+    advice = "" if 200 <= status < 300 else "--write shows whether it is accepted with a file, too."
     return Result(None, f"the service didn't refuse the login of {username} ({status})", advice)
 
 

@@ -45,7 +45,7 @@ _OF_AMAZON = re.compile(r"(?:^|\.)s3[.-]([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
 _WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "AccountProblem")
 HOPELESS = (*_WRONG_KEY, "RequestTimeTooSkewed", "RequestExpired", "NoSuchBucket", "InvalidBucketName",
             "AllAccessDisabled", "AuthorizationHeaderMalformed")  # fmt: skip
-"""Codes with which a store refuses whatever is asked: a file would be sent for nothing."""
+"""Codes by which a store refuses every request: a file would be sent for nothing."""
 _MAY_PASS = ("SlowDown", "RequestTimeout", "OperationAborted", "InternalError", "ServiceUnavailable", "BadDigest",
              "XAmzContentSHA256Mismatch", "IncompleteBody", "XMinioStorageFull")  # fmt: skip
 
@@ -129,7 +129,7 @@ def refusal(answer: Answer, url: str, bucket: str, conceal: Callable[[str], str]
     """Return a refusal in words for people, with what the server said. `bucket`: what it is called in a sentence."""
     said, host = members(answer.page), urllib.parse.urlsplit(url).hostname or ""
     code, server = said.get("Code", ""), f"The S3 store {host}"
-    if answer.status == 404 and not code:  # of what is no store, perhaps
+    if answer.status == 404 and not code:  # perhaps it isn't a store
         code = "NoSuchBucket"
     sentence = {
         "NoSuchKey": f"{server} has no {bucket}. {NO_BUCKET}",
@@ -153,7 +153,7 @@ def refusal(answer: Answer, url: str, bucket: str, conceal: Callable[[str], str]
 
 
 def _skew(answer: Answer, said: Mapping[str, str]) -> str:
-    """Say how far this computer's clock is from the server's; a sentence."""
+    """Return a sentence on how far this computer's clock is from the server's."""
     here = datetime.datetime.now(datetime.timezone.utc)
     there = _moment(said.get("ServerTime", "")) or _moment(answer.headers.get("Date", ""))
     if there is None:
@@ -166,7 +166,7 @@ def _skew(answer: Answer, said: Mapping[str, str]) -> str:
 
 
 def _moment(text: str) -> datetime.datetime | None:
-    """Read a time of XML or of HTTP; None if it is none."""
+    """Parse a time as in XML or in HTTP; None if it isn't one."""
     try:
         is_iso = re.match(r"\d{4}-", text)
         found = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) if is_iso else parsedate_to_datetime(text)
@@ -182,15 +182,15 @@ def read(response: requests.Response) -> bytes:
 
 
 def _host_of(parts: urllib.parse.SplitResult) -> str:
-    """The header `Host` as it is signed: without the port that goes without saying."""
+    """Return the header `Host` as it is signed: without the default port."""
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     return host if parts.port in (None, {"http": 80, "https": 443}[parts.scheme]) else f"{host}:{parts.port}"
 
 
 _LARGEST = 5 * 1024**3  # bytes of one PUT
 _META = "x-amz-meta-sha256"
-_UNTOLD = (400, 403, 405, 501)
-"""Statuses of HEAD, whose answer has no words, nor the right region: the answer to GET has them."""
+_UNEXPLAINED = (400, 403, 405, 501)
+"""Statuses of HEAD, whose answer has no body with the reason and the right region: GET has one."""
 _TOTAL = re.compile(r"bytes \d+-\d+/(\d+)")
 
 
@@ -216,7 +216,7 @@ class S3Uploads(RestUploads):
         path = urllib.parse.quote(urllib.parse.unquote(parts.path.strip("/")))
         self._bucket_url = f"{parts.scheme}://{parts.netloc}/{path}".rstrip("/")
         self._folder = folder.strip("/")
-        self._keys = username.strip(), password  # blanks come of copying
+        self._keys = username.strip(), password  # blanks come from copying
         self._region = region_of(url)
         self._asked = False  # the connection may be one that was kept open
         self._is_there = False  # the bucket
@@ -242,7 +242,7 @@ class S3Uploads(RestUploads):
         except requests.ConnectionError as error:
             if not self._asked or not self._was_cut(error):
                 raise
-            self._session.close()  # of the request before; each may be repeated
+            self._session.close()  # the connection of the request before; each may be repeated
             found = send()
         if found.status >= 300 and (region := other_region(found, self._region)):
             self._region = region
@@ -250,7 +250,7 @@ class S3Uploads(RestUploads):
         self._asked = True
         if 200 <= found.status < 300 or found.status in accepted:
             return found
-        raise self._refused(found)
+        raise self._refusal_of(found)
 
     def put(self, name: str, data: Body | bytes, digests: Digests) -> str:
         """Store something; return the tag that the store gives it. Raises `Refused`."""
@@ -262,26 +262,26 @@ class S3Uploads(RestUploads):
         return answer.headers.get("ETag", "").strip('"').lower()
 
     def has(self, name: str, size: int, digests: Digests) -> bool | None:
-        """Whether the store says that it has this content under that name; None where it tells us nothing.
+        """Return whether the store says that it has this content under that name; None if it doesn't say.
 
-        Raises `Refused` where it refuses whatever is asked, so that no file is sent to learn that.
+        Raises `Refused` if it refuses every request, so that no file is sent for nothing.
         """
-        answer = self.ask("HEAD", name, accepted=(404, *_UNTOLD))
-        is_told = answer.status == 404 or "Content-Length" in answer.headers  # proxies take it from HEAD's answer
-        if answer.status in _UNTOLD or not is_told or (answer.status == 404 and not self._is_there):
-            answer = self._told_in_words(name)
+        answer = self.ask("HEAD", name, accepted=(404, *_UNEXPLAINED))
+        is_known = answer.status == 404 or "Content-Length" in answer.headers  # proxies remove it from HEAD's
+        if answer.status in _UNEXPLAINED or not is_known or (answer.status == 404 and not self._is_there):
+            answer = self._get_one_byte(name)
         if answer.status == 404 or 200 <= answer.status < 300:
             self._is_there = True
             if answer.status != 404 and not _size_of(answer):
                 return None
-            return _is_that(answer, size, digests)
+            return _has_content(answer, size, digests)
         return None
 
-    def _told_in_words(self, name: str) -> Answer:
+    def _get_one_byte(self, name: str) -> Answer:
         """Ask for one byte: a refusal of GET has a body, which names the reason and the right region."""
-        answer = self.ask("GET", name, headers={"Range": "bytes=0-0"}, accepted=(404, 416, *_UNTOLD))
+        answer = self.ask("GET", name, headers={"Range": "bytes=0-0"}, accepted=(404, 416, *_UNEXPLAINED))
         if answer.status >= 400:
-            refused = self._refused(answer)
+            refused = self._refusal_of(answer)
             if refused.transient or members(answer.page).get("Code") in HOPELESS:
                 raise refused
         return answer
@@ -303,7 +303,7 @@ class S3Uploads(RestUploads):
         if there is None and tag != digests.md5:
             raise RestError(
                 f"{source.name} was taken by the S3 store, but nothing says that it has it whole: this access key has "
-                "no right to ask (s3:GetObject), or the store doesn't tell. Ask its administrator."
+                "no right to ask (s3:GetObject), or the store doesn't say. Ask its administrator."
             )
         if there is False:
             raise RestIncomplete(
@@ -315,7 +315,7 @@ class S3Uploads(RestUploads):
         response, page = self._request(partial(self._session.request, method), url, read, headers=own, data=data)
         return Answer(response.status_code, response.headers, page)
 
-    def _refused(self, answer: Answer) -> Refused:
+    def _refusal_of(self, answer: Answer) -> Refused:
         refused = refusal(answer, self._bucket_url, self.bucket, self._conceal)
         if refused.login_refused:
             self._refusal = refused
@@ -329,15 +329,15 @@ class S3Uploads(RestUploads):
 
 
 def _size_of(answer: Answer) -> str:
-    """What HEAD says of the size of an object, or GET of one byte of it; empty where it isn't told."""
+    """Return the size of an object from the answer to HEAD, or to GET of one byte; empty if it isn't given."""
     ranged = _TOTAL.fullmatch(answer.headers.get("Content-Range", ""))
     if ranged or answer.status == 206:
         return ranged[1] if ranged else ""
     return answer.headers.get("Content-Length", "")
 
 
-def _is_that(answer: Answer, size: int, digests: Digests) -> bool:
-    """Whether it is said of this content."""
+def _has_content(answer: Answer, size: int, digests: Digests) -> bool:
+    """Return whether the answer is about this content."""
     if answer.status == 404 or _size_of(answer) != str(size):
         return False
     kept = answer.headers.get(_META, "").strip().lower()
@@ -360,7 +360,7 @@ def probe(
 def _enter(context: Context, sender: S3Uploads, username: str) -> Result[None]:
     def ask() -> None:
         answer = sender.ask("GET", query="list-type=2&max-keys=1")
-        if "ListBucketResult" not in members(answer.page):  # buckets, where its name is missing; or no store at all
+        if "ListBucketResult" not in members(answer.page):  # a list of buckets if the name is missing, or no S3 store
             raise InvalidInput(f"What answered isn't a bucket. {NO_BUCKET}")
 
     try:
@@ -383,7 +383,7 @@ def _store(context: Context, sender: S3Uploads) -> Result[None]:
         found = sender.has(name, len(TEST_CONTENT), digests)
         removed.append(sender.ask("DELETE", name, accepted=(403,)).status != 403)
         if found is False:
-            raise InvalidInput("The store took a file and doesn't have it. Tell its administrator.")
+            raise InvalidInput("The store accepted a file but doesn't have it. Tell its administrator.")
 
     sender.run(work, context.cancel)
     if removed == [True]:

@@ -126,7 +126,7 @@ class SftpStore(Part):
         return refusal(files, error, self._temporary, self._source.size - there)
 
     def _size_of_part(self, files: paramiko.SFTPClient) -> int:
-        """Return how much there is of the file; 0 if it is better to start again."""
+        """Return the size of the part; 0 if it is better to start again."""
         if not self._partial and not self.may_be_there:
             return 0
         try:
@@ -136,7 +136,7 @@ class SftpStore(Part):
         return size if size <= self._source.size else 0
 
     def _replace(self, files: paramiko.SFTPClient) -> None:
-        """Rename where nothing may be overwritten: the old file is moved out of the way, and back on a failure."""
+        """Rename if the server overwrites nothing: move the old file out of the way, and back on a failure."""
         try:
             files.rename(self._temporary, self._name)
             return
@@ -155,7 +155,7 @@ class SftpStore(Part):
     def tidy(self, session: ShellSession) -> None:
         """Remove what a failure left, over a new session; the old file comes back if it was moved out of the way."""
         with contextlib.suppress(OSError):
-            session.files.rename(self._aside, self._name)  # refused where the new one has its name already
+            session.files.rename(self._aside, self._name)  # refused if the new file has its name already
         for name in (self._temporary, self._aside):
             with contextlib.suppress(OSError):
                 session.files.remove(name)
@@ -218,7 +218,7 @@ def upload_to_corporate_sftp(
 
 
 class _KeptShell(KeptSession[ShellSession]):
-    """What sending files and looking at them have in common."""
+    """The session handling that `SftpUploads` and `SftpFiles` share."""
 
     def _continue(self, session: ShellSession, guard: Guard) -> None:
         session.continue_under(guard)
@@ -251,7 +251,7 @@ class SftpUploads(_KeptShell, StoredUploads[ShellSession]):
         jump: Jump | None = None,
         agent: bool = False,
     ) -> None:
-        """Connects to nothing yet. Raises `InvalidInput`, and `OSError` for a key file that can't be read."""
+        """Doesn't connect yet. Raises `InvalidInput`, and `OSError` for a key file that can't be read."""
         super().__init__(timeout)
         _check_input(host, port, username)
         file = Path(known_hosts) if known_hosts else host_keys.default_file()
@@ -294,7 +294,7 @@ def private_key(file: str | os.PathLike[str], passphrase: str) -> paramiko.PKey:
     path = Path(file)
     for attempt in (None, passphrase):
         try:
-            with path.open("rb"):  # a missing file is told as that
+            with path.open("rb"):  # a missing file gets its own error
                 pass
             return paramiko.PKey.from_path(path, attempt.encode() if attempt else None)
         except (paramiko.SSHException, paramiko.UnknownKeyType, ValueError, TypeError):
@@ -340,7 +340,7 @@ def probe(destination: Destination, context: Context) -> Steps[None]:
     file = Path(chosen) if chosen else default_file()
     login = Login(host, number, "", "", None, file, str(context.settings["abq_sftp_host_key"]))
     known: tuple[str, str] | None = None
-    if jump is not None:  # only who logs in there sees the rest of the way
+    if jump is not None:  # only a login there shows the rest of the way
         known = yield from inspection.login(destination.kind)
         if known is None:
             return
@@ -359,7 +359,7 @@ def probe(destination: Destination, context: Context) -> Steps[None]:
 
 def _greet(context: Context, login: Login, through: tuple[str, str] | None) -> Result[paramiko.Transport]:
     known, _ = keys_of(login.known_hosts, login.host, login.port)
-    transport = greet(context.guard, _of(context, login, *through) if through else login, known)
+    transport = greet(context.guard, _complete_login(context, login, *through) if through else login, known)
     way = f"through {context.settings['abq_sftp_jump']}: " if through else ""
     version, cipher = on_one_line(transport.remote_version, GREETING), on_one_line(transport.remote_cipher, GREETING)
     return Result(transport, f"{way}“{version}”, encrypted by {cipher}")
@@ -378,8 +378,8 @@ def _compare(context: Context, login: Login, transport: paramiko.Transport) -> R
     return Result(None, f"{text} is known")
 
 
-def _of(context: Context, login: Login, username: str, password: str) -> Login:
-    """The login with who logs in, by which key, and through which host. Raises `InvalidInput`, `OSError`."""
+def _complete_login(context: Context, login: Login, username: str, password: str) -> Login:
+    """Return the login with user, password, key and jump host. Raises `InvalidInput`, `OSError`."""
     file = str(context.settings["abq_sftp_key_file"])
     return replace(
         login, user=username, password=password, key=private_key(file, password) if file else None,
@@ -390,7 +390,7 @@ def _of(context: Context, login: Login, username: str, password: str) -> Login:
 def _log_in(
     context: Context, login: Login, transport: paramiko.Transport, known: tuple[str, str]
 ) -> Result[ShellSession]:
-    entering = _of(context, login, *known)
+    entering = _complete_login(context, login, *known)
     username, _ = known
     try:
         session = enter(context.guard, entering, transport)
@@ -437,7 +437,7 @@ class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
     errors = (paramiko.SSHException, OSError, EOFError, ValueError)
 
     def __init__(self, uploads: SftpUploads, timeout: float) -> None:
-        """`uploads`: what has the login; nothing is sent by it. Connects to nothing yet."""
+        """`uploads` has the login, and sends nothing. Doesn't connect yet."""
         super().__init__(timeout)
         self._to, self._accept = uploads.place, uploads.accept
         self._root = b""
@@ -456,7 +456,7 @@ class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
 
     def _list(self, session: ShellSession, guard: Guard, where: Where) -> Listing:
         folder = self._within(session, where)
-        with _telling(f"list {shown(where[-1]) if where else 'the folder'}"):
+        with _refusals_as(f"list {shown(where[-1]) if where else 'the folder'}"):
             rights = rights_of_mode(session.files.stat(_text(folder)).st_mode or 0, FOLDER)
             found, complete = _entries(session, guard, folder)
         return listing(found, complete=complete, rights=rights)
@@ -465,7 +465,7 @@ class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
         self, session: ShellSession, guard: Guard, where: Where, entry: RemoteEntry, begin: int
     ) -> Iterator[bytes]:
         path = self._path(session, where, entry.name)
-        with _telling(f"give {entry.shown}"):
+        with _refusals_as(f"give {entry.shown}"):
             if stat.S_ISLNK(session.files.lstat(_text(path)).st_mode or 0):
                 raise FilesRefused(f"{entry.shown} is a link by now, and links aren't followed.")
             with session.files.open(_text(path), "rb", bufsize=0) as file:
@@ -478,10 +478,10 @@ class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
 
     def _put(self, session: ShellSession, where: Where, source: SourceFile) -> None:
         store = SftpStore(source)
-        self._go(session, where)
+        self._change_folder(session, where)
         source.rewind()
         try:
-            with _telling(f"take {source.name}"):
+            with _refusals_as(f"take {source.name}"):
                 store.run(session)
         except BaseException:
             if store.unfinished:
@@ -491,12 +491,12 @@ class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
     def _clear(self, store: SftpStore, where: Where, guard: Guard) -> None:
         session = self._log_in(guard)
         try:
-            self._go(session, where)
+            self._change_folder(session, where)
             store.tidy(session)
         finally:
             session.close()
 
-    def _go(self, session: ShellSession, where: Where) -> None:
+    def _change_folder(self, session: ShellSession, where: Where) -> None:
         folder = self._within(session, where)
         try:
             session.files.chdir(folder.decode())
@@ -505,22 +505,22 @@ class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
 
     def _rename(self, session: ShellSession, guard: Guard, where: Where, entry: RemoteEntry, name: str) -> None:
         before, after = self._path(session, where, entry.name), self._path(session, where, name)
-        with _telling(f"rename {entry.shown}"):
-            session.files.rename(_text(before), _text(after))  # refused where something has that name
+        with _refusals_as(f"rename {entry.shown}"):
+            session.files.rename(_text(before), _text(after))  # refused if the name is taken
 
     def _remove(self, session: ShellSession, guard: Guard, where: Where, entry: RemoteEntry) -> None:
         path = self._path(session, where, entry.name)
-        with _telling(f"delete {entry.shown}"):
+        with _refusals_as(f"delete {entry.shown}"):
             session.files.remove(_text(path))
 
     def _make(self, session: ShellSession, guard: Guard, where: Where, name: str) -> None:
         path = self._path(session, where, name)
-        with _telling(f"make the folder {shown(name)}"):
+        with _refusals_as(f"make the folder {shown(name)}"):
             session.files.mkdir(_text(path))
 
     def _remove_folder(self, session: ShellSession, guard: Guard, where: Where, entry: RemoteEntry) -> None:
         path = self._path(session, where, entry.name)
-        with _telling(f"remove the folder {entry.shown}"):
+        with _refusals_as(f"remove the folder {entry.shown}"):
             session.files.rmdir(_text(path))
 
     def _path(self, session: ShellSession, where: Where, name: str) -> bytes:
@@ -533,7 +533,7 @@ class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
         path = self._root
         for each in where:
             path = _joined(path, each)
-        with _telling(f"enter the folder {shown(where[-1])}"):
+        with _refusals_as(f"enter the folder {shown(where[-1])}"):
             real = _real(session, path)
         if not (real + b"/").startswith(self._root.rstrip(b"/") + b"/"):
             raise FilesRefused(f"{shown(where[-1])} leads out of the folder of this destination, and wasn't entered.")
@@ -541,7 +541,7 @@ class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
 
 
 def _text(path: bytes) -> Any:
-    """What the library takes for a path: it sends bytes as they are, though it says that it wants a text."""
+    """Return a path as the library needs it: it sends bytes unchanged, though it declares a text."""
     return path
 
 
@@ -558,7 +558,7 @@ def _real(session: ShellSession, path: bytes) -> bytes:
 
 
 def _entries(session: ShellSession, guard: Guard, folder: bytes) -> tuple[list[RemoteEntry], bool]:
-    """Return what is in a folder, and whether it is all."""
+    """Return the entries of a folder, and whether they are complete."""
     kind, answer = session.files._request(CMD_OPENDIR, folder)
     if kind != CMD_HANDLE:
         raise FilesRefused("What the SFTP server says of its folder isn't understood.")
@@ -576,10 +576,10 @@ def _entries(session: ShellSession, guard: Guard, folder: bytes) -> tuple[list[R
         guard.progressed()
         for _ in range(answer.get_int()):
             name = answer.get_string()
-            answer.get_string()  # the same as a line of ls, in the form that the server likes
+            answer.get_string()  # the same as a line of ls, in the server's own format
             facts = paramiko.SFTPAttributes._from_msg(answer, "", "")
             found.append(_entry(name.decode("utf-8", "surrogateescape"), facts))
-            complete = len(found) <= MOST_ENTRIES + 2 and bool(name)  # an empty one: the answer is shorter than it says
+            complete = len(found) <= MOST_ENTRIES + 2 and bool(name)  # empty: the answer is shorter than announced
             if not complete:
                 break
         complete = complete and time.monotonic() < end
@@ -598,8 +598,8 @@ def _entry(name: str, facts: Any) -> RemoteEntry:
 
 
 @contextlib.contextmanager
-def _telling(what: str) -> Iterator[None]:
-    """Let the server's refusal be told as one of `what`; errors of the connection go on as they are."""
+def _refusals_as(what: str) -> Iterator[None]:
+    """Turn the server's refusal of `what` into an error with its reason; errors of the connection pass unchanged."""
     try:
         yield
     except OSError as error:

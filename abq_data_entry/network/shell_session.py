@@ -53,7 +53,7 @@ class FileSystem(NamedTuple):
 
 
 def file_system(files: paramiko.SFTPClient) -> FileSystem | None:
-    """Ask how the file system is; `None` where the server doesn't tell. Raises errors of a broken connection."""
+    """Ask how the file system is; `None` if the server doesn't say. Raises errors of a broken connection."""
     try:
         kind, answer = files._request(CMD_EXTENDED, "statvfs@openssh.com", files.getcwd() or ".")
     except OSError as error:
@@ -107,12 +107,12 @@ def enter_folder(files: paramiko.SFTPClient, folder: str, *, make: bool = True) 
     """
     if not folder:
         return False
-    refused = _entered(files, folder)
+    refused = _enter(files, folder)
     if refused is None:
         return False
     if make and refused.errno == errno.ENOENT:
-        why = _made(files, folder)
-        refused = _entered(files, folder)
+        why = _make_folders(files, folder)
+        refused = _enter(files, folder)
         if refused is None:
             return True
         refused = why or refused
@@ -124,8 +124,8 @@ def enter_folder(files: paramiko.SFTPClient, folder: str, *, make: bool = True) 
     raise FolderRefused(refused.errno or errno.EIO, with_server_message(sentence, refused.strerror or str(refused)))
 
 
-def _entered(files: paramiko.SFTPClient, folder: str) -> OSError | None:
-    """Go into the folder; return why that was refused, `None` if it wasn't."""
+def _enter(files: paramiko.SFTPClient, folder: str) -> OSError | None:
+    """Enter the folder; return the error if that was refused, else `None`."""
     try:
         files.chdir(folder)
     except OSError as error:
@@ -133,10 +133,10 @@ def _entered(files: paramiko.SFTPClient, folder: str) -> OSError | None:
     return None
 
 
-def _made(files: paramiko.SFTPClient, folder: str) -> OSError | None:
-    """Make the folder and those that it lies in; return why the last one was refused, `None` if it wasn't.
+def _make_folders(files: paramiko.SFTPClient, folder: str) -> OSError | None:
+    """Create the folder and its parents; return the error if the last one was refused, else `None`.
 
-    One that somebody else makes at this very moment is there, too.
+    A folder that somebody else creates at the same moment counts as created.
     """
     refused: OSError | None = None
     for each in folders_in(folder):
@@ -159,7 +159,7 @@ def _is_folder(files: paramiko.SFTPClient, folder: str) -> bool:
 
 
 def _refusal(error: OSError) -> OSError:
-    """Return the error if it is the server's answer; raise one of the connection."""
+    """Return the error if it is the server's answer; raise it if it is one of the connection."""
     if isinstance(error, UserFacingError | ConnectionError | TimeoutError) or is_closed(error):
         raise error
     return error
@@ -181,7 +181,7 @@ class AgentKey(paramiko.AgentKey):
         try:
             with self._guard.awaiting(_WHOM):
                 return bytes(super().sign_ssh_data(data, algorithm))
-        except (paramiko.SSHException, OSError):  # as it is, it would end the connection
+        except (paramiko.SSHException, OSError):  # unchanged, it would end the connection
             self.refused = True
             nothing = paramiko.Message()
             nothing.add_string(algorithm or self.get_name())
@@ -199,9 +199,9 @@ def agent_keys(guard: Guard) -> Iterator[list[AgentKey]]:
         return
     try:
         keys = agent.get_keys()
-        # What the agent listens at is no socket on Windows: there a wait is left behind.
+        # On Windows the agent doesn't listen at a socket: there a waiting thread is abandoned.
         for connection in {key.agent._conn for key in keys}:
-            _watch(guard, connection)
+            _watch_socket(guard, connection)
         yield [AgentKey(key, guard) for key in keys]
     finally:
         agent.close()
@@ -210,11 +210,11 @@ def agent_keys(guard: Guard) -> Iterator[list[AgentKey]]:
 def _agent() -> paramiko.Agent | None:
     try:
         return paramiko.Agent()
-    except (paramiko.SSHException, OSError, struct.error):  # it is none, or gives nothing away
+    except (paramiko.SSHException, OSError, struct.error):  # there is none, or it refuses
         return None
 
 
-def _watch(guard: Guard, connection: Any) -> None:
+def _watch_socket(guard: Guard, connection: Any) -> None:
     if isinstance(connection, socket.socket):
         guard.watch(connection)
 
@@ -281,7 +281,7 @@ def _entries(lines: list[str]) -> Iterator[tuple[str, str, HostKey]]:
 
 
 def _matches(names: str, host: str) -> bool:
-    """Tell whether the names of a line mean the host: hashed, or patterns of which one with `!` excludes."""
+    """Return whether the names of a line match the host: hashed, or patterns, where one with `!` excludes."""
     if names.startswith("|1|"):
         return _is_hash_of(names, host)
     patterns = [name.replace("[", "[[]") if name.lstrip("!").startswith("[") else name for name in names.split(",")]
@@ -304,7 +304,7 @@ _MOST_KEYS = 5  # of an agent: sshd ends a connection after six attempts
 _PROHIBITED = 1  # RFC 4254, 5.1
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")  # how a key of the kind ssh-rsa signs nowadays
 
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks of failures that are told in words anyway
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks of failures that get a message anyway
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
@@ -359,9 +359,9 @@ class Login:
     host_key: str = ""
     folder: str = ""
     jump: Jump | None = None
-    """The host to go through: its key must be known, and somebody logs in there by key or agent."""
+    """The host to connect through: its key must be known, and the login there is by key or agent."""
     agent: bool = False
-    """Whether the keys of the ssh-agent are tried, where no key of a file is given."""
+    """Whether the keys of the ssh-agent are tried if there is no key file."""
 
 
 class _Transport(paramiko.Transport):
@@ -428,7 +428,7 @@ def greet(guard: Guard, login: Login, known: list[HostKey]) -> paramiko.Transpor
 
     Goes through the login's jump host, which is verified and logged in at.
     """
-    connection = _Listening(guard.connect(login.host, login.port)) if login.jump is None else _through(guard, login)
+    connection = _Listening(guard.connect(login.host, login.port)) if login.jump is None else _via_jump(guard, login)
     transport = _Transport(connection)
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = _NEVER
     try:
@@ -460,7 +460,7 @@ def enter(guard: Guard, login: Login, transport: paramiko.Transport) -> ShellSes
     files = _Files.from_transport(transport)
     if files is None:
         raise NotSecureShell(f"{login.host} doesn't accept files by SFTP. Ask its administrator.")
-    if login.key is None and not login.agent:  # else it was told to nobody, and may be any letter
+    if login.key is None and not login.agent:  # with a key, the password isn't sent; it may be a single letter
         files.secret = login.password
     guard.progressed()
     return ShellSession(transport, files, guard)
@@ -471,7 +471,7 @@ def _authenticate(guard: Guard, login: Login, transport: paramiko.Transport) -> 
         if login.key is not None:
             transport.auth_publickey(login.user, login.key)
         elif login.agent:
-            _by_agent(guard, login, transport)
+            _log_in_by_agent(guard, login, transport)
         else:
             transport.auth_password(login.user, login.password)
     except paramiko.AuthenticationException:
@@ -482,12 +482,12 @@ def _authenticate(guard: Guard, login: Login, transport: paramiko.Transport) -> 
     guard.progressed()
 
 
-def _by_agent(guard: Guard, login: Login, transport: paramiko.Transport) -> None:
-    """Log in by a key of the ssh-agent, which may be slow. Raises `LoginRefused` where it has none, or none is good."""
+def _log_in_by_agent(guard: Guard, login: Login, transport: paramiko.Transport) -> None:
+    """Log in by a key of the ssh-agent, which may be slow. Raises `LoginRefused` if it has none that is accepted."""
     with agent_keys(guard) as keys:
         for number, key in enumerate(keys[:_MOST_KEYS], 1):
             try:
-                # The library waits for its own thread, which waits for the agent and sees no end of the connection.
+                # The library's own thread waits for the agent, and doesn't notice a closed connection.
                 call_abandonable(partial(transport.auth_publickey, login.user, key), guard.check)
                 return
             except paramiko.AuthenticationException:
@@ -510,15 +510,15 @@ def _by_agent(guard: Guard, login: Login, transport: paramiko.Transport) -> None
     raise LoginRefused(why)
 
 
-def _through(guard: Guard, login: Login) -> _Listening:
-    """Open a way through the jump host to the host behind it. Raises what `greet` raises, and for its login."""
+def _via_jump(guard: Guard, login: Login) -> _Listening:
+    """Connect through the jump host to the host behind it. Raises what `greet` raises, and for its login."""
     assert login.jump is not None
     jump = login.jump
     own = replace(login, host=jump.host, port=jump.port, user=jump.user or login.user, jump=None)
     known, revoked = keys_of(own.known_hosts, own.host, own.port)
     transport = greet(guard, own, known)
     try:
-        # The fingerprint of the settings is that of the host behind it, and so is the question about it.
+        # The fingerprint in the settings is that of the host behind it, and only that host's key can be confirmed.
         _check_jump_key(host_key_of(transport), known, revoked, own)
         if own.key is None and not own.agent:
             raise LoginRefused(
@@ -564,7 +564,7 @@ def _check_jump_key(key: HostKey, known: list[HostKey], revoked: list[HostKey], 
 
 
 class _Listening:
-    """A connection that remembers how what it received began: by that, SSH is told from other services.
+    """A connection that remembers how what it received began: by that, SSH is distinguished from other services.
 
     `carrier`: what carries it, and ends with it. `watched`: the socket that all of it goes over.
     """
@@ -576,7 +576,7 @@ class _Listening:
         self.watched: Any = connection if carrier is None else carrier.sock
 
     def close(self) -> None:
-        with contextlib.suppress(EOFError, OSError, paramiko.SSHException):  # what carries a channel may have ended
+        with contextlib.suppress(EOFError, OSError, paramiko.SSHException):  # a channel's connection may have ended
             self._connection.close()
         if self._carrier is not None:
             self._carrier.close()

@@ -36,7 +36,7 @@ TIMEOUT = 60.0  # seconds without any progress
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], object]
-_PROGRESS_INTERVAL = 0.05  # seconds: a window can't show more
+_PROGRESS_INTERVAL = 0.05  # seconds between reports: a window can't show more
 
 
 class SourceFile(AbstractContextManager["SourceFile"]):
@@ -126,7 +126,7 @@ def _nobody_asks(sent: int, total: int) -> None:
 
 
 def usable_name(name: str) -> str:
-    """Return a file name that is valid in a command; raises `InvalidInput` for control characters and the like."""
+    """Return a file name that is valid in a command; raises `InvalidInput` if it isn't, as with control characters."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -244,10 +244,10 @@ def tidy(work: Callable[[Guard], object], cancel: threading.Event | None) -> Non
 
 
 KEPT_FROM = 1024 * 1024
-"""Bytes; a smaller part of a file isn't kept at the destination for the next attempt."""
+"""The size in bytes below which a part of a file isn't kept at the destination for the next attempt."""
 
 MOST_BREAKS = 5
-"""Broken connections in one attempt, after which it fails, and the outbox plans the next one."""
+"""How many broken connections end an attempt; the outbox then plans the next one."""
 
 
 def part_name(path: Path, identifier: str, name: str) -> str:
@@ -272,7 +272,7 @@ class Part:
     """
 
     step_back = 0
-    """Bytes at the end of a part that may be wrong, and are sent again."""
+    """How many bytes at the end of a part may be wrong, and are sent again."""
 
     def __init__(self, source: SourceFile, identifier: str | None = None) -> None:
         self.found = 0
@@ -382,14 +382,14 @@ class KeptSession(abc.ABC, Generic[Session]):
 
     @abc.abstractmethod
     def _continue(self, session: Session, guard: Guard) -> None:
-        """Put a session of an earlier file or call under the guard of this one."""
+        """Put the session of an earlier file or call under the guard of this one."""
 
     @abc.abstractmethod
     def _end(self, session: Session, politely: bool) -> None: ...
 
     @abc.abstractmethod
     def _is_break(self, error: Exception) -> bool:
-        """Tell whether the error means that the connection is lost, or that the server is closing it."""
+        """Return whether the error means that the connection is lost, or that the server is closing it."""
 
     def _ready(self, guard: Guard) -> Session:
         if self._session is None:
@@ -420,7 +420,7 @@ class StoredUploads(KeptSession[Session], Uploads):
 
     @abc.abstractmethod
     def _is_refusal(self, error: Exception) -> bool:
-        """Tell whether a failed login was refused because of the user name or the password."""
+        """Return whether a failed login was refused because of the user name or the password."""
 
     def discard(self, name: str) -> bool:
         with Guard(None, _TIDYING) as guard:
@@ -462,11 +462,11 @@ class StoredUploads(KeptSession[Session], Uploads):
         return failure
 
     def _is_of_the_connection(self, error: Exception) -> bool:
-        """Tell whether only the connection failed, so that another attempt may continue the part."""
+        """Return whether only the connection failed, so that another attempt may continue the part."""
         return isinstance(error, TimeoutError | HostUnknown | HostUnreachable) or self._is_break(error)
 
     def _run(self, store: Store[Session], source: SourceFile, guard: Guard) -> None:
-        """Store the file: again if the session of an earlier file was dead, and continued after a broken connection."""
+        """Store the file; start again if an earlier file's session was dead, continue after a broken connection."""
         may_be_dead, breaks = self._session is not None, Breaks()
         while True:
             try:

@@ -111,7 +111,7 @@ def _status_in_words(status: int, station: str, address: str, setting: str) -> s
 def _fetch(
     source: WeatherSource, address: str, headers: dict[str, str], proxy: str, guard: Guard, on_headers: OnHeaders | None
 ) -> tuple[bytes, str, str]:
-    """Return the body of the answer, whole and no larger than the source may send, its Content-Type and encoding."""
+    """Return the body of the answer, complete and within the source's limit, its Content-Type and encoding."""
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the scheme was checked
     with opener(guard, proxy, _not_followed).open(request) as response:
         if on_headers is not None:
@@ -119,7 +119,7 @@ def _fetch(
         body: bytes = response.read(source.largest + 1)
         announced = response.headers.get("Content-Length", "")
         kind, coding = (response.headers.get(name, "") for name in ("Content-Type", "Content-Encoding"))
-    guard.check()  # a body cut short by the guard looks like one that ended
+    guard.check()  # a body that the guard cut short looks complete
     if len(body) > source.largest:
         raise WeatherError(
             f"The answer is too large to be an observation (more than {source.largest // 1024} KiB). "
@@ -192,7 +192,7 @@ def fetch_observation(
     spare: list[Observation] = []
     for source in sources_set_up(settings, station):
         if spare and source.kind == "model":
-            break  # what a station measured, though a while ago, stays before what is computed
+            break  # an older measurement of a station ranks before a computed value
         try:
             found = observation_from(source, settings, station, pauses=pauses, timeout=timeout, cancel=cancel)
         except WeatherError as error:
@@ -207,7 +207,7 @@ def fetch_observation(
 
 
 def _age(found: Observation) -> datetime.timedelta | None:
-    """How old an observation is; None without a time that can be read, or one ahead of the clock."""
+    """Return the age of an observation; None if its time can't be read or is ahead of the clock."""
     moment = read_time(found[TIME_KEY] or "")[0]
     age = None if moment is None else datetime.datetime.now(datetime.timezone.utc) - moment
     return age if age is not None and age >= -AHEAD else None
@@ -235,11 +235,11 @@ def sources_set_up(settings: Settings, station: str) -> list[WeatherSource]:
     if problem := sources_problem(listed):
         raise InvalidInput(f"The setting weather_sources {problem}.")
     found = [each for each in in_order(listed) if each.address(settings, station)]
-    here = [each for each in found if _leads_here(each.address(settings, station))]
+    here = [each for each in found if _is_local_address(each.address(settings, station))]
     return here if nws_xml.SOURCE in here else found
 
 
-def _leads_here(address: str) -> bool:
+def _is_local_address(address: str) -> bool:
     try:
         return is_loopback(urllib.parse.urlsplit(address).hostname or "")
     except ValueError:

@@ -95,11 +95,11 @@ def _station(root: Element, asked: str, notes: list[str]) -> str:
 
 
 def _single(root: Element, key: str, what: str) -> str | None:
-    """Return the text of an element that must not stand there with different texts."""
+    """Return the text of an element that must not occur with different texts."""
     found = _all(root, key)
     if len(found) > 1:
         raise WeatherError(
-            f"The observation names {len(found)} {what}, so it can't be told which is right: "
+            f"The observation names {len(found)} {what}, so it isn't clear which is right: "
             f"{', '.join(map(short, found[:3]))}."
         )
     return found[0] or None if found else None
@@ -163,7 +163,7 @@ def kind_of(body: bytes, content_type: str) -> str:
 
 
 def _of_another_encoding(body: bytes) -> bool:
-    """Tell whether a document that names no encoding isn't in UTF-8, which it then means (XML 1.0, section 4.3.3)."""
+    """Return whether a document without a declared encoding isn't in UTF-8 (XML 1.0, section 4.3.3)."""
     if b"encoding" in body[:100]:
         return False
     try:
@@ -210,7 +210,7 @@ def number(value: object) -> Decimal | None:
 
 
 Converted = tuple["Decimal | None", str]
-"""A value in the unit of the table, and what is to be said of it; None where there is none that can be used."""
+"""A value in the unit of the table, and a remark on it; None if it can't be used."""
 
 
 def observation(

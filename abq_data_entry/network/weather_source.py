@@ -10,7 +10,7 @@ from ..setting import Setting
 
 Settings = Mapping[str, object]
 Observation = dict[str, str | None]
-"""The keys that `get_local_weather` describes; each a text, or None where the source has no value that can be used."""
+"""The keys that `get_local_weather` describes; each a text, or None if the source has no usable value."""
 
 
 class WeatherSource(abc.ABC):

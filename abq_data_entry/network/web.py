@@ -53,7 +53,7 @@ def proxy_for(url: str, chosen: str = "") -> str:
     """
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""
-    # A proxy would look for this machine's own address on itself.
+    # A proxy would take the loopback address for its own.
     if is_loopback(host) or urllib.request.proxy_bypass(host if parts.port is None else f"{host}:{parts.port}"):
         return ""
     found = urllib.request.getproxies()
@@ -97,8 +97,8 @@ class FinalResponse(http.client.HTTPResponse):
         return version, int(http.HTTPStatus.CONTINUE) if interim else status, reason
 
 
-# The digest must be known before the first byte is sent. A day's extract has some 40 KB; for a file of more than this
-# the wait would cost more than the sending, so it goes without, and is read for its digest when the server tells one.
+# The digest must be known before the first byte is sent. A day's extract has some 40 KB; for a larger file than this,
+# hashing would take longer than sending, so it goes without, and is hashed only if the server reports a digest.
 LARGEST_ANNOUNCED = 32 * 1024 * 1024
 
 
@@ -202,7 +202,7 @@ def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: s
     if proxy is not None:
         addresses = yield from probing.name(inspection, *proxy, "Proxy name")
         yield from probing.port(inspection, *proxy, addresses, "Proxy port")
-        return  # the rest of the way is seen with the answer
+        return  # the rest of the way shows with the answer
     addresses = yield from probing.name(inspection, host, number)
     yield from probing.port(inspection, host, number, addresses)
     if parts.scheme == "http":

@@ -224,7 +224,7 @@ class DavFolder:
                                     accepted=_NO_SUCH_METHOD)  # fmt: skip
         tells = status not in _NO_SUCH_METHOD
         if tells:
-            entries(page, self.host)  # a page of something else isn't one of WebDAV
+            entries(page, self.host)  # a page that isn't of WebDAV
         if not self._folder or not (tells or make):
             return False
         if tells:
@@ -264,7 +264,7 @@ class DavFolder:
                                           accepted=(301, 404, *_NO_SUCH_METHOD))  # fmt: skip
         if status == 404:
             return None
-        if status == 301:  # Apache's way to say that it is a folder, whose address ends with a /
+        if status == 301:  # Apache redirects a folder to the address that ends with a /
             if path_of(headers.get("Location", "")) != path_of(self.address(name)):
                 raise DavRefused(status, http_status_in_words(status, self.host))
             return Entry(None, True, None)
@@ -308,7 +308,7 @@ class DavFolder:
             self._session.close()  # the server has closed what it had kept open
             response, page = self._request(method, url, **content)
         if response.status_code == 401 and self.login.answer(response.headers.get("WWW-Authenticate", "")):
-            # Nobody has logged in yet, or what the server gave for that holds no longer.
+            # There was no login yet, or the server's challenge has expired.
             response, page = self._request(method, url, **content)
         if may_redirect and (there := rest_answers.next_address(response, url)):
             self.url = there.rstrip("/") + "/"
@@ -336,7 +336,7 @@ class WebDavUploads(Uploads):
     def __init__(
         self, url: str, folder: str, username: str, password: str, *, timeout: float, ca_file: str = "", proxy: str = ""
     ) -> None:
-        """Connects to nothing yet. Raises `InvalidInput`."""
+        """Doesn't connect yet. Raises `InvalidInput`."""
         super().__init__(timeout)
         if problem := url_problem(url):
             raise InvalidInput(f"The setting 'abq_webdav_url' {problem}. Nothing was sent.")
@@ -394,22 +394,22 @@ class WebDavUploads(Uploads):
             folder.enter()
             self._entered = True
         old = folder.look(name)
-        if old is not None and old.is_folder:  # a MOVE would remove it with all that it holds
+        if old is not None and old.is_folder:  # a MOVE would remove it with everything in it
             raise DavRefused(409, f"{name} is a folder on the WebDAV server, so nothing was put there. Rename it.")
         body = Body(source)
         folder.put(part, body)
         self._confirm(part, source, body)
-        if not self._moved(part, source, body):
+        if not self._move_part(part, source, body):
             folder.remove(part)
             folder.put(name, body)
         self._confirm(name, source, body)
         if not self._cleaned:
             self._cleaned = True
-            with contextlib.suppress(DavRefused):  # the file is there: what is old may stay
+            with contextlib.suppress(DavRefused):  # the file is stored: old parts may stay
                 for each in folder.old_parts():
                     folder.remove(each)
 
-    def _moved(self, part: str, source: SourceFile, body: Body) -> bool:
+    def _move_part(self, part: str, source: SourceFile, body: Body) -> bool:
         try:
             return self.folder.move(part, source.name)
         except DavRefused as error:
@@ -418,7 +418,7 @@ class WebDavUploads(Uploads):
             told = error
         if self.folder.look(part) is not None:
             raise told
-        self._confirm(source.name, source, body)  # it was moved, and the first answer was lost
+        self._confirm(source.name, source, body)  # it was moved, but the first answer was lost
         return True
 
     def _confirm(self, name: str, source: SourceFile, body: Body) -> None:
@@ -495,7 +495,7 @@ def _enter(context: Context, sender: WebDavUploads, username: str) -> Result[Non
             raise
         missing = MADE_LATER
     how = sender.folder.login.scheme
-    text = f"{username} is logged in ({how})" if how else "the server wanted no login"
+    text = f"{username} is logged in ({how})" if how else "the server required no login"
     return Result(None, f"{text}{'; the folder was made' if made == [True] else ''}", missing)
 
 
@@ -507,7 +507,7 @@ def _store(context: Context, sender: WebDavUploads) -> Result[None]:
         found = folder.look(name)
         folder.remove(name)
         if found is None or found.size != len(TEST_CONTENT):
-            raise InvalidInput("The server took a file and doesn't have it. Tell its administrator.")
+            raise InvalidInput("The server accepted a file but doesn't have it. Tell its administrator.")
 
     sender.run(work, context.cancel)
     return Result(None, f"{name} was stored and removed again")
@@ -537,7 +537,7 @@ class BrowsedFolder(DavFolder):
         if status != 207:
             raise DavRefused(status, f"The server {self.host} doesn't list its folders ({status}).")
         if len(page) > LARGEST_ANSWER:
-            raise FilesRefused("The folder holds too much to be listed: what the server said of it doesn't end.")
+            raise FilesRefused("The folder has too many entries to list: the server's answer doesn't end.")
         within = path_of(self.below(where), _KEPT)
         found = []
         for path, entry in entries(page, self.host, _KEPT).items():
@@ -644,7 +644,7 @@ class DavFiles(RemoteFiles[BrowsedFolder]):
         return not isinstance(error, InvalidInput | DavRefused) and any(isinstance(each, cut) for each in causes(error))
 
     def _list(self, session: BrowsedFolder, guard: Guard, where: Where) -> Listing:
-        return self._told(f"list {shown(where[-1]) if where else 'the folder'}", lambda: session.listed(where))
+        return self._refusals_as(f"list {shown(where[-1]) if where else 'the folder'}", lambda: session.listed(where))
 
     def _fetch(
         self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry, begin: int
@@ -662,19 +662,19 @@ class DavFiles(RemoteFiles[BrowsedFolder]):
             uploads.send(source, cancel)
 
     def _rename(self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry, name: str) -> None:
-        self._told(f"rename {entry.shown}", lambda: session.moved(where, entry, name))
+        self._refusals_as(f"rename {entry.shown}", lambda: session.moved(where, entry, name))
 
     def _remove(self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry) -> None:
-        self._told(f"delete {entry.shown}", lambda: session.removed(where, entry.name, False))
+        self._refusals_as(f"delete {entry.shown}", lambda: session.removed(where, entry.name, False))
 
     def _make(self, session: BrowsedFolder, guard: Guard, where: Where, name: str) -> None:
-        self._told(f"make the folder {shown(name)}", lambda: session.made(where, name))
+        self._refusals_as(f"make the folder {shown(name)}", lambda: session.made(where, name))
 
     def _remove_folder(self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry) -> None:
-        self._told(f"remove the folder {entry.shown}", lambda: session.removed(where, entry.name, True))
+        self._refusals_as(f"remove the folder {entry.shown}", lambda: session.removed(where, entry.name, True))
 
     @staticmethod
-    def _told(what: str, work: Callable[[], Answer]) -> Answer:
+    def _refusals_as(what: str, work: Callable[[], Answer]) -> Answer:
         try:
             return work()
         except DavRefused as error:

@@ -58,15 +58,15 @@ class Webhook:
         with Guard(cancel, self._timeout, whole=True) as guard, GuardedSession(adapter) as session:
             adapter.continue_under(guard)
             try:
-                return self._posted(session, content, key)
+                return self._send(session, content, key)
             except Cancelled:
                 raise
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 failure = guard.verdict() or with_the_certificate(error, guard, (self._url, self._url), self._proxy)
                 told = failure if isinstance(failure, Cancelled) else rest_answers.sanitized(failure)
-        raise told  # outside of the handler: an error's context could hold what was sent
+        raise told  # outside of the handler: an error's context might contain what was sent
 
-    def _posted(self, session: requests.Session, content: Mapping[str, object], key: str) -> str:
+    def _send(self, session: requests.Session, content: Mapping[str, object], key: str) -> str:
         body = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
         headers = {"Content-Type": "application/json", "Idempotency-Key": f'"{key}"', **self._signed(body)}
         with session.post(

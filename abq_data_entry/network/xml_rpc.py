@@ -51,7 +51,7 @@ class Fault(RestError):
     @property
     def is_unknown_method(self) -> bool:
         """Whether it says that there is no such method."""
-        return self.code in _NO_SUCH_METHOD or "is not supported" in str(self)  # as Python's server says it
+        return self.code in _NO_SUCH_METHOD or "is not supported" in str(self)  # the wording of Python's server
 
 
 class FileCall:
@@ -59,7 +59,7 @@ class FileCall:
 
     def __init__(self, method: str, source: SourceFile, sha256: str, key: str) -> None:
         call = xmlrpc.client.dumps((source.name, xmlrpc.client.Binary(b""), sha256, key), method, encoding="utf-8")
-        head, mark, tail = call.partition("<base64>\n")  # a name can't hold it: its < is written otherwise
+        head, mark, tail = call.partition("<base64>\n")  # a file name can't contain it: its < is escaped
         self._head, self._tail = (head + mark).encode(), tail.encode()
         self._source = source
         self.complete = False
@@ -75,7 +75,7 @@ class FileCall:
         rest = b""
         for block in self._source.blocks(_BLOCK):
             rest += bytes(block)
-            whole = len(rest) - len(rest) % _LINE  # what was read may end within a line
+            whole = len(rest) - len(rest) % _LINE  # the block may end within a line
             yield base64.encodebytes(rest[:whole])
             rest = rest[whole:]
         yield base64.encodebytes(rest)
@@ -131,7 +131,7 @@ class XmlRpcUploads(RestUploads):
         )
 
     def _call(self, call: FileCall | bytes, method: str) -> object:
-        """Return what the service answers. Raises `Fault`, `RestError`, and what `requests` raises."""
+        """Return the result of a call. Raises `Fault`, `RestError`, and what `requests` raises."""
         headers = {"Content-Type": "text/xml", **self._login.headers}
 
         def post() -> tuple[requests.Response, bytes]:
@@ -142,13 +142,13 @@ class XmlRpcUploads(RestUploads):
         except requests.ConnectionError as error:
             if not self._called or not self._was_cut(error):
                 raise
-            self._session.close()  # of the call before; each may be repeated
+            self._session.close()  # the connection of the call before; each call may be repeated
             response, page = post()
         self._called = True
         self._check(response, page)
-        return self._value_of(page, method)
+        return self._parse(page, method)
 
-    def _value_of(self, page: bytes, method: str) -> object:
+    def _parse(self, page: bytes, method: str) -> object:
         from defusedxml.xmlrpc import DefusedExpatParser
 
         if len(page) > _LARGEST:
@@ -164,7 +164,7 @@ class XmlRpcUploads(RestUploads):
         except xmlrpc.client.Fault as fault:
             raise self._refusal_of(fault, method) from None
         except (xmlrpc.client.Error, ExpatError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError):
-            # It may have been cut.
+            # The answer may be incomplete.
             raise RestIncomplete(
                 f"What the server {self._host} answered by XML-RPC isn't understood. Send it again."
             ) from None
@@ -176,7 +176,7 @@ class XmlRpcUploads(RestUploads):
         sentence = f"The server {self._host} refused the call {method} (fault {code})."
         if told.login_refused:
             sentence = f"The server {self._host} refused the user name or the password (fault {code})."
-        # Anything else than a text could be nested deeper than it can be shown.
+        # Anything but a text could be nested too deeply to be shown.
         words = fault.faultString if isinstance(fault.faultString, str) else ""
         said = with_server_message(sentence, self._conceal(words))
         told = Fault(said, code)
@@ -190,14 +190,14 @@ class XmlRpcUploads(RestUploads):
 
 
 def _code_in(given: object) -> int:
-    """The code of a fault, which some services give as a text; 0 for what can't be one."""
+    """Return the code of a fault, which some services send as a text; 0 if it can't be one."""
     if isinstance(given, str) and re.fullmatch(r"-?[0-9]{1,10}", given.strip()):
         given = int(given)
     return given if isinstance(given, int) and given in _CODES else 0
 
 
 def _read(response: requests.Response) -> bytes:
-    """Return the answer, one byte more than the most where it is longer."""
+    """Return the answer, or if it is too long, one byte more than the limit."""
     found: bytes = response.raw.read(_LARGEST + 1, decode_content=True)
     return found
 
