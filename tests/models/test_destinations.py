@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn
 
 from abq_data_entry.models import DatabaseError, PrivilegeMissing, SQLModel
@@ -15,6 +16,7 @@ from abq_data_entry.models.auditing import QA_VIEWS
 from abq_data_entry.models.settings import SETTINGS
 from abq_data_entry.network.destinations import STORED_KINDS, destination, is_known
 from abq_data_entry.network.destinations.rest import without_secrets
+from abq_data_entry.postgres.connections import cursor_at
 from abq_data_entry.setting import Setting
 from abq_data_entry.stored_destination import STORED, StoredDestination
 from tests.models.logins import roles_of_lab_a
@@ -240,12 +242,14 @@ EVENING = "every day at 20:30"
 
 def due(database: Endpoint, moment: str) -> list[tuple[str, str, str]]:
     """Destination, day and occasion of what is due at that moment."""
-    return [
-        (str(name).partition(":")[2], str(date), str(occasion))
-        for name, date, occasion in run(
-            database, f"SELECT destination, date, occasion FROM due_deliveries('{moment}')"
-        )
-    ]
+    with cursor_at(database) as cursor:
+        return due_for(cursor, moment)
+
+
+def due_for(cursor: Cursor, moment: str) -> list[tuple[str, str, str]]:
+    """The same at a connection that stays: for many moments."""
+    cursor.execute(f"SELECT destination, date, occasion FROM due_deliveries('{moment}')")
+    return [(str(name).partition(":")[2], str(date), str(occasion)) for name, date, occasion in cursor.fetchall()]
 
 
 def scheduled(database: Endpoint, since: str) -> None:
@@ -292,17 +296,18 @@ def test_each_night_has_one_delivery_whatever_the_clock_does(model: SQLModel, da
         # Each half hour of two nights, but for some in which the computer is asleep: over the time that is left out
         # in spring, and over one of the two hours that come twice.
         for asleep in ((), range(50, 60), range(2, 95)):
-            run(database, "DELETE FROM scheduled_deliveries")
             sent = list[tuple[str, str, str]]()
-            for half_hours in range(96):
-                if half_hours in asleep:
-                    continue
-                moment = f"{begin}'::timestamptz + '{half_hours * 30} minutes"
-                for name, date, occasion in due(database, moment):
-                    sent.append((name, date, occasion))
-                    run(database, "INSERT INTO scheduled_deliveries (destination, date, occasion, taken, taken_by,"
-                                  f" delivery) VALUES ('sftp:{name}', '{date}', '{occasion}', now(), 'x',"
-                                  " gen_random_uuid())")
+            with cursor_at(database) as cursor:
+                cursor.execute("DELETE FROM scheduled_deliveries")
+                for half_hours in range(96):
+                    if half_hours in asleep:
+                        continue
+                    moment = f"{begin}'::timestamptz + '{half_hours * 30} minutes"
+                    for name, date, occasion in due_for(cursor, moment):
+                        sent.append((name, date, occasion))
+                        cursor.execute("INSERT INTO scheduled_deliveries (destination, date, occasion, taken, taken_by,"
+                                       f" delivery) VALUES ('sftp:{name}', '{date}', '{occasion}', now(), 'x',"
+                                       " gen_random_uuid())")
             assert sorted(sent) == sorted((f"at-{at[:2]}", day, at) for at in times for day in days), asleep
 
 
