@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from abq_data_entry import garbage
 from abq_data_entry.application import Application
@@ -21,6 +21,36 @@ BLOCKED_LIMIT = 50.0  # milliseconds
 PATIENCE = 120.0  # seconds: counting ten million records takes some
 
 
+class Moment(NamedTuple):
+    """The time, and for how long up to then this thread, and any program of the machine, was ready to run but had no
+    processor: seconds; 0 where the system doesn't tell."""
+
+    time: float = 0.0
+    thread: float = 0.0
+    machine: float = 0.0
+
+
+class _Waits:
+    """Tells what Linux knows about waiting for a processor."""
+
+    def __init__(self) -> None:
+        self._thread = _opened("/proc/thread-self/schedstat")
+        self._machine = _opened("/proc/pressure/cpu")
+
+    def now(self) -> Moment:
+        """This moment."""
+        thread = 0 if self._thread is None else int(os.pread(self._thread, 100, 0).split()[1])
+        machine = 0 if self._machine is None else int(os.pread(self._machine, 100, 0).split()[4][len("total=") :])
+        return Moment(time.perf_counter(), thread / 1e9, machine / 1e6)
+
+
+def _opened(path: str) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+
+
 class Driver:
     """Does to an `Application` what a person does, and waits for what a person sees."""
 
@@ -28,9 +58,9 @@ class Driver:
         self.app = application
         self.keyboard = keyboard
         self.problems: list[str] = []
-        self._schedule: int | None = _schedule_of_this_thread()
-        self._beat_at, self._waited = self._now()
-        self._longest = 0.0, 0.0
+        self._waits = _Waits()
+        self._beat_at = self._waits.now()
+        self._longest = Moment()
         application.report_callback_exception = (  # type: ignore[method-assign]
             lambda *error: self.problems.append("".join(traceback.format_exception(*error)))
         )
@@ -74,21 +104,22 @@ class Driver:
     def blocked(self, what: str = "") -> table.Row:
         """A row about the longest time without an answer since this was asked last.
 
-        A thread that is ready has to wait where other programs use all processors: how much of that time it did stands
+        Where other programs use all processors it takes longer: how long this thread, and any program, had none stands
         beside it, and isn't subtracted.
         """
         self._note()
-        (blocked, waited), self._longest = self._longest, (0.0, 0.0)
-        remark = f"{1000 * waited:.0f} ms of it without a processor" if self._schedule is not None else ""
+        gap, self._longest = self._longest, Moment()
         what = f"the Tk thread doesn't answer: {what}"
-        return table.Row(what, "ms", (1000 * blocked,), BLOCKED_LIMIT, judges_longest=True, remark=remark)
+        thread, machine = round(1000 * gap.thread), round(1000 * gap.machine)
+        remark = f"for {thread} ms the thread, for {machine} ms some program had no processor"
+        return table.Row(what, "ms", (1000 * gap.time,), BLOCKED_LIMIT, judges_longest=True, remark=remark)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """For what the benchmark itself does on the Tk thread: it isn't counted."""
         self._note()
         yield
-        self._beat_at, self._waited = self._now()
+        self._beat_at = self._waits.now()
 
     def fill(self, texts: dict[str, str]) -> None:
         """Fill fields, as if typed and left; one after the other, as no hand fills all of them at once."""
@@ -110,22 +141,9 @@ class Driver:
         self.app.after(1, self._beat)
 
     def _note(self) -> None:
-        now, waited = self._now()
-        self._longest = max(self._longest, (now - self._beat_at, waited - self._waited))
-        self._beat_at, self._waited = now, waited
-
-    def _now(self) -> tuple[float, float]:
-        """The time, and how long this thread has waited for a processor (seconds)."""
-        waited = 0 if self._schedule is None else int(os.pread(self._schedule, 100, 0).split()[1])
-        return time.perf_counter(), waited / 1e9
-
-
-def _schedule_of_this_thread() -> int | None:
-    """What Linux tells about this thread's time: on a processor, and waiting for one (nanoseconds)."""
-    try:
-        return os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-    except OSError:
-        return None
+        before, self._beat_at = self._beat_at, self._waits.now()
+        gap = Moment(*(now - then for now, then in zip(self._beat_at, before, strict=True)))
+        self._longest = max(self._longest, gap)
 
 
 @contextmanager
