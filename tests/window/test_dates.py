@@ -18,6 +18,16 @@ from tests.fixtures.window import Window
 TODAY = datetime.date(2026, 11, 26)
 
 
+@pytest.fixture
+def window(kept_window: Window) -> Window:
+    return kept_window
+
+
+@pytest.fixture
+def stored(kept_stored: SQLModel) -> SQLModel:
+    return kept_stored
+
+
 class Clock:
     """Seconds that a test lets pass."""
 
@@ -108,9 +118,9 @@ def test_a_wrong_sign_is_named_and_the_likely_date_taken_by_a_key(dated: Window)
     assert (dated.text(F.DATE), dated.error(F.DATE)) == ("2026-11-25", "")
 
 
-def test_the_month_first_where_the_locale_says_so(dated: Window) -> None:
-    reader = entry(dated).reader
-    entry(dated).reader = reader._replace(month_first=lambda: True)
+def test_the_month_first_where_the_locale_says_so(dated: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = entry(dated).reader._replace(month_first=lambda: True)
+    monkeypatch.setattr(entry(dated), "reader", reader)
     dated.type("11/25")
     assert dated.error(F.DATE) == ""
     dated.press("Return")

@@ -20,6 +20,16 @@ from tests.window.test_layout import close_beside
 
 
 @pytest.fixture
+def window(kept_window: Window) -> Window:
+    return kept_window
+
+
+@pytest.fixture
+def stored(kept_stored: SQLModel) -> SQLModel:
+    return kept_stored
+
+
+@pytest.fixture
 def begun(window: Window) -> Window:
     window.begin_check()
     window.settle()

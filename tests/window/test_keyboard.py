@@ -16,6 +16,16 @@ AVERAGE = ("24.09", "10.03", "22.01", "9", "21", "13", "11.67", "18.7", "12.7")
 FOCUS_NAMES = fields.FOCUS_ORDER
 
 
+@pytest.fixture
+def window(kept_window: Window) -> Window:
+    return kept_window
+
+
+@pytest.fixture
+def stored(kept_stored: SQLModel) -> SQLModel:
+    return kept_stored
+
+
 def test_a_check_of_20_plots_takes_at_most_42_keys_a_plot(window: Window, stored: SQLModel) -> None:
     assert sum(len(value) for value in AVERAGE) == 33
     window.type("8\na\n")

@@ -19,6 +19,16 @@ if sys.platform != "linux":
     pytest.skip("types on the number pad of an X display", allow_module_level=True)
 
 
+@pytest.fixture
+def window(kept_window: Window) -> Window:
+    return kept_window
+
+
+@pytest.fixture
+def stored(kept_stored: SQLModel) -> SQLModel:
+    return kept_stored
+
+
 @pytest.fixture(autouse=True)
 def _num_lock(display: str) -> Iterator[None]:
     lock_numbers(True)

@@ -20,6 +20,16 @@ pytestmark = pytest.mark.usefixtures("display")
 ROW = ("24.09", "1.03", "22.01", "", "9", "21", "3", "1.67", "8.70", "2.73")
 
 
+@pytest.fixture
+def window(kept_window: Window) -> Window:
+    return kept_window
+
+
+@pytest.fixture
+def stored(kept_stored: SQLModel) -> SQLModel:
+    return kept_stored
+
+
 def go_to(window: Window, name: str) -> None:
     window.app.form.inputs[name].focus_set()
     window.app.update()
