@@ -31,6 +31,7 @@ from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 
 SMALL, LARGE = "800x600", "1180x860"
+THEMES = ("light", "dark", "platform")
 
 
 def visible(window: Window, widget: tk.Misc) -> bool:
@@ -480,54 +481,59 @@ def across_the_list(window: Window) -> ttk.Scrollbar:
 SENTENCE = "99.9 is above 52.0 g/m³, and this sentence goes on for longer than any field of the form is wide"
 
 
-@pytest.mark.parametrize("size", ["1180x804", "1024x700", "800x600"])
-def test_errors_presence_and_the_next_check_move_nothing(window: Window, size: str) -> None:
-    window.resize(size)
-    window.begin_check()
+NO_BARS = ("1180x804", "1024x700", "800x600")
+
+
+def test_errors_presence_and_the_next_check_move_nothing(window: Window) -> None:
     form = window.app.form
-    before = places(window)
-    window.until(lambda: visible(window, save_button(window)), "the button")
-    assert not before["down"][0] and not before["across"][0]
-    for each in form.inputs.values():
-        each.show_error(SENTENCE)
-    assert places(window) == before
-    for each in form.inputs.values():
-        each.show_error("")
-        each.show_hint("Not saved yet. Who are you? Enter takes this name.")
-        each.show_previous("24.09", "Recorded on 2026-11-01 at 8:00")
-    assert places(window) == before
-    others = (Entering("P Taylor", "bench-2", 14), Entering("Q Murphy", "a workstation with a long name", 15))
-    key = form.check.key
-    assert key is not None
-    form.show_others(key, others)
-    assert places(window) == before
-    recorded = dict.fromkeys(form.check.plots, "J Simms")
-    form.check = form.check._replace(recorded=recorded, following=(key[0], key[1], "B"))
-    form.begin_new()
-    assert places(window) == before
-    window.until(lambda: visible(window, form.check_panel.next_button), "the button")
-    assert "Next: lab B" in str(form.check_panel.next_button.cget("text"))
+    for size in NO_BARS:
+        window.resize(size)
+        window.begin_again()
+        before = places(window)
+        assert not form.check_panel.next_button.winfo_ismapped()
+        window.until(lambda: visible(window, save_button(window)), "the button")
+        assert not before["down"][0] and not before["across"][0]
+        for each in form.inputs.values():
+            each.show_error(SENTENCE)
+        assert places(window) == before, size
+        for each in form.inputs.values():
+            each.show_error("")
+            each.show_hint("Not saved yet. Who are you? Enter takes this name.")
+            each.show_previous("24.09", "Recorded on 2026-11-01 at 8:00")
+        assert places(window) == before, size
+        others = (Entering("P Taylor", "bench-2", 14), Entering("Q Murphy", "a workstation with a long name", 15))
+        key = form.check.key
+        assert key is not None
+        form.show_others(key, others)
+        assert places(window) == before, size
+        recorded = dict.fromkeys(form.check.plots, "J Simms")
+        form.check = form.check._replace(recorded=recorded, following=(key[0], key[1], "B"))
+        form.begin_new()
+        assert places(window) == before, size
+        window.until(lambda: visible(window, form.check_panel.next_button), "the button")
+        assert "Next: lab B" in str(form.check_panel.next_button.cget("text"))
 
 
-@pytest.mark.parametrize("size", ["1180x804", "1024x700", "800x600"])
-def test_lines_that_ask_and_keys_typed_ahead_move_nothing(window: Window, size: str) -> None:
-    window.resize(size)
-    window.begin_check()
-    before, panel, key = places(window), window.app.form.check_panel, window.app.form.check.key
-    assert key is not None
-    panel.ask_technician(TechnicianQuestion(key, "J Simms", "P Taylor", 20))
-    assert places(window) == before and visible(window, panel.technician_line)
+def test_lines_that_ask_and_keys_typed_ahead_move_nothing(window: Window) -> None:
     ahead, bar = window.app.form.type_ahead.line, window.app.status_bar.messages
-    ahead.show("Typed ahead for plot 8, lab A, 8:00:", "24.09 ⏎ " * 20)
-    assert places(window) == before and visible(window, ahead)
-    bar.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
-    assert places(window) == before
-    assert str(bar.more_button.cget("text")) == "1 message (F8)"
-    assert ahead.winfo_rootx() + ahead.winfo_width() <= bar.more_button.winfo_rootx()
-    ahead.show("", "")
-    window.until(lambda: str(bar.more_button.cget("text")) == "More (F8)", "the message")
-    assert not ahead.winfo_ismapped() and "It failed" in str(bar.label.cget("text"))
-    assert places(window) == before
+    for size in NO_BARS:
+        window.resize(size)
+        window.begin_again()
+        before, panel, key = places(window), window.app.form.check_panel, window.app.form.check.key
+        assert key is not None and not panel.technician_line.winfo_ismapped()
+        panel.ask_technician(TechnicianQuestion(key, "J Simms", "P Taylor", 20))
+        assert places(window) == before and visible(window, panel.technician_line)
+        ahead.show("Typed ahead for plot 8, lab A, 8:00:", "24.09 ⏎ " * 20)
+        assert places(window) == before and visible(window, ahead)
+        bar.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
+        assert places(window) == before, size
+        assert str(bar.more_button.cget("text")) == "1 message (F8)"
+        assert ahead.winfo_rootx() + ahead.winfo_width() <= bar.more_button.winfo_rootx()
+        ahead.show("", "")
+        window.until(lambda: str(bar.more_button.cget("text")) == "More (F8)", "the message")
+        assert not ahead.winfo_ismapped() and "It failed" in str(bar.label.cget("text"))
+        assert places(window) == before
+        bar.settle("x")
 
 
 def test_a_question_has_a_place_beside_another_one(window: Window) -> None:
@@ -633,25 +639,28 @@ def test_a_screen_that_turns_out_to_be_fine_gets_a_larger_first_window(window: W
     assert window.app.winfo_width() == 1000  # somebody has chosen that size
 
 
-@pytest.mark.parametrize("theme", ["light", "dark", "platform"])
-def test_questions_messages_and_long_notes_move_nothing(window: Window, stored: SQLModel, theme: str) -> None:
+def test_questions_messages_and_long_notes_move_nothing(window: Window, stored: SQLModel) -> None:
     stored.save_record(record(1, today(window)), author="J Simms")
-    window.app.settings["theme"].set(theme)
-    window.begin_check(technician="P Taylor")
-    window.app.form.known.look_up()
-    window.settle()
-    form, panel = window.app.form, window.app.form.check_panel
-    at = [(each.winfo_rootx(), each.winfo_rooty()) for each in (form.inputs[F.NOTES].editor, save_button(window))]
-    for line in (panel.technician_line, panel.date_line):
-        if line is panel.date_line:
-            window.fill(Date="2026-10-01")
-        window.fill(Notes="\n".join("abc"))
-        window.app.status_bar.messages.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
+    for theme in THEMES:
+        window.app.settings["theme"].set(theme)
+        window.begin_again()
+        assert not (window.app.form.check_panel.technician_line.winfo_ismapped() or window.messages)
+        window.begin_check(technician="P Taylor")
+        window.app.form.known.look_up()
         window.settle()
-        assert line.winfo_ismapped() and not window.app.form.room.down.winfo_manager()
-        assert at == [
-            (each.winfo_rootx(), each.winfo_rooty()) for each in (form.inputs[F.NOTES].editor, save_button(window))
-        ]
+        form, panel = window.app.form, window.app.form.check_panel
+        at = [(each.winfo_rootx(), each.winfo_rooty()) for each in (form.inputs[F.NOTES].editor, save_button(window))]
+        for line in (panel.technician_line, panel.date_line):
+            if line is panel.date_line:
+                window.fill(Date="2026-10-01")
+            window.fill(Notes="\n".join("abc"))
+            window.app.status_bar.messages.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
+            window.settle()
+            assert line.winfo_ismapped() and not window.app.form.room.down.winfo_manager()
+            assert at == [
+                (each.winfo_rootx(), each.winfo_rooty()) for each in (form.inputs[F.NOTES].editor, save_button(window))
+            ]
+        window.app.status_bar.messages.settle("x")
 
 
 def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(window: Window, stored: SQLModel) -> None:
@@ -677,9 +686,6 @@ def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(win
     label = panel.others.label
     x, y = label.winfo_rootx() + label.winfo_width() - 4, label.winfo_rooty() + label.winfo_height() // 2
     assert str(label.cget("text")) and window.app.winfo_containing(x, y) is label
-
-
-THEMES = ("light", "dark", "platform")
 
 
 def test_wrong_closed_and_focused_are_told_by_more_than_hue(window: Window) -> None:

@@ -361,27 +361,28 @@ def test_a_button_that_came_under_the_mouse_a_moment_ago_does_nothing(window: Wi
     assert not window.messages
 
 
-@pytest.mark.parametrize("size", ["1180x860", "800x600"])
-def test_a_message_moves_nothing(window: Window, size: str) -> None:
-    window.app.geometry(size)
-    window.until(lambda: window.app.winfo_width() == int(size.split("x")[0]), "the size")
-    window.begin_check()
-    window.fill_readings()
-    window.settle()
-    before = places(window)
-    for number in range(3):
-        window.app.messages.failure(f"Test {number}", "Something failed. " * 12, "Its reason. " * 40)
-        window.app.status_bar.show_trouble(f"Database away, trying again in {number} s", (("Retry Now", lambda: None),))
+def test_a_message_moves_nothing(window: Window) -> None:
+    for size in ("1180x860", "800x600"):
+        window.app.status_bar.show_trouble("")
+        window.resize(size)
+        window.begin_again()
+        window.fill_readings()
+        window.settle()
+        before = places(window)
+        for number in range(3):
+            window.app.messages.failure(f"Test {number}", "Something failed. " * 12, "Its reason. " * 40)
+            trouble = f"Database away, trying again in {number} s"
+            window.app.status_bar.show_trouble(trouble, (("Retry Now", lambda: None),))
+            window.app.update()
+            assert places(window) == before, size
+        window.app.status_bar.messages.toggle()
         window.app.update()
-        assert places(window) == before
-    window.app.status_bar.messages.toggle()
-    window.app.update()
-    assert places(window) == before
-    window.app.status_bar.messages.toggle()
-    for each in window.app.status_bar.messages.messages:
-        window.app.messages.settled(each.key)
-    window.app.update()
-    assert places(window) == before
+        assert places(window) == before, size
+        window.app.status_bar.messages.toggle()
+        for each in window.app.status_bar.messages.messages:
+            window.app.messages.settled(each.key)
+        window.app.update()
+        assert places(window) == before, size
 
 
 # -- that it stays so ---------------------------------------------------------------------------------------
