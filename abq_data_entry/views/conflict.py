@@ -9,6 +9,7 @@ from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any, Literal, NamedTuple
 
+from ..widgets.text_lines import OneLine
 from .dialogs import Dialog, line_width
 
 Side = Literal["mine", "theirs"]
@@ -17,7 +18,8 @@ SIDE_NAMES: dict[Side, str] = {"mine": "Typed here", "theirs": "Saved"}
 EMPTY = "(empty)"
 _WIDEST, _NARROWEST = 24, 11  # characters in a line of a cell
 _AROUND = 20  # characters beside the three cells: the field names and the gaps
-_LINES = 8  # visible lines of a long text
+_BETWEEN = 6  # characters of the gaps, if there are but two cells beside each other
+_LINES, _LINES_NARROW = 8, 2  # visible lines of a long text
 _BESIDE = (0, 16)
 
 
@@ -78,17 +80,22 @@ class ConflictDialog(Dialog):
     def make_body(self, body: ttk.Frame) -> None:
         """Add a line for each field, and below them what is still to do."""
         digit = tkfont.nametofont("TkDefaultFont", self).measure("0")
-        self._letters = max(_NARROWEST, min(_WIDEST, (self.winfo_screenwidth() // digit - _AROUND) // 3 - 3))
+        letters = (self.winfo_screenwidth() // digit - _AROUND) // 3 - 3
+        self._is_narrow = letters < _NARROWEST
+        self._first_side = 0 if self._is_narrow else 2
+        if self._is_narrow:  # the field and its old value stand above the two sides, so that both are seen
+            letters = (line_width(self) // digit - _BETWEEN) // 2 - 3
+        self._letters = max(_NARROWEST, min(_WIDEST, letters))
         self._wrap: dict[str, Any] = {"wraplength": digit * self._letters, "justify": "left"}
         room = tk.Canvas(body)
         grid = ttk.Frame(room)
         self._add_heads(grid)
         for number, each in enumerate(self.differences):
-            self._add_field(grid, 2 + 2 * number, each)
+            self._add_field(grid, number, each)
         self.state_label = ttk.Label(body, style="Note.TLabel", wraplength=line_width(self), justify="left")
         self.state_label.grid(row=3, column=0, sticky="w", pady=(12, 0))
         self._show_choices()
-        self.place(room, grid, 16)
+        self._scrolled = self.place(room, grid, 16)
 
     def first_focus(self) -> tk.Misc:
         """Return the first field without a choice; Save if there is none."""
@@ -139,38 +146,57 @@ class ConflictDialog(Dialog):
     def _add_heads(self, grid: ttk.Frame) -> None:
         had_values = any(each.was is not None for each in self.differences)
         heads = ("Field", "It was" if had_values else "", SIDE_NAMES["mine"], self._words.theirs)
-        for column, text in enumerate(heads):
+        for column, text in enumerate(heads[2 - self._first_side :]):
             label = ttk.Label(grid, text=text, style="Section.TLabel", **self._wrap)
             label.grid(row=0, column=column, sticky="sw", padx=_BESIDE, pady=(0, 4))
         texts = ("Take all typed here", "Take all saved")
-        for column, (side, text) in enumerate(zip(SIDES, texts, strict=True), start=2):
+        for column, (side, text) in enumerate(zip(SIDES, texts, strict=True), start=self._first_side):
             button = ttk.Button(grid, text=text, command=partial(self.take_all, side))
             button.grid(row=1, column=column, sticky="w", padx=_BESIDE, pady=(0, 8))
             button.bind("<Down>", lambda _event: self._go_to(0, "mine"))
 
-    def _add_field(self, grid: ttk.Frame, row: int, each: Difference) -> None:
+    def _add_field(self, grid: ttk.Frame, number: int, each: Difference) -> None:
         """Add the old value and a button for each side; long texts are below the buttons."""
-        ttk.Label(grid, text=each.name).grid(row=row, column=0, sticky="nw", padx=_BESIDE, pady=(6, 4))
-        if each.was is not None and each.long and len(each.was) > self._letters:
-            self._add_text(grid, each.was).grid(row=row, column=1, rowspan=2, sticky="nw", padx=_BESIDE, pady=4)
-        elif each.was is not None:
-            label = ttk.Label(grid, text=each.was or EMPTY, style="Unit.TLabel", **self._wrap)
-            label.grid(row=row, column=1, rowspan=2, sticky="nw", padx=_BESIDE, pady=(6, 4))
-        for column, (side, value) in enumerate(zip(SIDES, (each.mine, each.theirs), strict=True), start=2):
+        row = 2 + 3 * number
+        self._add_words(grid, row, each)
+        for column, (side, value) in enumerate(zip(SIDES, (each.mine, each.theirs), strict=True), self._first_side):
             button = ttk.Button(grid, style="Choice.TButton", width=self._letters)
             button.configure(command=partial(self.choose, each.name, side))
-            button.grid(row=row, column=column, sticky="new", padx=_BESIDE, pady=(0, 4))
-            button.bind("<Key>", partial(self._key, row // 2 - 1, side))
+            button.grid(row=row + 1, column=column, sticky="new", padx=_BESIDE, pady=(0, 4))
+            button.bind("<Key>", partial(self._key, number, side))
             self.cells[each.name, side] = button
             self._cell_words[button] = SIDE_NAMES[side] if each.long else value or EMPTY
             if each.long:
                 text = self._add_text(grid, value or EMPTY)
-                text.grid(row=row + 1, column=column, sticky="new", padx=_BESIDE, pady=(0, 4))
+                text.grid(row=row + 2, column=column, sticky="new", padx=_BESIDE, pady=(0, 4))
+                button.bind("<FocusIn>", partial(self._show_with_text, text), add=True)
+
+    def _add_words(self, grid: ttk.Frame, row: int, each: Difference) -> None:
+        """Add the field's name and its old value: in two columns, or in one line above if the screen is narrow."""
+        if self._is_narrow:
+            was = "" if each.was is None else f", it was {' '.join(each.was.split()) or EMPTY}"
+            line = OneLine(grid, "TLabel")
+            line.show(f"{each.name}{was}")
+            line.grid(row=row, column=0, columnspan=2, sticky="ew", padx=_BESIDE, pady=(6, 4))
+            return
+        ttk.Label(grid, text=each.name).grid(row=row + 1, column=0, sticky="nw", padx=_BESIDE, pady=(6, 4))
+        if each.was is not None and each.long and len(each.was) > self._letters:
+            self._add_text(grid, each.was).grid(row=row + 1, column=1, rowspan=2, sticky="nw", padx=_BESIDE, pady=4)
+        elif each.was is not None:
+            label = ttk.Label(grid, text=each.was or EMPTY, style="Unit.TLabel", **self._wrap)
+            label.grid(row=row + 1, column=1, rowspan=2, sticky="nw", padx=_BESIDE, pady=(6, 4))
+
+    def _show_with_text(self, text: tk.Text, event: tk.Event) -> None:
+        """Scroll to the long text too when its button gets the focus: no key goes to the text itself."""
+        if self._scrolled is not None:
+            self._scrolled.show_part(text)
+            self._scrolled.show_part(event.widget)
 
     def _add_text(self, grid: ttk.Frame, text: str) -> tk.Text:
         lines = sum(1 + len(line) // self._letters for line in text.splitlines()) or 1
         style = ttk.Style(grid)
-        made = tk.Text(grid, width=self._letters + 2, height=min(_LINES, lines), wrap="word", relief="flat")
+        height = min(_LINES_NARROW if self._is_narrow else _LINES, lines)
+        made = tk.Text(grid, width=self._letters + 2, height=height, wrap="word", relief="flat")
         made.configure(font="TkDefaultFont", borderwidth=0, highlightthickness=0, takefocus=0, padx=4)
         made.configure(background=style.lookup("Bar.TFrame", "background") or style.lookup("TFrame", "background"))
         made.configure(foreground=style.lookup("TLabel", "foreground"))

@@ -86,9 +86,9 @@ class Dialog(tk.Toplevel):
     def make_body(self, body: ttk.Frame) -> None:
         """For subclasses: add widgets to ``body`` from row 2 on."""
 
-    def place(self, room: tk.Canvas, content: ttk.Frame, top: int) -> None:
+    def place(self, room: tk.Canvas, content: ttk.Frame, top: int) -> Scrolled | None:
         """Show ``content``, a child of ``room``, ``top`` pixels below the message; it scrolls if the dialog would be
-        larger than the screen. Call this after everything else in the dialog has been placed."""
+        larger than the screen, and what scrolls it is returned. Call this after everything else has been placed."""
         room.configure(background=ttk.Style(self).lookup("TFrame", "background"))
         room.configure(highlightthickness=0, borderwidth=0, takefocus=0)
         self.update_idletasks()
@@ -101,7 +101,7 @@ class Dialog(tk.Toplevel):
             room.grid(**place)
             room.columnconfigure(0, weight=1)
             content.grid(row=0, column=0, sticky="new")
-            return
+            return None
         scrolled = Scrolled(self.body, room)
         scrolled.grid(**place)
         scrolled.hold(content)
@@ -112,6 +112,7 @@ class Dialog(tk.Toplevel):
             height=max(120, min(height, content.winfo_reqheight() + beside)),
             width=min(width, content.winfo_reqwidth() + beside),
         )
+        return scrolled
 
     def first_focus(self) -> tk.Misc:
         """Return the widget that gets the focus first: the default button."""

@@ -270,7 +270,32 @@ def test_with_the_largest_letters_it_stays_on_the_screen_and_shows_the_field_wit
     correcting.answer("Cancel")
 
 
-def is_in_sight(button: ttk.Button, dialog: tk.Misc) -> bool:
+def test_on_a_small_screen_both_sides_and_the_field_are_seen_and_a_long_text_with_its_button(
+    correcting: Window, stored: SQLModel
+) -> None:
+    correcting.app.settings["font size"].set(32)  # as 20 on a screen of 800 × 600
+    correcting.settle()
+    correcting.fill(Plants="12", Blossoms="30", Fruit="9", Notes="yellow at the edge\n" * 9)
+    other_saves(stored, correcting, Plants="13", Blossoms="31", Fruit="10", Notes="brown\n" * 9)
+    correcting.app.form.submit()
+    dialog = conflict(correcting)
+    for name in (F.FRUIT, F.NOTES):
+        mine, theirs = dialog.cells[name, "mine"], dialog.cells[name, "theirs"]
+        mine.focus_set()
+        correcting.until(lambda: is_in_sight(mine, dialog) and is_in_sight(theirs, dialog), f"both sides of {name}")  # noqa: B023
+    words = next(each for each in texts_inside(dialog) if "brown" in each.get("1.0", "end"))
+    assert is_in_sight(words, dialog)
+    assert any(text.startswith("Fruit, it was ") for text in texts_of(dialog))
+    correcting.answer("Cancel")
+
+
+def texts_inside(widget: tk.Misc) -> list[tk.Text]:
+    """All long texts in it."""
+    own = [widget] if isinstance(widget, tk.Text) else []
+    return own + [text for each in widget.winfo_children() for text in texts_inside(each)]
+
+
+def is_in_sight(button: tk.Widget, dialog: tk.Misc) -> bool:
     """Whether its middle is seen, with nothing over it."""
     x, y = button.winfo_rootx() + button.winfo_width() // 2, button.winfo_rooty() + button.winfo_height() // 2
     return dialog.winfo_containing(x, y) is button
