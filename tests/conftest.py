@@ -24,7 +24,9 @@ midnight.keep_away()
 temporary.spare_the_disk()
 programs.let_postgres_find_its_libraries()
 
-FIXTURES = ("display", "server", "database", "servers", "window", "keyrings", "single", "clipboard", "wheel")
+FIXTURES = (
+    "display", "made_once", "server", "database", "servers", "window", "keyrings", "single", "clipboard", "wheel",
+)  # fmt: skip
 pytest_plugins = ["tests.needs", "tests.workers", "tests.answers", *(f"tests.fixtures.{name}" for name in FIXTURES)]
 
 _BUDGET = "budget"

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from abq_data_entry.launcher.virtualenv import base_executable
+from tests.fixtures.made_once import MadeOnce
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Stands for the application: tells where it runs, with what, and which version of the package it finds there.
@@ -150,16 +150,13 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with nothing but pip, made once for all workers; for copies only."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            unfinished = folder.with_name(f"{folder.name}.part")
-            subprocess.run([base_executable(), "-I", "-m", "venv", "--clear", str(unfinished)], check=True)
-            unfinished.rename(folder)
-    return folder
+def prepared(made_once: MadeOnce) -> Path:
+    """An environment with nothing but pip; for copies only."""
+
+    def make(folder: Path) -> None:
+        subprocess.run([base_executable(), "-I", "-m", "venv", "--clear", str(folder)], check=True)
+
+    return made_once("prepared", make)
 
 
 @pytest.fixture
