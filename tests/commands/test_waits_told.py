@@ -129,6 +129,7 @@ def test_a_migration(home: Path, empty_database: dict[str, str]) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.takes(10)
 def test_the_first_start(short_folder: Path) -> None:
     data = short_folder / "data"
     places = {**os.environ, "ABQ_DATA_DIR": str(data), "ABQ_CONFIG_DIR": str(short_folder / "config")}

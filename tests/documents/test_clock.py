@@ -37,6 +37,7 @@ def program() -> Iterator[Path]:
         postgres.EmbeddedServer(folder / "data", 60.0, False).stop()
 
 
+@pytest.mark.takes(10)
 @pytest.mark.needs("server")
 @pytest.mark.timeout(300)
 def test_they_run_where_no_variable_is_known(program: Path) -> None:

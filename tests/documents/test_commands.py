@@ -217,6 +217,7 @@ def test_the_embedded_database_of_an_older_version_is_brought_up_to_date(folder:
 # -- with a server --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.takes(10)
 @pytest.mark.timeout(540)
 def test_the_commands_and_statements_for_a_server(folder: Path, encrypting_server: Node) -> None:
     node, authority = encrypting_server, str(folder / "laboratory.pem")

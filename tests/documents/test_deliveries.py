@@ -51,6 +51,7 @@ def _printed_service(folder: Path) -> Iterator[int]:
         yield port
 
 
+@pytest.mark.takes(10)
 @pytest.mark.needs("network")
 def test_its_commands_send_a_day_to_each_kind(
     home: Path, database: dict[str, str], stored: SQLModel, rest_server: BundledServer, ftp_server: BundledServer,

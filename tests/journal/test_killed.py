@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STEP = 17  # every line would take minutes
 
 
+@pytest.mark.takes(10)
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork here")
 def test_killed_at_every_point(tmp_path: Path, database: dict[str, str], model: SQLModel) -> None:
     words = [sys.executable, "-m", "tests.journal.killed", str(tmp_path), json.dumps(database), "1", str(STEP)]

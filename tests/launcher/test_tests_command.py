@@ -164,6 +164,7 @@ def test_other(): pass
 """
 
 
+@pytest.mark.takes(10)
 @pytest.mark.parametrize("broken", [False, True])
 def test_what_fails_beside_others_runs_once_more_alone(tmp_path: Path, broken: bool) -> None:
     (tmp_path / "test_sensitive.py").write_text(_SENSITIVE, "utf-8")

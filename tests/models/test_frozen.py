@@ -55,6 +55,7 @@ class Writer(threading.Thread):
         self.model.close()
 
 
+@pytest.mark.takes(10)
 def test_after_a_promotion_everybody_saves_again_and_nothing_is_lost(servers: Cluster) -> None:
     writers = [Writer(servers.endpoint(), number) for number in range(6)]
     for writer in writers:

@@ -148,6 +148,7 @@ def test_pg_restore_is_given_up_and_the_database_stays(single: Node, tmp_path: P
     assert single.execute("SELECT count(*) FROM pg_database WHERE datname LIKE '%restoring%'") == [(0,)]
 
 
+@pytest.mark.takes(10)
 def test_a_server_that_freezes_between_two_steps_of_a_restore(single: Node, tmp_path: Path) -> None:
     postgres.dump(single.endpoint(), tmp_path / "dump")
     begun = Work(lambda: postgres.restore(single.endpoint(), tmp_path / "dump", lambda fresh: single.freeze()))
@@ -159,6 +160,7 @@ def test_a_server_that_freezes_between_two_steps_of_a_restore(single: Node, tmp_
     assert single.execute("SELECT count(*) FROM plot_checks", DATABASE) == [(0,)]
 
 
+@pytest.mark.takes(10)
 def test_a_move_to_a_server_that_freezes(server: EmbeddedServer, single: Node) -> None:
     source = server.endpoint("to be moved")
     server.create_database(source["dbname"])
