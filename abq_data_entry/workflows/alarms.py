@@ -17,7 +17,7 @@ from ..retrying import ALARM
 from ..stored_destination import STORED
 from .alarm_notices import CannotSend, FindLogin, SendMessage, alarm_message, message_sender
 from .back_up import database_file
-from .found_here import found_here
+from .local_findings import local_findings
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -49,7 +49,7 @@ def look(
     """
     with model.alarms_alone() as is_ours:
         now = datetime.datetime.now(datetime.timezone.utc)
-        here = [*found_here(values, now, _since(model)), *found]
+        here = [*local_findings(values, now, _since(model)), *found]
         changed, held = 0, list[str]()
         try:
             changed = model.look_for_alarms(here, by=by)  # always: only this workstation knows `here`

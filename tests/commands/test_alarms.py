@@ -21,7 +21,7 @@ from abq_data_entry.models import SettingsModel, SQLModel
 from abq_data_entry.models.alarms import Finding
 from abq_data_entry.models.undoing import By
 from abq_data_entry.network.mail import Mail, Mailer
-from abq_data_entry.workflows import found_here
+from abq_data_entry.workflows import local_findings
 from abq_data_entry.workflows.alarms import look
 from abq_data_entry.workflows.status import Limits
 from tests.commands.conftest import Outcome
@@ -39,7 +39,7 @@ BENCH = By("", "bench")
 @pytest.fixture(autouse=True)
 def _room(monkeypatch: pytest.MonkeyPatch) -> None:
     """However full the disk of the tests is, it is no alarm."""
-    monkeypatch.setattr(found_here, "LIMITS", Limits(free_mib=0))
+    monkeypatch.setattr(local_findings, "LIMITS", Limits(free_mib=0))
 
 
 class Servers(NamedTuple):
@@ -243,7 +243,7 @@ def test_the_disk_and_the_backups_of_this_computer(
         return [(each.kind, each.line, each.ended_words) for each in stored.get_alarms(ended_days=1)]
 
     assert said() == []
-    monkeypatch.setattr(found_here, "LIMITS", Limits())
+    monkeypatch.setattr(local_findings, "LIMITS", Limits())
     usage = shutil.disk_usage(server_folder)
     room = {"free": 499 * 2**20}
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage._replace(free=room["free"]))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.models import SQLModel
-from abq_data_entry.workflows import found_here, local_disks
+from abq_data_entry.workflows import local_disks, local_findings
 from abq_data_entry.workflows.status import Limits
 from tests.commands.conftest import Outcome
 from tests.fixtures.disks import disk_of_no_size, filled, small_disk
@@ -31,7 +31,7 @@ def said(
     line: Callable[..., Outcome], stored: SQLModel, backups: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Said]:
     """What a look finds of disks: the words of each alarm, and how it ended."""
-    monkeypatch.setattr(found_here, "LIMITS", Limits(free_mib=1))  # the disk of the tests has more
+    monkeypatch.setattr(local_findings, "LIMITS", Limits(free_mib=1))  # the disk of the tests has more
 
     def look() -> list[tuple[str, str]]:
         assert line("alarms", "run", "--no-verify").code == 0
@@ -57,7 +57,7 @@ def test_two_folders_of_one_disk_are_one_alarm(
 ) -> None:
     if backups.stat().st_dev != server_folder.stat().st_dev:
         pytest.skip("the folders of the tests are on two disks here")
-    monkeypatch.setattr(found_here, "LIMITS", Limits(free_mib=10**12))
+    monkeypatch.setattr(local_findings, "LIMITS", Limits(free_mib=10**12))
     ((words, _ended),) = said()
     assert words.endswith(f" MiB are free on the disk of {server_folder}.")
 
@@ -83,7 +83,7 @@ def test_a_share_that_does_not_answer_holds_no_look_up(
     said: Said, backups: Path, server_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_disks, "PATIENCE", 0.3)
-    monkeypatch.setattr(found_here, "LIMITS", Limits(free_mib=10**12))
+    monkeypatch.setattr(local_findings, "LIMITS", Limits(free_mib=10**12))
     with frozen_share(backups):
         for _again in range(3):
             ((words, _ended),) = said()

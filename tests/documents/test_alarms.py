@@ -16,7 +16,7 @@ from abq_data_entry.__main__ import main
 from abq_data_entry.models import SQLModel
 from abq_data_entry.models.alarms import Finding
 from abq_data_entry.models.undoing import By
-from abq_data_entry.workflows import found_here
+from abq_data_entry.workflows import local_findings
 from abq_data_entry.workflows.status import Limits
 from tests.fixtures.window import write_settings
 from tests.network.certificates import authority
@@ -35,7 +35,7 @@ def test_its_commands_tell_of_alarms(
     home: Path, database: dict[str, str], stored: SQLModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(found_here, "LIMITS", Limits(free_mib=0))  # however full the disk of the tests is
+    monkeypatch.setattr(local_findings, "LIMITS", Limits(free_mib=0))  # however full the disk of the tests is
     trusted = authority("laboratory", tmp_path)
     crontab = tmp_path / "bin" / "crontab"
     crontab.parent.mkdir()

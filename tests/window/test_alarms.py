@@ -13,7 +13,7 @@ from abq_data_entry.models.alarms import WEBHOOK, Finding, Receiver
 from abq_data_entry.models.undoing import By
 from abq_data_entry.views.alarms import END, AlarmsWindow
 from abq_data_entry.views.marks import WordsDialog
-from abq_data_entry.workflows import found_here
+from abq_data_entry.workflows import local_findings
 from abq_data_entry.workflows.status import Limits
 from tests.fixtures.window import Window
 from tests.network.test_webhook import serving
@@ -44,7 +44,7 @@ def listed(window: Window) -> AlarmsWindow:
 def test_alarms_are_shown_told_and_ended(
     window: Window, stored: SQLModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(found_here, "LIMITS", Limits(free_mib=0))  # however full the disk of the tests is
+    monkeypatch.setattr(local_findings, "LIMITS", Limits(free_mib=0))  # however full the disk of the tests is
     app = window.app
     window.until(lambda: "alarm_list" in vars(app), "the part to be made")
     with serving() as posts:

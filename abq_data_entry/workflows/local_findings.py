@@ -22,7 +22,7 @@ LIMITS = Limits()
 Values = Mapping[str, object]
 
 
-def found_here(values: Values, now: datetime.datetime, database_since: datetime.datetime | None) -> list[Finding]:
+def local_findings(values: Values, now: datetime.datetime, database_since: datetime.datetime | None) -> list[Finding]:
     """Return the findings about disks and backups; those that can't be made (no answer, say) aren't in the list.
 
     `now`: with its time zone; `database_since`: when the database was created.
