@@ -18,7 +18,7 @@ from ..views.dialogs import line_width
 if TYPE_CHECKING:
     from ..jobs import Jobs
     from ..models import SQLModel
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
 
 
 def environment_text(
@@ -61,7 +61,7 @@ def _server_version(model: SQLModel | None, installed: tuple[int, int] | None) -
 
 
 def show_about(
-    window: tk.Misc, jobs: Jobs, messages: Messages, say: Say, model: SQLModel | None, is_own: bool
+    window: tk.Misc, jobs: Jobs, messages: Messages, show_status: ShowStatus, model: SQLModel | None, is_own: bool
 ) -> None:
     """Show the About dialog, after finding out with which PostgreSQL an embedded database would be started."""
     from ..postgres.programs import installed_version
@@ -72,7 +72,7 @@ def show_about(
         def copy() -> None:
             window.clipboard_clear()
             window.clipboard_append(text)
-            say("Version and environment copied")
+            show_status("Version and environment copied")
 
         messages.choice(
             "About ABQ Data Entry",

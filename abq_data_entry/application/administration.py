@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from ..jobs import Jobs
     from ..models import SQLModel
-    from .messages import Say
+    from .messages import ShowStatus
 
 
 def show_administration(
-    parent: tk.Misc, model: SQLModel | None, jobs: Jobs, say: Say, show_choices: Callable[[Any], object]
+    parent: tk.Misc, model: SQLModel | None, jobs: Jobs, show_status: ShowStatus, show_choices: Callable[[Any], object]
 ) -> AdministrationWindow | None:
     """Show the window, or bring the open one to the front. ``show_choices(choices)`` is called with changed lists.
     """
@@ -27,7 +27,7 @@ def show_administration(
         shown.entries["number"].focus_set()
         return shown
     if model is None:
-        say("The database isn't open yet")
+        show_status("The database isn't open yet")
         return None
 
     def run(part: str, work: Callable[[], str]) -> None:
@@ -36,13 +36,13 @@ def show_administration(
             window.show_master_data(master_data, part, said)
             show_choices(choices)
             if said and not window.winfo_exists():
-                say(said)
+                show_status(said)
 
         def failed(error: BaseException) -> None:
             reason = reason_of(error).replace("\n\n", " ")
             window.show_error(part, reason)
             if not window.winfo_exists():  # closed meanwhile: it is said all the same
-                say(reason)
+                show_status(reason)
 
         jobs.submit("database", lambda: (work(), *_master_data(model)), done=done, failed=failed)
 

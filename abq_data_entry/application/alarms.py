@@ -43,7 +43,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
     def __init__(self, around: Surroundings, jobs: Jobs, settings: Settings, keyring_silent: Callable[[], str]) -> None:
         super().__init__(around)
         self._jobs, self._settings, self._keyring_silent = jobs, settings, keyring_silent
-        self._told: frozenset[int] = frozenset()
+        self._announced: frozenset[int] = frozenset()
         self._job: Job | None = None
         self._open_list = self._messages.command(self.show)
         self._timer: str | None = None
@@ -62,14 +62,14 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
 
     def _tick(self) -> None:
         self._timer = self._window.after(LOOK_MS, self._tick)
-        self.look_and_tell()
+        self.look_and_notify()
 
     @property
     def is_looking(self) -> bool:
         """Whether it is looking for alarms or sending them now."""
         return self._job is not None and not self._job.finished
 
-    def look_and_tell(self) -> None:
+    def look_and_notify(self) -> None:
         """Look for alarms in the background and tell the receivers, unless another workstation does so."""
         model, values = self._state.reachable, self._settings.values()
         if self.is_looking or model is None or self._state.outdated:
@@ -118,20 +118,20 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         were_open = {each.id for each in before or () if each.ended is None}
         for each in found:
             if each.id in were_open and each.ended is not None:
-                self._say(f"Alarm ended: {each.line} {one_line(each.ended_words)}.")
-        self._tell_open([each for each in found if each.ended is None])
+                self._show_status(f"Alarm ended: {each.line} {one_line(each.ended_words)}.")
+        self._announce_new([each for each in found if each.ended is None])
 
-    def _tell_open(self, found: Sequence[Alarm]) -> None:
+    def _announce_new(self, found: Sequence[Alarm]) -> None:
         """Tell once that there are new alarms; a line that was dismissed doesn't come back for the same ones."""
         now = frozenset(each.id for each in found)
-        is_new, self._told = not now <= self._told, self._told | now
+        is_new, self._announced = not now <= self._announced, self._announced | now
         if not now:
             self._messages.settled(KEY)
         elif is_new or self._messages.bar.text_of(KEY):
             is_one = len(now) == 1
             text = f"{counted(len(now), 'alarm')} {'is' if is_one else 'are'} open"
             actions = (("Show", self._open_list), ("Close", None))
-            self._messages.bar.tell(Message(KEY, text, found[0].line, actions))
+            self._messages.bar.show_message(Message(KEY, text, found[0].line, actions))
 
     def _list(self, everything: bool) -> None:
         self._look_up(self._fetch, self._show_rows, everything)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..postgres import KeptBackups
     from ..widgets import StatusBar
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .preferences import Settings
     from .state import State
 
@@ -55,12 +55,13 @@ class Backups:
         state: State,
         jobs: Jobs,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         settings: Settings,
         status_bar: StatusBar,
         actions: BackupActions,
     ) -> None:
-        self._window, self._state, self._jobs, self._messages, self._say = window, state, jobs, messages, say
+        self._window, self._state, self._jobs, self._messages = window, state, jobs, messages
+        self._show_status = show_status
         self._settings, self._status_bar, self._actions = settings, status_bar, actions
         self._begin, self._may_begin = actions.begin, actions.may_begin
         self._timer: str | None = None
@@ -87,7 +88,7 @@ class Backups:
         self._begin(
             "Backup",
             work,
-            lambda rows: self._say(f"Backed up in {file}: {rows:,} rows, verified"),
+            lambda rows: self._show_status(f"Backed up in {file}: {rows:,} rows, verified"),
             lambda error: self.failed("Back Up Database", "Nothing was backed up.", error, lambda: self.back_up(file)),
         )
 
@@ -134,7 +135,7 @@ class Backups:
 
     def _restored(self, file: Path, before: Path | None, missing: list[str]) -> None:
         self._actions.refresh()
-        self._say(f"The database is as it was in {file}" + (f"; before: {before}" if before else ""))
+        self._show_status(f"The database is as it was in {file}" + (f"; before: {before}" if before else ""))
         if missing:
             roles = ", ".join(missing)
             self._messages.choice(
@@ -188,7 +189,7 @@ class Backups:
 
     def failed(self, title: str, message: str, error: BaseException, retry: Callable[[], object]) -> None:
         """Report an error, and offer to try again."""
-        self._say(message)
+        self._show_status(message)
         self._messages.failure(title, message, str(error), retry)
 
     def kept(self) -> KeptBackups:

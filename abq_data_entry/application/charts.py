@@ -111,21 +111,22 @@ class Charts:
     def open_records(self, key: Key) -> None:
         """Open the record of a point in the form; if there are several, the first one, for a sensor the latest."""
         if self._state.reachable is None:
-            self.window.say("Records can be opened when the database is there")
+            self.window.show_status("Records can be opened when the database is there")
             return
 
         def done(found: tuple[Any, ...] | None) -> None:
             if found is None:
-                self.window.say("That record isn't there: it is missing, or was withdrawn")
+                self.window.show_status("That record isn't there: it is missing, or was withdrawn")
             elif self._messages.typed_since():
-                self.window.say("You typed on before the record was found: it isn't opened. Enter here opens it")
+                words = "You typed on before the record was found: it isn't opened. Enter here opens it"
+                self.window.show_status(words)
             else:
                 self._open_record(found)
                 self.window.give_way()
 
         def failed(error: BaseException) -> None:
             log.info("the record of a point couldn't be looked up: %s", type(error).__name__)
-            self.window.say(f"The record couldn't be opened: {error}")
+            self.window.show_status(f"The record couldn't be opened: {error}")
 
         self._connection.ask(lambda model: model.find_record(*key), done, failed)
 
@@ -146,14 +147,14 @@ class Charts:
             )
         )
 
-        def tell(text: str) -> None:
-            self._messages.tell(self.window, "Save Chart", text)
+        def show_result(text: str) -> None:
+            self._messages.show_in(self.window, "Save Chart", text)
 
         if chosen:
             self._jobs.submit(
                 LANE, _write, Path(chosen), request, rows,
-                done=lambda _: tell(f"Saved as {chosen}"),
-                failed=lambda error: tell(f"The chart couldn't be saved: {_why(error)}"),
+                done=lambda _: show_result(f"Saved as {chosen}"),
+                failed=lambda error: show_result(f"The chart couldn't be saved: {_why(error)}"),
             )  # fmt: skip
 
     def copy(self, request: ChartRequest) -> None:
@@ -164,7 +165,7 @@ class Charts:
 
     def _rows_of(self, request: ChartRequest) -> Rows | None:
         if self._known is None or self._known[0] != request.choice:
-            self.window.say("There is no chart yet")
+            self.window.show_status("There is no chart yet")
             return None
         return self._known[1]
 
@@ -176,9 +177,9 @@ class Charts:
         window.clipboard_append(copied[0])
         if str(window.tk.call("tk", "windowingsystem")) == "x11":
             window.clipboard_append(copied[1].decode("latin-1"), type="image/png", format="STRING")
-            window.say("Copied: a picture for documents, a table for spreadsheets")
+            window.show_status("Copied: a picture for documents, a table for spreadsheets")
         else:
-            window.say("Its values are copied as a table; Save stores the picture")
+            window.show_status("Its values are copied as a table; Save stores the picture")
 
     def _failed(self, error: BaseException) -> None:
         if not isinstance(error, ChartsMissing):

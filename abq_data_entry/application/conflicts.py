@@ -48,7 +48,7 @@ class Deciding:
         jobs: Jobs,
         state: State,
         messages: Messages,
-        say: Callable[[str], object],
+        show_status: Callable[[str], object],
         waiting: Waiting,
         save: SaveRecord,
         reconnecting: Reconnecting,
@@ -57,7 +57,8 @@ class Deciding:
         show_form: Callable[[], object],
         decided: Callable[[Record, tuple[Any, ...]], object],
     ) -> None:
-        self._form, self._jobs, self._state, self._messages, self._say = form, jobs, state, messages, say
+        self._form, self._jobs, self._state, self._messages = form, jobs, state, messages
+        self._show_status = show_status
         self._waiting, self._save_record = waiting, save
         self._reconnecting, self._open_record, self._leave_form = reconnecting, open_record, leave_form
         self._show_form, self._decided = show_form, decided
@@ -67,11 +68,11 @@ class Deciding:
         can't be done now."""
         model = self._state.reachable
         if entry.unknown:
-            self._say(f"{entry.title}: {entry.remark}")
+            self._show_status(f"{entry.title}: {entry.remark}")
         elif entry.state != "undecided":
             self._open_record(entry.key)
         elif model is None:
-            self._say("This can be decided when the database is back: its version is needed too")
+            self._show_status("This can be decided when the database is back: its version is needed too")
             return False
         else:
             self._jobs.submit(
@@ -93,14 +94,14 @@ class Deciding:
 
     def _discard(self, entry: Entry) -> None:
         self._waiting.settle((entry.identifier,), "discarded")
-        self._say(f"{entry.title}: what was recorded here is discarded")
+        self._show_status(f"{entry.title}: what was recorded here is discarded")
         self._form.known.look_up()
 
     def _show(self, entry: Entry, found: VersionedRecord) -> None:
         # Later corrections of the same plot wait as well: the last one is the right one.
         same = [each for each in self._waiting.undecided if each.key == entry.key] or [entry]
         if not found.version and self._messages.typed_since():
-            self._say(f"{entry.title} isn't opened: you typed on. Open it again from the records that wait")
+            self._show_status(f"{entry.title} isn't opened: you typed on. Open it again from the records that wait")
             return
         if not found.version:
             self._leave_form(lambda: self._show_in_form(same))
@@ -116,10 +117,10 @@ class Deciding:
         resolve(
             self._form,
             self._messages,
-            self._say,
+            self._show_status,
             question,
             lambda record, dialog: self._save(same, save.over(found.theirs, record), question.merged_words, dialog),
-            lambda: self._say("Nothing was decided: the record goes on waiting here"),
+            lambda: self._show_status("Nothing was decided: the record goes on waiting here"),
             former,
         )
 
@@ -131,7 +132,7 @@ class Deciding:
         form.begin_new()
         form.fill({each.name: fields.format_value(each, last.record[each.name]) for each in fields.FIELDS})
         form.focus_first_empty()
-        self._say(f"{last.remark} Correct it, and save it as a new record")
+        self._show_status(f"{last.remark} Correct it, and save it as a new record")
 
     def _save(self, same: list[Entry], save: Save, said: str, dialog: ConflictDialog | None) -> None:
         def ended(saved: Saved | None) -> None:
@@ -140,7 +141,7 @@ class Deciding:
             self._waiting.settle(tuple(each.identifier for each in same), "decided")
             conflict = None if saved is None else saved.merged
             merged = "" if conflict is None else question_of(conflict, save.author).merged_words
-            self._say(" ".join(filter(None, (f"{place(save.record)}: saved", said, merged))))
+            self._show_status(" ".join(filter(None, (f"{place(save.record)}: saved", said, merged))))
             self._decided(save.record if saved is None else saved.record, save.key)
 
         def failed(error: BaseException) -> None:
@@ -156,4 +157,4 @@ class Deciding:
     def _not_fetched(self, error: BaseException) -> None:
         log.warning("a record couldn't be fetched for a decision", exc_info=error)
         self._reconnecting.means_away(error)
-        self._say(f"The version of the database couldn't be fetched: {error}")
+        self._show_status(f"The version of the database couldn't be fetched: {error}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..jobs import Job, Jobs
     from ..models import DatabaseDamaged, SQLModel
     from ..postgres import EmbeddedServer
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .preferences import Settings
     from .state import State
 
@@ -64,11 +64,12 @@ class Connection:
         state: State,
         jobs: Jobs,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         settings: Settings,
         callbacks: ConnectionCallbacks,
     ) -> None:
-        self._window, self._state, self._jobs, self._messages, self._say = window, state, jobs, messages, say
+        self._window, self._state, self._jobs, self._messages = window, state, jobs, messages
+        self._show_status = show_status
         self._settings, self._callbacks = settings, callbacks
         self._server: EmbeddedServer | None = None
         self._starting = threading.Lock()
@@ -128,8 +129,8 @@ class Connection:
             refused = str(self._state.away_error) if self._state.login_refused else ""
             self._ask_login(settings, refused, self._person)
         else:
-            self._say("Opening the database…")
-            self._timer = self._window.after(STARTING_MS, self._say_starting)
+            self._show_status("Opening the database…")
+            self._timer = self._window.after(STARTING_MS, self._show_starting)
             self._jobs.submit(
                 "database", self._open_embedded, settings["db_name"], done=self._opened, failed=self._embedded_failed
             )
@@ -140,12 +141,12 @@ class Connection:
             self._window.after_cancel(self._timer)
             self._timer = ""
 
-    def _say_starting(self) -> None:
+    def _show_starting(self) -> None:
         """Tell that the embedded database takes long to start; meanwhile the form works with the last known copy."""
         self._timer = ""
         reason = "The database on this computer is just starting, perhaps after a crash, and accepts no connections yet"
         self._callbacks.away(NoAnswer(f"{reason}."), False)  # it is already being opened
-        self._say(f"{reason}. {_KEPT}")
+        self._show_status(f"{reason}. {_KEPT}")
         self._callbacks.show_in_list(f"{reason}.", None)
 
     def retry_after_restart(self, work: Callable[[], Result]) -> Result:
@@ -230,7 +231,7 @@ class Connection:
         log.error("the embedded database couldn't be opened", exc_info=error)
         self.end()
         self._state.opening = False
-        self._say("The database couldn't be opened. What you save is kept on this computer until it is")
+        self._show_status("The database couldn't be opened. What you save is kept on this computer until it is")
         self._callbacks.none_here(f"The database on this computer couldn't be opened.\n{error}", self.connect)
         self._callbacks.away(error, False)
         from .. import postgres
@@ -245,7 +246,7 @@ class Connection:
         username: str = "",
         without: Callable[[], object] | None = None,
     ) -> None:
-        self._say(LOGIN)
+        self._show_status(LOGIN)
         title = f"Log in to the database {settings['db_name']} on {settings['db_host']}"
 
         def answered(result: tuple[str, str] | None) -> None:
@@ -264,7 +265,7 @@ class Connection:
         if result is None:
             self._state.opening = False
             self._callbacks.refresh_check()
-            self._say("Not logged in: records can't be saved")
+            self._show_status("Not logged in: records can't be saved")
             self._callbacks.none_here("Not logged in", self.connect)
             return
         self._use(result)
@@ -272,7 +273,7 @@ class Connection:
         if username != self._person:
             self._callbacks.somebody_else()
         self._person = username
-        self._say("Logging in…")
+        self._show_status("Logging in…")
         self._jobs.submit(
             "database",
             _open_configured,
@@ -303,7 +304,7 @@ class Connection:
         """Work with the last known copy; the login is kept in memory until the server answers."""
         self._use(login)
         self._state.opening = False
-        self._say(f"{reason} {_KEPT}" if reason else
+        self._show_status(f"{reason} {_KEPT}" if reason else
             "Working without the database: what you save is kept on this computer until it is back")
         self._callbacks.show_in_list(reason or "The database is away: no records to list.", self._callbacks.retry)
         self._callbacks.away(error, True)

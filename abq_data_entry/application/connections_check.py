@@ -129,7 +129,7 @@ class ConnectionsCheck:
         ]
         self._window.show_lines(lines)
         if self._job is not None and not self._job.cancel.is_set():
-            self._window.say(f"Checking…, {self._shown} steps so far")
+            self._window.show_status(f"Checking…, {self._shown} steps so far")
         for each in new:
             login = (logins or {}).get(each.kind) if is_known(each.kind) else None
             if each.what == "Login" and each.verdict != "failed" and login is not None:
@@ -173,4 +173,4 @@ class ConnectionsCheck:
         self._parent.clipboard_clear()
         self._parent.clipboard_append(report(self._found, self._started))
         if self._window is not None:
-            self._window.say("Copied, without passwords: you can send it to the help desk.")
+            self._window.show_status("Copied, without passwords: you can send it to the help desk.")

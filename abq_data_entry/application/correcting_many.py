@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..models.undoing import By, Place
     from ..views import DataRecordForm, RecordList
     from .connection import Connection
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
 
 Chosen = Sequence[tuple[Mapping[str, Any], "Place"]]
 _FIELDS = (F.TECHNICIAN, F.SEED_SAMPLE, F.DATE)
@@ -28,14 +28,14 @@ _FIELDS = (F.TECHNICIAN, F.SEED_SAMPLE, F.DATE)
 
 def correct_many(
     window: tk.Misc, form: DataRecordForm, records: RecordList, connection: Connection, messages: Messages,
-    say: Say, changes: Changes,
+    show_status: ShowStatus, changes: Changes,
 ) -> None:  # fmt: skip
     """Ask how to correct the chosen rows of the list, show a preview, then correct all of them or none."""
     rows = records.chosen
     if not changes.may_begin():
         return
     if not rows:
-        say("Choose records in the list first: Shift or Ctrl with the arrows, Ctrl+A for all")
+        show_status("Choose records in the list first: Shift or Ctrl with the arrows, Ctrl+A for all")
         return
     from ..models.undoing import place
 
@@ -43,7 +43,7 @@ def correct_many(
 
     def ask(found: Chosen) -> None:
         if not found:
-            say("None of these records is there any more")
+            show_status("None of these records is there any more")
             return
 
         def preview(values: Mapping[str, Any]) -> list[tuple[str, str]]:

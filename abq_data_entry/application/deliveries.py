@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ..models import SQLModel
     from ..outbox import Delivery, Outbox, Service
-    from .messages import Buttons, Messages, Say
+    from .messages import Buttons, Messages, ShowStatus
     from .preferences import Settings
     from .state import State
 
@@ -99,17 +99,17 @@ class Attempts:
         """Make one attempt at each, and at what else is due there, with one login."""
         outcomes, unrecorded = list[Outcome](), ""
 
-        def told(outcome: Outcome) -> None:
+        def finished(outcome: Outcome) -> None:
             nonlocal unrecorded
             if not isinstance(outcome.error, NotAttempted):
                 outcomes.append(outcome)
-                # Where the database can't be told now it is asked again only at the end.
+                # If the database can't record it now, the next try is only at the end.
                 unrecorded = unrecorded or outbox.record(box, model, outcome.delivery)
             if outcome.delivery.identifier in self.stopped:  # only this attempt was cancelled
                 self.job.cancel.clear()
 
         try:
-            deliver(box, with_others_due(box, waiting), values, self, self.watch, told, PATIENCE)
+            deliver(box, with_others_due(box, waiting), values, self, self.watch, finished, PATIENCE)
         finally:
             outbox.record(box, model)
         return outcomes
@@ -130,12 +130,13 @@ class Deliveries:
         settings: Settings,
         jobs: Jobs,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         begin: Begin,
         running: Callable[[str], bool],
         show: Callable[[], object],
     ) -> None:
-        self._window, self._state, self._jobs, self._messages, self._say = window, state, jobs, messages, say
+        self._window, self._state, self._jobs, self._messages = window, state, jobs, messages
+        self._show_status = show_status
         self.settings = settings.values
         """Returns the present settings, for a worker thread."""
         self._begin, self._running, self._show = begin, running, show
@@ -207,7 +208,7 @@ class Deliveries:
         """Forget all logins, also those of planned attempts; waiting deliveries go on when somebody logs in."""
         for kind, file_name in tuple(self._timers):
             self.forget(kind, file_name)
-        self.logins.forget_all(self._say)
+        self.logins.forget_all(self._show_status)
 
     def offer(self) -> None:
         """Continue deliveries that weren't finished when the window was closed, or offer to; once, at the start."""
@@ -215,7 +216,7 @@ class Deliveries:
             self._offered = True
             self._jobs.submit("files", _unfinished, done=self._take_up)
 
-    def tell_damage(self, problems: Sequence[str]) -> None:
+    def report_damage(self, problems: Sequence[str]) -> None:
         """Tell in the message bar which waiting deliveries couldn't be read, and where they were put aside."""
         if problems:
             self._messages.note("Damaged Deliveries", problems[0], "\n".join(problems[1:]))
@@ -250,22 +251,23 @@ class Deliveries:
             if arrived:
                 self.logins.accepted(kind, values, login)
                 self._delivered(kind, arrived)
-            told: list[Outcome] = []
+            failures: list[Outcome] = []
             for each in outcomes:
                 if each.error is None:  # it arrived, or a newer version took its place meanwhile
                     continue
-                self._say(" ".join(f"{each.delivery.name} {_what_became(each)} by {name}: {_why(each)}".split()))
-                if not self._mend(kind, each, values, login) and not self.tell_perhaps(kind, each):
-                    told.append(each)
-            if told:
-                self._tell(kind, told)
+                words = f"{each.delivery.name} {_what_became(each)} by {name}: {_why(each)}"
+                self._show_status(" ".join(words.split()))
+                if not self._mend(kind, each, values, login) and not self.report_uncertain(kind, each):
+                    failures.append(each)
+            if failures:
+                self._report_failures(kind, failures)
 
         def broken(error: BaseException) -> None:
             from ..network import describe_failure
 
-            told = str(error) if isinstance(error, outbox.OutboxError) else describe_failure(error)
-            self._say(f"Nothing was sent by {name}: {' '.join(told.split())}")
-            self._messages.failure(f"Upload by {name}", f"Nothing was sent by {name}.", told)
+            reason = str(error) if isinstance(error, outbox.OutboxError) else describe_failure(error)
+            self._show_status(f"Nothing was sent by {name}: {' '.join(reason.split())}")
+            self._messages.failure(f"Upload by {name}", f"Nothing was sent by {name}.", reason)
 
         self._begin(
             name,
@@ -275,7 +277,7 @@ class Deliveries:
             destination(kind).remark(values),
         )
 
-    def tell_perhaps(self, kind: str, outcome: Outcome) -> bool:
+    def report_uncertain(self, kind: str, outcome: Outcome) -> bool:
         """Tell that somebody has the extract, or may have it, without a button that would send it again by mistake.
         Return False if nobody has it."""
         delivery, name = outcome.delivery, destination(kind).name
@@ -291,7 +293,7 @@ class Deliveries:
         self._messages.choice(f"Upload by {name}", words, detail, buttons, careful=careful)
         return True
 
-    def _tell(self, kind: str, failures: Sequence[Outcome]) -> None:
+    def _report_failures(self, kind: str, failures: Sequence[Outcome]) -> None:
         """Report a failed attempt that ran by itself in the bar, because the next save overwrites the status line."""
         name = destination(kind).name
         what = "An extract" if len(failures) == 1 else f"{len(failures)} extracts"
@@ -312,7 +314,7 @@ class Deliveries:
             what = "The extract" if len(identifiers) == 1 else "The extracts"
             expected = isinstance(error, outbox.OutboxError)
             reason = str(error) if expected else describe_failure(error)
-            self._say(f"Nothing was sent: {' '.join(reason.split())}")
+            self._show_status(f"Nothing was sent: {' '.join(reason.split())}")
             retry: tuple[str, Callable[[], object]] = ("Try Again", lambda: self.try_again(identifiers))
             self._messages.choice(
                 "Send Again",
@@ -326,7 +328,7 @@ class Deliveries:
     def _delivered(self, kind: str, arrived: Sequence[Outcome]) -> None:
         files = ", ".join(each.delivery.name for each in arrived)
         remarks = [" ".join(said.split()) for each in arrived for said in each.remark]
-        self._say(" ".join([destination(kind).success.format(file=files), *remarks]))
+        self._show_status(" ".join([destination(kind).success.format(file=files), *remarks]))
         self._messages.settled(f"Upload by {destination(kind).name}")
 
     def _mend(self, kind: str, failure: Outcome, values: Values, login: Login) -> bool:
@@ -344,7 +346,7 @@ class Deliveries:
             if trusted:
                 self.send(kind, [failure.delivery], trust.settings, login)
             else:
-                self._say("Nothing was sent: the server's key isn't confirmed")
+                self._show_status("Nothing was sent: the server's key isn't confirmed")
 
         from .host_key import ask_for_trust  # imported here, because it is seldom needed
 
@@ -369,7 +371,7 @@ class Deliveries:
 
     def _take_up(self, looked: tuple[list[Delivery], list[str]]) -> None:
         found, problems = looked
-        self.tell_damage(problems)
+        self.report_damage(problems)
         if not found:
             return
         values = self.settings()
@@ -404,7 +406,7 @@ class Deliveries:
                 if left:
                     self.log_in(left)
                 else:  # another window or command has sent them: nobody is asked for a password in vain
-                    self._say("Nothing of it waits to be delivered any more")
+                    self._show_status("Nothing of it waits to be delivered any more")
 
             self._jobs.submit("files", _unfinished, done=seen)
 

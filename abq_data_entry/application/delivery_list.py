@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..jobs import Jobs
     from ..outbox import Delivery, Outbox
     from .deliveries import Deliveries
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .outdated import Outdated
     from .receipts import Answers
 
@@ -33,7 +33,7 @@ def show_deliveries(
     parent: tk.Tk,
     jobs: Jobs,
     messages: Messages,
-    tell: Say,
+    tell: ShowStatus,
     deliveries: Deliveries,
     outdated: Outdated,
     compare_there: Callable[[str], str],
@@ -55,7 +55,7 @@ def show_deliveries(
             show(None)
 
         def arrived(found: tuple[list[DeliveryRow], list[str]]) -> None:
-            deliveries.tell_damage(found[1])
+            deliveries.report_damage(found[1])
             show(found[0])
 
         outdated.look()
@@ -64,14 +64,14 @@ def show_deliveries(
         said = {identifier: [each.line for each in found] for identifier, found in answers.found.items()}
         jobs.submit("deliveries", rows.all, deliveries.attempts, changed, said, done=arrived, failed=unknown)
 
-    def say(text: str) -> None:
+    def show_status(text: str) -> None:
         tell(text)
-        window.say(text)
+        window.show_status(text)
 
     def failed(error: BaseException) -> None:
         from ..network import describe_failure
 
-        say(str(error) if isinstance(error, outbox.OutboxError) else describe_failure(error))
+        show_status(str(error) if isinstance(error, outbox.OutboxError) else describe_failure(error))
 
     def retry(identifier: str) -> None:
         old = outdated.found.get(identifier)
@@ -100,7 +100,7 @@ def show_deliveries(
             return
 
         def noted(delivery: Delivery) -> None:
-            say(f"{delivery.name} has arrived: it is not sent again")
+            show_status(f"{delivery.name} has arrived: it is not sent again")
             window.refresh()
 
         messages.choice(
@@ -115,7 +115,7 @@ def show_deliveries(
     def what_is_there(identifier: str) -> None:
         known = rows.known(identifier)
         if known is not None:
-            say(compare_there(known.kind))
+            show_status(compare_there(known.kind))
 
     def cancel(identifier: str) -> None:
         if not deliveries.stop(identifier):
@@ -126,7 +126,7 @@ def show_deliveries(
 
     def show_file(identifier: str) -> None:
         def shown(folder: Path) -> None:
-            say(f"The folder with the file is opened: {folder}")
+            show_status(f"The folder with the file is opened: {folder}")
 
         jobs.submit("files", _show, identifier, done=shown, failed=failed)
 
@@ -141,7 +141,7 @@ def show_deliveries(
             deliveries.forget_logins,
             command(arrived),
             command(what_is_there),
-            command(lambda: answers.ask(say)) if answers.has_mailbox else None,
+            command(lambda: answers.ask(show_status)) if answers.has_mailbox else None,
         ),
     )
     return window

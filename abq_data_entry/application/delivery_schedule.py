@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..workflows.scheduled import Scheduled
     from .deliveries import Deliveries
     from .logins import Login
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .preferences import Settings
     from .state import State
 
@@ -42,15 +42,15 @@ class DeliverySchedule:
         jobs: Jobs,
         settings: Settings,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         deliveries: Deliveries,
         may_deliver: Callable[[], bool],
         upload: Callable[..., object],
     ) -> None:
         self._window, self._state, self._jobs, self._settings = window, state, jobs, settings
-        self._messages, self._say, self._deliveries = messages, say, deliveries
+        self._messages, self._show_status, self._deliveries = messages, show_status, deliveries
         self._may_deliver, self._upload = may_deliver, upload
-        self._told: set[tuple[str, object]] = set()
+        self._reported: set[tuple[str, object]] = set()
         self._job: Job | None = None
         self._timer = window.after(LOOK_MS, self._tick)
 
@@ -90,23 +90,23 @@ class DeliverySchedule:
             self._deliveries.send(delivery.kind, [delivery], looked.values, login)
         for problem in looked.problems:
             log.warning("%s: %s", SUBJECT, problem)
-            self._tell(("", problem), problem)
+            self._report_once(("", problem), problem)
         for due in looked.without_login:
             name = destination(due.destination).name
-            self._tell(
+            self._report_once(
                 (due.destination, due.date),
                 f"The records of {due.date} are due at {name}, and nobody has logged in there on this computer.",
                 ("Deliver Now", partial(self._upload, due.destination, due.date)),
             )
 
-    def _tell(
+    def _report_once(
         self, what: tuple[str, object], text: str, action: tuple[str, Callable[[], object]] | None = None
     ) -> None:
         """Tell a problem once, because the next look finds it again."""
-        if what in self._told:
+        if what in self._reported:
             return
-        self._told.add(what)
-        self._say(text)
+        self._reported.add(what)
+        self._show_status(text)
         self._messages.choice(SUBJECT, text, "", (*((action,) if action else ()), ("Close", None)))
 
     def _failed(self, error: BaseException) -> None:

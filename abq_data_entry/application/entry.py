@@ -50,14 +50,14 @@ class Saver:
         form: DataRecordForm,
         jobs: Jobs,
         state: State,
-        say: Callable[[str], object],
+        show_status: Callable[[str], object],
         waiting: Waiting,
         away: Reconnecting,
         retry_after_restart: Callable[[Callable[[], Any]], Any],
         ask_version: Callable[[SQLModel], object],
         claimed_late: Callable[[], object],
     ) -> None:
-        self._form, self._jobs, self._state, self._say = form, jobs, state, say
+        self._form, self._jobs, self._state, self._show_status = form, jobs, state, show_status
         self._waiting, self._away, self._retry_after_restart = waiting, away, retry_after_restart
         self._ask_version, self._claimed_late = ask_version, claimed_late
 
@@ -78,7 +78,7 @@ class Saver:
         window = self._form.winfo_toplevel()  # timers set by the window must be cancelled by the window, as `jobs` does
         is_kept = saved_late = False
 
-        say_slow = partial(self._say, f"Saving… {place(save.record)}")
+        say_slow = partial(self._show_status, f"Saving… {place(save.record)}")
 
         def written(outcome: Saved | Conflict) -> None:
             nonlocal saved_late
@@ -143,14 +143,15 @@ class RecordEntry:
         form: DataRecordForm,
         state: State,
         messages: Messages,
-        say: Callable[[str], object],
+        show_status: Callable[[str], object],
         saver: Saver,
         drafts: Drafts,
         waiting: Waiting,
         copy: Offline,
         browsing: Browsing,
     ) -> None:
-        self._form, self._state, self._messages, self._say, self._saver = form, state, messages, say, saver
+        self._form, self._state, self._messages, self._saver = form, state, messages, saver
+        self._show_status = show_status
         self._drafts, self._waiting, self._copy, self._browsing = drafts, waiting, copy, browsing
         self._typed: Save | None = None
 
@@ -161,7 +162,7 @@ class RecordEntry:
         form, state = self._form, self._state
         if state.model is None and not state.away:
             form.save_failed()
-            self._say("Not saved: the database isn't open yet. What you typed stays in the form")
+            self._show_status("Not saved: the database isn't open yet. What you typed stays in the form")
             return
         base = form.opened_record if corrects else None
         self._typed = Save(
@@ -185,7 +186,7 @@ class RecordEntry:
             resolve(
                 self._form,
                 self._messages,
-                self._say,
+                self._show_status,
                 question,
                 lambda merged, asked: self._save(save.over(found.theirs, merged), question.merged_words, asked),
                 lambda: self._decided_not_to(save, found),
@@ -214,7 +215,8 @@ class RecordEntry:
         state.last_save = LastSave(self._typed or save, None if saved is None else saved.version)
         count = f"{state.saved_records} record{'s' * (state.saved_records != 1)} saved"
         how = "kept on this computer until the database is back" if waits else "changes saved" if corrects else "saved"
-        self._say(f"{place(record)}: {' '.join(filter(None, (how, said.strip(), remark)))} · {count} in this session")
+        done = " ".join(filter(None, (how, said.strip(), remark)))
+        self._show_status(f"{place(record)}: {done} · {count} in this session")
         self._drafts.saved()
         form.saved(record, None if saved is None else saved.claimed, leaves=then is not None)
         if decided := self._waiting.in_form.pop(save.key, ()):
@@ -239,7 +241,7 @@ class RecordEntry:
         else:
             self._form.save_failed()
             self._form.opening.show_changed(save.key, found.theirs.changed_by)
-        self._say(f"Not saved: {found.reason}")
+        self._show_status(f"Not saved: {found.reason}")
 
     def _save_failed(self, record: Record, error: BaseException) -> None:
         from ..models.errors import RecordInvalid, RecordMissing
@@ -250,14 +252,14 @@ class RecordEntry:
             form.save_failed()
             form.opening.make_new()
             self._form.known.look_up()
-            self._say(f"Not saved: {error} Save makes a new record of what is in the form")
+            self._show_status(f"Not saved: {error} Save makes a new record of what is in the form")
         elif isinstance(error, RecordInvalid) and set(error.errors) & set(form.inputs):
             form.save_failed(error.errors)
-            self._say("Not saved: see the marked fields")
+            self._show_status("Not saved: see the marked fields")
         else:
             log.error("a record couldn't be saved", exc_info=error)
             form.save_failed()
-            self._say(f"Plot {record[F.PLOT]} is not saved")
+            self._show_status(f"Plot {record[F.PLOT]} is not saved")
             self._messages.failure(
                 "Save Record",
                 f"Plot {record[F.PLOT]} couldn't be saved. What you typed is still in the form.",
@@ -321,7 +323,7 @@ def question_of(conflict: Conflict, me: str = "", waited: datetime.datetime | No
 def resolve(
     form: DataRecordForm,
     messages: Messages,
-    say: Callable[[str], object],
+    show_status: Callable[[str], object],
     question: Question,
     save: Callable[[Record, ConflictDialog | None], object],
     cancel: Callable[[], object],
@@ -342,7 +344,7 @@ def resolve(
     from ..views.conflict import ConflictDialog
 
     words = question.words
-    say(f"Not saved yet: {words.message}")
+    show_status(f"Not saved yet: {words.message}")
     form.type_ahead.undecided()
 
     messages.open(
@@ -393,8 +395,10 @@ _KEY = "Drafts"
 class Drafts:
     """The drafts of this window: the form's, written soon after each edit, and other plots'. On the Tk thread."""
 
-    def __init__(self, form: DataRecordForm, jobs: Jobs, messages: Messages, say: Callable[[str], object]) -> None:
-        self._form, self._jobs, self._messages, self._say = form, jobs, messages, say
+    def __init__(
+        self, form: DataRecordForm, jobs: Jobs, messages: Messages, show_status: Callable[[str], object]
+    ) -> None:
+        self._form, self._jobs, self._messages, self._show_status = form, jobs, messages, show_status
         self.file = DraftFile(folders.data_folder() / "drafts")
         self._kept: dict[DraftId, Draft] = {}
         self._shown: DraftId | None = None
@@ -437,7 +441,7 @@ class Drafts:
             return True
         if not self.put(draft):
             self._form.focus_key()
-            self._say("First say which plot these values belong to, or discard them")
+            self._show_status("First say which plot these values belong to, or discard them")
             return False
         self._form.opening.leave()
         return True
@@ -451,7 +455,7 @@ class Drafts:
         date, time, lab, plot = identity.key
         self._kept[identity] = dict(draft)
         self._shown = None
-        self._say(f"Plot {plot}, lab {lab}, {time} of {date} stays half typed, and is kept{more}")
+        self._show_status(f"Plot {plot}, lab {lab}, {time} of {date} stays half typed, and is kept{more}")
         self._show()
         self.keep()
         return True
@@ -496,7 +500,7 @@ class Drafts:
         self._show()
         self.keep()
         form.focus_first_empty()
-        self._say(f"What was typed for plot {plot} is discarded" if plot else "What was typed is discarded")
+        self._show_status(f"What was typed for plot {plot} is discarded" if plot else "What was typed is discarded")
 
     def end(self) -> None:
         """Stop when the window closes, and let another one take its place."""
@@ -532,7 +536,7 @@ class Drafts:
             self.greeting = f"{self.greeting}. Half typed, and kept: {self._named()}".removeprefix("Ready. ")
         self._show()
         if self.greeting != "Ready":
-            self._say(self.greeting)
+            self._show_status(self.greeting)
 
     def _named(self) -> str:
         places = [f"plot {plot}, lab {lab}, {time} of {date}" for (date, time, lab, plot), _corrects in self._kept]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from ..workflows.export_view import Exported
     from .connection import Connection
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .state import State
     from .tools import BackgroundCommands
 
@@ -43,11 +43,11 @@ class Exports:
         state: State,
         connection: Connection,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         commands: BackgroundCommands,
     ) -> None:
         self._window, self._state, self._connection = window, state, connection
-        self._messages, self._say, self._commands = messages, say, commands
+        self._messages, self._show_status, self._commands = messages, show_status, commands
 
     def ask(self) -> None:
         """Ask the database for the views, then the user what to export."""
@@ -58,7 +58,7 @@ class Exports:
             choices = model.choices()
             return model.view_names(), sorted((*choices.labs, *choices.retired_labs))
 
-        self._connection.ask(look, self._open, lambda error: self._told(error, self.ask))
+        self._connection.ask(look, self._open, lambda error: self._report_failure(error, self.ask))
 
     def _open(self, found: tuple[list[str], list[str]]) -> None:
         views, labs = found
@@ -104,13 +104,14 @@ class Exports:
 
         def done(result: Exported) -> None:
             rows = f"{counted(result.rows, 'row')} of {wanted.view} exported to {result.file}"
-            self._say(" ".join([rows, *result.remarks]))
+            self._show_status(" ".join([rows, *result.remarks]))
 
         self._commands.begin(
-            TITLE, work, done, lambda error: self._told(error, lambda: self.export(chosen, place)), in_rows=True
+            TITLE, work, done,
+            lambda error: self._report_failure(error, lambda: self.export(chosen, place)), in_rows=True,
         )
 
-    def _told(self, error: BaseException, again: Callable[[], object]) -> None:
-        self._say(_FAILED)
+    def _report_failure(self, error: BaseException, again: Callable[[], object]) -> None:
+        self._show_status(_FAILED)
         reason = f"The file can't be written: {error.strerror or error}." if isinstance(error, OSError) else str(error)
         self._messages.failure(TITLE, _FAILED, reason, again)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..jobs import Jobs
     from ..models.extract import ExtractDay
     from ..views import DataRecordForm
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .state import State
 
 log = logging.getLogger(__name__)
@@ -120,15 +120,15 @@ class Export:
     """Writes the extract of a day to a file. On the Tk thread."""
 
     def __init__(
-        self, window: tk.Misc, state: State, jobs: Jobs, messages: Messages, say: Say, days: ExtractDays
+        self, window: tk.Misc, state: State, jobs: Jobs, messages: Messages, show_status: ShowStatus, days: ExtractDays
     ) -> None:
         self._window, self._state, self._jobs = window, state, jobs
-        self._messages, self._say, self._days = messages, say, days
+        self._messages, self._show_status, self._days = messages, show_status, days
 
     def ask_day(self) -> None:
         """Find out or ask for the day, ask for a file, then write the extract to it in the background."""
         if self._state.model is None:
-            self._say("The database isn't open yet")
+            self._show_status("The database isn't open yet")
             return
 
         def found(days: datetime.date | list[ExtractDay] | None) -> None:
@@ -170,7 +170,7 @@ class Export:
 
         def done(rows: int) -> None:
             if rows:
-                self._say(f"{rows} record{'s' * (rows != 1)} exported to {chosen}")
+                self._show_status(f"{rows} record{'s' * (rows != 1)} exported to {chosen}")
             else:
                 self._messages.warning("No Records", "There are no records to export", f"{date} has none.")
 

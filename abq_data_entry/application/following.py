@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..models.presence import Notification
     from ..views import DataRecordForm, RecordList
     from .lookup import Browsing
-    from .messages import Say
+    from .messages import ShowStatus
     from .outage import Reconnecting
     from .state import State
     from .which_database import DatabaseChanges
@@ -48,8 +48,10 @@ class CheckPresence:
     """Tells others which check and plot the form is at, from when somebody is confirmed or types there until it is left
     or idle. A plot belongs to the window that claimed it first."""
 
-    def __init__(self, form: DataRecordForm, state: State, jobs: Jobs, say: Say, reconnecting: Reconnecting) -> None:
-        self._form, self._state, self._jobs, self._say = form, state, jobs, say
+    def __init__(
+        self, form: DataRecordForm, state: State, jobs: Jobs, show_status: ShowStatus, reconnecting: Reconnecting
+    ) -> None:
+        self._form, self._state, self._jobs, self._show_status = form, state, jobs, show_status
         self._reconnecting = reconnecting
         self._check: CheckKey | None = None
         self.now: Callable[[], float] = time.monotonic
@@ -124,7 +126,7 @@ class CheckPresence:
         form.show_others(answer.held[0], answer.others)
         if form.check.key == answer.held[0] and form.known.give_way(plot):
             other = next((each.named for each in answer.others if each.plot == plot), "A colleague")
-            self._say(f"{other} is entering plot {plot}; the form is at the next free one")
+            self._show_status(f"{other} is entering plot {plot}; the form is at the next free one")
             self.follow_form()
 
     def leave(self) -> None:
@@ -211,13 +213,13 @@ class Following:
         form: DataRecordForm,
         records: RecordList,
         jobs: Jobs,
-        say: Say,
+        show_status: ShowStatus,
         browsing: Browsing,
         presence: CheckPresence,
         changes: DatabaseChanges,
         actions: FollowingActions,
     ) -> None:
-        self._form, self._records, self._jobs, self._say = form, records, jobs, say
+        self._form, self._records, self._jobs, self._show_status = form, records, jobs, show_status
         self._browsing, self._presence, self._changes, self._actions = browsing, presence, changes, actions
         self._heard: queue.SimpleQueue[list[Notification]] = queue.SimpleQueue()
         self._watched: SQLModel | None = None
@@ -429,7 +431,7 @@ class Following:
             form.opening.show_changed(key, by)
             return
         form.open_record(theirs.record, theirs.version)
-        self._say(f"{by} has just corrected plot {key[3]}: these are the new values")
+        self._show_status(f"{by} has just corrected plot {key[3]}: these are the new values")
 
 
 def _both(before: str | None, after: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..models.undoing import By
     from ..views import DataRecordForm, RecordList
     from .connection import Connection
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .state import State
     from .undoing import Key
 
@@ -48,12 +48,12 @@ class Histories:
         state: State,
         connection: Connection,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         changes: Changes,
         permitted: Callable[..., object],
     ) -> None:
         self._window, self._form, self._records, self._state = window, form, records, state
-        self._connection, self._messages, self._say = connection, messages, say
+        self._connection, self._messages, self._show_status = connection, messages, show_status
         self._changes, self._permitted = changes, permitted
 
     def show(self) -> HistoryWindow | None:
@@ -63,14 +63,14 @@ class Histories:
             return self.show_of(page.selected)
         key = self._form.opened or self._form.key
         if key is None:
-            self._say("Choose a record first: a row of the list, or a plot")
+            self._show_status("Choose a record first: a row of the list, or a plot")
             return None
         return self.show_of(row_of(key))
 
     def show_of(self, row: Mapping[str, Any]) -> HistoryWindow | None:
         """Show the history of the record of a row."""
         if self._state.model is None:
-            self._say("The database isn't open yet")
+            self._show_status("The database isn't open yet")
             return None
         key = key_of(row)
 
@@ -145,7 +145,7 @@ class Histories:
         def found(records: Sequence[Withdrawn]) -> None:
             gone = next((each for each in records if key_of(each.record) == key), None)
             if gone is None:
-                self._say(f"The record of {named(key)} isn't withdrawn any more")
+                self._show_status(f"The record of {named(key)} isn't withdrawn any more")
                 done()
             else:
                 self._changes.bring_back(gone, done)

@@ -292,10 +292,10 @@ _KEYS = {LARGER: ("plus", "equal", "KP_Add"), SMALLER: ("minus", "KP_Subtract", 
 
 
 class FontKeys:
-    """Changes the setting ``size`` (points) in the steps of the Options menu; ``tell(sentence)`` shows the new size."""
+    """Changes the setting ``size`` (points) in the steps of the Options menu; ``show_status`` shows the new size."""
 
-    def __init__(self, size: tk.Variable, usual: int, tell: Callable[[str], object]) -> None:
-        self._size, self._usual, self._tell = size, usual, tell
+    def __init__(self, size: tk.Variable, usual: int, show_status: Callable[[str], object]) -> None:
+        self._size, self._usual, self._show_status = size, usual, show_status
         self.callbacks: dict[str, Callable[[], object]] = {
             LARGER: lambda: self._set(min((each for each in FONT_SIZES if each > self._points), default=self._points)),
             SMALLER: lambda: self._set(max((each for each in FONT_SIZES if each < self._points), default=self._points)),
@@ -309,7 +309,7 @@ class FontKeys:
     def _set(self, points: int) -> None:
         if points != self._points:
             self._size.set(points)
-        self._tell(f"Font size: {points} points")
+        self._show_status(f"Font size: {points} points")
 
 
 def bind_font_keys(window: tk.Misc, callbacks: Mapping[str, Callable[..., object]]) -> None:

@@ -126,7 +126,7 @@ class Logins:
         self._accepted[place] = login
         self._refused.pop(place, None)
         if self._to_remember.pop(place, None) == login:
-            self._jobs.submit(ANY, remember, kind, login, place, done=self._tell)
+            self._jobs.submit(ANY, remember, kind, login, place, done=self._report)
 
     def refused(self, kind: str, values: Values, reason: str) -> None:
         """Forget a login that the server has refused; the next dialog shows the reason."""
@@ -157,7 +157,7 @@ class Logins:
                 if dialog is not None and dialog.remembers:
                     self._to_remember[place] = login
                 elif kept is not None:
-                    self._jobs.submit(ANY, forget_one, kind, kept[0], done=self._tell)
+                    self._jobs.submit(ANY, forget_one, kind, kept[0], done=self._report)
             then(login)
 
         user = username or self._usernames.get(place, "") or (found.login[0] if found.login else found.username)
@@ -176,7 +176,7 @@ class Logins:
         if why_not == SLOW:  # once is enough to wait for it
             self._keyring_silent = why_not
 
-    def _tell(self, problem: str) -> None:
+    def _report(self, problem: str) -> None:
         if problem:
             self._messages.note("Keyring", problem)
 

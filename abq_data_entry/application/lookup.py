@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..views import RecordList
     from ..views.record_list import ListFilter
     from .connection import Connection
-    from .messages import Say
+    from .messages import ShowStatus
     from .outage import Reconnecting
 
 log = logging.getLogger(__name__)
@@ -362,13 +362,14 @@ class Browsing:
         state: State,
         connection: Connection,
         jobs: Jobs,
-        say: Say,
+        show_status: ShowStatus,
         copy: Offline,
         means_away: Callable[[BaseException], bool],
         changed: Callable[[], object],
         said: Callable[[], str],
     ) -> None:
-        self._records, self._state, self._connection, self._jobs, self._say = records, state, connection, jobs, say
+        self._records, self._state, self._connection, self._jobs = records, state, connection, jobs
+        self._show_status = show_status
         self._said, self._told = said, ""
         self._copy, self._means_away, self._days_changed = copy, means_away, changed
         self._selection: Selection | None = None  # of the filter, once it was needed
@@ -521,19 +522,19 @@ class Browsing:
             noun = "record is" if count == 1 else "records are"
             self._told = f"{count} {noun} chosen. Edit ‣ Correct Many… corrects them, Esc chooses none"
         if count or before == self._said():  # otherwise the line shows another text by now
-            self._say(self._told)
+            self._show_status(self._told)
 
     def choose_all(self, wanted: ListFilter) -> None:
         """Choose all records of the filter, if they aren't too many."""
         records = self._records
         if self._state.reachable is None:
-            self._say("Records can be chosen when the database is back")
+            self._show_status("Records can be chosen when the database is back")
             return
         selection = self._selected()
 
         def found(rows: Sequence[Record]) -> None:
             if len(rows) > CHOSEN_AT_MOST:
-                self._say(f"More than {CHOSEN_AT_MOST:,} records can't be chosen at once: use the filters")
+                self._show_status(f"More than {CHOSEN_AT_MOST:,} records can't be chosen at once: use the filters")
             elif records.filter == wanted:
                 records.choose(rows)
 

@@ -66,7 +66,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         if not self._may_begin("Values can be marked"):
             return
         if key is None:
-            self._say("Choose a saved record first: a row of the list, or a plot")
+            self._show_status("Choose a saved record first: a row of the list, or a plot")
         else:
             self._mark(key)
 
@@ -131,7 +131,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         is_old = self._announced and self._actions.said() == self._announced != sentence
         if (is_more and self._actions.may_answer()) or is_old:
             self._announced = sentence
-            self._say(sentence)
+            self._show_status(sentence)
 
     def _list(self, everything: bool) -> None:
         states, statuses = (None, None) if everything else (("queried",), ("open", "answered", "corrected"))
@@ -163,7 +163,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         state = _ROW_STATES[mark.state] if mark.status == "open" else mark.status
         words = one_line(mark.words)
         cells = (named(mark.key), mark.field_name or "Whole record", mark.value, state, mark.technician, words)
-        return ActionRow(str(mark.id), cells, _told(mark), frozenset(name for name, may in allowed.items() if may))
+        return ActionRow(str(mark.id), cells, _exchange(mark), frozenset(name for name, may in allowed.items() if may))
 
     def _show_history(self, identifier: str) -> None:
         if self._state.reachable is None:
@@ -247,7 +247,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         self._messages.open(
             title, message, "", "Open…",
             lambda: WordsDialog(
-                self._window, title, message, _told(mark), action, act, label, needed, words, keep
+                self._window, title, message, _exchange(mark), action, act, label, needed, words, keep
             ),
             lambda: None,
         )  # fmt: skip
@@ -276,7 +276,7 @@ def _line(mark: Mark) -> str:
     return f"{mark.field_name or 'Whole record'}: {_beside(mark)}"
 
 
-def _told(mark: Mark) -> str:
+def _exchange(mark: Mark) -> str:
     """Return what is asked or said, by whom, and the answer."""
     name = mark.field_name
     value = f", {_shown_value(name, mark.value)}" if mark.value else ""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Action = Callable[[], object]
 Buttons = Sequence[tuple[str, Action | None]]
-Say = Callable[[str], object]
+ShowStatus = Callable[[str], object]
 """Shows a sentence in the status line."""
 Result = TypeVar("Result")
 
@@ -97,7 +97,7 @@ class Messages:
         """Ask for a decision. The last button changes nothing; with ``careful`` it has the focus in a dialog."""
         offered = tuple((text, self._as_command(action)) for text, action in buttons)
         kind = CarefulDialog if careful else Dialog
-        self._say(
+        self._show(
             Message(key or title, message, detail, offered),
             lambda: kind(self._window, title, message, detail, offered),
         )
@@ -108,16 +108,16 @@ class Messages:
         """Open a dialog that has more than a text and buttons, and that ``make()`` creates. In the bar, it is a message
         with a ``button`` that opens it; Cancel calls ``instead()`` there."""
         opened = self.command(lambda: self.open(key, message, detail, button, make, instead))
-        self._say(Message(key, message, detail, ((button, opened), ("Cancel", self.command(instead)))), make)
+        self._show(Message(key, message, detail, ((button, opened), ("Cancel", self.command(instead)))), make)
 
     def note(self, key: str, message: str, detail: str = "") -> None:
         """Show in the bar what no command waits for, such as a password that isn't remembered, or a full disk."""
-        self.bar.tell(Message(key, message, detail))
+        self.bar.show_message(Message(key, message, detail))
 
-    def tell(self, window: SideWindow, key: str, text: str) -> None:
-        """Tell it in that window, in the bar where it is closed by now."""
+    def show_in(self, window: SideWindow, key: str, text: str) -> None:
+        """Show it in that window, or if that is closed by now, in the bar."""
         if window.winfo_exists():
-            window.say(text)
+            window.show_status(text)
         else:
             self.note(key, text)
 
@@ -128,19 +128,19 @@ class Messages:
 
     # -- inside -----------------------------------------------------------------------------------------
 
-    def _say(self, message: Message, make: Callable[[], Dialog], waited: bool = False) -> None:
+    def _show(self, message: Message, make: Callable[[], Dialog], waited: bool = False) -> None:
         """Open the dialog, now or once the open one is closed, because two at once would compete for the keyboard. The
         bar shows the message instead if there is no command, or if somebody has typed since it was chosen."""
         chosen = _CHOSEN.get()
         if chosen is None:
-            self.bar.tell(message)
+            self.bar.show_message(message)
             return
         other = next((each for each in self._window.winfo_children() if isinstance(each, Dialog)), None)
         # What was said about the subject before; what came while this waited stays until its dialog opens.
         if self.bar.messages and not (waited and other is not None):
             self.bar.settle(message.key)
         if other is not None:
-            again = partial(contextvars.copy_context().run, self._say, message, make, True)
+            again = partial(contextvars.copy_context().run, self._show, message, make, True)
 
             def closed(event: tk.Event) -> None:
                 if event.widget is other:
@@ -148,10 +148,10 @@ class Messages:
 
             other.bind("<Destroy>", closed, add=True)
         elif typed_keys(self._window) != chosen:
-            self.bar.tell(message)
+            self.bar.show_message(message)
         else:
             dialog = make()
-            dialog.give_way, dialog.as_command = partial(self.bar.tell, message), self.command
+            dialog.give_way, dialog.as_command = partial(self.bar.show_message, message), self.command
 
     def _as_command(self, action: Action | None) -> Action | None:
         return None if action is None else self.command(action)

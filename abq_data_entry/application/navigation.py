@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .entry import Drafts
     from .lookup import Offline
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .outage import Reconnecting
     from .state import State
 
@@ -49,12 +49,12 @@ class Navigation:
         connection: Connection,
         reconnecting: Reconnecting,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         drafts: Drafts,
         copy: Offline,
         actions: NavigationActions,
     ) -> None:
-        self._form, self._state, self._messages, self._say = form, state, messages, say
+        self._form, self._state, self._messages, self._show_status = form, state, messages, show_status
         self._connection, self._reconnecting = connection, reconnecting
         self._drafts, self._copy, self._actions = drafts, copy, actions
         self._wanted: object = None
@@ -101,7 +101,7 @@ class Navigation:
         form, check = self._form, self._form.check
         self._actions.show_form()
         if plot not in check.plots:
-            self._say(
+            self._show_status(
                 f"This lab has no plot {plot}"
                 if check.plots
                 else f"There is no plot {plot} to go to: choose date, time and lab first"
@@ -122,7 +122,7 @@ class Navigation:
             if text.isascii() and text.isdecimal() and len(text) <= 2:
                 self.go_to_plot(int(text))
             else:
-                self._say(f"{text or 'Nothing'} isn't the number of a plot")
+                self._show_status(f"{text or 'Nothing'} isn't the number of a plot")
 
         window = self._form.winfo_toplevel()
         self._messages.open(
@@ -138,7 +138,7 @@ class Navigation:
         if ahead:
             self.go_to_plot(min(ahead) if steps > 0 else max(ahead))
         else:
-            self._say("This is the last plot" if steps > 0 else "This is the first plot")
+            self._show_status("This is the last plot" if steps > 0 else "This is the first plot")
 
     def next_missing(self) -> None:
         """Go to the next plot of the check that isn't recorded."""
@@ -148,7 +148,7 @@ class Navigation:
         if plot is None:
             left = form.check.left_to_others()
             entered = f"Only plot {left.plot} is missing: {left.named} is entering it" if left else ""
-            self._say(entered or "No plot is missing")
+            self._show_status(entered or "No plot is missing")
         else:
             self.go_to_plot(plot)
 
@@ -235,7 +235,7 @@ class Navigation:
     def _not_opened(self, key: tuple[Any, ...], words: str) -> None:
         """Go to that plot with disabled fields, so that what is typed doesn't go into another one."""
         self._wanted = None
-        self._say(words)
+        self._show_status(words)
         self._actions.show_form()
         self._form.show_closed(key, words)
         self._form.type_ahead.refused()
@@ -293,12 +293,12 @@ class NewDay:
         window: tk.Misc,
         state: State,
         form: DataRecordForm,
-        say: Say,
+        show_status: ShowStatus,
         leave_form: Callable[[Callable[[], object]], object],
         begun: Callable[[datetime.date], object],
     ) -> None:
         """``leave_form(then)`` keeps what is half typed; ``begun(today)`` is called at midnight."""
-        self._window, self._state, self._form, self._say = window, state, form, say
+        self._window, self._state, self._form, self._show_status = window, state, form, show_status
         self._leave_form, self._begun = leave_form, begun
         self._day: datetime.date = state.today()
         self._kept: tuple[str, datetime.date] | None = None
@@ -326,7 +326,7 @@ class NewDay:
             form.check_panel.offer_day(None)
             return
         if began:
-            self._say(f"A new day has begun: {today}. The form stays on {date}")
+            self._show_status(f"A new day has begun: {today}. The form stays on {date}")
         form.check_panel.offer_day(DayOffer(date, today.isoformat(), self._go_on, lambda: self._stay(date, today)))
 
     def _go_on(self) -> None:

@@ -44,7 +44,8 @@ class Handover(SideList["Note", "HandoverWindow"]):
         self._form, self._actions = form, actions
         # Notes marked as done in the open window stay listed, so that this can be undone.
         self._finished: set[int] = set()
-        form.check_panel.notes_wanted, form.check_panel.tell_notes = self._messages.command(self.show), self._say
+        form.check_panel.notes_wanted = self._messages.command(self.show)
+        form.check_panel.show_notes = self._show_status
 
     def write(self) -> None:
         """Open the dialog for a note about a lab, or about the plot or check in the form."""
@@ -54,7 +55,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
         if not self._may_begin(_WHAT):
             return
         if not subjects:
-            self._say("There is no lab yet to write a note to")
+            self._show_status("There is no lab yet to write a note to")
             return
         unsent = _TITLE, ""
         to, words = self._sending.unsent.get(unsent, ("", ""))
@@ -118,7 +119,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
             lines[_place(each.subject)].append(each.line)
         self._form.show_notes(lines)
         if before is None and found:
-            self._say(f"{counted(len(found), 'open note')}: Go ‣ Handover lists them")
+            self._show_status(f"{counted(len(found), 'open note')}: Go ‣ Handover lists them")
 
     def _list(self, everything: bool) -> None:
         def fetched(notes: Sequence[Note]) -> None:

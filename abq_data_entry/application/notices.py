@@ -96,7 +96,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         if by != self._by:  # each person has their own unread notices
             self._by, self._due = by, True
             self._known, self._opened, self._shown_notices = None, (), {}
-            self._tell_unread([])
+            self._show_unread([])
 
     def _find_source(self) -> str:
         """Return the source in the settings; empty if there is none, or it can't be used."""
@@ -122,7 +122,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
             self._known = None
             return
         self._opened = tuple(each for each in self._opened if each not in taken.opened)
-        self._tell_unread(taken.board.unread)
+        self._show_unread(taken.board.unread)
         if taken.board.due and self._may_take():
             self._ask_source(forced=False)
 
@@ -131,11 +131,11 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
     def fetch_now(self) -> None:
         """Fetch notices from the source now; the window shows the result."""
         if not self._settings.values()["notices_url"]:
-            self._tell(_NOT_SET_UP)
+            self._show_result(_NOT_SET_UP)
         elif not self._may_take():
-            self._tell("This login may read notices, not fetch them.")
+            self._show_result("This login may read notices, not fetch them.")
         elif self._may_begin("Notices can be fetched"):
-            self._tell("Fetching the notices…")
+            self._show_result("Fetching the notices…")
             self._ask_source(forced=True)
 
     def _ask_source(self, forced: bool) -> None:
@@ -152,18 +152,18 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         def done(outcome: Outcome) -> None:
             self._due = self._due or not outcome.elsewhere  # else it would be tried each second
             if forced:
-                self._tell(outcome.text)
+                self._show_result(outcome.text)
 
         def failed(error: BaseException) -> None:
             log.warning("the notices couldn't be fetched: %s", type(error).__name__)
             if forced:
-                self._tell("The database is away." if self._means_away(error) else reason_of(error))
+                self._show_result("The database is away." if self._means_away(error) else reason_of(error))
 
         self._job = self._jobs.submit(ANY, work, name="notices", done=done, failed=failed, with_job=True)
 
     # -- what is shown --------------------------------------------------------------------------------------
 
-    def _tell_unread(self, unread: Sequence[Notice]) -> None:
+    def _show_unread(self, unread: Sequence[Notice]) -> None:
         left = [each for each in unread if each.id not in self._opened] if self._may_take() else []
         line = (len(left), left[0].title if left else "")
         if line == self._line:
@@ -173,7 +173,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
             self._messages.settled(KEY)
             return
         text = "A notice of the company" if len(left) == 1 else f"{counted(len(left), 'notice')} of the company"
-        self._messages.bar.tell(Message(KEY, text, left[0].title, (("Read", self._show),), until_resolved=True))
+        self._messages.bar.show_message(Message(KEY, text, left[0].title, (("Read", self._show),), until_resolved=True))
 
     def _window_class(self) -> type[NoticesWindow]:
         from ..views.notices import NoticesWindow
@@ -235,11 +235,11 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         link = web_address(notice.link) if notice is not None else ""
         if not link:
             return
-        self._tell("The browser opens its page")
+        self._show_result("The browser opens its page")
 
         def opened(is_open: bool) -> None:
             if not is_open:
-                self._tell("No browser could be opened. The address stands below the text: copy it")
+                self._show_result("No browser could be opened. The address stands below the text: copy it")
 
         # On a worker thread, because a browser may take long, or need a terminal.
         self._jobs.submit(ANY, webbrowser.open, link, name="browser", done=opened, failed=lambda _error: opened(False))
@@ -251,7 +251,7 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
         new = tuple(each for each in new if each not in self._opened)
         if new and self._known and self._may_take():
             self._opened, self._due = (*self._opened, *new), True
-            self._tell_unread(self._known[0].board.unread)
+            self._show_unread(self._known[0].board.unread)
 
     def _read_all(self) -> None:
         self._open(*self._shown_notices)

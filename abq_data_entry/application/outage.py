@@ -209,12 +209,12 @@ class Waiting:
         jobs: Jobs,
         state: State,
         messages: Messages,
-        say: Callable[[str], object],
+        show_status: Callable[[str], object],
         reconnecting: Reconnecting,
         callbacks: WaitingCallbacks,
     ) -> None:
         self._form, self._status_bar, self._jobs, self._state = form, status_bar, jobs, state
-        self._messages, self._say = messages, say
+        self._messages, self._show_status = messages, show_status
         self._reconnecting, self._callbacks = reconnecting, callbacks
         self._database = ""
         self._mark: tuple[int, ...] | None = None
@@ -445,7 +445,7 @@ class Waiting:
         self._mark_saved(done.saved)
         if done.undecided:
             need = "needs" if len(done.undecided) == 1 else "need"
-            self._say(f"{counted(len(done.undecided))} that waited here {need} your decision")
+            self._show_status(f"{counted(len(done.undecided))} that waited here {need} your decision")
         away = done.problem is not None and self._reconnecting.means_away(done.problem)
         self._problem = str(done.problem) if done.problem is not None and not away else ""
         if done.problem is None:
@@ -463,7 +463,7 @@ class Waiting:
         if not entries:
             return
         are = "is" if len(entries) == 1 else "are"
-        self._say(f"{counted(len(entries))} that waited here {are} in the database now")
+        self._show_status(f"{counted(len(entries))} that waited here {are} in the database now")
         self._callbacks.saved(entries)
 
     def _not_replayed(self, error: BaseException) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .deliveries import Deliveries
     from .logins import Login
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .state import State
 
 log = logging.getLogger(__name__)
@@ -32,15 +32,15 @@ class Outdated:
         state: State,
         connection: Connection,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         deliveries: Deliveries,
         may_begin: Callable[[str], bool],
         show_deliveries: Callable[[], object],
     ) -> None:
-        self._state, self._connection, self._messages, self._say = state, connection, messages, say
+        self._state, self._connection, self._messages, self._show_status = state, connection, messages, show_status
         self._deliveries, self._may_begin, self._show_deliveries = deliveries, may_begin, show_deliveries
         self._looked = 0.0
-        self._told: set[str] = set()
+        self._announced: set[str] = set()
         self.found: dict[str, OutdatedDelivery] = {}
         """By the number of the delivery."""
 
@@ -58,10 +58,10 @@ class Outdated:
         kind, name, deliveries = old.destination, name_of(old.destination), self._deliveries
         values = deliveries.settings()
         if self._state.reachable is None:
-            self._say("The extract can be made when the database is back")
+            self._show_status("The extract can be made when the database is back")
             return
         if not is_known(kind):
-            self._say(f"This version can't deliver by {name}: another workstation has a newer one")
+            self._show_status(f"This version can't deliver by {name}: another workstation has a newer one")
             return
         if not self._may_begin(name):
             return
@@ -78,7 +78,7 @@ class Outdated:
 
         def answered(login: Login | None) -> None:
             if login is None:
-                self._say("Nothing was sent")
+                self._show_status("Nothing was sent")
             elif self._may_begin(name):
                 deliveries.upload(kind, old.date, values, login, failed)
 
@@ -92,10 +92,10 @@ class Outdated:
 
         def show(found: Sequence[OutdatedDelivery]) -> None:
             self.found = {each.identifier: each for each in found}
-            self._told &= set(self.found)
-            new = [each for each in found if each.identifier not in self._told]
+            self._announced &= set(self.found)
+            new = [each for each in found if each.identifier not in self._announced]
             if offers and new:
-                self._tell(new)
+                self._announce(new)
 
         self._connection.ask(
             lambda model: model.outdated_deliveries(),
@@ -103,8 +103,8 @@ class Outdated:
             lambda error: log.info("outdated deliveries aren't known: %s", type(error).__name__),
         )
 
-    def _tell(self, new: Sequence[OutdatedDelivery]) -> None:
-        self._told |= {each.identifier for each in new}
+    def _announce(self, new: Sequence[OutdatedDelivery]) -> None:
+        self._announced |= {each.identifier for each in new}
         several = len(new) > 1
         days = ", ".join(sorted({f"{each.date} by {name_of(each.destination)}" for each in new}))
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..network.destinations import KINDS
-from .messages import Say
+from .messages import ShowStatus
 
 if TYPE_CHECKING:
     from ..jobs import Jobs
@@ -39,9 +39,9 @@ class Permissions:
     """The denied commands: a sentence by the name of the callback. ``changed(denied)`` is called when they change."""
 
     def __init__(
-        self, state: State, jobs: Jobs, say: Say, changed: Callable[[Mapping[str, str]], object]
+        self, state: State, jobs: Jobs, show_status: ShowStatus, changed: Callable[[Mapping[str, str]], object]
     ) -> None:
-        self._state, self._jobs, self._say, self._changed = state, jobs, say, changed
+        self._state, self._jobs, self._show_status, self._changed = state, jobs, show_status, changed
         self.denied: Mapping[str, str] = {}
         self._privileges: Any = None
 
@@ -81,7 +81,7 @@ class Permissions:
     def run(self, name: str, callback: Callable[..., object], *arguments: Any) -> object:
         """Call the callback of that name, or say why it is denied."""
         if name in self.denied:
-            self._say(self.denied[name])
+            self._show_status(self.denied[name])
             return None
         return callback(*arguments)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..models import SettingsModel
     from ..stored_destination import StoredDestination
     from ..themes.desktop import DesktopPreference
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Preferences:
         if finer:
             self._suit_screen()
 
-    def show_file(self, say: Say) -> None:
+    def show_file(self, show_status: ShowStatus) -> None:
         """Open the folder of the settings file; a missing file is written with the present values."""
         path = folders.config_folder() / SETTINGS_FILE
 
@@ -116,8 +116,8 @@ class Preferences:
             opener = {"darwin": "open", "win32": "explorer"}.get(sys.platform, "xdg-open")
             subprocess.Popen([opener, str(path.parent)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-        say(f"Settings file: {path}")
-        self._jobs.submit("files", open_folder, failed=lambda error: say(f"Settings file: {path} ({error})"))
+        show_status(f"Settings file: {path}")
+        self._jobs.submit("files", open_folder, failed=lambda error: show_status(f"Settings file: {path} ({error})"))
 
     def _changed(self, name: str) -> None:
         self._settings.model.set(name, self._settings.variables[name].get())
@@ -162,16 +162,16 @@ _TITLE = "Menu of Programs"
 class DesktopEntry:
     """Offers an entry in the application menu, in the message bar. On the Tk thread."""
 
-    def __init__(self, jobs: Jobs, messages: Messages, say: Say) -> None:
-        self._jobs, self._messages, self._say = jobs, messages, say
+    def __init__(self, jobs: Jobs, messages: Messages, show_status: ShowStatus) -> None:
+        self._jobs, self._messages, self._show_status = jobs, messages, show_status
 
     def offer(self) -> None:
         """Offer the entry to a user who has none and was never asked; not with other folders than the usual ones,
         because the entry would open those."""
         if folders.are_usual():
-            self._jobs.submit("files", _to_be_offered, done=self._tell, failed=_not_offered)
+            self._jobs.submit("files", _to_be_offered, done=self._offer, failed=_not_offered)
 
-    def _tell(self, to_be_offered: bool) -> None:
+    def _offer(self, to_be_offered: bool) -> None:
         if not to_be_offered:
             return
         self._messages.choice(
@@ -183,12 +183,12 @@ class DesktopEntry:
         )
 
     def _make(self) -> None:
-        self._jobs.submit("files", _made, done=self._say_made, failed=self._say_failed)
+        self._jobs.submit("files", _made, done=self._show_made, failed=self._show_failure)
 
-    def _say_made(self, _paths: list[Path]) -> None:
-        self._say(f"{APPLICATION_NAME} is in the application menu")
+    def _show_made(self, _paths: list[Path]) -> None:
+        self._show_status(f"{APPLICATION_NAME} is in the application menu")
 
-    def _say_failed(self, error: BaseException) -> None:
+    def _show_failure(self, error: BaseException) -> None:
         log.error("no entry in the application menu", exc_info=error)
         self._messages.failure(_TITLE, "The entry could not be made", str(error), retry=self._make)
 

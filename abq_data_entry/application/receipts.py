@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..outbox import Delivery
     from ..workflows.receipts import MailboxRead
     from .logins import Login, Logins
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .preferences import Settings
     from .state import State
 
@@ -53,7 +53,7 @@ class Looked(NamedTuple):
 class Answers:
     """Reads the mailbox of the settings, where its login is kept; else only hears what others have read. On the Tk
     thread. Only `ask` asks for a login that isn't kept. `may_deliver()`: whether the login may;
-    `show_deliveries()` opens their window; `tell_damage(problems)`: who looks into the outbox first finds what is
+    `show_deliveries()` opens their window; `report_damage(problems)`: who looks into the outbox first finds what is
     damaged there."""
 
     def __init__(
@@ -63,19 +63,19 @@ class Answers:
         jobs: Jobs,
         settings: Settings,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         may_deliver: Callable[[], bool],
         show_deliveries: Callable[[], object],
-        tell_damage: Callable[[Sequence[str]], object],
+        report_damage: Callable[[Sequence[str]], object],
         logins: Logins,
     ) -> None:
         self._window, self._state, self._jobs, self._settings = window, state, jobs, settings
-        self._messages, self._say = messages, say
-        self._may_deliver, self._show_deliveries, self._tell_damage = may_deliver, show_deliveries, tell_damage
+        self._messages, self._show_status = messages, show_status
+        self._may_deliver, self._show_deliveries, self._tell_damage = may_deliver, show_deliveries, report_damage
         self._logins = logins
         self._job: Job | None = None
         self._read_at, self._heard_at, self._shown_at = -READ_SECONDS, -HEARD_SECONDS, -SHOWN_SECONDS
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._news, self._end = threading.Event(), threading.Event()
         self._watcher: threading.Thread | None = None
         self.found: dict[str, list[Receipt]] = {}
@@ -118,24 +118,24 @@ class Answers:
         """Whether the settings name a mailbox."""
         return configured_mailbox(self._settings.values()) is not None
 
-    def ask(self, say: Say) -> None:
-        """Read new answers for the user, who is asked for a login that isn't stored; `say` shows the result."""
+    def ask(self, show_status: ShowStatus) -> None:
+        """Read new answers for the user, who is asked for a login that isn't stored; `show_status` shows the result."""
         model, values = self._state.reachable, self._settings.values()
         if model is None or self._state.outdated:
-            say("The mailbox is read when the database is there")
+            show_status("The mailbox is read when the database is there")
             return
         if not self._may_deliver():
-            say("Your login may not deliver: others read the mailbox")
+            show_status("Your login may not deliver: others read the mailbox")
             return
 
         def answered(login: Login | None) -> None:
             if login is None:
-                say("The mailbox wasn't read")
+                show_status("The mailbox wasn't read")
             elif self.is_reading:
-                say("The mailbox is being read already")
+                show_status("The mailbox is being read already")
             else:
-                say("The mailbox is being read")
-                self._take_in(model, values, login, say)
+                show_status("The mailbox is being read")
+                self._take_in(model, values, login, show_status)
 
         self._logins.obtain(MAILBOX, values, "", answered)
 
@@ -156,9 +156,9 @@ class Answers:
         )
 
     def _take_in(
-        self, model: SQLModel, values: Values | None, login: Login | None = None, say: Say | None = None
+        self, model: SQLModel, values: Values | None, login: Login | None = None, show_status: ShowStatus | None = None
     ) -> None:
-        """Show the result: with `say`, all of it, because the user waits for it; otherwise only what matters."""
+        """Show the result: with `show_status`, all of it, as the user waits for it; otherwise only what matters."""
         if login is None and values is not None:
             login = self._logins.of_session(MAILBOX, values, str(values["abq_answers_username"]))
 
@@ -167,16 +167,16 @@ class Answers:
 
         def looked(found: Looked) -> None:
             self._note_login(values, found)
-            if say is None:
-                self._tell_problem(found)
+            if show_status is None:
+                self._report_problem(found)
             else:
-                self._answer(found, say)
+                self._answer(found, show_status)
             self._looked(found)
 
         def failed(error: BaseException) -> None:
             _unknown(error)
-            if say is not None:
-                say(reason_of(error))
+            if show_status is not None:
+                show_status(reason_of(error))
 
         self._job = self._jobs.submit(ANY, work, name=_SUBJECT, done=looked, failed=failed, with_job=True)
 
@@ -188,22 +188,22 @@ class Answers:
         elif not found.problem:
             self._logins.accepted(MAILBOX, values, found.login)
 
-    def _answer(self, found: Looked, say: Say) -> None:
+    def _answer(self, found: Looked, show_status: ShowStatus) -> None:
         """Show the result to the user, who waits for it."""
         if found.problem:
-            say("The mailbox wasn't read")
-            again = self._messages.command(lambda: self.ask(say))
+            show_status("The mailbox wasn't read")
+            again = self._messages.command(lambda: self.ask(show_status))
             self._messages.failure(_SUBJECT, "The mailbox of answers wasn't read.", found.problem, again)
             return
         self._messages.settled(_SUBJECT)
         read = found.read
-        say(read.line if read else "The mailbox wasn't read")
+        show_status(read.line if read else "The mailbox wasn't read")
 
-    def _tell_problem(self, found: Looked) -> None:
+    def _report_problem(self, found: Looked) -> None:
         problem = "" if found.passes else found.problem
-        if problem and problem not in self._told:  # once, because the next look finds the same
-            self._told.add(problem)
-            self._say(f"The mailbox of answers wasn't read: {' '.join(problem.split())}")
+        if problem and problem not in self._reported:  # once, because the next look finds the same
+            self._reported.add(problem)
+            self._show_status(f"The mailbox of answers wasn't read: {' '.join(problem.split())}")
             self._messages.note(_SUBJECT, "The mailbox of answers wasn't read.", problem)
 
     def look_up(self, deliveries: Sequence[str]) -> None:
@@ -231,7 +231,7 @@ class Answers:
             self._shown_at = -SHOWN_SECONDS
             one = len(reopened) == 1
             what = f"{reopened[0].name} was refused" if one else f"{len(reopened)} files were refused"
-            self._say(f"{what} by {'its receiver' if one else 'their receivers'}")
+            self._show_status(f"{what} by {'its receiver' if one else 'their receivers'}")
             self._messages.choice(
                 _SUBJECT,
                 f"{what} by {'its receiver' if one else 'their receivers'}. Your records are safe in the database.",

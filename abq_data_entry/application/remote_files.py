@@ -117,7 +117,7 @@ class RemoteFilesView:
         to = destination(kind)
         self.window.show_lines(to.address(self._values), (), "Logging in…")
         if problem := to.problem(self._values):
-            self.window.say(problem)
+            self.window.show_status(problem)
             return
         if to.username(self._values) == work.ANONYMOUS[0]:
             self._log_in(turn, work.ANONYMOUS)
@@ -128,7 +128,7 @@ class RemoteFilesView:
         if turn != self._turn:
             return
         if login is None:
-            self.window.say("Nobody is logged in. F5 asks again.")
+            self.window.show_status("Nobody is logged in. F5 asks again.")
             return
         kind, values = self._kind, self._values
 
@@ -174,7 +174,7 @@ class RemoteFilesView:
     ) -> None:
         """Run a command; `dropped` gets a result that is no longer wanted, `also` the error after it was shown."""
         self.window.set_running(True)
-        self.window.say(said)
+        self.window.show_status(said)
 
         def is_over() -> bool:
             """Whether it was abandoned, because another destination is shown now."""
@@ -193,13 +193,13 @@ class RemoteFilesView:
             if getattr(error, "login_refused", False):
                 self._logins.refused(self._kind, self._values, reason_of(error))
                 self._files = None
-            self.window.say(" ".join(reason_of(error).split()))
+            self.window.show_status(" ".join(reason_of(error).split()))
             also(error)
 
         def progress(done_so_far: int, total: int) -> None:
             if self._job is job:
                 how_far = f"{done_so_far * 100 // total} %" if total else f"{done_so_far:,} bytes"
-                self.window.say(f"{said} {how_far}")
+                self.window.show_status(f"{said} {how_far}")
 
         self._job = job = self._jobs.submit(
             _LANE, function, name=_TITLE, done=ended, failed=failed, progress=progress, with_job=True, tidies=True
@@ -208,9 +208,9 @@ class RemoteFilesView:
     def _may_begin(self, files: RemoteFiles[Any]) -> bool:
         """Return whether the command can still be done; an answer in the message bar may come much later."""
         if files is not self._files:
-            self.window.say("Nothing was done: the destination was left meanwhile.")
+            self.window.show_status("Nothing was done: the destination was left meanwhile.")
         elif self.window.running:
-            self.window.say("Nothing was done: something else is under way. Esc cancels it.")
+            self.window.show_status("Nothing was done: something else is under way. Esc cancels it.")
         else:
             return True
         return False
@@ -276,7 +276,7 @@ class RemoteFilesView:
             if self._where:
                 self._go(self._where[:-1])
             else:
-                self.window.say("Nothing above the folder of the destination is shown.")
+                self.window.show_status("Nothing above the folder of the destination is shown.")
         elif name == PUT:
             self._put(files)
         elif name == NEW_FOLDER:
@@ -352,7 +352,7 @@ class RemoteFilesView:
         def done(result: tuple[Got, Any, str]) -> None:
             got, found, problem = result
             how = f", compared by {got.verified}" if got.verified else ""
-            self.window.say(f"Fetched to {got.path}: {got.size:,} bytes{how}. {problem}")
+            self.window.show_status(f"Fetched to {got.path}: {got.size:,} bytes{how}. {problem}")
             model = self._state.model
             if found is not None and model is not None:
                 self._messages.choice(
@@ -366,11 +366,11 @@ class RemoteFilesView:
     def _take_in(self, model: SQLModel, found: Any) -> None:
         from ..workflows.import_lists import import_list
 
-        def tell(text: str) -> None:
-            self._messages.tell(self.window, f"Import {found.what}", text)
+        def show_result(text: str) -> None:
+            self._messages.show_in(self.window, f"Import {found.what}", text)
 
         self._jobs.submit(
-            "database", import_list, model, found, done=tell, failed=lambda error: tell(reason_of(error))
+            "database", import_list, model, found, done=show_result, failed=lambda error: show_result(reason_of(error))
         )
 
     def _put(self, files: RemoteFiles[Any]) -> None:

@@ -82,7 +82,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         asker = self._asker()
         if asker.by != self._asked.by:  # messages to somebody else aren't for the person now at the window
             self._known, self._opened, self._kept, self._shown_messages = None, (), (), {}
-            self._tell_unread(0, None)
+            self._show_unread(0, None)
         if asker != self._asked:
             self._asked = asker
             self.heard()
@@ -193,9 +193,9 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
     def _count_unread(self, inbox: Inbox) -> None:
         unread = [each for each in inbox.messages if each.unread]
         left = [each for each in unread if each.id not in self._opened]
-        self._tell_unread(inbox.unread - len(unread) + len(left), left[0] if left else None)
+        self._show_unread(inbox.unread - len(unread) + len(left), left[0] if left else None)
 
-    def _tell_unread(self, count: int, newest: ShiftMessage | None) -> None:
+    def _show_unread(self, count: int, newest: ShiftMessage | None) -> None:
         line = (count, newest and newest.id)
         if line == self._line:
             return
@@ -205,7 +205,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
             return
         text = f"{counted(count, 'message')} from {'a colleague' if count == 1 else 'colleagues'}"
         detail = f"{one_line(newest.from_whom)}: {newest.line}" if newest is not None else ""
-        self._messages.bar.tell(Message(KEY, text, detail, (("Read", self._read),), until_resolved=True))
+        self._messages.bar.show_message(Message(KEY, text, detail, (("Read", self._read),), until_resolved=True))
 
     def _list(self, everything: bool) -> None:
         self.look_who_asks()

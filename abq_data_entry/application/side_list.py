@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..models.undoing import By
     from ..views.action_list import ActionList
     from .connection import Connection
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .state import State
 
 log = logging.getLogger(__name__)
@@ -33,17 +33,17 @@ class Surroundings(NamedTuple):
     state: State
     connection: Connection
     messages: Messages
-    say: Say
+    show_status: ShowStatus
     by: Callable[[], By]
     means_away: Callable[[BaseException], bool]
 
 
 class Sending:
-    """Has the database changed by what somebody typed into a dialog, and keeps the words until it has taken them. On
-    the Tk thread. ``tell(words)`` says how it went, and ``look()`` looks up what there is now."""
+    """Changes the database by what somebody typed into a dialog, and keeps the text until the database has it. On the
+    Tk thread. ``show_result(words)`` shows how it went, and ``look()`` looks up what there is now."""
 
-    def __init__(self, around: Surroundings, tell: Callable[[str], object], look: Callable[[], object]) -> None:
-        self._around, self._tell, self._look = around, tell, look
+    def __init__(self, around: Surroundings, show_result: Callable[[str], object], look: Callable[[], object]) -> None:
+        self._around, self._show_result, self._look = around, show_result, look
         self.unsent: dict[tuple[str, object], tuple[str, ...]] = {}
         """What was typed and the database hasn't taken, by the dialog's title and what it is about: the dialog has it
         the next time."""
@@ -56,30 +56,30 @@ class Sending:
         """A dialog was closed without an answer: what was typed is there when it is opened again. Words are the last
         of it."""
         self.unsent[unsent] = typed
-        self._tell(f"What you typed is kept: {unsent[0]} has it when you open it again")
+        self._show_result(f"What you typed is kept: {unsent[0]} has it when you open it again")
 
     def change(
         self,
         unsent: tuple[str, object],
         change: Callable[[SQLModel, By], object],
-        told: str,
+        words: str,
         again: Callable[[], object] | None,
         beside: Callable[[BaseException], bool] = lambda error: False,
     ) -> None:
-        """Have it changed, and say ``told``, else what the database answers; what was typed for it, under ``unsent``,
-        stays until the database has it. ``again()`` opens the dialog once more; None: nothing was typed.
-        ``beside(error)`` tells a refusal beside the field that it is about, where it can."""
+        """Change the database, and show ``words``, or if empty, the database's answer. What was typed is kept under
+        ``unsent`` until the database has it. ``again()`` opens the dialog once more; None: nothing was typed.
+        ``beside(error)`` shows a refusal beside the field that it is about, and returns whether it could."""
         by, title = self._around.by(), unsent[0]
 
         def done(result: object) -> None:
             self.under_way.discard(unsent)
             self.unsent.pop(unsent, None)
-            self._tell(told or str(result))
+            self._show_result(words or str(result))
             self._look()
 
         def refused(reason: str) -> None:
             kept = again is not None
-            self._tell(self.nothing + ("; what you typed is kept" if kept else ""))
+            self._show_result(self.nothing + ("; what you typed is kept" if kept else ""))
             detail = f"{reason}\n\n{_KEPT}" if kept else reason
             self._around.messages.failure(title, f"{self.nothing}.", detail, again)
 
@@ -88,7 +88,7 @@ class Sending:
             log.warning("%s: %s", title, type(error).__name__)
             self._look()
             if beside(error):
-                self._tell(self.nothing + "; what you typed is kept")
+                self._show_result(self.nothing + "; what you typed is kept")
                 return
             refused("The database is away." if self._around.means_away(error) else reason_of(error))
 
@@ -116,13 +116,13 @@ class SideList(ABC, Generic[Item, Window]):
     """What the window says where nothing was known before that."""
 
     def __init__(self, around: Surroundings) -> None:
-        self._window, self._state, self._connection, self._messages, self._say = around[:5]
+        self._window, self._state, self._connection, self._messages, self._show_status = around[:5]
         self._who_asks, self._means_away = around.by, around.means_away
         self._known: Sequence[Item] | None = None
         self._known_at = ""
         self._looking = self._again = False
         self._listed: dict[str, Item] = {}
-        self._sending = Sending(around, self._tell, self.look)
+        self._sending = Sending(around, self._show_result, self.look)
 
     @property
     def unsent(self) -> list[tuple[str, str]]:
@@ -241,11 +241,11 @@ class SideList(ABC, Generic[Item, Window]):
     def _may_begin(self, what: str) -> bool:
         """Whether the database is there; if not, says that ``what`` can be done when it is back."""
         if self._state.reachable is None:
-            self._tell(f"{what} when the database is back")
+            self._show_result(f"{what} when the database is back")
         return self._state.reachable is not None
 
-    def _tell(self, text: str) -> None:
-        self._say(text)
+    def _show_result(self, text: str) -> None:
+        self._show_status(text)
         shown = self._shown()
         if shown is not None:
-            shown.say(text)
+            shown.show_status(text)

@@ -46,7 +46,7 @@ class TakingBack:
         form: DataRecordForm,
         state: State,
         messages: Messages,
-        say: Callable[[str], object],
+        show_status: Callable[[str], object],
         waiting: Waiting,
         connection: Connection,
         reconnecting: Reconnecting,
@@ -56,7 +56,8 @@ class TakingBack:
         changed: Callable[[tuple[Any, ...] | None], object],
         keep: Callable[[Mapping[str, Any]], bool],
     ) -> None:
-        self._form, self._state, self._messages, self._say, self._waiting = form, state, messages, say, waiting
+        self._form, self._state, self._messages, self._waiting = form, state, messages, waiting
+        self._show_status = show_status
         self._connection, self._reconnecting, self._navigation = connection, reconnecting, navigation
         self._show_form, self._edited, self._changed, self._keep = show_form, edited, changed, keep
         self._last: LastAction | None = None
@@ -76,13 +77,13 @@ class TakingBack:
             context = copy_context()  # keeps the command, so that typing since then is noticed
             self._navigation.after_saving(lambda: context.run(self.take_back))
         elif action is None:
-            self._say("Nothing was saved in this window that could be taken back")
+            self._show_status("Nothing was saved in this window that could be taken back")
         elif self._running:
-            self._say("This is being taken back…")
+            self._show_status("This is being taken back…")
         elif waiting is not None:
             self._take_from_journal(action, waiting)
         elif model is None:
-            self._say("This can be taken back when the database is back")
+            self._show_status("This can be taken back when the database is back")
         else:
             self._run(action)
 
@@ -108,7 +109,7 @@ class TakingBack:
     def _take_from_journal(self, action: LastAction, waiting: Any) -> None:
         """Remove the record from the journal, because it isn't in the database yet."""
         if self._waiting.is_replaying:
-            self._say("This is being saved right now. Take it back in a moment")
+            self._show_status("This is being saved right now. Take it back in a moment")
             return
         from ..models import VersionedRecord
 
@@ -131,7 +132,7 @@ class TakingBack:
             self._running = False
             log.warning("%s couldn't be taken back: %s", action.name, type(error).__name__)
             if self._reconnecting.means_away(error):
-                self._say("This can be taken back when the database is back")
+                self._show_status("This can be taken back when the database is back")
                 return
             self._form.known.look_up()
             self._messages.failure(TITLE, f"Not taken back: {action.name}.", reason_of(error))
@@ -148,7 +149,7 @@ class TakingBack:
             words = "What you typed stands in the form again"
         self._changed(None if found.record else key)
         was = "as it was before" if found.record else "not recorded any more"
-        self._say(f"{place(record)}: taken back, {was}. {words}")
+        self._show_status(f"{place(record)}: taken back, {was}. {words}")
 
     def _kept_behind(self, save: Save, found: VersionedRecord) -> str:
         """Keep what was taken back as a draft of its plot, because the next keys are meant for what is in the form.

@@ -154,7 +154,7 @@ class TodayPicture:
         is_away = self._state.reachable is None
         if self._known is None:
             if opened is not None and is_away:
-                opened.say("The database is away: the state of the day isn't known")
+                opened.show_status("The database is away: the state of the day isn't known")
             return
         today, waiting, looked = self._known
         now = _now()
@@ -166,7 +166,7 @@ class TodayPicture:
         if opened is not None:
             opened.show_rows(rows(today, waiting, now))
             why = "The database is away" if is_away else "A new day has begun"
-            opened.say(f"{why}: this was so {as_of.lower()}" if as_of else "")
+            opened.show_status(f"{why}: this was so {as_of.lower()}" if as_of else "")
 
     def _go(self, name: str) -> None:
         kind, _, which = name.partition(" ")

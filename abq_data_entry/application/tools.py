@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..widgets import StatusBar
     from ..widgets.status_bar import RunningLine
     from .extract_days import ExtractDays
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .preferences import Settings
     from .state import State
 
@@ -47,11 +47,11 @@ class BackgroundCommands:
         status_bar: StatusBar,
         state: State,
         jobs: Jobs,
-        say: Say,
+        show_status: ShowStatus,
         ended: Callable[[], object],
     ) -> None:
         self._form, self._status_bar, self._state = form, status_bar, state
-        self._jobs, self._say, self._ended = jobs, say, ended
+        self._jobs, self._show_status, self._ended = jobs, show_status, ended
         self._running: set[str] = set()
 
     @property
@@ -62,10 +62,10 @@ class BackgroundCommands:
     def may_begin(self, name: str) -> bool:
         """Whether a command may begin now; if not, the status says why."""
         if self._state.model is None:
-            self._say("The database isn't open yet")
+            self._show_status("The database isn't open yet")
             return False
         if name in self._running:
-            self._say(f"{name} is running already")
+            self._show_status(f"{name} is running already")
             return False
         return True
 
@@ -81,7 +81,7 @@ class BackgroundCommands:
         """Do ``work(job)`` in the lane of that name; ``done(result)`` or ``failed(error)`` tells how it went, unless it
         was cancelled. ``remark``: on the way, for the status line. ``in_rows``: it reports rows, not bytes."""
         self._running.add(name)
-        self._say(f"{name}: running{f', {remark}' if remark else ''}…")
+        self._show_status(f"{name}: running{f', {remark}' if remark else ''}…")
         line: RunningLine | None = None
 
         def show() -> None:
@@ -106,7 +106,7 @@ class BackgroundCommands:
         def ended_badly(error: BaseException) -> None:
             end()
             if job.cancel.is_set():
-                self._say(f"{name}: cancelled, nothing was stored or sent")
+                self._show_status(f"{name}: cancelled, nothing was stored or sent")
                 return
             log.warning("%s failed: %s", name, type(error).__name__)
             failed(error)
@@ -128,13 +128,13 @@ class Tools:
         settings: Settings,
         jobs: Jobs,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         commands: BackgroundCommands,
         deliveries: Deliveries,
         extract_days: ExtractDays,
     ) -> None:
         self._window, self._state, self._settings = window, state, settings
-        self._jobs, self._messages, self._say = jobs, messages, say
+        self._jobs, self._messages, self._show_status = jobs, messages, show_status
         self._commands, self._deliveries, self._extract_days = commands, deliveries, extract_days
         self._asking: set[str] = set()
 
@@ -170,10 +170,10 @@ class Tools:
 
     def _weather_recorded(self, said: str) -> None:
         self._messages.settled(WEATHER)
-        self._say(said)
+        self._show_status(said)
 
     def _weather_failed(self, error: BaseException, station: str) -> None:
-        self._say("Problem retrieving weather data")
+        self._show_status("Problem retrieving weather data")
         self._messages.failure(
             WEATHER,
             "Problem retrieving weather data",
@@ -213,7 +213,7 @@ class Tools:
 
         def given_up() -> None:
             self._asking.discard(kind)
-            self._say("Nothing was sent")
+            self._show_status("Nothing was sent")
 
         title, told = f"Upload by {destination(kind).name}", [(each.date, words(each, kind)) for each in days]
 
@@ -228,7 +228,7 @@ class Tools:
         def answered(login: Login | None) -> None:
             self._asking.discard(kind)
             if login is None:
-                self._say("Nothing was sent")
+                self._show_status("Nothing was sent")
             elif self._commands.may_begin(destination(kind).name):
                 failed = partial(self._upload_failed, kind, date=date)
                 self._deliveries.upload(kind, date, values, login, failed)
@@ -243,11 +243,11 @@ class Tools:
             return
         name, reason = destination(kind).name, _reason(error)
         if isinstance(error, NotDelivered):
-            if self._deliveries.tell_perhaps(kind, error.outcome):
-                self._say(f"Not everybody may have the extract by {name}: Tools ‣ Deliveries says who has it")
+            if self._deliveries.report_uncertain(kind, error.outcome):
+                self._show_status(f"Not everybody may have the extract by {name}: Tools ‣ Deliveries says who has it")
                 return
             reason = with_sentence(reason, error.outcome.next_attempt)
-        self._say(f"The extract was not sent by {name}")
+        self._show_status(f"The extract was not sent by {name}")
         self._messages.failure(
             f"Upload by {name}",
             f"The extract couldn't be sent by {name}. Your records are safe in the database.",
@@ -256,7 +256,7 @@ class Tools:
         )
 
     def _no_records(self) -> None:
-        self._say("There are no records to upload")
+        self._show_status("There are no records to upload")
         self._messages.warning(
             "No Records",
             "There are no records to upload",

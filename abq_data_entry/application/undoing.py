@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..models.undoing import By, Place
     from ..views import DataRecordForm, RecordList
     from .connection import Connection
-    from .messages import Messages, Say
+    from .messages import Messages, ShowStatus
     from .navigation import Navigation
     from .outage import Reconnecting
     from .state import State
@@ -61,14 +61,14 @@ class Changes:
         state: State,
         connection: Connection,
         messages: Messages,
-        say: Say,
+        show_status: ShowStatus,
         taking_back: TakingBack,
         reconnecting: Reconnecting,
         navigation: Navigation,
         changed: Callable[[], object],
     ) -> None:
         self._window, self._form, self._records = window, form, records
-        self._state, self._connection, self._messages, self._say = state, connection, messages, say
+        self._state, self._connection, self._messages, self._show_status = state, connection, messages, show_status
         self._taking_back, self._reconnecting, self._navigation = taking_back, reconnecting, navigation
         self._changed = changed
 
@@ -119,7 +119,7 @@ class Changes:
         if not self.may_begin():
             return
         if check.key is None or not check.recorded:
-            self._say("Choose a check with records first")
+            self._show_status("Choose a check with records first")
             return
         key, count = check.key, len(check.recorded)
 
@@ -249,9 +249,9 @@ class Changes:
         if not self.may_begin():
             return
         if key is None:
-            self._say("Choose a saved record first: a row of the list, or a plot")
+            self._show_status("Choose a saved record first: a row of the list, or a plot")
         elif self._state.latest_waiting(key) is not None:
-            self._say("This record waits on this computer: it isn't in the database yet")
+            self._show_status("This record waits on this computer: it isn't in the database yet")
         else:
             wanted = key
 
@@ -259,7 +259,7 @@ class Changes:
                 if found.version:
                     ask(found, wanted)
                 else:
-                    self._say(f"There is no record of {named(wanted)}")
+                    self._show_status(f"There is no record of {named(wanted)}")
 
             self._connection.ask(
                 lambda model: model.get_versioned_record(*wanted),
@@ -330,26 +330,26 @@ class Changes:
 
             self.do("Two Versions of One Record", change, done, refused=refused)
 
-        cancel = partial(self._say, "Nothing was changed")
-        resolve(self._form, self._messages, self._say, over, save, cancel)
+        cancel = partial(self._show_status, "Nothing was changed")
+        resolve(self._form, self._messages, self._show_status, over, save, cancel)
 
     def changed(self, result: str) -> None:
         """Report that saved records have changed; ``result`` says what was done."""
         self._changed()
-        self._say(result)
+        self._show_status(result)
 
     def failed(self, title: str, error: BaseException) -> None:
         """Report that nothing was changed, and why."""
         log.warning("%s: %s", title, type(error).__name__)
         if self._reconnecting.means_away(error):
-            self._say("Nothing was changed: the database is away")
+            self._show_status("Nothing was changed: the database is away")
             return
         self._messages.failure(title, "Nothing was changed.", reason_of(error))
 
     def may_begin(self) -> bool:
         """Whether saved records can be changed now; if not, the status line says why."""
         if self._state.reachable is None:
-            self._say("Saved records can be changed when the database is back")
+            self._show_status("Saved records can be changed when the database is back")
         return self._state.reachable is not None
 
     def attended(self) -> Key | None:

@@ -119,7 +119,7 @@ class WhichDatabase:
     def _hold_back(self, text: str, detail: str, actions: tuple[tuple[str, Callable[[], object]], ...]) -> None:
         self._state.read_only = text
         self._callbacks.refused(f"{text}\n{detail}", self.look)
-        self._status_bar.messages.tell(Message(_KEY, text, detail, actions, until_resolved=True))
+        self._status_bar.messages.show_message(Message(_KEY, text, detail, actions, until_resolved=True))
 
     def _open(self) -> None:
         if self._begun:
@@ -200,7 +200,7 @@ class DatabaseChanges:
             "Close it, and install the newer version of ABQ Data Entry. What is saved here until then waits on this"
             " computer; the newer version saves it."
         )
-        self._bar.tell(Message(_OUTDATED, UPDATE, detail, until_resolved=True))
+        self._bar.show_message(Message(_OUTDATED, UPDATE, detail, until_resolved=True))
 
     def _show_replaced(self) -> None:
         expected, self._expected = self._expected, False
@@ -213,7 +213,7 @@ class DatabaseChanges:
             " sheets before you go on."
         )
         message = "The database was replaced by a backup while this window was open."
-        self._bar.tell(Message(_REPLACED, message, detail, (("Understood", None),)))
+        self._bar.show_message(Message(_REPLACED, message, detail, (("Understood", None),)))
 
 
 def _version_unknown(error: BaseException) -> None:
@@ -236,7 +236,7 @@ class Damage:
         self._jobs, self._messages, self._database = jobs, messages, database
         self._backups, self._begin, self._connect = backups, begin, connect
 
-    def tell(self, error: BaseException) -> None:
+    def offer_restore(self, error: BaseException) -> None:
         """Offer to restore the newest backup, or another one, because the embedded database is damaged."""
         kept = self._backups.kept()
         self._jobs.submit(

@@ -73,14 +73,14 @@ class Wiring(MainWindow):
         from .which_database import Damage, DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
 
         self.make_list()
-        settings, say = self.own_settings, self.status.set
-        self.drafts = Drafts(self.form, self.jobs, self.messages, say)
+        settings, show_status = self.own_settings, self.status.set
+        self.drafts = Drafts(self.form, self.jobs, self.messages, show_status)
         self.connection = Connection(
-            self, self.shared, self.jobs, self.messages, say, settings, self._connection_callbacks()
+            self, self.shared, self.jobs, self.messages, show_status, settings, self._connection_callbacks()
         )
         self.reconnecting = Reconnecting(self, self.shared, self.jobs, self._reconnecting_callbacks())
         self.offline = Offline(self.form, self.jobs, self.shared, self.show_choices, self._show_copy)
-        self.presence = CheckPresence(self.form, self.shared, self.jobs, say, self.reconnecting)
+        self.presence = CheckPresence(self.form, self.shared, self.jobs, show_status, self.reconnecting)
         self.checks = Checks(
             self.form,
             self.jobs,
@@ -96,7 +96,7 @@ class Wiring(MainWindow):
             self.connection,
             self.reconnecting,
             self.messages,
-            say,
+            show_status,
             self.drafts,
             self.offline,
             NavigationActions(lambda entry: self.deciding.open(entry), self.show_form, lambda: self.shows_form),
@@ -107,7 +107,7 @@ class Wiring(MainWindow):
             self.jobs,
             self.shared,
             self.messages,
-            say,
+            show_status,
             self.reconnecting,
             self._waiting_callbacks(),
         )
@@ -115,7 +115,7 @@ class Wiring(MainWindow):
             self.form,
             self.shared,
             self.messages,
-            say,
+            show_status,
             self.waiting,
             self.connection,
             self.reconnecting,
@@ -125,16 +125,16 @@ class Wiring(MainWindow):
             self._taken_back,
             self.drafts.put,
         )
-        self.permissions = Permissions(self.shared, self.jobs, say, self.offer_commands)
+        self.permissions = Permissions(self.shared, self.jobs, show_status, self.offer_commands)
         self.run: Callable[..., object] = partial(self.messages.run, self.permissions.run)
         """Runs, as the command of a name, an action with its arguments, unless the login may not do it."""
         self.extract_days = ExtractDays(self.form, self.status_bar.extracts, self.shared, self.jobs)
         self.today = TodayPicture(self, self.shared, self.connection, self.layout.has_room, self._today_actions())
         self.extract_days.changed, self.layout.resized = self.today.look_soon, self.today.fit
         self.after_idle(self.today.fit)  # because the window got its first size before this part existed
-        self.export = Export(self, self.shared, self.jobs, self.messages, say, self.extract_days)
+        self.export = Export(self, self.shared, self.jobs, self.messages, show_status, self.extract_days)
         self.commands = BackgroundCommands(
-            self.form, self.status_bar, self.shared, self.jobs, say, self.extract_days.look_soon
+            self.form, self.status_bar, self.shared, self.jobs, show_status, self.extract_days.look_soon
         )
         self.deliveries = Deliveries(
             self,
@@ -142,7 +142,7 @@ class Wiring(MainWindow):
             settings,
             self.jobs,
             self.messages,
-            say,
+            show_status,
             self.commands.begin,
             lambda name: name in self.commands.running,
             self.show_deliveries,
@@ -152,7 +152,7 @@ class Wiring(MainWindow):
             self.shared,
             self.jobs,
             self.messages,
-            say,
+            show_status,
             settings,
             self.status_bar,
             BackupActions(
@@ -179,7 +179,7 @@ class Wiring(MainWindow):
             self.shared,
             self.connection,
             self.jobs,
-            say,
+            show_status,
             self.offline,
             self.reconnecting.means_away,
             self.extract_days.look_soon,
@@ -189,7 +189,7 @@ class Wiring(MainWindow):
             self.form,
             self.record_list,
             self.jobs,
-            say,
+            show_status,
             self.browsing,
             self.presence,
             self.database_changes,
@@ -209,14 +209,14 @@ class Wiring(MainWindow):
             self.connection.connect,
         )
         self.tools = Tools(
-            self, self.shared, settings, self.jobs, self.messages, say, self.commands, self.deliveries,
+            self, self.shared, settings, self.jobs, self.messages, show_status, self.commands, self.deliveries,
             self.extract_days,
         )  # fmt: skip
         self.outdated = Outdated(
             self.shared,
             self.connection,
             self.messages,
-            say,
+            show_status,
             self.deliveries,
             self.commands.may_begin,
             self.messages.command(self.show_deliveries),
@@ -236,17 +236,17 @@ class Wiring(MainWindow):
             self.jobs,
             settings,
             self.messages,
-            say,
+            show_status,
             self.deliveries,
             lambda: f"upload_to_corporate_{KINDS[0]}" not in self.permissions.denied,
             lambda kind, date: self.upload(kind, date),
         )
-        self.desktop_entry = DesktopEntry(self.jobs, self.messages, say)
+        self.desktop_entry = DesktopEntry(self.jobs, self.messages, show_status)
         self.saver = Saver(
             self.form,
             self.jobs,
             self.shared,
-            say,
+            show_status,
             self.waiting,
             self.reconnecting,
             self.connection.retry_after_restart,
@@ -257,14 +257,14 @@ class Wiring(MainWindow):
             self.form,
             self.shared,
             self.messages,
-            say,
+            show_status,
             self.saver,
             self.drafts,
             self.waiting,
             self.offline,
             self.browsing,
         )
-        self.new_day = NewDay(self, self.shared, self.form, say, self.navigation.leave_form, self._day_began)
+        self.new_day = NewDay(self, self.shared, self.form, show_status, self.navigation.leave_form, self._day_began)
         self.form.callbacks = self._form_callbacks()
         self.record_list.begin(self._list_callbacks())
 
@@ -377,7 +377,7 @@ class Wiring(MainWindow):
             self.show_in_list,
             self.form.known.look_up,
             self.form.who.forget,
-            lambda error: self.damage.tell(error),
+            lambda error: self.damage.offer_restore(error),
             self.retry_database,
         )
 
@@ -403,10 +403,10 @@ class Wiring(MainWindow):
         )
 
     def _marks_changed(self) -> None:
-        self._look_what_is_said()
+        self._look_for_remarks()
         self.today.look_soon()
 
-    def _look_what_is_said(self) -> None:
+    def _look_for_remarks(self) -> None:
         self.questions.look()
         self.handover.look()
 
@@ -515,7 +515,7 @@ class Wiring(MainWindow):
             self.status.set,
             lambda: f"upload_to_corporate_{KINDS[0]}" not in self.permissions.denied,
             self.messages.command(self.show_deliveries),
-            self.deliveries.tell_damage,
+            self.deliveries.report_damage,
             self.deliveries.logins,
         )
 
@@ -692,7 +692,7 @@ class Wiring(MainWindow):
             return
         self.jobs.submit("records", self.data_model.choices, done=self.show_choices)
         self.form.known.look_up()
-        self._look_what_is_said()
+        self._look_for_remarks()
         self.browsing.restart()
 
     def _show_copy(self) -> None:

@@ -29,7 +29,7 @@ _MEASURES = ("temperature", "humidity")
 def draw(page: Page, rows: Sequence[Row]) -> None:
     """A panel for each of the two; rows of `climate_by_check`, or their means of some days."""
     if not any(row[each] is not None for row in rows for each in _MEASURES):
-        page.say(f"There are no checks with ten readings of {page.choice.words}" if page.choice.plot is None else
+        page.show_text(f"There are no checks with ten readings of {page.choice.words}" if page.choice.plot is None else
                  f"There are no readings of {page.choice.words}")  # fmt: skip
         return
     wanted = [each for each in _MEASURES if page.choice.measure in ("", each)]

@@ -17,7 +17,7 @@ _MOST_LINES = 6
 def draw(page: Page, rows: Sequence[Row]) -> None:
     """Rows of `completeness`, summed by day. A long time goes on in the next calendar below."""
     if not rows:
-        page.say(f"No check was due of {page.choice.words}")
+        page.show_text(f"No check was due of {page.choice.words}")
         return
     first = rows[0]["date"] - rows[0]["date"].weekday() * DAY
     last = rows[-1]["date"]

@@ -26,7 +26,7 @@ def draw(page: Page, rows: Sequence[Row]) -> None:
     measure = page.choice.measure
     rows = [row for row in rows if row["value"] is not None]
     if not rows:
-        page.say(f"There are no checks with ten readings of {page.choice.words}")
+        page.show_text(f"There are no checks with ten readings of {page.choice.words}")
         return
     (axes,) = page.add_panels(1)
     look, lab = page.look, rows[0]["lab"]

@@ -12,7 +12,7 @@ from .page import MARKS, Page, Row, by, legend_above, name, number
 def draw(page: Page, rows: Sequence[Row]) -> None:
     """A panel a field; rows of `weather_correlation`. The band is that of `r` where one lab is shown."""
     if not any(row["r"] is not None for row in rows):
-        page.say(f"There are fewer than ten pairs with the weather of {page.choice.words}")
+        page.show_text(f"There are fewer than ten pairs with the weather of {page.choice.words}")
         return
     found = by(rows, "field")
     measures = page.fitting([each for each in MEASURES if each in found], columns=34)

@@ -12,7 +12,7 @@ from .page import LATEST, Page, Row, by, legend_above, name, unit
 def draw(page: Page, rows: Sequence[Row]) -> None:
     """A panel a field, the strongest trend above; rows of `sensor_drift`."""
     if not any(row["slope_per_day"] is not None for row in rows):
-        page.say(f"No sensor has ten days of readings of {page.choice.words}")
+        page.show_text(f"No sensor has ten days of readings of {page.choice.words}")
         return
     found = by([row for row in rows if row["slope_per_day"] is not None], "field")
     measures = page.fitting([each for each in MEASURES if each in found], columns=34)

@@ -15,7 +15,7 @@ def draw(page: Page, rows: Sequence[Row]) -> None:
     """Rows of `growth`: of the plots of one lab, or medians of several labs."""
     rows = [row for row in rows if row["height"] is not None]
     if not rows:
-        page.say(f"There are no heights of {page.choice.words}")
+        page.show_text(f"There are no heights of {page.choice.words}")
         return
     most = 14 * DAY
     if page.choice.lab:

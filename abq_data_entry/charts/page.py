@@ -81,7 +81,7 @@ class Page:
         if up is not None and across is not None:
             self.spots.append(Spot(panel, across, float(up), words, key))
 
-    def say(self, text: str) -> None:
+    def show_text(self, text: str) -> None:
         """Show why there is no chart, in its place."""
         self.title = text
         self.zoomable = False

@@ -12,7 +12,7 @@ def draw(page: Page, rows: Sequence[Row]) -> None:
     """Rows of records with the `outside_temperature` of their checks."""
     across, up = page.choice.across, page.choice.up
     if not rows:
-        page.say(f"There are no records with {name(across)} and {name(up)} of {page.choice.words}")
+        page.show_text(f"There are no records with {name(across)} and {name(up)} of {page.choice.words}")
         return
     (axes,) = page.add_panels(1)
     known = [row for row in rows if row["outside_temperature"] is not None]

@@ -120,7 +120,7 @@ class ActionList(SideWindow):
         self.live_list.show({row.identifier: row.cells for row in rows})
         self.count_label.configure(text=count)
         if remark != said:  # otherwise the line keeps saying what was just done
-            self.say(remark)
+            self.show_status(remark)
         self.row_chosen()
 
     def show_problem(self, text: str) -> None:
@@ -138,7 +138,7 @@ class ActionList(SideWindow):
             self._callbacks.act(name, row.identifier)
         elif row is not None:
             action = next(each for each in self._actions if each.name == name)
-            self.say(self._remark if action.letter and self._remark else action.why_not)
+            self.show_status(self._remark if action.letter and self._remark else action.why_not)
         return "break"
 
     def destroy(self) -> None:

@@ -87,7 +87,7 @@ class AdministrationWindow(SideWindow):
         self.entries["name"].configure(width=_LEAST_NAME_WIDTH)
         for table in self._tables:
             table.give_way(_LEAST_LINES)
-        self._say("technician", "Looking up what is there…")
+        self._show_beside("technician", "Looking up what is there…")
         callbacks.fetch()
 
     def show_master_data(self, master_data: MasterData, part: str = "technician", done: str = "") -> None:
@@ -101,7 +101,7 @@ class AdministrationWindow(SideWindow):
         if self.lab.get() not in master_data.labs and labs:
             self.lab.set(labs[0])
         self._show_plots()
-        self._say(part, f"✓ {done}" if done else "")
+        self._show_beside(part, f"✓ {done}" if done else "")
         cleared = {"technician": ("number", "name"), "lab": ("letter",)}.get(part, ()) if done else ()
         for name in cleared:
             self.entries[name].delete(0, "end")
@@ -113,7 +113,7 @@ class AdministrationWindow(SideWindow):
     def show_error(self, part: str, text: str) -> None:
         """Show at ``part`` why a command failed; everything stays as it was typed."""
         if self.winfo_exists():
-            self._say(part, text, error=True)
+            self._show_beside(part, text, error=True)
 
     # -- building ---------------------------------------------------------------------------------------
 
@@ -265,7 +265,7 @@ class AdministrationWindow(SideWindow):
         if not 0 < len(name) <= _LONGEST_NAME:
             self._refuse("technician", "name", f"A name has 1 to {_LONGEST_NAME} characters.")
             return
-        self._say("technician", "Adding…")
+        self._show_beside("technician", "Adding…")
         self._callbacks.add_technician(number, name)
 
     def _add_lab(self) -> None:
@@ -275,7 +275,7 @@ class AdministrationWindow(SideWindow):
             return
         plots = self._number("lab", "count", "The number of plots", 1, _PLOTS_OF_A_LAB)
         if plots is not None:
-            self._say("lab", "Adding…")
+            self._show_beside("lab", "Adding…")
             self._callbacks.add_lab(letter, plots)
 
     def _save_plot(self) -> None:
@@ -288,7 +288,7 @@ class AdministrationWindow(SideWindow):
         except ValueError as error:
             self._refuse("plot", "seed", str(error))
             return
-        self._say("plot", "Saving…")
+        self._show_beside("plot", "Saving…")
         self._callbacks.save_plot(self.lab.get(), plot, seed)
 
     def _rename(self) -> None:
@@ -299,13 +299,13 @@ class AdministrationWindow(SideWindow):
         if not 0 < len(name) <= _LONGEST_NAME:
             self._refuse("technician", "name", f"A name has 1 to {_LONGEST_NAME} characters.")
             return
-        self._say("technician", "Renaming…")
+        self._show_beside("technician", "Renaming…")
         self._callbacks.rename(number, name)
 
     def _retire(self, part: str) -> None:
         key = self._key(part)
         if key is not None:
-            self._say(part, "Saving…")
+            self._show_beside(part, "Saving…")
             # By the text of the button, because that is what the user has read.
             again = str(self.retire_buttons[part].cget("text")).startswith("Use")
             self._callbacks.retire(part, key, not again)
@@ -313,7 +313,7 @@ class AdministrationWindow(SideWindow):
     def _remove(self, part: str) -> None:
         key = self._key(part)
         if key is not None:
-            self._say(part, "Removing…")
+            self._show_beside(part, "Removing…")
             self._callbacks.remove(part, key)
 
     def _key(self, part: str) -> tuple[Any, ...] | None:
@@ -360,10 +360,10 @@ class AdministrationWindow(SideWindow):
         select_text(self.entries[entry])
 
     def _refuse(self, part: str, entry: str, text: str) -> None:
-        self._say(part, text, error=True)
+        self._show_beside(part, text, error=True)
         self._go_to(entry)
 
-    def _say(self, part: str, text: str, error: bool = False) -> None:
+    def _show_beside(self, part: str, text: str, error: bool = False) -> None:
         shown = f"{ERROR_MARK}{text}" if error else text
         self.notes[part].configure(text=shown, style="Error.TLabel" if error else "Note.TLabel")
         if text and not text.endswith("…"):  # what was done, or why it wasn't
@@ -381,7 +381,7 @@ class AdministrationWindow(SideWindow):
         # When the plots are shown again after a save, what is being typed into the line stays.
         if not chosen or chosen[0] == self.entries["plot"].get().strip():
             return
-        self._say("plot", "")
+        self._show_beside("plot", "")
         for name, text in zip(("plot", "seed"), self.plots.item(chosen[0], "values"), strict=False):
             self.entries[name].delete(0, "end")
             self.entries[name].insert(0, text)

@@ -20,8 +20,9 @@ _COMMAND_STATE = 0x4 | 0x8 | 0x40000
 
 
 class ChartPicture(tk.Canvas):
-    """Shows a drawing. `redraw(limits)` asks for a new one, `say(words)` describes a point, `open_point(point)` opens.
+    """Shows a drawing.
 
+    `redraw(limits)` draws a new one, `show_status(words)` describes a point, `open_point(point)` opens one.
     ←, →, Page Up, Page Down, Home and End go along the points, Enter opens one. +, − and 0 zoom, and Shift with an
     arrow pans. The wheel zooms too, and dragging the mouse zooms to the part under it.
     """
@@ -30,11 +31,11 @@ class ChartPicture(tk.Canvas):
         self,
         parent: tk.Misc,
         redraw: Callable[[Limits], object],
-        say: Callable[[str], object],
+        show_status: Callable[[str], object],
         open_point: Callable[[DrawnPoint], object],
     ) -> None:
         super().__init__(parent, highlightthickness=2, borderwidth=0, takefocus=1, width=320, height=180)
-        self._redraw, self._say, self._open_point = redraw, say, open_point
+        self._redraw, self._show_status, self._open_point = redraw, show_status, open_point
         self.drawing: Drawing | None = None
         self.limits: Limits = {}
         self._image: tk.PhotoImage | None = None
@@ -201,9 +202,9 @@ class ChartPicture(tk.Canvas):
     def _hover(self, event: tk.Event) -> None:
         place = self._nearest(event)
         if place is not None and self.drawing is not None:
-            self._say(self.drawing.points[place].words)
+            self._show_status(self.drawing.points[place].words)
         elif self.point is not None:
-            self._say(self.point.words)
+            self._show_status(self.point.words)
 
     def _nearest(self, event: tk.Event) -> int | None:
         points = self.drawing.points if self.drawing is not None else ()
@@ -221,7 +222,7 @@ class ChartPicture(tk.Canvas):
         self._mark()
         point = self.point
         if point is not None:
-            self._say(point.words)
+            self._show_status(point.words)
 
     def _mark(self) -> None:
         self.delete("mark")

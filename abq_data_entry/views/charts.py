@@ -38,7 +38,7 @@ class ChartRequest(NamedTuple):
 
 
 class ChartCallbacks(NamedTuple):
-    """Callbacks. `draw(request)` answers by `show_drawing` or `show_problem`, `copy` and `save` by `say`."""
+    """Callbacks. `draw(request)` answers by `show_drawing` or `show_problem`, `copy` and `save` by `show_status`."""
 
     draw: Callable[[ChartRequest], object]
     cancel: Callable[[], object]
@@ -63,7 +63,7 @@ class ChartsWindow(SideWindow):
         self._filters.grid(row=0, column=0, sticky="ew", pady=(0, 8))
         self._filters.bind("<Configure>", lambda event: self._filters.fit(event.width))
         self._make_filters(lab)
-        self.picture = ChartPicture(self.room, lambda _limits: self.draw(), self.say, self._open)
+        self.picture = ChartPicture(self.room, lambda _limits: self.draw(), self.show_status, self._open)
         self.picture.grid(row=1, column=0, sticky="nsew")
         self.place_said(2, above=4)
         self.buttons = self.add_buttons(3, {
@@ -109,12 +109,12 @@ class ChartsWindow(SideWindow):
         """Ask for the chart that is chosen now; ``again``: read the records again."""
         request = self._request(again)
         if request is None:
-            self.say("This isn't a date. Type it like 2026-11-21, or leave it empty for all days")
+            self.show_status("This isn't a date. Type it like 2026-11-21, or leave it empty for all days")
             return
         if self._asked is None or request.choice != self._asked.choice:
             self.picture.limits = {}
             request = request._replace(limits={})
-            self.say(f"Reading {self.chart.title.lower()} of {request.choice.words}…")
+            self.show_status(f"Reading {self.chart.title.lower()} of {request.choice.words}…")
         self._asked = request
         self.buttons["Cancel"].state(["!disabled"])
         self._callbacks.draw(request)
@@ -129,13 +129,13 @@ class ChartsWindow(SideWindow):
             self.buttons["Cancel"].state(["disabled"])
             self.picture.show(drawing)
             point = self.picture.point
-            self.say(point.words if point else _HINT if drawing.points else drawing.title)
+            self.show_status(point.words if point else _HINT if drawing.points else drawing.title)
 
     def show_problem(self, words: str) -> None:
         """Say why the chart wasn't drawn, or that it was cancelled; F5 tries again."""
         if self.winfo_exists():
             self.buttons["Cancel"].state(["disabled"])
-            self.say(words)
+            self.show_status(words)
             self._asked = None
 
     def save(self) -> None:
@@ -261,7 +261,7 @@ class ChartsWindow(SideWindow):
 
     def _open(self, point: DrawnPoint) -> None:
         if point.key is None:
-            self.say(f"{point.words}: this point isn't a single record")
+            self.show_status(f"{point.words}: this point isn't a single record")
         else:
             self._callbacks.open_records(point.key)
 

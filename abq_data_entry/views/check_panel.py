@@ -252,7 +252,7 @@ class PlotStrip(tk.Canvas):
     """One cell for each plot; a click calls ``go_to(plot)``.
 
     Tab skips it. With the focus (:meth:`focus_set`), one cell is highlighted: the arrows, Home and End choose another,
-    Enter and Space go to its plot, and Escape, Tab and Shift+Tab call ``leave()``. ``tell(words)`` is called with a
+    Enter and Space go to its plot, and Escape, Tab and Shift+Tab call ``leave()``. ``describe(words)`` is called with a
     description of the highlighted cell, and with an empty text when there is none any more.
     """
 
@@ -261,10 +261,10 @@ class PlotStrip(tk.Canvas):
         parent: tk.Misc,
         go_to: Callable[[int], object],
         leave: Callable[[], object] = lambda: None,
-        tell: Callable[[str], object] = lambda words: None,
+        describe: Callable[[str], object] = lambda words: None,
     ) -> None:
         super().__init__(parent, highlightthickness=0, borderwidth=0, takefocus=0)
-        self._go_to, self._tell = go_to, tell
+        self._go_to, self._describe = go_to, describe
         self.chosen: int | None = None  # while it has the focus
         self._plots: tuple[int, ...] = ()
         self.states: dict[int, tuple[PlotState, str]] = {}
@@ -351,7 +351,7 @@ class PlotStrip(tk.Canvas):
         """Highlight the cell of that plot, or none, and describe it."""
         self.chosen = plot
         self._draw()
-        self._tell("" if plot is None else f"{self._in_words(plot)}.")
+        self._describe("" if plot is None else f"{self._in_words(plot)}.")
 
     def _step(self, key: str, step: int | None) -> str:
         if self._plots and self.chosen is not None:
@@ -499,7 +499,7 @@ class CheckPanel(ttk.Frame):
         progress = ttk.Frame(self)
         progress.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(4, 0))
         self._progress = progress
-        self.strip = PlotStrip(progress, go_to_plot, leave_strip, self._tell_plot)
+        self.strip = PlotStrip(progress, go_to_plot, leave_strip, self._describe_plot)
         self._told_plot = ""
         self.strip.grid(row=0, column=0, rowspan=2)
         # Both texts take the space there is and never ask for more, so that nothing moves when people come or go.
@@ -510,7 +510,7 @@ class CheckPanel(ttk.Frame):
         self.others.grid(row=1, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
         self.notes_wanted: Callable[[], object] = lambda: None
         """Called when the notes are clicked."""
-        self.tell_notes: Callable[[str], object] = lambda _line: None
+        self.show_notes: Callable[[str], object] = lambda _line: None
         """Called with new notes whose line is scrolled out of sight."""
         self._notes = ""
         self._told: set[str] = set()
@@ -550,7 +550,7 @@ class CheckPanel(ttk.Frame):
         self._summary_of_check = _summary(check)
         self.summary.show(self._told_plot or self._summary_of_check)
         if notes and notes != self._notes:
-            self.after_idle(self._tell_hidden)  # later, because the form may be scrolling to another field now
+            self.after_idle(self._report_hidden)  # later, because the form may be scrolling to another field now
         self._notes = notes
         self.others.show("  ".join(filter(None, (_others_text(check.others) if check.others else "", notes))))
         if check.complete and check.following is not None:
@@ -564,14 +564,14 @@ class CheckPanel(ttk.Frame):
         # While the button is hidden, the sentence may use its place.
         self.others.grid(columnspan=1 if self.next_button.winfo_manager() else 2)
 
-    def _tell_hidden(self) -> None:
+    def _report_hidden(self) -> None:
         line = self.others
         at = ""
         if line.winfo_viewable():  # by a direct call of Tk, because tkinter doesn't know Tk's own menus and lists
             at = line.tk.call("winfo", "containing", line.winfo_rootx() + 1, line.winfo_rooty() + 1)
         if self._notes and self._notes not in self._told and not str(at).startswith(str(line)):
             self._told.add(self._notes)  # told once, because the status bar is needed for other texts
-            self.tell_notes(self._notes)
+            self.show_notes(self._notes)
 
     def fit(self, width: int) -> bool:
         """Arrange the parts for a width in pixels; return whether anything has changed."""
@@ -657,7 +657,7 @@ class CheckPanel(ttk.Frame):
         give_focus(self.strip)
         return True
 
-    def _tell_plot(self, words: str) -> None:
+    def _describe_plot(self, words: str) -> None:
         """Show which plot the keyboard has chosen, in place of the progress of the check."""
         self._told_plot = words
         self.summary.show(words or self._summary_of_check)

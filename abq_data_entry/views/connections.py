@@ -82,7 +82,7 @@ class ConnectionsWindow(SideWindow):
         self._write(lambda: self.list.delete("1.0", "end"))
         self.progress.grid()
         self.progress.start(40)
-        self.say(_STARTING)
+        self.show_status(_STARTING)
         self._allow()
         self._callbacks.begin(self.with_login.get(), self.with_write.get())
 
@@ -98,7 +98,7 @@ class ConnectionsWindow(SideWindow):
         if at_end:
             self.list.see("end")
 
-    def say(self, text: str, style: str = "TLabel") -> None:
+    def show_status(self, text: str, style: str = "TLabel") -> None:
         """Show below the list how far the check is."""
         self.summary.configure(text=text, style=style)
 
@@ -107,7 +107,7 @@ class ConnectionsWindow(SideWindow):
         self.running = False
         self.progress.stop()
         self.progress.grid_remove()
-        self.say(text, "Error.TLabel" if failed else "TLabel")
+        self.show_status(text, "Error.TLabel" if failed else "TLabel")
         held = self.focus_get() is self.buttons["Cancel"]
         self._allow()
         if held:
@@ -216,7 +216,7 @@ class ConnectionsWindow(SideWindow):
 
     def _cancelled(self) -> None:
         self.buttons["Cancel"].state(["disabled"])
-        self.say("Cancelling…")
+        self.show_status("Cancelling…")
         self._callbacks.cancel()
 
     def _allow(self) -> None:

@@ -182,15 +182,15 @@ class DeliveriesWindow(SideWindow):
     def run_command(self, text: str) -> str:
         row = self._chosen()
         if row is None:
-            self.say("No delivery is chosen")
+            self.show_status("No delivery is chosen")
         elif not self._can(text):
-            self.say(_CANNOT[text])
+            self.show_status(_CANNOT[text])
         else:
-            self.say("")
+            self.show_status("")
             if text == "Copy Receipt":
                 self.clipboard_clear()
                 self.clipboard_append(row.receipt)
-                self.say(f"The receipt is copied: {row.receipt.splitlines()[0]}")
+                self.show_status(f"The receipt is copied: {row.receipt.splitlines()[0]}")
             else:
                 calls = self._callbacks
                 call = {

@@ -76,7 +76,7 @@ class ExportDialog(Dialog):
         days = {name: self._day(name) for name in (_FROM, _TO)}
         first, last = days[_FROM], days[_TO]
         if first and last and first > last:
-            self._say(_TO, f"This is before {first}.")
+            self._show_beside(_TO, f"This is before {first}.")
         wrong = next((name for name, note in self.notes.items() if note.cget("text")), "")
         if wrong:
             self.boxes[wrong].focus_set()
@@ -116,16 +116,16 @@ class ExportDialog(Dialog):
 
     def _day(self, name: str) -> datetime.date | None:
         text = self.boxes[name].get().strip()
-        self._say(name, "")
+        self._show_beside(name, "")
         if not text:
             return None
         try:
             return read_date(text, self._today)
         except ValueError as error:
-            self._say(name, str(error))
+            self._show_beside(name, str(error))
             return None
 
-    def _say(self, name: str, problem: str) -> None:
+    def _show_beside(self, name: str, problem: str) -> None:
         note = self.notes[name]
         note.configure(text=f"{ERROR_MARK}{problem}" if problem else "")
         if problem:

@@ -75,7 +75,7 @@ class ReasonedDialog(Dialog):
             except ValueError as error:
                 problem = str(error)
             # All fields are checked, so that all errors are shown at once.
-            self._say(each.name, problem)
+            self._show_beside(each.name, problem)
             wrong = wrong or (each.name if problem else "")
         return None if wrong else found
 
@@ -110,7 +110,7 @@ class ReasonedDialog(Dialog):
             problem = self._check(values)
             if problem:
                 name = self._asked[0].name
-                self._say(name, problem)
+                self._show_beside(name, problem)
                 self._go_to(name)
                 return
             if not self._reason_is_given():
@@ -129,7 +129,7 @@ class ReasonedDialog(Dialog):
         problem = "A reason is required." if not length else ""
         if length > LONGEST:
             problem = f"{length} characters; at most {LONGEST} are kept."
-        self._say(REASON, problem)
+        self._show_beside(REASON, problem)
         return not problem
 
     def _add_line(
@@ -167,10 +167,10 @@ class ReasonedDialog(Dialog):
         if text == self._texts.get(name):  # Enter and the arrows change nothing
             return
         self._texts[name] = text
-        self._say(name, "")
+        self._show_beside(name, "")
         self.edited()
 
-    def _say(self, name: str, text: str) -> None:
+    def _show_beside(self, name: str, text: str) -> None:
         note = self.notes[name]
         note.configure(text=f"{ERROR_MARK}{text}" if text else "")
         if text:

@@ -88,7 +88,7 @@ class RemoteFilesWindow(SideWindow):
         self._lines = {each.identifier: each for each in lines}
         self.place.configure(text=place)
         self.live_list.show({each.identifier: each.cells for each in lines})
-        self.say(said)
+        self.show_status(said)
 
     def compare(self, kind: str) -> str:
         """Show a destination, compared with what was sent; return why that can't be done now, empty if it can."""
@@ -101,7 +101,7 @@ class RemoteFilesWindow(SideWindow):
         self._callbacks.choose(kind, True)
         return ""
 
-    def say(self, text: str) -> None:
+    def show_status(self, text: str) -> None:
         """Say what was done, how far it is, or why it wasn't done."""
         self._told = text
         if self.winfo_exists():
@@ -120,9 +120,9 @@ class RemoteFilesWindow(SideWindow):
         """Do what a button or key says, or say why it can't be done now."""
         line = self.chosen_line
         if self.running:
-            self.say("Something is under way: Esc cancels it.")
+            self.show_status("Something is under way: Esc cancels it.")
         elif name in _NEED_A_ROW and line is None:
-            self.say("Choose a line first.")
+            self.show_status("Choose a line first.")
         else:
             self._callbacks.act(name, line.identifier if line is not None else "")
         return "break"
@@ -170,7 +170,7 @@ class RemoteFilesWindow(SideWindow):
         """Show the detail of the chosen row below what was last done, which a refresh of the list mustn't hide."""
         line = self.chosen_line
         detail = line.detail if line is not None and not self.running else ""
-        super().say("\n".join(filter(None, (self._told, detail))))
+        super().show_status("\n".join(filter(None, (self._told, detail))))
 
 
 class NameDialog(Dialog):

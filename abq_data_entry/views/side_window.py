@@ -148,11 +148,11 @@ class SideWindow(tk.Toplevel):
         self.after_idle(lambda: bar.winfo_exists() and bar.fit(bar.winfo_width()))
 
     def place_said(self, row: int, above: int = 8) -> None:
-        """Keep a line for :meth:`say` there."""
+        """Keep a line for :meth:`show_status` there."""
         self._has_line = True
         self.said.grid(row=row, column=0, sticky="ew", pady=(above, 0))
 
-    def say(self, text: str) -> None:
+    def show_status(self, text: str) -> None:
         """Say below the list what was done, or why it wasn't."""
         if self.winfo_exists():
             self.said.configure(text=text)

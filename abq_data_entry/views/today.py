@@ -32,7 +32,7 @@ class TodayWindow(SideWindow):
         self.rows = LiveList(self.room, _COLUMNS)
         self.rows.grid(row=0, column=0, sticky="nsew")
         self.place_said(1)
-        self.say("")
+        self.show_status("")
         self.buttons = self.add_buttons(2, {"Go There": self._open, "Refresh": refresh, "Close": self.destroy})
         for key in ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
             self.rows.tree.bind(key, lambda _event: self._open())
@@ -43,9 +43,9 @@ class TodayWindow(SideWindow):
         """Show these rows; the chosen one stays chosen."""
         self.rows.show({each.name: (each.what, each.state) for each in rows})
 
-    def say(self, text: str) -> None:
+    def show_status(self, text: str) -> None:
         """Show below the list how old it is; empty: it is up to date."""
-        super().say(text or _HINT)
+        super().show_status(text or _HINT)
 
     def _open(self) -> str:
         chosen = self.rows.chosen

@@ -229,7 +229,7 @@ class MessageBar(ttk.Frame):
         """Return the text of the message about a subject; empty if there is none."""
         return next((each.text for each in self.messages if each.key == key), "")
 
-    def tell(self, message: Message) -> None:
+    def show_message(self, message: Message) -> None:
         """Show the message in place of one about the same subject; an ``until_resolved`` one keeps its position."""
         place = next((at for at, each in enumerate(self.messages) if each.key == message.key), None)
         stays = place is not None and self.messages[place].until_resolved and message.until_resolved
@@ -637,7 +637,7 @@ class StatusBar(ttk.Frame):
         An empty text removes the message.
         """
         if text:
-            self.messages.tell(Message(subject, text, actions=tuple(actions), until_resolved=True))
+            self.messages.show_message(Message(subject, text, actions=tuple(actions), until_resolved=True))
         else:
             self.messages.settle(subject)
 

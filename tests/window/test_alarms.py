@@ -52,7 +52,7 @@ def test_alarms_are_shown_told_and_ended(
         stored.look_for_alarms([FULL], by=BENCH)
         window.begin_check()
         app.form.inputs[F.NOTES].focus_set()
-        app.alarm_list.look_and_tell()
+        app.alarm_list.look_and_notify()
         window.type("abc")
         window.until(lambda: line(window) == "1 alarm is open", "the line")
         assert (window.focus, window.text(F.NOTES)) == (F.NOTES, "abc") and not window.dialogs
@@ -61,7 +61,7 @@ def test_alarms_are_shown_told_and_ended(
 
         # Who has put the line away isn't told of the same again; of another one, yes.
         app.status_bar.messages.settle(KEY)
-        app.alarm_list.look_and_tell()
+        app.alarm_list.look_and_notify()
         window.until(lambda: not app.alarm_list.is_looking, "the second look")
         window.settle()
         assert not line(window)
@@ -87,7 +87,7 @@ def test_alarms_are_shown_told_and_ended(
 
         # It ends by itself: the line goes, and the end is told.
         stored.look_for_alarms([FULL._replace(words="", ending="900 MiB are free again")], by=BENCH)
-        app.alarm_list.look_and_tell()
+        app.alarm_list.look_and_notify()
         window.until(lambda: not line(window), "the line to go")
         window.until(lambda: not page.tree.get_children(), "the list to be empty")
         events = [(json.loads(body)["event"], json.loads(body)["kind"]) for _headers, body in posts.kept]

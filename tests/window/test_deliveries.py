@@ -158,7 +158,7 @@ def test_a_delivery_that_was_damaged_is_told_with_where_it_is(
 
 def test_a_long_reason_is_shown_whole_in_the_window_of_deliveries(window: Window) -> None:
     shown = deliveries_window(window)
-    shown.say("A newer version wrote the journal of this computer. " * 12)
+    shown.show_status("A newer version wrote the journal of this computer. " * 12)
     window.until(
         lambda: 1 < shown.said.winfo_reqwidth() <= shown.winfo_width() and shown.said.winfo_height() > 30,
         "the reason on several lines",
@@ -295,7 +295,7 @@ def lost_delivery(window: Window, stored: SQLModel, settings: dict[str, Any]) ->
     point_to(window, **settings)
     put_in(stored, settings)
     found = box().deliveries()[0]
-    window.app.deliveries._tell("rest", [Outcome(found, OutboxError("The server said 503."))])
+    window.app.deliveries._report_failures("rest", [Outcome(found, OutboxError("The server said 503."))])
     window.message("An extract couldn't be sent by REST.")
     box().remove(found)
     return found

@@ -525,7 +525,7 @@ def test_lines_that_ask_and_keys_typed_ahead_move_nothing(window: Window) -> Non
         assert places(window) == before and visible(window, panel.technician_line)
         ahead.show("Typed ahead for plot 8, lab A, 8:00:", "24.09 ⏎ " * 20)
         assert places(window) == before and visible(window, ahead)
-        bar.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
+        bar.show_message(Message("x", "It failed.", actions=(("Try Again", None),)))
         assert places(window) == before, size
         assert str(bar.more_button.cget("text")) == "1 message (F8)"
         assert ahead.winfo_rootx() + ahead.winfo_width() <= bar.more_button.winfo_rootx()
@@ -654,7 +654,7 @@ def test_questions_messages_and_long_notes_move_nothing(window: Window, stored: 
             if line is panel.date_line:
                 window.fill(Date="2026-10-01")
             window.fill(Notes="\n".join("abc"))
-            window.app.status_bar.messages.tell(Message("x", "It failed.", actions=(("Try Again", None),)))
+            window.app.status_bar.messages.show_message(Message("x", "It failed.", actions=(("Try Again", None),)))
             window.settle()
             assert line.winfo_ismapped() and not window.app.form.room.down.winfo_manager()
             assert at == [

@@ -318,11 +318,11 @@ def test_from_the_tools_menu_and_with_nothing_to_tell(window: Window) -> None:
 
 def test_the_subject_replaces_and_what_lasts_stays(window: Window) -> None:
     bar = window.app.status_bar.messages
-    bar.tell(Message("a", "A 1"))
-    bar.tell(Message("database", "Away, trying again in 5 s", until_resolved=True))
-    bar.tell(Message("b", "B 1"))
-    bar.tell(Message("database", "Away, trying again in 4 s", until_resolved=True))
-    bar.tell(Message("a", "A 2"))
+    bar.show_message(Message("a", "A 1"))
+    bar.show_message(Message("database", "Away, trying again in 5 s", until_resolved=True))
+    bar.show_message(Message("b", "B 1"))
+    bar.show_message(Message("database", "Away, trying again in 4 s", until_resolved=True))
+    bar.show_message(Message("a", "A 2"))
     assert window.messages == ["A 2", "B 1", "Away, trying again in 4 s"]
     assert [text for text, _ in bar.messages[2].buttons] == []
     bar.settle("database")
