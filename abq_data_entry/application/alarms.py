@@ -70,7 +70,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         return self._job is not None and not self._job.finished
 
     def look_and_notify(self) -> None:
-        """Look for alarms in the background and tell the receivers, unless another workstation does so."""
+        """Look for alarms in the background and notify the receivers, unless another workstation does so."""
         model, values = self._state.reachable, self._settings.values()
         if self.is_looking or model is None or self._state.outdated:
             return
@@ -122,7 +122,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         self._announce_new([each for each in found if each.ended is None])
 
     def _announce_new(self, found: Sequence[Alarm]) -> None:
-        """Tell once that there are new alarms; a line that was dismissed doesn't come back for the same ones."""
+        """Announce new alarms once; a line that was dismissed doesn't come back for the same ones."""
         now = frozenset(each.id for each in found)
         is_new, self._announced = not now <= self._announced, self._announced | now
         if not now:

@@ -142,7 +142,7 @@ class Connection:
             self._timer = ""
 
     def _show_starting(self) -> None:
-        """Tell that the embedded database takes long to start; meanwhile the form works with the last known copy."""
+        """Show that the embedded database takes long to start; meanwhile the form works with the last known copy."""
         self._timer = ""
         reason = "The database on this computer is just starting, perhaps after a crash, and accepts no connections yet"
         self._callbacks.away(NoAnswer(f"{reason}."), False)  # it is already being opened

@@ -217,7 +217,7 @@ class Deliveries:
             self._jobs.submit("files", _unfinished, done=self._take_up)
 
     def report_damage(self, problems: Sequence[str]) -> None:
-        """Tell in the message bar which waiting deliveries couldn't be read, and where they were put aside."""
+        """Show in the message bar which waiting deliveries couldn't be read, and where they were put aside."""
         if problems:
             self._messages.note("Damaged Deliveries", problems[0], "\n".join(problems[1:]))
 
@@ -278,7 +278,7 @@ class Deliveries:
         )
 
     def report_uncertain(self, kind: str, outcome: Outcome) -> bool:
-        """Tell that somebody has the extract, or may have it, without a button that would send it again by mistake.
+        """Report that somebody has the extract, or may have it, without a button that would send it again by mistake.
         Return False if nobody has it."""
         delivery, name = outcome.delivery, destination(kind).name
         if delivery.state == "unknown":

@@ -102,7 +102,7 @@ class DeliverySchedule:
     def _report_once(
         self, what: tuple[str, object], text: str, action: tuple[str, Callable[[], object]] | None = None
     ) -> None:
-        """Tell a problem once, because the next look finds it again."""
+        """Report a problem once, because the next look finds it again."""
         if what in self._reported:
             return
         self._reported.add(what)

@@ -126,7 +126,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         self._announce(self.waiting > _waiting(before or ()))
 
     def _announce(self, is_more: bool) -> None:
-        """Tell that there are more questions; clear the message when it is no longer true."""
+        """Announce new questions; clear the message when it is no longer true."""
         sentence = f"QA has {counted(self.waiting, 'question')}: {_NOW}" if self.waiting else ""
         is_old = self._announced and self._actions.said() == self._announced != sentence
         if (is_more and self._actions.may_answer()) or is_old:

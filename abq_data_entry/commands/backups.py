@@ -101,7 +101,7 @@ def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
     print(f"The database {endpoint['dbname']} is as it was in {options.file}")
     if done.before is not None:
         print(f"What it was before is in {done.before}")
-    _tell_missing(done.missing)
+    _warn_of_missing_roles(done.missing)
 
 
 def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
@@ -113,10 +113,10 @@ def _into_a_new_cluster(file: Path, settings: SettingsModel) -> None:
         done = workflow.restore_beside(settings.values(), file, UNMONITORED)
     print(f"The database {settings['db_name']} is as it was in {file}")
     print(f"What was there before is kept in {done.before}; remove it when you are sure that you don't need it")
-    _tell_missing(done.missing)
+    _warn_of_missing_roles(done.missing)
 
 
-def _tell_missing(roles: list[str]) -> None:
+def _warn_of_missing_roles(roles: list[str]) -> None:
     if roles:
         print(
             f"Warning: this server has no role {', '.join(roles)}: grant the privileges of QA and others again.",

@@ -12,7 +12,7 @@ from ..constants import SETTINGS_FILE
 from ..models.settings import SettingsModel
 from .outcome import NotDone, announce_if_long
 from .passwords import DATABASE_VARIABLE, Secrets, ask, ask_secretly, can_ask
-from .waiting import tell_waiting
+from .waiting import report_waiting
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -68,7 +68,7 @@ def opened_endpoint(
     from ..models import ServerUnreachable
 
     if tells_waiting:
-        tell_waiting(settings)  # before the password is asked for
+        report_waiting(settings)  # before the password is asked for
     if settings["db_host"]:
         yield logged_in(configured_endpoint(settings), secrets, asks)
         return

@@ -50,18 +50,18 @@ def print_dsn(options: argparse.Namespace, secrets: Secrets) -> None:
     if settings["db_host"]:
         configured = configured_endpoint(settings)
         if options.verbose:
-            _tell_version(logged_in(configured, secrets), None)
+            _print_version(logged_in(configured, secrets), None)
         print(postgres.dsn(configured))
         return
     server = start_embedded(settings)
     endpoint = server.endpoint(str(settings["db_name"]))
     prepare_tables(settings, endpoint)
     if options.verbose:
-        _tell_version(endpoint, installed_version())
+        _print_version(endpoint, installed_version())
     print(postgres.dsn(endpoint))
 
 
-def _tell_version(endpoint: dict[str, str], installed: tuple[int, int] | None) -> None:
+def _print_version(endpoint: dict[str, str], installed: tuple[int, int] | None) -> None:
     from ..models import SQLModel
     from ..postgres.programs import age_of
 

@@ -83,7 +83,7 @@ def move_to_server(options: argparse.Namespace, secrets: Secrets) -> None:
             for name, value in new.items():
                 settings.set(name, value)
             settings.save()
-            _tell(moved, source, target)
+            _print_summary(moved, source, target)
 
         # Both must have the same version, because rows are copied unchanged.
         prepare_tables(settings, source)
@@ -123,7 +123,7 @@ def _new_settings(options: argparse.Namespace, settings: SettingsModel) -> dict[
     return new
 
 
-def _tell(moved: postgres.Moved, source: dict[str, str], target: dict[str, str]) -> None:
+def _print_summary(moved: postgres.Moved, source: dict[str, str], target: dict[str, str]) -> None:
     from .. import folders
     from ..postgres.cluster import home_in, write_private
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..models import SettingsModel
 
 
-def tell_waiting(settings: SettingsModel) -> None:
+def report_waiting(settings: SettingsModel) -> None:
     """Print a note on standard error if records of this computer aren't in the database yet."""
     from ..journal import JournalError
 

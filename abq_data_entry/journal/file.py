@@ -505,11 +505,11 @@ class Journal:
         present = _noted(connection)
         # AUTOINCREMENT never reuses a number: if the last one is lower than noted, the file was replaced or truncated.
         if present.last < noted.last or self._file.was_repaired:
-            self._tell_missing(noted.waiting - present.waiting)
+            self._report_missing(noted.waiting - present.waiting)
             self._file.was_repaired = False
         if content is None:
             return False
-        self._tell_missing(self._earlier.missing(content))
+        self._report_missing(self._earlier.missing(content))
         damaged = list(content.damaged)
         for event in content.events:
             identifier, what = event.get("id"), event.get("event")
@@ -534,7 +534,7 @@ class Journal:
             f" What is there was put aside: {place}."
         )
 
-    def _tell_missing(self, missing: int) -> None:
+    def _report_missing(self, missing: int) -> None:
         if missing > 0:
             count = "1 record" if missing == 1 else f"{missing} records"
             self._report_problem(

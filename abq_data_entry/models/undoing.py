@@ -245,18 +245,18 @@ def run_request(connections: Connections, request: Request, by: By) -> object:
 
 
 def _other_version(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
-    key = _told_key(error) or dict(request.key)
+    key = _key_in_detail(error) or dict(request.key)
     theirs = saving.read_version(cursor, key)
     who = theirs.changed_by or "Somebody else"
     raise RecordConflict(f"{who} changed the record of {saving.named(key)} meanwhile.", key, theirs)
 
 
 def _missing(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
-    raise RecordMissing(error.diag.message_primary or "", _told_key(error) or request.key)
+    raise RecordMissing(error.diag.message_primary or "", _key_in_detail(error) or request.key)
 
 
 def _taken(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
-    key = _told_key(error) or dict(request.key)
+    key = _key_in_detail(error) or dict(request.key)
     theirs = saving.read_version(cursor, key)
     raise RecordExists(f"There is a record of {saving.named(key)} already. Nothing was changed.", key, theirs)
 
@@ -291,7 +291,7 @@ _EXPLAINED: Mapping[str, Callable[[Cursor, Request, psycopg2.Error], NoReturn]] 
 }
 
 
-def _told_key(error: psycopg2.Error) -> Record:
+def _key_in_detail(error: psycopg2.Error) -> Record:
     """Return the key that an error of the functions is about; {} if it names none."""
     try:
         told = json.loads(error.diag.message_detail or "")

@@ -385,7 +385,7 @@ def _moment(value: object, optional: bool = False) -> datetime.datetime | None:
 
 
 def _is_storable(text: str) -> bool:
-    """Tell whether the database could store the text: one that it refuses would keep others from being recorded."""
+    """Return whether the database could store the text: one that it refuses would keep others from being recorded."""
     return "\0" not in text and len(text) <= _LONGEST_TEXT and not any("\ud800" <= each <= "\udfff" for each in text)
 
 

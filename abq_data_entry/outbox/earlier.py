@@ -45,7 +45,7 @@ class Box(Protocol):
 
     def put_aside(self, name: str, why: str) -> bool: ...
 
-    def tell(self, sentence: str) -> None: ...
+    def note_problem(self, sentence: str) -> None: ...
 
 
 class TakenOver(NamedTuple):
@@ -86,7 +86,9 @@ def _take_over_some(
             if path.is_dir():
                 outbox.put_aside(name, "its description is missing")
         except OSError as error:  # it may be undamaged: it isn't put aside
-            outbox.tell(f"The delivery {name[:8]} in the outbox can't be read ({error.strerror}): {path / ENTRY}.")
+            outbox.note_problem(
+                f"The delivery {name[:8]} in the outbox can't be read ({error.strerror}): {path / ENTRY}."
+            )
         except (ValueError, TypeError, RecursionError) as error:
             why = str(error) if isinstance(error, _NotAnEntry) else "its description can't be read"
             outbox.put_aside(name, why)
@@ -105,7 +107,7 @@ def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_writ
     except (ValueError, TypeError, RecursionError):
         if not is_of_newer_version(text.decode("utf-8", "replace")):
             raise
-        outbox.tell(f"The delivery {path.name[:8]} was added by a newer version of the application.")
+        outbox.note_problem(f"The delivery {path.name[:8]} was added by a newer version of the application.")
         return
     is_ours = json.loads(text).get("format") in FORMATS_OF_ROWS
     recorded = [int(said[1]) for each in notes if (said := _RECORDED.fullmatch(each.decode("utf-8", "replace")))]

@@ -447,7 +447,7 @@ class Outbox:
             sign.touch(mode=0o600)
         elif sign.exists():
             if not self._file.was_repaired:  # the repair was reported already
-                self.tell(
+                self.note_problem(
                     f"What was known of deliveries is gone: {self._file.path} was removed or emptied. Those whose"
                     " extracts are still in the outbox are sent. The database has what arrived before."
                 )
@@ -524,7 +524,7 @@ class Outbox:
                 raise ValueError("of another delivery")
         except (ValueError, TypeError, RecursionError):
             if digest_of(content) == digest and is_of_newer_version(content):
-                self.tell(f"The delivery {identifier[:8]} was added by a newer version of the application.")
+                self.note_problem(f"The delivery {identifier[:8]} was added by a newer version of the application.")
                 return None
             with suppress(OSError):
                 (self.folder / str(identifier) / earlier.ENTRY).write_bytes(bytes_of(content))
@@ -540,21 +540,21 @@ class Outbox:
         told = f"The delivery {name[:8]} in the outbox is damaged: {why}."
         place = self.folder / "damaged" / f"{name}-{self.clock():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
         if not re.fullmatch("[0-9a-f]{32}", name):
-            self.tell(told)
+            self.note_problem(told)
             return True
         try:
             place.parent.mkdir(mode=0o700, exist_ok=True)
             (self.folder / name).rename(place)
         except FileNotFoundError:  # another process was faster, or there is no folder
-            self.tell(told)
+            self.note_problem(told)
         except OSError as error:
-            self.tell(f"{told} It can't be put aside ({error.strerror}): {self.folder / name}.")
+            self.note_problem(f"{told} It can't be put aside ({error.strerror}): {self.folder / name}.")
             return False
         else:
-            self.tell(f"{told} It was put aside: {place}.")
+            self.note_problem(f"{told} It was put aside: {place}.")
         return True
 
-    def tell(self, sentence: str) -> None:
+    def note_problem(self, sentence: str) -> None:
         """Add a sentence to the problems, once."""
         if sentence not in self.problems:
             self.problems.append(sentence)

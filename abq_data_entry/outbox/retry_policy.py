@@ -59,7 +59,7 @@ _OF_THE_NETWORK = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether the same delivery may succeed later by itself.
+    """Return whether the same delivery may succeed later by itself.
 
     True for connections that were refused, reset or timed out, for host names that weren't found, for servers that are
     busy or have an internal error, and for incomplete transfers. False for what a person has to look at: a wrong login,
@@ -101,7 +101,7 @@ def retry_after(error: BaseException, now: datetime.datetime) -> float | None:
 
 
 def _is_cut(error: BaseException) -> bool | None:
-    """Tell whether the connection failed; None if the error is neither about a connection nor about this computer."""
+    """Return whether the connection failed; None if the error is neither about a connection nor about this computer."""
     if isinstance(error, OSError):
         of_this_machine = bool(error.filename)
         return not of_this_machine and (isinstance(error, _CONNECTION) or error.errno in _OF_THE_NETWORK)
