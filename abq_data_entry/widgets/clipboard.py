@@ -6,6 +6,7 @@ import queue
 import threading
 import tkinter as tk
 from collections.abc import Callable
+from tkinter import ttk
 
 TIMEOUT = 1.0  # seconds
 AT_ONCE = 0.03  # seconds to wait; nearly every owner answers in that time, and the next key comes after the paste
@@ -77,6 +78,11 @@ def _insert(widget: tk.Misc, text: str) -> None:
     if selected:
         widget.tk.call(widget, "delete", *selected)
     widget.tk.call(widget, "insert", tk.INSERT, text)
+    # In sight, as Tk's own paste leaves the cursor when the answer comes at once.
+    if isinstance(widget, tk.Text):
+        widget.see(tk.INSERT)
+    else:
+        widget.tk.call("ttk::entry::See" if isinstance(widget, ttk.Entry) else "tk::EntrySeeInsert", widget)
 
 
 def _selection_of(entry: tk.Misc) -> tuple[str, ...]:

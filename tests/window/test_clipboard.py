@@ -143,6 +143,24 @@ def test_tks_own_pastes(root: tk.Tk, clipboard_owner: Owners, kind: str) -> None
     assert text() == "a 24.0924.09!"
 
 
+@pytest.mark.parametrize("kind", ["Entry", "Text", "ttk.Entry"])
+def test_the_end_of_what_comes_late_is_in_sight(root: tk.Tk, clipboard_owner: Owners, kind: str) -> None:
+    from tkinter import ttk
+
+    widget = ttk.Entry(root) if kind == "ttk.Entry" else getattr(tk, kind)(root)
+    widget.configure(width=20)
+    widget.pack()
+    widget.focus_force()
+    owner = clipboard_owner("\n".join(f"line {number} of a long text" for number in range(60)))
+    root.update()
+    owner.stop()
+    widget.event_generate("<<Paste>>")
+    owner.go_on()
+    until(root, lambda: widget.index(tk.INSERT) not in (0, "1.0"))
+    root.update()
+    assert widget.bbox(tk.INSERT) if isinstance(widget, tk.Text) else widget.xview()[1] == 1.0
+
+
 @pytest.mark.parametrize("name", [F.HUMIDITY, F.NOTES])
 def test_a_stopped_owner_does_not_stop_the_window(window: Window, clipboard_owner: Owners, name: str) -> None:
     window.begin_check()
