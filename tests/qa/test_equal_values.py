@@ -21,7 +21,7 @@ CLIMATE = {8: ("12.13", "20.10"), 12: ("12.47", "60.30"), 16: ("12.81", "40.70")
 
 
 @pytest.fixture(scope="module")
-def made_once(server: EmbeddedServer) -> Iterator[str]:
+def steady_template(server: EmbeddedServer) -> Iterator[str]:
     """Twelve plots in which each time of the day is always the same, one of them 0.1 °C warmer than the others."""
     records: list[Record] = []
     weather: list[Observation] = []
@@ -46,9 +46,9 @@ def made_once(server: EmbeddedServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def steady(made_once: str, make_database: Callable[[str], Endpoint]) -> Endpoint:
+def steady(steady_template: str, make_database: Callable[[str], Endpoint]) -> Endpoint:
     """A copy of it."""
-    return make_database(made_once)
+    return make_database(steady_template)
 
 
 def test_equal_readings_go_with_no_weather(steady: Endpoint) -> None:
