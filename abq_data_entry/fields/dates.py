@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from abq_data_entry.fields.numbers import character_in_words
 from abq_data_entry.fields.table import Choices, Field
 
 # [0-9], because \d would also take the digits of other scripts.
@@ -26,12 +27,13 @@ _COMPACT_BEGUN = re.compile(r"([0-9]{4})([0-9]{0,2})([0-9]{0,2})")
 _SHORT_BEGUN = re.compile(r"([0-9]{1,2})([./])(?:([0-9]{1,2})(?:\2([0-9]{0,4}))?)?")
 
 _FOREIGN = re.compile(r"[^0-9./-]")
-_SLIPS = str.maketrans({";": ".", ":": ".", ",": ".", "_": "-", "–": "-", "−": "-"})
+_SLIPS = str.maketrans({";": ".", ":": ".", ",": ".", "_": "-", "–": "-", "−": "-", "‐": "-", "‑": "-"})
 """Characters typed by mistake (the right key with the wrong Shift state, the keypad's comma), and what was meant."""
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+_WITH_TIME = re.compile(r"([0-9./-]{8,10})[ T\N{NO-BREAK SPACE}].*")
 _LEAP_YEAR = 2000  # stands for a missing year, so that 29 February is allowed
 _LONGEST = 20  # characters; a pasted page is not repeated in the error message
 
@@ -105,12 +107,19 @@ def may_become_date(text: str, month_first: bool = False) -> bool:
 
 
 def likely_date(text: str, today: datetime.date | None = None) -> str | None:
-    """Return what a text with wrong characters in it was probably meant to be ('26:11:'); None if that is no date."""
-    likely = text.translate(_SLIPS)
-    if likely == text:
-        return None
+    """Return what a text with wrong characters in it was probably meant to be, or None if that is no date.
+
+    '26:11:' has other marks, '28. 11. 2026' spaces, and '2026-11-28 08:00' a time behind the date.
+    """
+    if timed := _WITH_TIME.fullmatch(text):
+        return _iso_date(timed[1], None)
+    likely = "".join(text.translate(_SLIPS).split())
+    return None if likely == text else _iso_date(likely, today)
+
+
+def _iso_date(text: str, today: datetime.date | None) -> str | None:
     try:
-        return read_date(likely, today).isoformat()
+        return read_date(text, today).isoformat()
     except ValueError:
         return None
 
@@ -184,7 +193,7 @@ def _problem(text: str, today: datetime.date | None) -> str:
     """Return what is wrong with a text that is no date in any form."""
     if foreign := _FOREIGN.search(text):
         likely = likely_date(text, today)
-        return f"`{foreign[0]}` isn't part of a date{f': {likely}?' if likely else ''}"
+        return f"{character_in_words(foreign[0])} isn't part of a date{f': {likely}?' if likely else ''}"
     if slashed := _SLASHES.fullmatch(text):
         return f"{text}: {_which_is_the_month(slashed, today)}"
     if re.fullmatch(r"[0-9]{4}[-/.]?", text):
@@ -195,7 +204,7 @@ def _problem(text: str, today: datetime.date | None) -> str:
         return f"{text}: the year has four digits"
     if _DAY_FIRST.fullmatch(text):  # `today` is not given, or this would have been read
         return f"{text}: the year is missing"
-    return f"{text}: write it as 2026-11-21, 21.11. or 21"
+    return f"{text}: write it as 2026-11-21, 21.11. or 21".removeprefix(": ")
 
 
 def _which_is_the_month(slashed: re.Match[str], today: datetime.date | None) -> str:

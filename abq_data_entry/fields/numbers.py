@@ -94,7 +94,7 @@ def _parts(field: Field, text: str) -> tuple[str, str, str]:
         raise ValueError(f"{text[:_LONGEST]}… is too long for a number")
     foreign = _FOREIGN.search(text)
     if foreign:
-        raise ValueError(f"`{foreign[0]}` isn't part of a number{_offered(field, text)}")
+        raise ValueError(f"{character_in_words(foreign[0])} isn't part of a number{_offered(field, text)}")
     found = _NUMBER.fullmatch(text)
     if not found or not (found[2] or found[4]):
         raise ValueError(f"{text} isn't a number{_offered(field, text)}")
@@ -191,10 +191,27 @@ def pasted(field: Field, text: str) -> str:
 def cells(text: str) -> list[list[str]]:
     """Return the rows of a text copied from a spreadsheet, each as a list of its cells (separated by tabs).
 
-    The empty line that spreadsheets add at the end is ignored.
+    Empty lines around it, such as the one that spreadsheets add at the end, are ignored.
     """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for end in (-1, 0):
+        while len(lines) > 1 and not lines[end].strip(_BLANKS):
+            del lines[end]
     return [line.split("\t") for line in lines]
+
+
+_BLANKS = " \N{NO-BREAK SPACE}"  # no tab: it separates cells
+
+
+def character_in_words(character: str) -> str:
+    """Return the character as an error message quotes it; in words if nobody would see it, or take it for another."""
+    if character.isspace():
+        return {"\t": "a tab", "\n": "a line break", "\r": "a line break"}.get(character, "a space")
+    if not character.isprintable():
+        return "an invisible character"
+    if unicodedata.category(character) == "Pd" and character != "-":
+        return f"`{character}` ({unicodedata.name(character).lower()})"
+    return f"`{character}`"
 
 
 def _without_unit(text: str, unit: str) -> str:

@@ -214,8 +214,9 @@ def test_a_paste_keeps_the_value(window: Window) -> None:
     for name, clipboard, text, words in (
         (F.HUMIDITY, "24,09 g/m³", "24,09", ""),
         (F.HUMIDITY, " 31.5\n", "31.5", ""),
+        (F.HUMIDITY, "\n \r\n31.5\n\n", "31.5", ""),
         (F.BLOSSOMS, "1 000", "1000", ""),
-        (F.HUMIDITY, "24,09 °C", "24,09 °C", "` ` isn't part of a number"),
+        (F.HUMIDITY, "24,09 °C", "24,09 °C", "a space isn't part of a number"),
         (F.TECHNICIAN, "Q Murphy\r\n", "Q Murphy", ""),
         (F.SEED_SAMPLE, "AXM 477", "AXM 477", "a space isn't part of a seed sample"),
     ):
