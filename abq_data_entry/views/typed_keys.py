@@ -363,6 +363,7 @@ class AheadLine(ttk.Frame):
         self.bind_class(tag, "<Key>", self._typed)
         for widget in (self.box, *self.buttons.values()):
             exempt_from_leaving(widget)
+        self.bind("<Configure>", lambda _event: self._arrange())
 
     @property
     def is_shown(self) -> bool:
@@ -392,6 +393,8 @@ class AheadLine(ttk.Frame):
         self.box.icursor(tk.END)
         self.box.xview_moveto(1.0 if self.has_focus else 0.0)
         self._tooltip.text = text
+        if text:
+            self._arrange()
         if text and not self.is_shown:
             self.place(in_=self.host, relx=0, rely=1, relwidth=1, anchor="sw")
             self.lift()
@@ -399,6 +402,15 @@ class AheadLine(ttk.Frame):
         elif not text and self.is_shown:
             self.place_forget()
             self.comes_or_goes()
+
+    def _arrange(self) -> None:
+        """The title above keys and buttons, where there is no room for all of them in one line."""
+        others = (self.box, *self.buttons.values())
+        needed = sum(each.winfo_reqwidth() + 8 for each in (self._label, *others))
+        is_wide = needed <= self.host.winfo_width()
+        self._label.grid(columnspan=1 if is_wide else 1 + len(others), sticky="w")
+        for each in others:
+            each.grid(row=0 if is_wide else 1)
 
     def offer(self, can_place: bool) -> None:
         """Enable Place Here if the form can take the keys now."""

@@ -536,6 +536,20 @@ def test_lines_that_ask_and_keys_typed_ahead_move_nothing(window: Window) -> Non
         bar.settle("x")
 
 
+def test_keys_typed_ahead_and_their_buttons_have_room_with_large_letters(window: Window) -> None:
+    ahead = window.app.form.type_ahead.line
+    for size, lines in ((SMALL, 2), (LARGE, 1)):
+        window.app.settings["font size"].set(20 if lines == 2 else 10)
+        window.resize(size)
+        window.settle()
+        ahead.show("Typed ahead for plot 8, lab A, 8:00:", "24.09 ⏎ 1.03")
+        window.settle()
+        widgets = (ahead.box, *ahead.buttons.values())
+        assert all(visible(window, each) and each.winfo_width() >= each.winfo_reqwidth() for each in widgets), size
+        assert (ahead.winfo_height() > ahead.box.winfo_height() * 1.5) == (lines == 2), size
+        ahead.show("", "")
+
+
 def test_a_question_has_a_place_beside_another_one(window: Window) -> None:
     window.resize(LARGE)
     window.begin_check()
