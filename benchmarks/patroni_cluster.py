@@ -16,7 +16,8 @@ from abq_data_entry.postgres.cluster import account_for, arguments_for, write_pr
 from abq_data_entry.postgres.errors import PostgresError
 from abq_data_entry.postgres.programs import binaries
 from tests import programs
-from tests.fixtures.cluster import DATABASE, OWNER, Node, free_ports, own, wait_until
+from tests.fixtures.cluster import DATABASE, OWNER, Node, own, wait_until
+from tests.fixtures.ports import free_ports
 
 DYNAMIC_SETTINGS: dict[str, object] = {"ttl": 20, "loop_wait": 2, "retry_timeout": 4, "synchronous_mode": True}
 """What the recipe for administrators says too."""

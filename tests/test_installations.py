@@ -22,7 +22,8 @@ from abq_data_entry.postgres.cluster import account_for, write_private
 from benchmarks import patroni_cluster
 from tests import programs
 from tests.commands.conftest import outcome_of, start_process
-from tests.fixtures.cluster import Node, free_ports, own
+from tests.fixtures.cluster import Node, own
+from tests.fixtures.ports import free_port
 from tests.models.records import record
 from tests.network.certificates import authority
 from tests.test_documents import ROOT, blocks
@@ -48,7 +49,7 @@ def building(folder: Path) -> Iterator[Node]:
         pytest.skip("no PostgreSQL server that speaks TLS (Debian's package postgresql)")
     settings, rules = blocks(RECIPES, "ini")
     own(folder / "server")
-    account, port = account_for(folder / "server"), free_ports(1)[0]
+    account, port = account_for(folder / "server"), free_port()
     node = Node(folder / "server/node", port, account, PASSWORD, found[0], superuser="postgres")
     node.make(re.sub(r"/etc/ssl/abq/server(-key)?\.pem", "server.pem", settings).replace("'*'", "'127.0.0.1'"))
     write_private(node.folder / "server.pem", authority("laboratory", folder).issue("localhost").read_text(), account)

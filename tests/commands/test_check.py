@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Outcome
+from tests.fixtures.ports import free_port
 from tests.fixtures.servers import BundledServer
-from tests.network.real_servers import free_port
 
 SECRET = "correct horse"
 

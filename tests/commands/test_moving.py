@@ -23,7 +23,8 @@ from abq_data_entry.postgres.connections import cursor_at
 from tests import programs as server_programs
 from tests.commands.conftest import Outcome, outcome_of, start_process
 from tests.fixtures import short_folders
-from tests.fixtures.cluster import OWNER, Node, free_ports, own
+from tests.fixtures.cluster import OWNER, Node, own
+from tests.fixtures.ports import free_port
 from tests.fixtures.window import write_settings
 from tests.models.records import record
 
@@ -68,7 +69,7 @@ class Laboratory:
 
 def _node(folder: Path, binaries: Path) -> Node:
     own(folder)
-    node = Node(folder / "node", free_ports(1)[0], account_for(folder), PASSWORD, binaries)
+    node = Node(folder / "node", free_port(), account_for(folder), PASSWORD, binaries)
     node.make()
     node.start()
     return node

@@ -21,7 +21,7 @@ from abq_data_entry.workflows.status import Limits, status
 from tests.commands.conftest import DAY, Outcome
 from tests.commands.test_journal import keep
 from tests.fixtures.disks import filled, small_disk
-from tests.network.real_servers import free_port
+from tests.fixtures.ports import free_port
 from tests.network.shares import frozen_share
 
 Line = Callable[..., Outcome]

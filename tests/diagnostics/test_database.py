@@ -20,9 +20,9 @@ from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
 from abq_data_entry.network import Cancelled, probing
 from abq_data_entry.network.probing import FAILED, OK, WARNING, Step
+from tests.fixtures.ports import free_port
 from tests.network.certificates import Authority
 from tests.network.faults import Connection, Script, serving
-from tests.network.real_servers import free_port
 from tests.pace import patience
 
 from .conftest import SECRET, Checks, failure, step_of, verdicts

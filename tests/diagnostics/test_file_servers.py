@@ -12,10 +12,11 @@ import pytest
 
 from abq_data_entry.network import Cancelled
 from abq_data_entry.network.probing import OK, Step
+from tests.fixtures.ports import free_port
 from tests.fixtures.servers import BundledServer
 from tests.network.certificates import Authority
 from tests.network.faults import Connection, Ftp, Script, serving
-from tests.network.real_servers import PASSWORD, free_port, proftpd, sshd, vsftpd
+from tests.network.real_servers import PASSWORD, proftpd, sshd, vsftpd
 from tests.pace import patience
 
 from .conftest import SECRET, Checks, failure, step_of, verdicts

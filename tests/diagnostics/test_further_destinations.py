@@ -7,11 +7,11 @@ from typing import Any
 
 from abq_data_entry.network.probing import OK
 from tests.fixtures.disks import small_disk
+from tests.fixtures.ports import free_port
 from tests.fixtures.xml_rpc_server import PASSWORD as WORD
 from tests.fixtures.xml_rpc_server import USERNAME as CALLER
 from tests.fixtures.xml_rpc_server import xml_rpc_server
 from tests.network.dav_servers import PASSWORD, USERNAME, apache
-from tests.network.real_servers import free_port
 from tests.network.shares import frozen_share
 
 from .conftest import SECRET, Checks, failure, step_of, verdicts

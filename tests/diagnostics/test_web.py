@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from abq_data_entry.network.probing import FAILED, OK, SLOW, WARNING, Step
+from tests.fixtures.ports import free_port
 from tests.fixtures.servers import BundledServer, bundled_server
 from tests.network.certificates import Authority
 from tests.network.faults import LOGIN_PAGE, Connection, Script, http, serving
-from tests.network.real_servers import free_port
 from tests.pace import patience
 
 from .conftest import SECRET, Checks, failure, step_of, verdicts

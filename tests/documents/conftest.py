@@ -9,7 +9,8 @@ import pytest
 
 from abq_data_entry.postgres.cluster import account_for, write_private
 from tests import programs
-from tests.fixtures.cluster import Node, free_ports, own
+from tests.fixtures.cluster import Node, own
+from tests.fixtures.ports import free_port
 from tests.fixtures.short_folders import short_folder
 from tests.network.certificates import authority
 from tests.test_installations import speaks_tls
@@ -32,7 +33,7 @@ def encrypting_server(folder: Path) -> Iterator[Node]:
         pytest.skip("no PostgreSQL server that speaks TLS (Debian's package postgresql)")
     own(folder / "server")
     account = account_for(folder / "server")
-    node = Node(folder / "server/node", free_ports(1)[0], account, PASSWORD, found[0], superuser="postgres")
+    node = Node(folder / "server/node", free_port(), account, PASSWORD, found[0], superuser="postgres")
     node.make("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.pem'")
     write_private(node.folder / "server.pem", authority("laboratory", folder).issue("localhost").read_text(), account)
     node.start()

@@ -16,6 +16,7 @@ import pytest
 from abq_data_entry.__main__ import main
 from abq_data_entry.models import SQLModel
 from tests import programs
+from tests.fixtures.ports import free_port
 from tests.fixtures.servers import BundledServer
 from tests.fixtures.window import write_settings
 from tests.models.records import record
@@ -26,8 +27,8 @@ from tests.network.dav_servers import PASSWORD as DAV_PASSWORD
 from tests.network.dav_servers import USERNAME as DAV_USER
 from tests.network.dav_servers import apache
 from tests.network.object_store import object_store
-from tests.network.real_servers import free_port, sshd, vsftpd
 from tests.network.real_servers import running as running_server
+from tests.network.real_servers import sshd, vsftpd
 from tests.test_documents import ROOT, blocks
 
 from .listing import commands_in

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests import programs
+from tests.fixtures.ports import free_port
 from tests.network.certificates import Authority
-from tests.network.real_servers import free_port, program, running, workspace
+from tests.network.real_servers import program, running, workspace
 from tests.test_documents import ADMINISTRATORS, blocks
 
 from .conftest import FACT, PATIENCE, kept, log_text

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.log_targets import sending
+from tests.fixtures.ports import free_port
 from tests.network.certificates import Authority, authority
 from tests.network.faults import Connection, serving
-from tests.network.real_servers import free_port
 from tests.pace import patience
 
 from .conftest import Frames, kept, log_text

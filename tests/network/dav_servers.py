@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import programs
-from tests.network.real_servers import RealServer, free_port, names_of_user_and_group, program, running, workspace
+from tests.fixtures.ports import free_port
+from tests.network.real_servers import RealServer, names_of_user_and_group, program, running, workspace
 
 USERNAME, PASSWORD = "lab", "staple-9-battery"
 _REALM = "files"

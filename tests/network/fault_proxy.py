@@ -7,8 +7,6 @@ come through it too, also when the control connection is encrypted.
 from __future__ import annotations
 
 import contextlib
-import os
-import random
 import socket
 import struct
 import threading
@@ -16,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+
+from tests.fixtures.ports import ports_in_a_row
 
 SERVER, ADDRESS = "127.0.0.1", "127.0.0.2"
 _SLICE = 16 * 1024
@@ -185,19 +185,6 @@ def _has_address() -> bool:
     return False
 
 
-def free_ports() -> range:
-    """Return ports in a row that are free at both addresses, none of which a server gets by itself meanwhile.
-
-    Each worker of the suite has a thousand of its own: their random numbers begin alike in the same test of each.
-    """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
-    lowest = 20_000 + 1_000 * worker
-    for _ in range(50):
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            first = random.randrange(lowest, lowest + 1_000 - _RANGE)
-            ports = range(first, first + _RANGE)
-            for port in ports:
-                for address in (SERVER, ADDRESS):
-                    stack.enter_context(socket.create_server((address, port)))
-            return ports
-    raise AssertionError("there are no free ports in a row")
+def row_of_ports() -> range:
+    """Return free ports for a server and its data connections, behind the same ports of the proxy."""
+    return ports_in_a_row(_RANGE, (SERVER, ADDRESS))

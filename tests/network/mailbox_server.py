@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests import programs
-from tests.network.real_servers import free_port, names_of_user_and_group, program, running, user_and_group, workspace
+from tests.fixtures.ports import free_port
+from tests.network.real_servers import names_of_user_and_group, program, running, user_and_group, workspace
 
 USERNAME, PASSWORD = "lab@example.com", 'Wäll "paper"\\7'
 

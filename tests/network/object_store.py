@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from abq_data_entry.network.s3 import NO_CONTENT, USUAL_REGION, S3Uploads, signed
-from tests.network.real_servers import free_port, program, running, workspace
+from tests.fixtures.ports import free_port
+from tests.network.real_servers import program, running, workspace
 
 BUCKET = "lab"
 _RIGHTS = ("s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject")

@@ -11,7 +11,7 @@ from abq_data_entry import network
 from tests.fixtures.servers import bundled_server
 
 from .certificates import Authority
-from .fault_proxy import ADDRESS, FaultProxy, fault_proxy, free_ports
+from .fault_proxy import ADDRESS, FaultProxy, fault_proxy, row_of_ports
 from .real_servers import PASSWORD, RealServer, proftpd, sshd, vsftpd
 
 
@@ -51,7 +51,7 @@ def behind_the_proxy(kind: str, trusted: Authority, folder: Path, timeout: float
         with _rest(folder, timeout) as server:
             yield server
         return
-    ports = free_ports()
+    ports = row_of_ports()
     with contextlib.ExitStack() as stack:
         certificate = trusted.issue(ADDRESS)
         user, password, security = "test", "test", "explicit"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import programs
+from tests.fixtures.ports import free_port
 
 PASSWORD = "staple-9-battery"
 # of the password above: openssl passwd -6 -salt abqabqabq
@@ -34,12 +35,6 @@ class RealServer:
     def commands(self) -> str:
         """What was asked of it, where it writes that down (ProFTPD)."""
         return (self.folder.parent / "commands").read_text()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def program(name: str) -> Path:

@@ -22,8 +22,9 @@ from abq_data_entry.outbox import is_transient, login_refused
 from abq_data_entry.stored_destination import STORED, StoredDestination
 from tests import programs
 from tests.diagnostics.conftest import Checks, failure, step_of, verdicts
+from tests.fixtures.ports import free_port
 from tests.network.faults import Connection, serving
-from tests.network.real_servers import ShellServer, free_port, sshd
+from tests.network.real_servers import ShellServer, sshd
 
 NAME = "abq_data_record_2026-11-20.csv"
 CONTENT = bytes(range(256)) * 4000

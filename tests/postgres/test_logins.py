@@ -16,7 +16,8 @@ from abq_data_entry import postgres
 from abq_data_entry.models import LoginFailed, ServerUnreachable, SQLModel
 from abq_data_entry.postgres.cluster import account_for, write_private
 from tests import programs
-from tests.fixtures.cluster import OWNER, Node, free_ports, own, wait_until
+from tests.fixtures.cluster import OWNER, Node, own, wait_until
+from tests.fixtures.ports import free_port
 from tests.network.certificates import Authority, authority
 from tests.postgres.tables import OURS
 
@@ -36,7 +37,7 @@ def folder() -> Iterator[Path]:
 def weak(folder: Path) -> Iterator[Node]:
     """A server with a user each for cleartext, MD5 and SCRAM, all with the same password."""
     own(folder / "weak")
-    node = Node(folder / "weak/node", free_ports(1)[0], account_for(folder / "weak"), PASSWORD, postgres.binaries())
+    node = Node(folder / "weak/node", free_port(), account_for(folder / "weak"), PASSWORD, postgres.binaries())
     node.make()
     methods = (("clear", "password"), ("old", "md5"), ("all", "scram-sha-256"))
     rules = "".join(f"host all {user} 127.0.0.1/32 {method}\n" for user, method in methods)
@@ -101,7 +102,7 @@ def encrypting(folder: Path) -> Iterator[Encrypting]:
         pytest.skip("no PostgreSQL server that speaks TLS (Debian's package postgresql)")
     trusted, other = authority("laboratory", folder), authority("somebody else", folder)
     own(folder / "tls")
-    node = Node(folder / "tls/node", free_ports(1)[0], account_for(folder / "tls"), PASSWORD, able[0])
+    node = Node(folder / "tls/node", free_port(), account_for(folder / "tls"), PASSWORD, able[0])
     node.make("ssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.pem'")
     write_private(node.folder / "server.pem", trusted.issue("localhost").read_text(), node.account)
     write_private(node.folder / "pg_hba.conf", "hostssl all all 127.0.0.1/32 scram-sha-256\n", node.account)

@@ -13,10 +13,10 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.stored_destination import StoredDestination
 from abq_data_entry.views import LoginDialog
 from abq_data_entry.views.connections import ConnectionsWindow
+from tests.fixtures.ports import free_port
 from tests.fixtures.servers import BundledServer
 from tests.fixtures.window import Window
 from tests.network.faults import Connection, serving
-from tests.network.real_servers import free_port
 from tests.pace import patience
 from tests.window.test_tools import log_in, point_to
 
