@@ -14,18 +14,11 @@ from abq_data_entry.views.check_panel import FAR_DAYS, UNREAD_SECONDS, DateLine,
 from abq_data_entry.widgets.calendar_popup import CalendarPopup
 from abq_data_entry.widgets.editors import DateEntry
 from tests.fixtures.window import Window
+from tests.window import one_window
 
 TODAY = datetime.date(2026, 11, 26)
 
-
-@pytest.fixture
-def window(kept_window: Window) -> Window:
-    return kept_window
-
-
-@pytest.fixture
-def stored(kept_stored: SQLModel) -> SQLModel:
-    return kept_stored
+window, stored = one_window.window, one_window.stored
 
 
 class Clock:

@@ -15,18 +15,11 @@ from abq_data_entry.views.notes import NoteDialog
 from abq_data_entry.views.reasoned import ReasonedDialog
 from abq_data_entry.views.side_window import SideWindow
 from tests.fixtures.window import Window
+from tests.window import one_window
 from tests.window.test_form import open_plot, record
 from tests.window.test_layout import close_beside
 
-
-@pytest.fixture
-def window(kept_window: Window) -> Window:
-    return kept_window
-
-
-@pytest.fixture
-def stored(kept_stored: SQLModel) -> SQLModel:
-    return kept_stored
+window, stored = one_window.window, one_window.stored
 
 
 @pytest.fixture

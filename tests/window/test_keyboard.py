@@ -8,6 +8,7 @@ from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from tests.fixtures.window import Window
+from tests.window import one_window
 
 pytestmark = pytest.mark.usefixtures("display")
 
@@ -15,15 +16,7 @@ pytestmark = pytest.mark.usefixtures("display")
 AVERAGE = ("24.09", "10.03", "22.01", "9", "21", "13", "11.67", "18.7", "12.7")
 FOCUS_NAMES = fields.FOCUS_ORDER
 
-
-@pytest.fixture
-def window(kept_window: Window) -> Window:
-    return kept_window
-
-
-@pytest.fixture
-def stored(kept_stored: SQLModel) -> SQLModel:
-    return kept_stored
+window, stored = one_window.window, one_window.stored
 
 
 def test_a_check_of_20_plots_takes_at_most_42_keys_a_plot(window: Window, stored: SQLModel) -> None:

@@ -11,22 +11,14 @@ from abq_data_entry import fields
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from tests.fixtures.window import Window
-from tests.window import x_keyboard
+from tests.window import one_window, x_keyboard
 from tests.window.test_form import record
 from tests.window.x_keyboard import CONTROL, PAD, lock_numbers
 
 if sys.platform != "linux":
     pytest.skip("types on the number pad of an X display", allow_module_level=True)
 
-
-@pytest.fixture
-def window(kept_window: Window) -> Window:
-    return kept_window
-
-
-@pytest.fixture
-def stored(kept_stored: SQLModel) -> SQLModel:
-    return kept_stored
+window, stored = one_window.window, one_window.stored
 
 
 @pytest.fixture(autouse=True)

@@ -13,21 +13,14 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.widgets.editors import TypedField
 from tests.fixtures.window import Window
+from tests.window import one_window
 from tests.window.test_form import open_plot, record, today
 
 pytestmark = pytest.mark.usefixtures("display")
 
 ROW = ("24.09", "1.03", "22.01", "", "9", "21", "3", "1.67", "8.70", "2.73")
 
-
-@pytest.fixture
-def window(kept_window: Window) -> Window:
-    return kept_window
-
-
-@pytest.fixture
-def stored(kept_stored: SQLModel) -> SQLModel:
-    return kept_stored
+window, stored = one_window.window, one_window.stored
 
 
 def go_to(window: Window, name: str) -> None:
