@@ -36,11 +36,14 @@ class NoAnswer(Exception):
 
 
 class ConnectionCallbacks(NamedTuple):
-    """``connected(model, choices)``: the database is open. ``away(error, by_itself)``: it isn't, and is looked for in
-    the background, or on request only. ``none_here(text, retry)``: there is none to look for, and ``text`` says why.
-    ``show_in_list(text, retry)`` says in the list why nothing is listed. ``refresh_check()``: what is known of the
-    form's check may be something else now. ``somebody_else()``: another person logs in. ``damaged(error)``: our own
-    one can't be read. ``retry()``: look for it now."""
+    """Callbacks about the connection to the database.
+
+    ``connected(model, choices)``: it is open. ``away(error, by_itself)``: it can't be reached; with ``by_itself``, it
+    is tried again in the background, else only on request. ``none_here(text, retry)``: no database is open, for the
+    reason in ``text``. ``show_in_list(text, retry)`` shows in place of the records why there are none.
+    ``refresh_check()`` fetches the form's check again. ``somebody_else()``: another person logs in. ``damaged(error)``:
+    the embedded database is damaged. ``retry()`` tries to connect at once.
+    """
 
     connected: Callable[[SQLModel, Any], object]
     away: Callable[[BaseException, bool], object]

@@ -329,11 +329,12 @@ def resolve(
     cancel: Callable[[], object],
     former: ConflictDialog | None = None,
 ) -> None:
-    """Save a record that can be merged without conflicts; otherwise ask first.
+    """Save a record that merges without conflicts; otherwise ask first which side's values to keep.
 
-    ``save(record, dialog)``: the record that both sides give, to be saved over ``theirs``, and the dialog that is still
-    open, if there is one. ``former`` is the dialog of an attempt before this one, which is closed; what was chosen
-    there stays chosen where it can.
+    ``save(record, dialog)`` gets the merged record, to be saved over the version in the database, and the dialog in
+    which the user chose, which is still open (``None`` if nothing had to be chosen). ``cancel()`` is called if the user
+    gives up. ``former`` is the dialog of the previous attempt: it is closed, and its choices are kept where the other
+    side's value is still the same.
     """
     if former is not None:
         former.close()

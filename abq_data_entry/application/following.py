@@ -1,4 +1,4 @@
-"""What others do: who is entering which plot, and what they save. Showing it moves nothing that the user is using."""
+"""Shows what others do: who is entering which plot, and what they save. Nothing that the user is using moves."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 
 
 class CheckPresence:
-    """Tells others which check and plot the form is at, from when somebody is confirmed or types there until it is left
-    or idle. A plot belongs to the window that claimed it first."""
+    """Announces to other windows which check and plot the form is at, from when somebody is confirmed or types there
+    until the form is left or idle. A plot belongs to the window that claimed it first."""
 
     def __init__(
         self, form: DataRecordForm, state: State, jobs: Jobs, show_status: ShowStatus, reconnecting: Reconnecting
@@ -78,8 +78,8 @@ class CheckPresence:
         self.look()
 
     def follow_form(self) -> bool:
-        """Tell others if the form's check or plot has changed, and fetch who is there. Return whether a plot is being
-        claimed."""
+        """Announce the form's check and plot if they have changed, and fetch who is there. Return whether a plot is
+        being claimed."""
         model = self._state.model
         if model is None:
             return False
@@ -194,9 +194,12 @@ def _unknown(error: BaseException) -> None:
 
 
 class FollowingActions(NamedTuple):
-    """``show_choices(choices)``: technicians, labs and plots are these now; ``days_changed()``: of some day other
-    records are there now; ``marks_changed()``: QA or lab staff may have said something of a value, or left a note;
-    ``messages_heard()``: a colleague may have sent a message; ``form_changed()``: the form shows something else."""
+    """Callbacks about changes by others, on the Tk thread.
+
+    ``show_choices(choices)`` gets the lists of technicians, labs and plots after a change. ``days_changed()`` is called
+    when the records of a day have changed, ``marks_changed()`` when marks of QA or notes may have, ``messages_heard()``
+    when a colleague may have sent a message, and ``form_changed()`` when the form may show another check or record.
+    """
 
     show_choices: Callable[[Any], object]
     days_changed: Callable[[], object]

@@ -1,5 +1,5 @@
-"""What happens while the database is away. It is tried in the background, less and less often. Records wait on this
-computer meanwhile; they are kept, counted and shown, and saved when it is back."""
+"""While the database can't be reached: the window tries to reconnect, at growing intervals. Meanwhile, records are kept
+and shown on this computer; they are saved when the database is back."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ TICK_MS = 1000
 
 
 class ReconnectingCallbacks(NamedTuple):
-    """What others do for the way back.
+    """Callbacks about the connection to the database.
 
-    ``attempt()``, on a worker thread, asks for the database: model and lists; ``back(model, lists)``: it answers again;
-    ``went_away()``: show the last known copy; ``show()``: when it is tried again has changed; ``is_cluster()`` tells
-    whether several servers are configured.
+    ``attempt()`` tries to connect, on a worker thread, and returns the model and the lists. ``back(model, lists)`` is
+    called when that succeeds, ``went_away()`` when the connection is lost, and ``show()`` when the state or the time of
+    the next attempt has changed. ``is_cluster()`` returns whether several servers are configured.
     """
 
     attempt: Callable[[], tuple[Any, Any]]
@@ -53,7 +53,7 @@ class ReconnectingCallbacks(NamedTuple):
 
 
 class Reconnecting:
-    """Tells whether the database is away, and when it is tried again. On the Tk thread."""
+    """Knows whether the database is away, and schedules the attempts to reconnect. On the Tk thread."""
 
     def __init__(self, window: tk.Misc, state: State, jobs: Jobs, callbacks: ReconnectingCallbacks) -> None:
         self._window, self._state, self._jobs, self._callbacks = window, state, jobs, callbacks
@@ -184,11 +184,12 @@ _STATES = {"waiting": "waiting", "undecided": "needs a decision"}
 
 
 class WaitingCallbacks(NamedTuple):
-    """What others do for what waits.
+    """Callbacks about the waiting records.
 
-    ``saved(entries)``: the database has these by now; ``retry()`` looks for the database; ``day_of_form()`` is the day
-    that an extract would be of; ``open_entry(entry)`` shows a record that waits, False where that can't be done now,
-    and ``discard_entry(entry)`` gives it up; ``leave_form(then)`` does ``then`` once what is half typed is kept.
+    ``saved(entries)`` is called with entries that are in the database now. ``retry()`` tries to connect at once.
+    ``day_of_form()`` returns the day whose extract would be made. ``open_entry(entry)`` opens a waiting record in the
+    form, and returns False if that isn't possible now; ``discard_entry(entry)`` discards one. ``leave_form(then)``
+    calls ``then()`` once the draft in the form is kept.
     """
 
     saved: Callable[[tuple[Entry, ...]], object]

@@ -134,12 +134,12 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
     from .database import opened_model, read_settings
 
     settings = read_settings()
-    with opened_model(settings, secrets, tells_waiting=False, asks=False) as model, cancel_on_interrupt() as cancel:
+    with opened_model(settings, secrets, reports_waiting=False, asks=False) as model, cancel_on_interrupt() as cancel:
         found = verified(model, settings.values(), options.audit)
         done = look(model, settings.values(), _known, NOBODY_NAMED, cancel, found)
-    for sentence in done.told:
+    for sentence in done.sent:
         print(sentence)
-    if not done.told:
+    if not done.sent:
         changed = f"{done.changed} began or ended" if done.changed else "None began or ended"
         print(f"{changed}; nobody had to be told.")
     if done.problems:
@@ -174,8 +174,8 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
     with cancel_on_interrupt() as cancel:
         for row in chosen:
             try:
-                with message_sender(row, values, _known) as tell:
-                    said = tell(test_message(row.name, datetime.datetime.now()), lambda: None, cancel)
+                with message_sender(row, values, _known) as send:
+                    said = send(test_message(row.name, datetime.datetime.now()), lambda: None, cancel)
             except CannotSend as error:
                 failed.append(f"{row.name}: {error}")
             except OSError as error:
@@ -276,7 +276,7 @@ def _named(days: tuple[int, ...]) -> str:
     return "any day" if len(days) == len(DAYS) else ", ".join(DAYS[each - 1] for each in days)
 
 
-# -- who is told
+# -- who is notified
 
 
 def print_receivers(options: argparse.Namespace, secrets: Secrets) -> None:

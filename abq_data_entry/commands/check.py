@@ -88,7 +88,7 @@ def _steps(
     from .database import opened_endpoint
 
     # Without the note about waiting records, which has nothing to do with connections.
-    embedded = partial(opened_endpoint, settings, secrets, tells_waiting=False)
+    embedded = partial(opened_endpoint, settings, secrets, reports_waiting=False)
 
     def check(values: Mapping[str, object], only: tuple[str, ...]) -> Iterator[Step]:
         login = _Logins(values, settings, options, secrets) if wants_login else lambda kind: None
@@ -111,7 +111,7 @@ def _stored(settings: SettingsModel, secrets: Secrets) -> dict[str, StoredDestin
     from .database import opened_endpoint
 
     try:
-        found = opened_endpoint(settings, secrets, tells_waiting=False, asks=False)
+        found = opened_endpoint(settings, secrets, reports_waiting=False, asks=False)
         with found as endpoint, closing(SQLModel.at(endpoint)) as model:
             return model.get_destinations()
     except (DatabaseError, PostgresError, NotDone):  # the step of the database has already reported the error

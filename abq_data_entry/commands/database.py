@@ -39,16 +39,16 @@ def read_settings() -> SettingsModel:
 
 @contextmanager
 def opened_model(
-    settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True, asks: bool = True
+    settings: SettingsModel, secrets: Secrets, reports_waiting: bool = True, asks: bool = True
 ) -> Iterator["SQLModel"]:
     """Open the database, ready for records. Raises DatabaseError, PostgresError.
 
-    With `tells_waiting`, a note on standard error says which records of this computer aren't in it yet. Without
+    With `reports_waiting`, a note on standard error says which records of this computer aren't in it yet. Without
     `asks`, the user isn't asked for a login.
     """
     from ..models import SQLModel
 
-    with opened_endpoint(settings, secrets, tells_waiting, asks) as endpoint:
+    with opened_endpoint(settings, secrets, reports_waiting, asks) as endpoint:
         if not settings["db_host"]:
             prepare_tables(settings, endpoint)
         model = SQLModel.at(endpoint)
@@ -62,12 +62,12 @@ def opened_model(
 
 @contextmanager
 def opened_endpoint(
-    settings: SettingsModel, secrets: Secrets, tells_waiting: bool = True, asks: bool = True
+    settings: SettingsModel, secrets: Secrets, reports_waiting: bool = True, asks: bool = True
 ) -> Iterator[dict[str, str]]:
     """Yield where the database is, with a login that the server accepts; the tables may be missing."""
     from ..models import ServerUnreachable
 
-    if tells_waiting:
+    if reports_waiting:
         report_waiting(settings)  # before the password is asked for
     if settings["db_host"]:
         yield logged_in(configured_endpoint(settings), secrets, asks)

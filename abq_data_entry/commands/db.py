@@ -132,8 +132,8 @@ def verify_audit(options: argparse.Namespace, secrets: Secrets) -> None:
     found = "".join(f" {each}." for each in verdict.findings)
     if verdict.breaks:
         entries = {each: f", entry {each.sequence}" if each.sequence else "" for each in verdict.breaks}
-        told = " ".join(f"Lab {each.lab}{entry}: {each.reason}." for each, entry in entries.items())
-        raise NotDone(f"The audit is broken. {told}{found}")
+        broken = " ".join(f"Lab {each.lab}{entry}: {each.reason}." for each, entry in entries.items())
+        raise NotDone(f"The audit is broken. {broken}{found}")
     whole = f"The audit is intact: {verdict.entries} entries, each follows the one before it."
     if found:
         raise NotDone(f"{whole} But something isn't as it should be, and the audit may have been bypassed.{found}")

@@ -238,7 +238,7 @@ def _changed_since(found: Sequence[Delivery], secrets: Secrets) -> dict[str, dat
     if all(each.state != "delivered" for each in found):
         return {}
     try:
-        with opened_model(read_settings(), secrets, tells_waiting=False, asks=False) as model:
+        with opened_model(read_settings(), secrets, reports_waiting=False, asks=False) as model:
             return {each.identifier: each.changed for each in model.outdated_deliveries()}
     except (DatabaseError, PostgresError, NotDone) as error:
         print(f"Warning: which of these are outdated isn't known. {reason(error)}", file=sys.stderr)

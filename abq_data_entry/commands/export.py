@@ -50,7 +50,7 @@ def _run_view(options: argparse.Namespace, secrets: Secrets) -> None:
 
     first, last = (options.date, options.date) if options.date else (options.first, options.last)
     wanted = ViewQuery(options.view, first, last, options.lab.upper())
-    form = options.format or _told_by(options.output) or "csv"
+    form = options.format or _format_by_suffix(options.output) or "csv"
     style = CsvStyle(options.bom, options.semicolon, options.decimal_comma)
     name = usual_name(wanted, form)
     target = None if options.output == "-" else target_of(options.output, name)
@@ -75,9 +75,9 @@ def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
         parser.error("--date is one day; --from and --to are the first and the last of several")
     if options.first and options.last and options.first > options.last:
         parser.error(f"--from {options.first} is after --to {options.last}")
-    told = _told_by(options.output)
-    form = options.format or (told if options.view else "csv")
-    if told and told != form.replace("datapackage", "csv"):
+    implied = _format_by_suffix(options.output)
+    form = options.format or (implied if options.view else "csv")
+    if implied and implied != form.replace("datapackage", "csv"):
         parser.error(f"{options.output} isn't a name for {form}: give it another ending, or another --format")
     if form in ("xlsx", "parquet") and any(styles.values()):
         parser.error(f"{next(name for name, value in styles.items() if value)} is for CSV")
@@ -85,8 +85,8 @@ def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
         parser.error(f"-o - prints CSV; for {options.format} name a file")
 
 
-def _told_by(output: str | None) -> str:
-    """Return the format by the ending of the file name, '' if it isn't one of ours."""
+def _format_by_suffix(output: str | None) -> str:
+    """Return the format that the suffix of the file name implies; '' if it implies none."""
     ending = Path(output or "").suffix.lower()
     return ending[1:] if ending in (".csv", ".xlsx", ".parquet") and not Path(output or "").is_dir() else ""
 

@@ -55,7 +55,7 @@ def save_all(options: argparse.Namespace, secrets: Secrets) -> None:
         print("No record waits here for this database.")
         return
     what = "Saving the records that wait on this computer"
-    with opened_model(settings, secrets, tells_waiting=False) as model, announce_if_long(what):
+    with opened_model(settings, secrets, reports_waiting=False) as model, announce_if_long(what):
         done = replay(journal, database, model)
     for entry in done.saved:
         print(f"Saved: {entry.title}")

@@ -36,15 +36,15 @@ from .outcome import (
     announce_if_long,
     announcing_waits,
     leave_output,
+    print_to_stderr,
     reason,
-    tell,
     termination_interrupts,
 )
 from .passwords import take_secrets
 
 log = logging.getLogger(__name__)
 
-_TELL_THEMSELVES = ("check", "demo")
+_ANNOUNCE_THEMSELVES = ("check", "demo")
 
 _EPILOG = """\
 Without a subcommand the window opens. Exit code: 0 done, 1 not done (the reason is printed in one line), 2 wrong usage.
@@ -98,9 +98,9 @@ def run(arguments: Sequence[str]) -> int:
             sys.stdout.flush()  # here, where a closed pipe can still be reported, not when Python exits
     except BrokenPipeError:
         leave_output()
-        tell("Nothing reads the output any more.")
+        print_to_stderr("Nothing reads the output any more.")
     except (Exception, KeyboardInterrupt) as error:
-        tell(reason(error))
+        print_to_stderr(reason(error))
     else:
         log.info("%s is done", what)
         return DONE
@@ -112,7 +112,7 @@ def _waits(options: argparse.Namespace, what: str) -> AbstractContextManager[obj
     """Announce what the subcommand waits for; by its name, unless it announces its steps itself."""
     if options.quiet or getattr(options, "unattended", False):
         return nullcontext()
-    told = ExitStack()
-    told.enter_context(announcing_waits())
-    told.enter_context(announce_if_long("" if options.subcommand in _TELL_THEMSELVES else f"{what} is at work"))
-    return told
+    stack = ExitStack()
+    stack.enter_context(announcing_waits())
+    stack.enter_context(announce_if_long("" if options.subcommand in _ANNOUNCE_THEMSELVES else f"{what} is at work"))
+    return stack

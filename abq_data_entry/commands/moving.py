@@ -104,10 +104,10 @@ def _naming_arguments(options: argparse.Namespace) -> Iterator[None]:
     try:
         yield
     except (NotDone, DatabaseError, postgres.PostgresError) as error:
-        told = _SETTING.sub(lambda found: _WORDS[found[1].lower()], str(error))
-        if told == str(error):
+        renamed = _SETTING.sub(lambda found: _WORDS[found[1].lower()], str(error))
+        if renamed == str(error):
             raise
-        raise NotDone(told.replace("HOST", f"HOST ({options.host})" if options.host else "HOST", 1)) from error
+        raise NotDone(renamed.replace("HOST", f"HOST ({options.host})" if options.host else "HOST", 1)) from error
 
 
 def _new_settings(options: argparse.Namespace, settings: SettingsModel) -> dict[str, str]:

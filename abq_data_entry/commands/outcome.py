@@ -26,7 +26,7 @@ DONE, NOT_DONE, WRONG_USAGE = 0, 1, 2
 
 
 class NotDone(Exception):
-    """The subcommand wasn't done; the text tells the user why, and what to do."""
+    """The subcommand failed; the message explains why to the user, and what to do."""
 
 
 def require_no_failures(failed: int) -> None:
@@ -49,9 +49,9 @@ def target_of(given: str | None, name: str) -> Path:
     return path
 
 
-def tell(text: str) -> None:
-    """Print the reason to standard error, in one line."""
-    with suppress(OSError, ValueError):  # standard error is closed; the exit code remains
+def print_to_stderr(text: str) -> None:
+    """Print an error or a warning to standard error, as one line."""
+    with suppress(OSError, ValueError):  # standard error is closed; the exit code still reports the failure
         print(one_line(text), file=sys.stderr, flush=True)
 
 
@@ -185,7 +185,7 @@ class Wait:
     def __init__(self, what: str, due: float) -> None:
         self.what = what  # empty: nothing to announce, such as while a question is asked
         self.due = due
-        self.told = ""
+        self.announced = ""
         self.percent: int | None = None
         self.cancel = threading.Event()  # never set, because Ctrl-C interrupts
 
@@ -227,11 +227,11 @@ class Waits:
         while not self._over.wait(_LOOK_AGAIN):
             with self._lock:
                 wait = self._stack[-1] if self._stack else None
-                if wait is None or not wait.what or time.monotonic() < wait.due or wait.text == wait.told:
+                if wait is None or not wait.what or time.monotonic() < wait.due or wait.text == wait.announced:
                     continue
-                wait.told, wait.due = wait.text, time.monotonic() + AGAIN
+                wait.announced, wait.due = wait.text, time.monotonic() + AGAIN
                 with suppress(OSError, ValueError, AttributeError):  # nobody listens
-                    print(wait.told, file=sys.stderr, flush=True)
+                    print(wait.announced, file=sys.stderr, flush=True)
 
     def stop(self) -> None:
         """Stop announcing."""

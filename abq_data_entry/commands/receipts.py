@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..network.mail_addresses import MAILBOX, configured_mailbox
 from .outbox import local, opened_outbox
-from .outcome import NotDone, cancel_on_interrupt, reason, tell
+from .outcome import NotDone, cancel_on_interrupt, print_to_stderr, reason
 from .passwords import Secrets, ask_secretly, can_ask, login_kept_as, password_from_stdin
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read_after_a_run(outbox: Outbox, settings: SettingsModel, secrets: Secrets) 
     try:
         found = _read(outbox, settings, login_of_mailbox(values, False, asks=False), secrets, asks=False)
     except (NotDone, DatabaseError, PostgresError, OutboxError, OSError) as error:
-        tell(f"Warning: the receivers' answers weren't read. {reason(error)}")
+        print_to_stderr(f"Warning: the receivers' answers weren't read. {reason(error)}")
     else:
         if found.mails:
             print(f"{found.line}.")
@@ -157,7 +157,7 @@ def _receipts(found: Sequence[Delivery], secrets: Secrets) -> list[Receipt]:
     if not settings["abq_answers_mailbox"]:  # no answers are read here
         return []
     try:
-        with opened_model(settings, secrets, tells_waiting=False, asks=False) as model:
+        with opened_model(settings, secrets, reports_waiting=False, asks=False) as model:
             return model.get_receipts([each.identifier for each in found])
     except (DatabaseError, PostgresError, NotDone) as error:
         log.info("what was answered isn't known: %s", type(error).__name__)

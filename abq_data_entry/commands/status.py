@@ -39,8 +39,8 @@ def add_to(subcommands: Subcommands) -> None:
         ("--free-mib", _USUAL.free_mib, "less free room on the disk is a problem, in MiB"),
         ("--weather-hours", _USUAL.weather_hours, "an older newest observation is a problem"),
     ):
-        told = "default: none" if usual is None else f"default: {usual:g}"
-        parser.add_argument(name, type=_number, default=usual, metavar="N", help=f"{what} ({told})")
+        default = "default: none" if usual is None else f"default: {usual:g}"
+        parser.add_argument(name, type=_number, default=usual, metavar="N", help=f"{what} ({default})")
     parser.set_defaults(run=run)
 
 

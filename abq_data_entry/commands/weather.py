@@ -13,7 +13,7 @@ from ..counting import counted
 from ..observation import STATION
 from . import schedule
 from .days import day
-from .outcome import NotDone, announce_if_long, cancel_on_interrupt, tell
+from .outcome import NotDone, announce_if_long, cancel_on_interrupt, print_to_stderr
 from .passwords import Secrets
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         print(stored.text)
         print(f"{station}: {_in_words(stored.observation)}")
         for warning in stored.warnings:
-            tell(f"Warning: {warning}.")
+            print_to_stderr(f"Warning: {warning}.")
         _keep_views(model)
 
 
@@ -111,7 +111,7 @@ def _backfill(options: argparse.Namespace, secrets: Secrets) -> None:
     if filled.left:
         print(_left(filled.left))
     for problem in filled.problems:
-        tell(problem)
+        print_to_stderr(problem)
     if filled.problems and not new and not completed and filled.left:
         raise NotDone("No source had what is missing.")
 
@@ -133,15 +133,15 @@ def _filled(
         return fill_weather.fill(model, values, begin, min(end, now), cancel) if is_ours else None
 
 
-_MOST_TOLD = 5
+_MOST_NAMED = 5
 
 
 def _left(gaps: list[Gap]) -> str:
     """Return a sentence about the remaining holes, in this computer's time."""
-    told = [f"{gap.begin.astimezone():%Y-%m-%d %H:%M} to {gap.end.astimezone():%Y-%m-%d %H:%M}" for gap in gaps]
-    more = len(told) - _MOST_TOLD
+    named = [f"{gap.begin.astimezone():%Y-%m-%d %H:%M} to {gap.end.astimezone():%Y-%m-%d %H:%M}" for gap in gaps]
+    more = len(named) - _MOST_NAMED
     rest = f" and {more:,} more" if more > 0 else ""
-    return f"{counted(len(told), 'hole')} of more than 90 minutes left: {', '.join(told[:_MOST_TOLD])}{rest}."
+    return f"{counted(len(named), 'hole')} of more than 90 minutes left: {', '.join(named[:_MOST_NAMED])}{rest}."
 
 
 def _station(text: str) -> str:

@@ -49,19 +49,19 @@ def _import_application() -> None:
 def _open(interpreter: TkappType | None) -> int:
     import logging
 
-    from .outcome import DONE, NOT_DONE, tell
+    from .outcome import DONE, NOT_DONE, print_to_stderr
     from .passwords import take_secrets
 
     log = logging.getLogger(__name__)
     take_secrets()  # the window asks for passwords itself; the server that it starts must not inherit these
     if not display.available():
-        tell(display.NO_DISPLAY)
+        print_to_stderr(display.NO_DISPLAY)
         return NOT_DONE
     log.info("the window opens (Python %s on %s)", sys.version.split()[0], sys.platform)
     try:
         _show(interpreter)
     except NoDisplay:
-        tell(display.NO_DISPLAY)
+        print_to_stderr(display.NO_DISPLAY)
     except (Exception, KeyboardInterrupt) as error:
         return _failed(error)
     else:
@@ -71,15 +71,16 @@ def _open(interpreter: TkappType | None) -> int:
 
 
 def _failed(error: BaseException) -> int:
-    from .outcome import NOT_DONE, reason, tell
+    from .outcome import NOT_DONE, print_to_stderr, reason
 
     missing = error.name if isinstance(error, ImportError) else None
     if missing in ("tkinter", "_tkinter"):
         from ..launcher.system_packages import advice
 
-        tell(f"This Python ({sys.executable}) has no tkinter, so it can't open windows. {advice(['tkinter'])}")
+        missing = f"This Python ({sys.executable}) has no tkinter, so it can't open windows."
+        print_to_stderr(f"{missing} {advice(['tkinter'])}")
     else:
-        tell(reason(error))
+        print_to_stderr(reason(error))
     return NOT_DONE
 
 

@@ -96,14 +96,14 @@ class Notices:
     def keep(self, source: str, answer: Mapping[str, object], *, by: By = NOBODY_NAMED) -> int:
         """Store the source's response; return how many notices are new, or were changed."""
         bound = {"source": source, "answer": json.dumps(answer, default=datetime.datetime.isoformat)}
-        return self._told_twice(_KEEP, bound, by)
+        return self._call_with_retry(_KEEP, bound, by)
 
     def read(self, those: Sequence[int], *, by: By = NOBODY_NAMED) -> int:
         """Mark these as read by `by`; return how many weren't read before."""
-        return self._told_twice(_READ, {"those": list(those)}, by)
+        return self._call_with_retry(_READ, {"those": list(those)}, by)
 
-    def _told_twice(self, statement: str, bound: Mapping[str, object], by: By) -> int:
-        """Call the function, and call it again if the outcome is unknown: it is idempotent."""
+    def _call_with_retry(self, statement: str, bound: Mapping[str, object], by: By) -> int:
+        """Call the SQL function, which is idempotent, and call it again if the outcome is unknown."""
         return int(str(ask_as(self._connections, statement, bound, by, _FOR_READERS, {}, is_repeatable=True)))
 
 

@@ -53,11 +53,11 @@ class PresenceKeeper:
 
     def hold(self, cursor: Cursor, key: Mapping[str, object], plot: int | None, who: str, workstation: str) -> None:
         """Record at which check and plot this window is."""
-        self._tell(cursor, _ENTER, {**key, "plot": plot, "who": who, "workstation": workstation})
+        self._execute(cursor, _ENTER, {**key, "plot": plot, "who": who, "workstation": workstation})
 
     def claim(self, cursor: Cursor, key: Mapping[str, object], plot: int, who: str, workstation: str) -> bool:
         """Record that this window is at that plot; if another window is, at none of the check, and return `False`."""
-        self._tell(cursor, _CLAIM, {**key, "plot": plot, "who": who, "workstation": workstation})
+        self._execute(cursor, _CLAIM, {**key, "plot": plot, "who": who, "workstation": workstation})
         return bool(cursor.fetchall()[0][0])
 
     def claim_next(self, cursor: Cursor, key: Mapping[str, object], plots: Sequence[int]) -> int | None:
@@ -75,7 +75,8 @@ class PresenceKeeper:
         for token in self._tokens:
             cursor.execute(_LEAVE, {"token": token})
 
-    def _tell(self, cursor: Cursor, statement: str, values: Mapping[str, object]) -> None:
+    def _execute(self, cursor: Cursor, statement: str, values: Mapping[str, object]) -> None:
+        """Execute the statement with the token of this connection; a new connection first ends the old presence."""
         backend = cursor.connection.get_backend_pid()
         if self._backend != backend:
             self.leave(cursor)  # the server may not have noticed yet that earlier connections were lost

@@ -277,7 +277,7 @@ class FieldEntry(TypedField):
         self.listen()
         if field.places:
             self.bind("<Key>", self._type_implied, add=True)
-            bind_after_class(self, "<Key>", self._tell_full)
+            bind_after_class(self, "<Key>", self._send_full_event)
 
     def typing_error(self) -> str:
         """Return what is wrong with the text, in words; empty while more characters could make it valid."""
@@ -302,7 +302,7 @@ class FieldEntry(TypedField):
             text = fields.with_implied_point(self.field, digits) if digits else ""
         self.edit_text(text)
         self.selection_clear()
-        self._tell_full(event)
+        self._send_full_event(event)
         return "break"
 
     def _digits_after(self, event: tk.Event) -> str | None:
@@ -324,7 +324,7 @@ class FieldEntry(TypedField):
             return implied[:-1]
         return implied if event.char in (".", ",") else None
 
-    def _tell_full(self, event: tk.Event) -> None:
+    def _send_full_event(self, event: tk.Event) -> None:
         typed = bool(event.char) and event.char in "0123456789"
         if typed and self.index(tk.INSERT) == len(self.variable.get()) and self._is_full():
             self.event_generate("<<Full>>")

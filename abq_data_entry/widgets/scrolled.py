@@ -284,13 +284,13 @@ class Scrolled(ttk.Frame):
                 self.bind_class(self._tag, sequence, script if self._scrolls else "")
         if needs != self._needs:
             self._needs = needs
-            self.after_idle(self._tell_needs)
+            self.after_idle(self._send_needs_changed)
         sizes = (width, height, room_across, room_down)
         if sizes != self._sizes:
             self._sizes = sizes
             self.after_idle(self._keep_focus_in_sight)
 
-    def _tell_needs(self) -> None:
+    def _send_needs_changed(self) -> None:
         if self.winfo_exists():
             self.event_generate("<<NeedsChanged>>")
 

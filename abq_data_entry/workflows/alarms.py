@@ -32,10 +32,10 @@ _LONG_PAUSE = 3600.0  # seconds, after a permanent refusal: somebody may correct
 
 
 class AlarmsChecked(NamedTuple):
-    """How many alarms have begun or ended, what was sent to whom, and what couldn't be sent."""
+    """How many alarms have begun or ended, sentences about the notices sent, and about those that couldn't be sent."""
 
     changed: int = 0
-    told: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -59,8 +59,8 @@ def look(
             held.append(f"Not all of what began and ended is known: {error}")
         # Whoever holds the lock may be frozen or malicious: overdue notices are sent without it, still only once each.
         due = [each for each in model.due_notices() if is_ours or each.overdue]
-        told, problems = _send_due(model, due, values, find_login, by, cancel)
-    return AlarmsChecked(changed, tuple(told), (*held, *problems))
+        sent, problems = _send_due(model, due, values, find_login, by, cancel)
+    return AlarmsChecked(changed, tuple(sent), (*held, *problems))
 
 
 def audit_finding(verdict: Verdict) -> Finding:
@@ -105,9 +105,9 @@ def _send_due(
     model: SQLModel, due: Sequence[DueNotice], values: Values, find_login: FindLogin, by: By,
     cancel: threading.Event | None,
 ) -> tuple[list[str], list[str]]:  # fmt: skip
-    told, problems = list[str](), list[str]()
+    sent, problems = list[str](), list[str]()
     if not due:
-        return told, problems
+        return sent, problems
     values = {**values, STORED: model.get_destinations()}
     receivers = model.get_receivers()
     for name in dict.fromkeys(each.receiver for each in due):
@@ -115,19 +115,19 @@ def _send_due(
         if row is None:  # it has just been removed
             continue
         try:
-            with message_sender(row, values, find_login) as tell:
+            with message_sender(row, values, find_login) as send:
                 for each in (each for each in due if each.receiver == name):
                     if cancel is not None and cancel.is_set():
-                        return told, problems
-                    if not _send_notice(model, each, tell, by, cancel, told, problems):
+                        return sent, problems
+                    if not _send_notice(model, each, send, by, cancel, sent, problems):
                         break  # the server doesn't answer: the other notices wait for the next time
         except CannotSend as error:
             problems.append(f"{name} can't be told from here: {error}")
-    return told, problems
+    return sent, problems
 
 
 def _send_notice(
-    model: SQLModel, due: DueNotice, tell: SendMessage, by: By, cancel: threading.Event | None, told: list[str],
+    model: SQLModel, due: DueNotice, send: SendMessage, by: By, cancel: threading.Event | None, sent: list[str],
     problems: list[str],
 ) -> bool:  # fmt: skip
     """Send one notice, unless another workstation does; return whether the next one is worth trying."""
@@ -149,7 +149,7 @@ def _send_notice(
             raise CannotSend("another workstation sends it.")
 
     try:
-        said = tell(message, sending, cancel)
+        said = send(message, sending, cancel)
     except CannotSend:
         return True
     except DatabaseError:  # raised by `sending`, so nothing was sent
@@ -167,5 +167,5 @@ def _send_notice(
         return not is_later
     model.note_notice(due, TOLD, said, by=by)
     log.info("alarm %s (%s) was told to %s", due.alarm.id, due.about, due.receiver)
-    told.append(f"{due.receiver} was told: {message.subject}" + (f" ({said})" if said else ""))
+    sent.append(f"{due.receiver} was told: {message.subject}" + (f" ({said})" if said else ""))
     return True

@@ -105,7 +105,7 @@ class _Run:
         self._box, self._values, self._progress_of, self._report = box, values, progress_of, report
         self._decisions = _OneAtATime(decisions)
         self._lock = threading.Lock()
-        self._told = set[str]()
+        self._reported = set[str]()
         self._begun, self._limits = time.monotonic(), limits
         self.stop = threading.Event()
         self.failure: BaseException | None = None
@@ -113,7 +113,7 @@ class _Run:
     def go(self, these: Sequence[Delivery]) -> None:
         """Make an attempt at each of these; those that aren't attempted wait."""
         try:
-            deliver(self._box, these, self._values, self._decisions, self._watch, self._tell)
+            deliver(self._box, these, self._values, self._decisions, self._watch, self._report_once)
         except KeyboardInterrupt:  # interrupted by `stop`
             pass
         except BaseException as error:
@@ -123,12 +123,12 @@ class _Run:
     def leave(self, these: Sequence[Delivery]) -> None:
         """Report those that weren't reported yet as not attempted."""
         for each in these:
-            if each.identifier not in self._told:
-                self._tell(Outcome(each, NotAttempted(_TOO_LONG)))
+            if each.identifier not in self._reported:
+                self._report_once(Outcome(each, NotAttempted(_TOO_LONG)))
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _report_once(self, outcome: Outcome) -> None:
         with self._lock:
-            self._told.add(outcome.delivery.identifier)
+            self._reported.add(outcome.delivery.identifier)
             self._report(outcome)
 
     @contextmanager

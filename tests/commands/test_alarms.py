@@ -286,7 +286,7 @@ def test_several_workstations_at_once_tell_it_once(told: Servers, stored: SQLMod
             model.alarms_alone = lambda: nullcontext(True)  # type: ignore[method-assign]
             model.connect()
             begin.wait(60)
-            return len(look(model, VALUES, lambda key, *_: logins.get(key), By("", f"bench {number}")).told)
+            return len(look(model, VALUES, lambda key, *_: logins.get(key), By("", f"bench {number}")).sent)
 
     with ThreadPoolExecutor(4) as workers:
         assert sum(workers.map(work, range(4))) == 5
@@ -370,7 +370,7 @@ def test_who_holds_a_notice_back_holds_no_other_back(
         begun = By("", first.alarm.workstation)
         with closing(SQLModel.at(database)) as model:
             found = look(model, VALUES, lambda *_: ("webhook", SECRET), begun, None, [FULL._replace(words="Full.")])
-        assert "Not all of what began and ended is known" in found.problems[0] and len(found.told) == 1
+        assert "Not all of what began and ended is known" in found.problems[0] and len(found.sent) == 1
     assert line("alarms", "run", "--no-verify").code == 0 and len(told.posts.kept) == 3
 
 
