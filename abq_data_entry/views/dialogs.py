@@ -16,7 +16,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import Any, NamedTuple
 
-from ..widgets.focus import focused_widget, leave_out, select_text, typed_keys
+from ..widgets.focus import exclude_from_count, focused_widget, select_text, typed_keys
 from ..widgets.scrolled import AutoHideScrollbar, Scrolled
 
 MARGIN = 16
@@ -67,7 +67,7 @@ class Dialog(tk.Toplevel):
         self.takes_keys = False
         self.give_way: Callable[[], object] | None = None
         self.as_command: Callable[[Callable[[], object]], Callable[[], object]] = lambda action: action
-        leave_out(self)
+        exclude_from_count(self)
         self.body = ttk.Frame(self, padding=_PADDING)
         self.body.grid(row=0, column=0, sticky="nsew")
         self.columnconfigure(0, weight=1)

@@ -16,7 +16,8 @@ _HINT = "Enter takes it, Esc leaves; Page Up and Down: months"
 class CalendarPopup(ttk.Frame):
     """A calendar over the window, below its ``entry``. The entry keeps the focus; its keys go to the calendar first.
 
-    ``take(date)`` is called with the chosen day. A key that the calendar doesn't know closes it and goes to the entry.
+    ``take(date)`` is called with the chosen day. Any key that isn't one of the calendar's closes it and goes to the
+    entry.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class CalendarPopup(ttk.Frame):
         self._build()
         self._show()
         self._place()
-        # First among the entry's bind tags while the calendar is open, so that keys come here before the entry.
+        # First among the entry's bind tags while the calendar is open, so that the calendar gets keys before the entry.
         self._tag = f"Calendar{self}"
         entry.bindtags((self._tag, *entry.bindtags()))
         self._bind_keys()
@@ -48,11 +49,11 @@ class CalendarPopup(ttk.Frame):
         self.destroy()
 
     def move(self, days: int) -> None:
-        """Go to another day."""
+        """Go this many days forward; negative: back."""
         self._go_to(self.date.toordinal() + days)
 
     def move_months(self, months: int) -> None:
-        """Go to the same day of another month, or to its last day if it is shorter."""
+        """Go this many months forward (negative: back), to the same day, or to the last one if the month is shorter."""
         number = self.date.year * 12 + self.date.month - 1 + months
         year, month = number // 12, number % 12 + 1
         if datetime.MINYEAR <= year <= datetime.MAXYEAR:
@@ -125,7 +126,7 @@ class CalendarPopup(ttk.Frame):
         self.canvas.create_text(*place, text=text, fill=colour, font=font)
 
     def _place(self) -> None:
-        """Place it below the entry, or above or beside it if the window has no room there."""
+        """Place the calendar below the entry, or above or beside it if the window has no room there."""
         self.update_idletasks()
         window, entry = self._window, self._entry
         x = entry.winfo_rootx() - window.winfo_rootx()
@@ -183,7 +184,7 @@ class CalendarPopup(ttk.Frame):
 
 
 class _Colours:
-    """The colours of the present theme, from the styles that have them."""
+    """The colours of the current theme, looked up in its styles."""
 
     def __init__(self, widget: tk.Misc) -> None:
         style = ttk.Style(widget)

@@ -1,4 +1,4 @@
-"""The clipboard, read in the background, so that a hanging program that owns it doesn't block the window."""
+"""The clipboard, read in the background, so that the window isn't blocked if the program that owns it hangs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Callable
 from tkinter import ttk
 
 TIMEOUT = 1.0  # seconds
-AT_ONCE = 0.03  # seconds to wait; nearly every owner answers in that time, and the next key comes after the paste
+# Seconds for which a paste blocks. Nearly every owner answers within them, so that keys typed next come after its text.
+AT_ONCE = 0.03
 _POLL_MS = 5
 NO_ANSWER = "The program that holds the clipboard doesn't answer"
 
@@ -28,7 +29,7 @@ def read(widget: tk.Misc, then: Then, timeout: float = TIMEOUT, selection: str =
         then(*_ask_tk(widget, selection))
         return
     answers: queue.SimpleQueue[_Found | None] = queue.SimpleQueue()
-    widget.winfo_pointerx()  # waits for the X server, which then knows what was copied here a moment ago
+    widget.winfo_pointerx()  # a round trip: afterwards the X server knows what was copied here a moment ago
     asking = (selection, timeout, widget.winfo_screen(), widget.winfo_id(), answers)
     threading.Thread(target=_ask_x, args=asking, name="clipboard", daemon=True).start()
     _wait(widget, then, selection, answers, AT_ONCE)
@@ -39,7 +40,7 @@ def replace_tk_paste(window: tk.Misc) -> None:
 
     A late answer is inserted only if the widget hasn't changed since the paste.
     """
-    name = window.register(lambda path, selection: _for_tk(window.nametowidget(path), selection))
+    name = window.register(lambda path, selection: _selection_for_tk(window.nametowidget(path), selection))
     window.tk.eval(
         f"""
         catch {{::tk::GetSelection}}
@@ -52,7 +53,8 @@ def replace_tk_paste(window: tk.Misc) -> None:
     )
 
 
-def _for_tk(widget: tk.Misc, selection: str) -> tuple[bool, str]:
+def _selection_for_tk(widget: tk.Misc, selection: str) -> tuple[bool, str]:
+    """Return whether the selection has a text, and the text; one that comes later is inserted by itself."""
     answered: list[_Found] = []
     waiting, before = False, _state(widget)
 
@@ -68,7 +70,7 @@ def _for_tk(widget: tk.Misc, selection: str) -> tuple[bool, str]:
 
 
 def _state(widget: tk.Misc) -> object:
-    """Return what must not have changed for a late answer: the focus, the text and the cursor in it."""
+    """Return what must be unchanged for a late answer to be inserted: the focus, the text and the cursor in it."""
     text = widget.get("1.0", tk.END) if isinstance(widget, tk.Text) else widget.tk.call(widget, "get")
     return widget.tk.call("focus"), text, widget.tk.call(widget, "index", tk.INSERT)
 
@@ -78,7 +80,7 @@ def _insert(widget: tk.Misc, text: str) -> None:
     if selected:
         widget.tk.call(widget, "delete", *selected)
     widget.tk.call(widget, "insert", tk.INSERT, text)
-    # In sight, as Tk's own paste leaves the cursor when the answer comes at once.
+    # Tk's own paste scrolls to the cursor, too.
     if isinstance(widget, tk.Text):
         widget.see(tk.INSERT)
     else:
@@ -111,7 +113,8 @@ def _wait_if_there(
 def _ask_x(
     selection: str, timeout: float, display: str, window: int, answers: queue.SimpleQueue[_Found | None]
 ) -> None:
-    """Ask the X server, on a thread. Answers ``None`` if Tk has to be asked: we own the selection, or X is missing."""
+    """Ask the X server, on a thread. The answer is ``None`` if Tk has to be asked: it owns the selection, or X can't be
+    asked."""
     from .x_selection import NoAnswer, OwnedHere, Unavailable, text_of
 
     try:

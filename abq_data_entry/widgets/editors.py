@@ -1,5 +1,5 @@
-"""The editors of fields: entries of one line (also for lists and dates), which keep what was typed, undo and redo, and
-take what is pasted; a check box; and a text of several lines."""
+"""Editors for fields: entries of one line (also for lists and dates), with undo, redo and paste, which keep whatever is
+typed; a check box; and a text of several lines."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class EditHistory:
         entry.bind("<FocusIn>", self._new_step, add=True)
 
     def restart(self, text: str) -> None:
-        """Forget all steps and start from ``text``, which is in the entry now."""
+        """Forget all steps; ``text`` is the text that the program has filled in."""
         self._done.clear()
         self._undone.clear()
         self._last, self._kind = text, ""
@@ -103,7 +103,7 @@ LATE = "the clipboard answered late: paste again"
 
 
 def bind_paste(entry: TypedField) -> None:
-    """Send what is pasted into ``entry`` to its method ``paste``."""
+    """Pass what is pasted into ``entry`` to its method ``paste``."""
     entry.bind("<<Paste>>", lambda _event: _paste(entry, "CLIPBOARD"))
     entry.bind("<<PasteSelection>>", lambda event: _paste_selection(entry, event.x))
 
@@ -149,12 +149,12 @@ def _state(entry: TypedField) -> object:
 class TypedField(ttk.Entry):
     """Base of :class:`FieldEntry` and :class:`FieldChoice` (Tk's combobox is an entry too).
 
-    Every key and every paste is kept; :meth:`typing_error` says what is wrong with the text. Events: ``<<Edited>>``
+    Invalid characters stay in the text; :meth:`typing_error` returns what is wrong with it. Events: ``<<Edited>>``
     after each change by the user, ``<<Refused>>`` when a paste was refused, with the reason in ``refusal``. A subclass
     sets ``field`` and ``variable`` before its Tk widget is made, and calls :meth:`listen` afterwards.
 
-    ``spread(cells)`` is called with a pasted row of cells, to fill the fields from this one on. It returns why they
-    can't be taken; empty if they were.
+    ``spread(cells)`` is called with a pasted row of cells, to fill the fields from this one on. It returns the reason
+    if that isn't possible, else an empty text.
     """
 
     field: fields.Field
@@ -164,11 +164,11 @@ class TypedField(ttk.Entry):
     spread: Callable[[Sequence[str]], str]
 
     def choices(self) -> fields.Choices | None:
-        """Return the present values of a list; ``None`` if the field has no list, or it is still being fetched."""
+        """Return the current values of a list; ``None`` if the field has no list, or it is still being fetched."""
         return None
 
     def listen(self) -> None:
-        """Start to record steps for undo, take pastes and report changes."""
+        """Start to record undo steps, handle pastes and report changes."""
         self.configure(font="TkTextFont")
         self.spread = lambda cells: f"{len(cells)} cells: only one fits here"
         self.history = EditHistory(self, self.variable)
@@ -176,7 +176,7 @@ class TypedField(ttk.Entry):
         bind_paste(self)
 
     def _written(self, *_names: str) -> None:
-        # What the program fills in isn't a step for undo.
+        # What the program fills in isn't an undo step.
         if not self._is_being_set:
             self.history.note(self.variable.get())
             self.event_generate("<<Edited>>")
@@ -187,11 +187,11 @@ class TypedField(ttk.Entry):
         return self.variable.get().strip()
 
     def typing_error(self) -> str:
-        """Return what is wrong with the text, in words; empty while more characters could make it valid."""
+        """Return the error of the text; empty while more characters could make it valid."""
         return fields.typing_error(self.field, self.text, self.choices())
 
     def error(self) -> str:
-        """Return what is wrong with the text as it is, in words; empty if it is valid."""
+        """Return the error of the text as it is; empty if it is valid."""
         try:
             fields.parse(self.field, self.text, self.choices())
         except ValueError as error:
@@ -203,7 +203,7 @@ class TypedField(ttk.Entry):
         return fields.likely(self.field, self.text)
 
     def set_text(self, text: str) -> None:
-        """Set the text by the program: this isn't a step for undo, and sends no event."""
+        """Set the text on behalf of the program: this isn't an undo step, and sends no event."""
         if text != self.variable.get():
             self._is_being_set = True
             self.variable.set(text)
@@ -211,7 +211,7 @@ class TypedField(ttk.Entry):
         self.history.restart(text)
 
     def edit_text(self, text: str) -> None:
-        """Replace the text on behalf of the user: this is a step for undo."""
+        """Replace the text on behalf of the user: this is an undo step."""
         self.variable.set(text)
         self.icursor(tk.END)
 
@@ -263,8 +263,8 @@ class FieldEntry(TypedField):
     """An entry that keeps what was typed.
 
     If ``implies_point()`` is true, digits typed into a decimal field are hundredths: 2, 4, 0, 9 shows 0.02, 0.24,
-    2.40, 24.09. A typed point or comma ends this. ``<<Full>>`` is sent when a key has made a decimal number valid to
-    which no further digit can be added.
+    2.40, 24.09. A typed point or comma ends this. ``<<Full>>`` is sent when a key completes a decimal number: it is
+    valid, and no digit can be added.
     """
 
     def __init__(self, parent: tk.Misc, field: fields.Field, width: int = 9) -> None:
@@ -280,7 +280,7 @@ class FieldEntry(TypedField):
             bind_after_class(self, "<Key>", self._send_full_event)
 
     def typing_error(self) -> str:
-        """Return what is wrong with the text, in words; empty while more characters could make it valid."""
+        """Return the error of the text; empty while more characters could make it valid."""
         if self._implied and fields.could_become_implied(self.field, self._implied):
             return ""
         return super().typing_error()
@@ -311,7 +311,7 @@ class FieldEntry(TypedField):
             return None
         text, implied = self.variable.get(), self._implied
         selected = self.selection_present()
-        # Typing over the whole value begins a new one.
+        # A digit typed over the whole value begins a new one.
         whole = selected and self.index(tk.SEL_FIRST) == 0 and self.index(tk.SEL_LAST) == len(text)
         at_end = not selected and self.index(tk.INSERT) == len(text)
         if event.char and event.char in "0123456789":
@@ -394,7 +394,7 @@ class FieldCheck(ttk.Checkbutton):
         return "true" if self.variable.get() else "false"
 
     def set_text(self, text: str) -> None:
-        """Set the box by the program: this isn't a step for undo, and sends no event."""
+        """Set the box on behalf of the program: this isn't an undo step, and sends no event."""
         self._typed = ""
         ticked = text == "true" or (bool(text) and fields.parse(self.field, text) is True)
         if ticked != self.variable.get():
@@ -406,12 +406,12 @@ class FieldCheck(ttk.Checkbutton):
         self._undone.clear()
 
     def edit_text(self, text: str) -> None:
-        """Set the box on behalf of the user: this is a step for undo."""
+        """Set the box on behalf of the user: this is an undo step."""
         self.set_text(text)
         self.event_generate("<<Edited>>")
 
     def typing_error(self) -> str:
-        """Return what is wrong with the keys that were typed here, in words."""
+        """Return the error of the keys that were typed here; empty if there is none."""
         return fields.typing_error(self.field, self._typed) if self._typed else ""
 
     def set_enabled(self, enabled: bool) -> None:
@@ -468,7 +468,7 @@ class FieldCheck(ttk.Checkbutton):
 
 
 class FieldChoice(ttk.Combobox, TypedField):
-    """One of ``choices()``: typed, completed, or picked from the list (Down or Alt-Down opens it)."""
+    """An entry for one of ``choices()``, which is typed, completed, or picked from the list (Down or Alt-Down)."""
 
     def __init__(
         self,
@@ -488,7 +488,7 @@ class FieldChoice(ttk.Combobox, TypedField):
         bind_after_class(self, "<Key>", self._complete_while_typing)
 
     def choices(self) -> fields.Choices | None:
-        """Return the present values; ``None`` while they are still being fetched."""
+        """Return the current values; ``None`` while they are still being fetched."""
         return self._given()
 
     def settle(self) -> None:
@@ -523,7 +523,7 @@ _DAY = datetime.timedelta(days=1)
 
 
 class DateEntry(FieldEntry):
-    """An entry that, when it is left, replaces what was typed by the date that it means (``26``: 2026-11-26).
+    """An entry for a date. When it is left, what was typed is replaced by the date that it means (``26``: 2026-11-26).
 
     Up goes a day forward, Down a day back, and Alt-Down opens the calendar.
     """
@@ -538,7 +538,7 @@ class DateEntry(FieldEntry):
                 self.bind(f"<Alt-{key}>", lambda _event: self.open_calendar())
 
     def settle(self) -> None:
-        """Show the date that the text means."""
+        """Replace the text by the date that it means."""
         try:
             date = self.reader.read(self.text)
         except ValueError:
@@ -547,12 +547,12 @@ class DateEntry(FieldEntry):
             self.variable.set(date.isoformat())
 
     def typing_error(self) -> str:
-        """Return what is wrong with the text, in words; empty while more characters could make it valid."""
+        """Return the error of the text; empty while more characters could make it valid."""
         text = self.text
         return "" if not text or self.reader.may_become(text) else self.error()
 
     def error(self) -> str:
-        """Return what is wrong with the text as it is, in words; empty if it is valid."""
+        """Return the error of the text as it is; empty if it is valid."""
         try:
             self.reader.read(self.text)
         except ValueError as error:
@@ -635,7 +635,7 @@ class FieldNotes(tk.Text):
         return self.get("1.0", "end-1c").rstrip()
 
     def set_text(self, text: str) -> None:
-        """Set the notes by the program: this isn't a step for undo."""
+        """Set the notes on behalf of the program: this isn't an undo step."""
         # A disabled text widget ignores what the program inserts, too.
         state = str(self.cget("state"))
         self.configure(state="normal")
@@ -646,13 +646,13 @@ class FieldNotes(tk.Text):
         self.configure(state=state)  # type: ignore[call-overload]
 
     def edit_text(self, text: str) -> None:
-        """Replace the notes on behalf of the user: this is a step for undo."""
+        """Replace the notes on behalf of the user: this is an undo step."""
         self.edit_separator()
         self.replace("1.0", "end-1c", text)
         self.edit_separator()
 
     def typing_error(self) -> str:
-        """Return what is wrong with the text, in words; empty if it is valid."""
+        """Return the error of the text; empty if it is valid."""
         return fields.typing_error(self.field, self.text)
 
     def show_wrong(self, wrong: bool) -> None:

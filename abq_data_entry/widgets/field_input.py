@@ -27,8 +27,8 @@ class FieldInput(ttk.Frame):
 
     The line below the editor shows the previous reading of the same plot ("was 23.90"), and before it the error (with
     ✗) or a hint. A text that can't become valid any more gets its error at once, which stays until the text is valid.
-    ``on_error()`` is called for each new error. ``objection()`` returns why a text that is valid in itself can't be
-    taken here; empty if it can.
+    ``on_error()`` is called for each new error. ``objection()`` returns an error for a text that is valid in itself but
+    can't be used here; else an empty text.
     """
 
     def __init__(
@@ -55,15 +55,16 @@ class FieldInput(ttk.Frame):
         self._hint = ""
         self._touched = False
         self.editor = self._make_editor(label, width)
-        self.line_below = LineBelow(self, self._note_place(), self.editor)
+        self.line_below = LineBelow(self, self._overflow_area(), self.editor)
         self._when = ""
         self._place(label, label_width)
-        # A script: where the focus goes is known once all of its events are there.
+        # When idle, because only after all focus events is it known which widget has the focus. A Tcl script, because
+        # the field may be destroyed by then.
         left = f"after idle {{if {{[winfo exists {self.editor}]}} {self.register(self._left)}}}"
         self.editor.bind("<FocusOut>", f"+{left}")
         self.editor.bind("<<Edited>>", self._edited, add=True)
         self.editor.bind("<<Refused>>", self._refused, add=True)
-        # By key as by mouse: takes the value that the error offers.
+        # Alt-Enter, and a click on the error, take the value that the error suggests.
         self.editor.bind("<Alt-Return>", self._take_likely)
         self.line_below.label.bind("<Button-1>", self._take_likely)
 
@@ -78,9 +79,9 @@ class FieldInput(ttk.Frame):
         return self.filled_by_itself or not self.editor.text
 
     def fill(self, text: str, by_itself: bool = False, value: object = None) -> None:
-        """Set the text by the program; sends no event.
+        """Set the text on behalf of the program; sends no event.
 
-        ``by_itself``: this is an autofill, so Enter skips the field. ``value``: what the text means, if that is known.
+        ``by_itself``: this is an autofill, so Enter skips the field. ``value``: the parsed text, if it is known.
         """
         self.editor.set_text(text)
         self.filled_by_itself = by_itself and bool(text)
@@ -105,7 +106,7 @@ class FieldInput(ttk.Frame):
         return self._value[1]
 
     def choices_changed(self) -> None:
-        """Note that the list has other values now: the text may mean another one."""
+        """Parse the text again when its value is needed, because the list has other values now."""
         self._value, self._is_settled = None, False
 
     def check(self) -> bool:
@@ -156,11 +157,11 @@ class FieldInput(ttk.Frame):
 
     @property
     def question(self) -> str:
-        """What QA asks about the value, after a symbol; empty if nothing."""
+        """QA's question about the value, after a symbol; empty if there is none."""
         return self._question
 
     def show_question(self, text: str) -> None:
-        """Show what QA asks about the value; the first character is a symbol, which shows even if the text is cut."""
+        """Show QA's question about the value; it begins with a symbol, which is visible even if the text is cut."""
         self._question = text
         self._refresh()
 
@@ -190,7 +191,8 @@ class FieldInput(ttk.Frame):
             entry.configure(style="Number.TEntry")
         return entry
 
-    def _note_place(self) -> tk.Misc:
+    def _overflow_area(self) -> tk.Misc:
+        """Return the widget over whose free space the line below may extend."""
         return self.master.overflow if isinstance(self.master, Flow) else self
 
     def _place(self, label: str, label_width: int) -> None:
@@ -243,7 +245,7 @@ class FieldInput(ttk.Frame):
         self.show_error(self._error_while_typing())
 
     def _error_while_typing(self) -> str:
-        """Return what can't become valid; if an error is shown already, all that isn't valid yet."""
+        """Return the error of a text that can't become valid; if an error is shown already, of any invalid text."""
         try:
             self.value()
         except ValueError as error:
@@ -259,7 +261,7 @@ class FieldInput(ttk.Frame):
             self.on_error()
 
     def _take_likely(self, _event: object) -> str | None:
-        """Take the value that the error offers ("24;09": 24.09)."""
+        """Replace the text by the value that the error suggests ("24;09": 24.09)."""
         likely = self.editor.likely() if self.error and isinstance(self.editor, TypedField) else None
         if likely is None or not isinstance(self.editor, TypedField):
             return None

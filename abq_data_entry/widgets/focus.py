@@ -17,7 +17,7 @@ def focused_widget(window: tk.Misc) -> tk.Misc | None:
 
 
 def exempt_from_leaving(widget: tk.Misc) -> None:
-    """Mark ``widget``: when it gets the focus, the field that had it doesn't count as left, and keeps its hint."""
+    """When ``widget`` gets the focus, don't treat the field that had it as left: the field keeps its hint."""
     widget.bindtags((*widget.bindtags(), _BESIDE))
 
 
@@ -46,7 +46,7 @@ def select_text(field: tk.Misc) -> None:
 
 
 def let_enter_press(window: tk.Misc) -> None:
-    """Let Enter press the button that has the focus, in the whole program, unless it has its own binding for Enter."""
+    """Make Enter press the button that has the focus, in all windows, unless it has its own binding for Enter."""
     window.bind_class("TButton", "<Return>", _press)
 
 
@@ -72,7 +72,7 @@ namespace eval ::abq_enter {
 
 
 def watch_enter(window: tk.Misc) -> None:
-    """From now on, note in all windows when Enter is released, for :func:`is_held`."""
+    """From now on, watch in all windows when Enter is released, for :func:`is_held`."""
     window.tk.eval(_WATCH)
 
 
@@ -124,7 +124,7 @@ _CONTROL, _MOD1 = 4, 8
 
 
 def start_counting(window: tk.Tk) -> None:
-    """Count from now on the keys typed in all windows of the program, except those given to :func:`leave_out`."""
+    """Start to count the keys typed in all windows of the program, except those given to :func:`exclude_from_count`."""
     mac = str(window.tk.call("tk", "windowingsystem")) == "aqua"
     window.tk.eval(_START % {"tag": _COUNT_TAG, "command": _CONTROL | _MOD1 if mac else _CONTROL})
 
@@ -134,6 +134,6 @@ def typed_keys(widget: tk.Misc) -> int:
     return int(widget.tk.eval("expr {[info exists ::abq_keys::count] ? $::abq_keys::count : 0}"))
 
 
-def leave_out(window: tk.Toplevel) -> None:
-    """Don't count the keys that are typed into ``window``, a dialog."""
+def exclude_from_count(window: tk.Toplevel) -> None:
+    """Don't count the keys that are typed into ``window``, such as a dialog."""
     window.tk.eval(_APART % {"window": window})

@@ -1,7 +1,7 @@
 """A list of any number of rows that has widgets only for those that fit on the screen.
 
 A Treeview with a row for each of 100,000 records takes 1 s and 195 MiB; refilling the 20 to 50 visible rows takes less
-than a millisecond. So the list keeps one page, and asks for another one whenever it moves.
+than a millisecond. So the list keeps one page, and requests another one whenever it is scrolled off that page.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ class PagedList(ttk.Frame):
                 self.tree.item(str(index), values=self._cells(other))
 
     def show_total(self, total: int) -> None:
-        """Take the number of all rows."""
+        """Show the total number of rows, once it is known."""
         at_unknown_end = self._top < 0
         self.total = total
         if at_unknown_end:
@@ -213,7 +213,7 @@ class PagedList(ttk.Frame):
 
     @property
     def agrees(self) -> bool:
-        """Whether the page shows as many rows as the total leaves from its position on."""
+        """Whether the number of rows on the page fits its position and the total."""
         if self.total is None or self._top < 0:
             return True
         return self._top + len(self.rows) == min(self.total, self._top + max(1, self.capacity))
@@ -229,7 +229,7 @@ class PagedList(ttk.Frame):
         self.fetch(request)
 
     def show_page(self, request: PageRequest, rows: Sequence[Row]) -> None:
-        """Take the answer to ``request``; it is ignored if the list no longer waits for it."""
+        """Show the answer to ``request``; it is ignored if the list no longer waits for it."""
         if not self.expects(request):
             return
         self._asked = None
@@ -444,7 +444,7 @@ class PagedList(ttk.Frame):
         return int(selection[0]) if selection else -2
 
     def _step(self, rows: int) -> None:
-        """Move by so many rows, from the selected row, or from the one to which earlier keys are moving."""
+        """Move by this number of rows, from the selected row, or from the one to which earlier keys are moving."""
         if not self.rows:
             return
         start, index = self._place

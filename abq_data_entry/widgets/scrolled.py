@@ -29,8 +29,8 @@ def pieces_per_line(widths: Sequence[int], room: int) -> list[int]:
 class Flow(ttk.Frame):
     """Arranges pieces in lines, as a paragraph arranges words.
 
-    Create the pieces with it as their parent, then :meth:`add` them in order. ``overflow`` is the widget (the flow or
-    one around it) over which the text of a piece may extend to the right.
+    Create the pieces as children of the flow, then :meth:`add` them in order. It has at most ``most`` lines.
+    ``overflow`` is the widget (the flow or one around it) over which the text of a piece may extend to the right.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Flow(ttk.Frame):
 
 
 def occupied_width(piece: tk.Widget) -> int:
-    """Return the width of a widget in a grid in pixels, with the gaps beside it, at the present scaling."""
+    """Return the width in pixels of a widget in a grid, with the gaps beside it, at the current scaling."""
     padding = piece.grid_info()["padx"]
     return piece.winfo_reqwidth() + (padding[0] + padding[1] if isinstance(padding, tuple) else 2 * int(padding))
 
@@ -94,7 +94,7 @@ class Wheel:
 
     Tk 8.6 sends Button-4 and Button-5 on X11, MouseWheel elsewhere (on macOS with small numbers). Tk 9 sends MouseWheel
     everywhere, 120 for a notch and less for fine wheels, and TouchpadScroll in pixels for Apple's touchpads. All of
-    these become whole lines here; the rest is kept for the next event.
+    these become whole lines here; the fraction of a line that is left over is kept for the next event.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Wheel:
         return self._turned(event, event.delta / (1 if self._aqua_units else NOTCH))
 
     def touched(self, event: tk.Event) -> object:
-        """Handle two fingers; the upper 16 bits of ``event.delta`` are pixels across, the lower ones pixels down."""
+        """Handle scrolling with two fingers; the upper 16 bits of ``event.delta`` are pixels across, the lower down."""
         across, down = dots(event.delta)
         if across and self._across is not None:
             self._across(-across)
@@ -146,7 +146,7 @@ class Wheel:
 
     def _go(self, event: tk.Event, lines: float) -> object:
         if (lines < 0) is not (self._left < 0):
-            self._left = 0.0  # the direction has changed: the rest of the old one is dropped
+            self._left = 0.0  # the direction has changed: what was left over from the old one is dropped
         self._left = round(self._left + lines, 6)  # rounded, so that twelve twelfths of a line are one
         whole = int(self._left)
         self._left -= whole
@@ -164,7 +164,7 @@ def _signed(word: int) -> int:
 
 
 def ignore_wheel(widget: tk.Misc, class_name: str) -> None:
-    """Remove the wheel bindings of a widget class, such as that of lists, where they would choose another value."""
+    """Remove the wheel bindings of the class ``class_name``, such as comboboxes, where they would change the value."""
     for sequence in widget.bind_class(class_name):
         if _OF_A_WHEEL.search(sequence):  # also those with Shift, Option or Control
             widget.unbind_class(class_name, sequence)
@@ -188,7 +188,7 @@ class AutoHideScrollbar(ttk.Scrollbar):
             self._room.configure(width=self.winfo_reqwidth())
 
     def take_width_only(self, parent: tk.Misc, **place: Any) -> None:
-        """Place it with ``grid`` so that it needs no height: a bar with arrows would be higher than two lines."""
+        """Place the bar with ``grid`` so that it requests no height: with arrows, it would be higher than two lines."""
         self._room = ttk.Frame(parent, height=1)
         self._room.grid(sticky="ns", **place)
         self._room.grid_propagate(False)
@@ -227,7 +227,7 @@ class Scrolled(ttk.Frame):
         """The bindings for keys and the focus, by event, that apply while something can be scrolled."""
 
     def hold(self, content: tk.Widget, fit: Callable[[int], bool] | None = None) -> None:
-        """Show ``content`` as large as the space there is, or as it needs, whichever is more.
+        """Show ``content`` in the size of the visible area, or in the size that it needs if that is larger.
 
         ``fit(width)`` arranges it for a width in pixels, and returns whether anything has changed.
         """
@@ -258,7 +258,7 @@ class Scrolled(ttk.Frame):
         self.inside.configure(background=look.palette.surface)
 
     def arrange(self) -> None:
-        """Give the content its size, and show the scrollbars that it needs."""
+        """Set the size of the content, and show the scrollbars that it needs."""
         self._arranging = False
         if not self.winfo_exists():
             return
@@ -326,26 +326,26 @@ class Scrolled(ttk.Frame):
 
     def _focused(self, event: tk.Event) -> None:
         if isinstance(event.widget, _FOCUSABLE):
-            self.show_part(_with_its_words(event.widget))
+            self.show_part(_labelled_field(event.widget))
 
     def _typed(self, event: tk.Event) -> None:
         """Scroll to the field that gets this key, if it is out of sight."""
         if not self.winfo_exists():  # the key has closed the dialog
             return
         if self.down.winfo_manager() and isinstance(event.widget, _FOCUSABLE):
-            self.show_part(_with_its_words(event.widget), is_placed=True)
+            self.show_part(_labelled_field(event.widget), is_placed=True)
 
     def _keep_focus_in_sight(self) -> None:
         focused = focused_widget(self) if self.winfo_exists() else None
         if isinstance(focused, _FOCUSABLE) and str(focused).startswith(f"{self._content}."):
-            self.show_part(_with_its_words(focused))
+            self.show_part(_labelled_field(focused))
 
     def _wheel(self, event: tk.Event, steps: int) -> None:
         if self.down.winfo_manager() and not isinstance(event.widget, _OWN_WHEEL):
             self.inside.yview_scroll(steps, "units")
 
 
-def _with_its_words(widget: tk.Misc) -> tk.Misc:
+def _labelled_field(widget: tk.Misc) -> tk.Misc:
     """Return the frame that holds a field together with its label and the line below it."""
     return widget if isinstance(widget, ttk.Button) else widget.nametowidget(widget.winfo_parent())
 

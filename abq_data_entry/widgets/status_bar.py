@@ -102,7 +102,7 @@ class MessagePanel(ttk.Frame):
             give_focus(self.buttons.get(had, self))
 
     def show_gone(self) -> None:
-        """Say that the message shown is resolved, and remove its buttons, so that none is pressed by mistake."""
+        """Show that the message is resolved, and remove its buttons, so that none is pressed by mistake."""
         if self.shown is not None:
             self.shown = None
             self._show_detail(_GONE)
@@ -173,7 +173,7 @@ class MessagePanel(ttk.Frame):
         self._detail.configure(height=min(_MOST_LINES, lines))
 
 
-UNREAD_SECONDS = 0.5  # a click so soon after a button has appeared was meant for something else
+UNREAD_SECONDS = 0.5  # a click within this time after a button has appeared was meant for something else
 _LEAST_TEXT = 24  # digits; with less space for the text, the buttons are hidden
 _GAP = 8
 
@@ -186,7 +186,7 @@ class MessageBar(ttk.Frame):
         self.columnconfigure(0, weight=1)
         self._elsewhere = elsewhere
         self.messages: tuple[Message, ...] = ()
-        """All present messages, the newest first."""
+        """All messages in the bar, the newest first."""
         self.offered: list[ttk.Button] = []
         self._buttons: Sequence[tuple[str, Action | None]] = ()  # the actions of `offered`
         self._offer: Message | None = None
@@ -210,7 +210,7 @@ class MessageBar(ttk.Frame):
     def set_overlay(self, overlay: tk.Widget) -> None:
         """Set the widget that is placed over the line while it has something to show.
 
-        It shows keys typed ahead, which concern the user more. The number of messages stays visible beside it.
+        It shows keys typed ahead, which matter more to the user. The number of messages stays visible beside it.
         """
         self._overlay = overlay
 
@@ -218,7 +218,7 @@ class MessageBar(ttk.Frame):
         """Adapt the line after the overlay has been shown or hidden."""
         self._show()
 
-    # -- what it holds ----------------------------------------------------------------------------------
+    # -- messages ---------------------------------------------------------------------------------------
 
     @property
     def is_open(self) -> bool:
@@ -292,7 +292,7 @@ class MessageBar(ttk.Frame):
         self._came_from = None
 
     def press(self, name: str) -> None:
-        """Press the button with that text, of the newest message that has one."""
+        """Press the button with that text, of the newest message that has one. Raises ``KeyError`` if none has."""
         for message in self.messages:
             for text, action in message.buttons:
                 if text == name:
@@ -379,7 +379,7 @@ Commands = Sequence[tuple[str, Callable[[datetime.date], object]]]
 
 
 class ShownDay(NamedTuple):
-    """The extract of a day: ``state`` in a word or two, whether all is ``delivered``, ``details`` for the tooltip.
+    """The extract of a day: its ``state`` in a word or two, whether it is ``delivered``, ``details`` for the tooltip.
 
     ``today``: whether the day is today.
     """
@@ -392,7 +392,7 @@ class ShownDay(NamedTuple):
 
     @property
     def mark(self) -> str:
-        """✓ if delivered, ✗ if not, and ○ for today, whose extract has time."""
+        """✓ if delivered, ✗ if not, and ○ for today, whose extract isn't overdue yet."""
         return "✓" if self.delivered else "○" if self.today else "✗"
 
 
@@ -632,7 +632,7 @@ class StatusBar(ttk.Frame):
     def show_trouble(
         self, text: str, actions: Sequence[tuple[str, Callable[[], object]]] = (), subject: str = DATABASE
     ) -> None:
-        """Say in the message bar what is wrong with the database or the daily backup, with a button for each remedy.
+        """Show in the message bar what is wrong with the database or the daily backup, with a button for each remedy.
 
         An empty text removes the message.
         """
@@ -643,12 +643,12 @@ class StatusBar(ttk.Frame):
 
     @property
     def backup_trouble(self) -> str:
-        """What :meth:`show_trouble` says about the daily backup."""
+        """The message about the daily backup that :meth:`show_trouble` shows; empty if there is none."""
         return self.messages.text_of(BACKUP)
 
     @property
     def trouble(self) -> str:
-        """What :meth:`show_trouble` says about the database."""
+        """The message about the database that :meth:`show_trouble` shows; empty if there is none."""
         return self.messages.text_of(DATABASE)
 
     def show_connection(self, text: str, warning: bool = False) -> None:

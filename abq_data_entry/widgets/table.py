@@ -25,7 +25,7 @@ class Table(ttk.Frame):
     A column is as wide as its longest text if there is space, else as wide as usual. The column ``roomy``, by default
     the last one, takes the space that is left. If that is less than half of its width, the columns in ``spare`` are
     hidden, in their order. A text that is cut off is in a tooltip, and columns can be dragged. ``tree`` is the
-    Treeview, for rows, events and the selection.
+    Treeview, for rows, events and the selection. Raises ``ValueError`` if ``roomy`` is in ``spare``.
     """
 
     def __init__(
@@ -66,22 +66,22 @@ class Table(ttk.Frame):
         self.tree.bind("<Motion>", self._pointed_at)
 
     def note_widths(self, cells: Sequence[str]) -> None:
-        """Such a row is shown now: :meth:`suit_texts` makes room for it."""
+        """Note the widths of these texts of a row, for which :meth:`suit_texts` makes room."""
         font = nametofont("TkDefaultFont", self)
         if not self._needs:
             self._needs = {name: font.measure(name) + _BESIDE_CELL for name in self._widths}
         widest = font.measure("W")
         for name, cell in zip(self._widths, cells, strict=False):
-            if len(cell) * widest + _BESIDE_CELL > self._needs[name]:  # else it has room, whichever letters those are
+            if len(cell) * widest + _BESIDE_CELL > self._needs[name]:  # else it fits, whichever letters it has
                 self._needs[name] = max(self._needs[name], font.measure(cell[:_LONGEST_TIP]) + _BESIDE_CELL)
 
     def suit_texts(self) -> None:
-        """Give the columns the widths that the rows noted need, as far as there is room."""
+        """Set the columns to the widths noted by :meth:`note_widths`, as far as there is room."""
         if self.tree.winfo_width() > 1:
             self._fit(self.tree.winfo_width())
 
     def _pointed_at(self, event: tk.Event) -> None:
-        """A cell that is cut off is whole in the tooltip."""
+        """Show the whole text of a cell that is cut off in the tooltip."""
         text, tree = "", self.tree
         row, column = tree.identify_row(event.y), tree.identify_column(event.x)
         if row and tree.identify_region(event.x, event.y) == "cell":
@@ -96,7 +96,7 @@ class Table(ttk.Frame):
         return bool(box) and box[0] >= 0 and box[0] + box[2] <= self.tree.winfo_width()
 
     def give_way(self, lines: int) -> None:
-        """Ask for no more than so many lines, and for no width: it has what it is given."""
+        """Request the height of at most ``lines`` lines and no width: the table fills the space that it is given."""
         self.tree.configure(height=lines)
         self.grid_propagate(False)
         self.configure(width=1, height=self.tree.winfo_reqheight())

@@ -98,7 +98,8 @@ def fitted(text: str, measure: Callable[[str], int], width: int, lines: int) -> 
 
 
 def measure_in(font: str, widget: tk.Misc) -> Callable[[str], int]:
-    """Return a function that measures a text in that font, in pixels; in some font once the window is closed."""
+    """Return a function that measures the width of a text in pixels, in that font; after the window is closed, in Tk's
+    default font."""
     return partial(widget.tk.call, "font", "measure", font, "-displayof", str(widget))
 
 
@@ -119,7 +120,7 @@ class LineBelow:
         self.room.bind("<Configure>", self.room.register(self._arrange))  # a Tcl script: tkinter makes no event object
 
     def reserve(self, lines: int) -> bool:
-        """Reserve that number of lines; return whether it has changed."""
+        """Reserve this number of lines; return whether the number has changed."""
         if lines == self._lines:
             return False
         self._lines = lines
@@ -176,7 +177,7 @@ class LineBelow:
 
 
 class OneLine(ttk.Frame):
-    """A text in one line, cut to the width that is there; it never asks for more. The tooltip has the whole text."""
+    """A text in one line, cut to the width of the widget, which never requests more. The tooltip has the whole text."""
 
     def __init__(
         self, parent: tk.Misc, style: str, frame_style: str = "TFrame", words: tk.StringVar | None = None

@@ -12,7 +12,7 @@ _BETWEEN = "   ·   "
 
 
 class TodayLine(ttk.Frame):
-    """`on_click()` is called when the user wants the details."""
+    """The line. `on_click()` is called when the user clicks it to see the details."""
 
     def __init__(self, parent: tk.Misc, on_click: Callable[[], object]) -> None:
         super().__init__(parent, style="Bar.TFrame", padding=(8, 0), width=1)

@@ -115,8 +115,8 @@ _CALLS: dict[str, tuple[object, Sequence[object]]] = {
 def text_of(selection: str, timeout: float, display: str = "", window: int = 0) -> str:
     """Return the text of ``selection`` (``CLIPBOARD``, ``PRIMARY``); empty if nobody owns it or it holds no text.
 
-    Waits ``timeout`` seconds at most. ``window`` is the number of one of our own windows. Raises :class:`NoAnswer`,
-    :class:`OwnedHere`, and :class:`Unavailable` if X can't be asked.
+    Waits ``timeout`` seconds at most, then raises :class:`NoAnswer`. ``window`` is the number of one of our windows.
+    Raises :class:`OwnedHere` if this program owns the selection, and :class:`Unavailable` if X can't be asked.
     """
     connection = _Connection(display)
     try:
@@ -131,7 +131,7 @@ def text_of(selection: str, timeout: float, display: str = "", window: int = 0) 
         connection.close()
 
 
-# Not read through Tk, which blocks the window up to five seconds for each target; here the caller sets the time.
+# The selection isn't read through Tk, which blocks the window for up to five seconds for each target.
 # libX11, which Tk uses, is built on libxcb: so libxcb is there wherever there is a window. It can be used on threads.
 class _Connection:
     """A connection to the display with an invisible window, to which the owner sends its text."""
@@ -156,7 +156,7 @@ class _Connection:
         self._xcb.xcb_disconnect(self._at)
 
     def refuse_own(self, selection: str, window: int) -> None:
-        """Raise :class:`OwnedHere` if the owner belongs to the same program as ``window``."""
+        """Raise :class:`OwnedHere` if the selection's owner belongs to the same program as ``window``."""
         cookie = self._xcb.xcb_get_selection_owner(self._at, self._atom(selection))
         reply = self._xcb.xcb_get_selection_owner_reply(self._at, cookie, None)
         if not reply:
