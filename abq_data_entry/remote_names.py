@@ -78,7 +78,7 @@ def name_at_destination(pattern: str, date: datetime.date, labs: Iterable[str]) 
 
 
 def is_usable_name(name: str) -> bool:
-    """Tell whether a file may have that name at a destination."""
+    """Return whether a file may have that name at a destination."""
     return bool(_USABLE.fullmatch(name)) and ".." not in name and len(name.encode()) <= LONGEST_NAME
 
 

@@ -165,7 +165,7 @@ def endpoint_at(endpoint: Mapping[str, str], place: Place) -> dict[str, str]:
 
 
 def answers(endpoint: Mapping[str, str], seconds: float, statement: str = "SELECT 1") -> bool:
-    """Tell whether the server answers a statement on a new connection within `seconds`.
+    """Return whether the server answers a statement on a new connection within `seconds`.
 
     Refusing the connection with an error, such as for too many connections, is an answer, too.
     """

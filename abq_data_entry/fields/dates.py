@@ -50,7 +50,7 @@ class DateReader(NamedTuple):
         return read_date(text, self.today(), "/" in text and self.month_first())
 
     def may_become(self, text: str) -> bool:
-        """Tell whether more characters could make `text` a date."""
+        """Return whether more characters could make `text` a date."""
         return may_become_date(text, "/" in text and self.month_first())
 
 
@@ -83,12 +83,12 @@ def parse_date(field: Field, text: str, choices: Choices | None) -> datetime.dat
 
 
 def could_become_date(field: Field, text: str, choices: Choices | None) -> bool:
-    """Tell whether `text` is the beginning of a date that exists, whole or short."""
+    """Return whether `text` is the beginning of a date that exists, whole or short."""
     return may_become_date(text)
 
 
 def may_become_date(text: str, month_first: bool = False) -> bool:
-    """Tell whether more characters could make `text` a date that exists."""
+    """Return whether more characters could make `text` a date that exists."""
     if compact := _COMPACT_BEGUN.fullmatch(text):
         return _may_become_compact(*compact.groups())
     if (short := _SHORT_BEGUN.fullmatch(text)) and (short[2] == "." or month_first):
@@ -135,7 +135,7 @@ def distance(date: datetime.date, today: datetime.date) -> str:
 
 
 def writes_month_first(sample: str) -> bool:
-    """Tell whether a locale writes the month first, from how it writes 26 November 2026 in numbers."""
+    """Return whether a locale writes the month first, from how it writes 26 November 2026 in numbers."""
     return re.match(r"\D*11\D+26\b", sample) is not None
 
 
@@ -224,7 +224,7 @@ def _may_become_compact(year: str, month: str, day: str) -> bool:
 
 
 def _may_become_short(first: str, second: str | None, year: str | None, day_first: bool) -> bool:
-    """Tell whether day and month, in the order written, can become a date; the last part may be incomplete."""
+    """Return whether day and month, in the order written, can become a date; the last part may be incomplete."""
     number, later = int(first), range(1, 13) if day_first else range(1, 32)
     if number not in (range(1, 32) if day_first else range(1, 13)):
         return False

@@ -19,7 +19,7 @@ _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 
 
 def could_become_number(field: Field, text: str, choices: Choices | None) -> bool:
-    """Tell whether more digits could make `text` a number within the limits of the field."""
+    """Return whether more digits could make `text` a number within the limits of the field."""
     found = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
     if not found:
         return False
@@ -30,7 +30,7 @@ def could_become_number(field: Field, text: str, choices: Choices | None) -> boo
 
 
 def could_become_implied(field: Field, digits: str) -> bool:
-    """Tell whether more digits could make `digits` a valid number with an implied point: 240 may become 24.09.
+    """Return whether more digits could make `digits` a valid number with an implied point: 240 may become 24.09.
 
     The last `field.places` digits are the decimals, so the point moves with each digit typed.
     """
@@ -149,7 +149,7 @@ def _check_limits(field: Field, value: Decimal, text: str) -> None:
 
 
 def _reaches_limits(field: Field, sign: str, whole: str, separator: str | None, decimals: str, spare: int) -> bool:
-    """Tell whether up to `spare` more digits can lead to a number within the limits."""
+    """Return whether up to `spare` more digits can lead to a number within the limits."""
     step = Decimal(1).scaleb(-field.places)
     start = Decimal(f"{whole or '0'}.{decimals or '0'}")
     if separator is not None:

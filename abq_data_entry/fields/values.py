@@ -31,7 +31,7 @@ _BOOLEANS = {
 
 
 def could_become_string(field: Field, text: str, choices: Choices | None) -> bool:
-    """Tell whether more characters could make `text` a string of the field's length."""
+    """Return whether more characters could make `text` a string of the field's length."""
     return _is_plain(text) and (field.length is None or len(text) <= field.length)
 
 
@@ -47,7 +47,7 @@ def parse_string(field: Field, text: str, choices: Choices | None) -> str:
 
 
 def could_become_boolean(field: Field, text: str, choices: Choices | None) -> bool:
-    """Tell whether `text` begins a word for yes or no."""
+    """Return whether `text` begins a word for yes or no."""
     begun = text.lower()
     return any(word.startswith(begun) for word in _BOOLEANS)
 
@@ -99,7 +99,7 @@ _WORD = re.compile(r"(?<=[\s\-'’.])[^\s\-'’.]")
 
 
 def could_become_time(field: Field, text: str, choices: Choices | None) -> bool:
-    """Tell whether `text` begins a spelling of one of the times."""
+    """Return whether `text` begins a spelling of one of the times."""
     return bool(_times_begun(_texts(field, choices), text))
 
 
@@ -122,7 +122,7 @@ def format_time(time: datetime.time) -> str:
 
 
 def could_become_choice(field: Field, text: str, choices: Choices | None) -> bool:
-    """Tell whether a choice, or a word of one, begins with `text`; True for printable text while none are known."""
+    """Return whether a choice, or a word of one, begins with `text`; True for printable text while none are known."""
     texts = _texts(field, choices)
     if len(text) > _LONGEST:
         return False
@@ -245,7 +245,7 @@ _PARSERS: Mapping[FieldTypes, _Parser] = {
 
 
 def could_become_valid(field: Field, text: str, choices: Choices | None = None) -> bool:
-    """Tell whether more characters could still make `text` a valid value; if not, the field shows its error at once.
+    """Return whether more characters could still make `text` a valid value; if not, the field shows its error at once.
 
     `choices` are the present values of a list. Spaces around the value are ignored, but a space after it means that it
     is complete, unless a value of the list goes on with a space.

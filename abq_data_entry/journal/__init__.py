@@ -63,7 +63,7 @@ def database_name(settings: Mapping[str, object]) -> str:
 
 
 def same_database(name: str, other: str) -> bool:
-    """Tell whether both names mean one database: a cluster stays the same when servers are added or removed."""
+    """Return whether both names mean one database: a cluster stays the same when servers are added or removed."""
     (hosts, _, database), (others, _, other_database) = name.rpartition("/"), other.rpartition("/")
     return database == other_database and bool(set(hosts.split(",")) & set(others.split(",")))
 

@@ -174,7 +174,7 @@ def from_content(content: Mapping[str, Any]) -> Entry:
 
 
 def has_key(record: Mapping[str, object]) -> bool:
-    """Tell whether date, time, lab and plot are valid values, and not texts."""
+    """Return whether date, time, lab and plot are valid values, and not texts."""
     date, time, lab, plot = (record.get(name) for name in fields.RECORD_KEY)
     return isinstance(date, datetime.date) and bool(time) and bool(lab) and isinstance(plot, int)
 

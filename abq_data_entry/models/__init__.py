@@ -1,6 +1,6 @@
 """Storage of records, weather and settings: `SQLModel`, `CSVModel`, `SettingsModel`, and their errors.
 
-Each name is imported at its first use, above all psycopg2: so the window opens without waiting for it.
+Each name is imported when it is first used, so that the window opens without waiting for the import of psycopg2.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def read_choices(cursor: Cursor) -> Choices:
 
 
 def find_unknown(cursor: Cursor, values: Mapping[str, object]) -> dict[str, str]:
-    """Return a sentence for the technician, the lab or the plot of a record that the database doesn't know."""
+    """Return, by field name, a sentence for each of technician, lab and plot that isn't in the database."""
     known = read_choices(cursor)
     technician, lab, plot = (
         values.get(name) for name in (FieldNames.TECHNICIAN, FieldNames.LAB, FieldNames.PLOT)
@@ -71,8 +71,8 @@ def find_unknown(cursor: Cursor, values: Mapping[str, object]) -> dict[str, str]
 def add_technician(cursor: Cursor, technician_id: int, name: str) -> bool:
     """Add a technician; False if there is one with that id and name already.
 
-    Raises `DatabaseError` for a taken id, for a name that differs from another one only by case or spaces, and for one
-    that has another meaning in lists: only digits, or `any`.
+    Raises `DatabaseError` if the id is taken, if the name differs from another one only by case or spaces, and if lists
+    would read the name as something else: digits only, or `any`.
     """
     name = " ".join(name.split())
     if not -_SMALLINT <= technician_id <= _SMALLINT:
@@ -116,7 +116,7 @@ def retire_technician(cursor: Cursor, technician_id: int, retired: bool = True) 
 
 
 def remove_technician(cursor: Cursor, technician_id: int) -> str:
-    """Remove a technician who has never recorded anything; return the name. Raises `DatabaseError` for others."""
+    """Remove a technician who has never recorded anything; return the name. Otherwise raises `DatabaseError`."""
     name = _name_of(cursor, technician_id)
     used = DatabaseError(f"{name} has recorded something, which stays with that name. Retire the name instead.")
     _remove(cursor, "DELETE FROM lab_techs WHERE id = %s", (technician_id,), used)
@@ -199,7 +199,7 @@ def retire_lab(cursor: Cursor, lab: str, retired: bool = True) -> None:
 
 
 def remove_lab(cursor: Cursor, lab: str) -> None:
-    """Remove a lab and its plots, if nothing was ever recorded there. Raises `DatabaseError` for others."""
+    """Remove a lab and its plots, if nothing was ever recorded there; otherwise raises `DatabaseError`."""
     _require_lab(cursor, lab)
     used = DatabaseError(f"Something was recorded in lab {lab}, which stays. Retire the lab instead.")
     _remove(cursor, "DELETE FROM plots WHERE lab_id = %s", (lab,), used)
@@ -218,7 +218,10 @@ def _require_lab(cursor: Cursor, lab: str) -> None:
 
 
 def retire_plot(cursor: Cursor, lab: str, plot: int, retired: bool = True) -> None:
-    """Stop offering a plot for new records, or offer it again. Raises `DatabaseError` for an unknown or last one."""
+    """Stop offering a plot for new records, or offer it again.
+
+    Raises `DatabaseError` for an unknown plot, and for the last one of a lab.
+    """
     _require_plot(cursor, lab, plot)
     if retired:
         _require_other_plot(cursor, lab, plot, "retire")
@@ -226,7 +229,7 @@ def retire_plot(cursor: Cursor, lab: str, plot: int, retired: bool = True) -> No
 
 
 def remove_plot(cursor: Cursor, lab: str, plot: int) -> None:
-    """Remove a plot where nothing was ever recorded. Raises `DatabaseError` for others, and for a lab's last one."""
+    """Remove a plot. Raises `DatabaseError` if anything was recorded there, and for the last plot of a lab."""
     _require_plot(cursor, lab, plot)
     _require_other_plot(cursor, lab, plot, "remove")
     used = DatabaseError(f"Something was recorded for plot {plot} of lab {lab}, which stays. Retire the plot instead.")
@@ -279,8 +282,9 @@ def set_seed_sample(cursor: Cursor, lab: str, plot: int, seed_sample: str | None
 def import_lists(
     cursor: Cursor, technicians: Sequence[tuple[int | None, str]], seeds: Sequence[tuple[str, int, str | None]]
 ) -> int:
-    """Add technicians (id None: the next free one) and set seed samples; return how many were new.
+    """Add technicians and set seed samples; return how many were new.
 
+    `technicians`: pairs of id (None: the next free one) and name; `seeds`: lab, plot and seed sample (None: none).
     Raises `DatabaseError` for the first one that can't be added; the caller's transaction then rolls back the rest.
     """
     changed = 0

@@ -52,8 +52,8 @@ _DUE = """
 """
 _LOOK = "SELECT concat_ws(' ', {}, nullif(current_setting('abq.held', true), ''))"
 _HELD = (
-    "Somebody keeps alarms in a transaction that stays open. The others began and ended as they should; who it is, "
-    "pg_locks and pg_stat_activity tell."
+    "Another session keeps alarms locked in a transaction that stays open; pg_locks and pg_stat_activity show whose. "
+    "The other alarms began and ended as they should."
 )
 _CALENDAR = """
     SELECT lab_id AS lab, weekday, to_char(time, 'FMHH24:MI') AS time FROM alarm_calendar
@@ -87,12 +87,12 @@ class Alarm:
 
     @property
     def line(self) -> str:
-        """What it is about, in one line without control characters."""
+        """The text of the alarm in one line, without control characters."""
         return one_line(self.words)
 
 
 class DueNotice(NamedTuple):
-    """A notice that is due: a receiver has to be told about the `BEGIN` or the `END` of an alarm.
+    """A notice that is due: the `BEGIN` or the `END` of an alarm has to be reported to a receiver.
 
     `served`: addresses that got it in earlier attempts; `overdue`: nobody has sent it for 10 minutes.
     """
@@ -129,7 +129,7 @@ class Expected(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What a workstation found out: `words` say what is wrong; if they are '', `ending` says how it ended."""
+    """A fault that a workstation found, described by `words`; or, if they are '', its end, described by `ending`."""
 
     kind: str
     subject: str
@@ -149,8 +149,8 @@ class Alarms:
 
         Raises `DatabaseError` also if some of them are locked by an open transaction; the others have changed then.
         """
-        told = [{name: each.replace("\0", " ") for name, each in row._asdict().items()} for row in found]
-        asked = [("tell_alarms(%(found)s)", {"found": json.dumps(told)})] if told else []
+        rows = [{name: each.replace("\0", " ") for name, each in row._asdict().items()} for row in found]
+        asked = [("tell_alarms(%(found)s)", {"found": json.dumps(rows)})] if rows else []
         changed, is_held = 0, False
         for function, bound in (*asked, ("look_for_alarms()", {})):
             count, _, held = str(self._ask_of_alarms(_LOOK.format(function), bound, by)).partition(" ")
@@ -197,10 +197,10 @@ class Alarms:
         self, due: DueNotice, became: str, said: str = "", pause: float = 0.0, served: Sequence[str] = (),
         *, by: By = NOBODY_NAMED,
     ) -> bool:  # fmt: skip
-        """Record the state that a notice `became`; False if it is no longer ours.
+        """Record the new state of a notice; False if another workstation has taken the notice meanwhile.
 
-        `said`: the server's response; `pause`: seconds until a `FAILED` one is tried again; `served`: the addresses
-        that got it, if others didn't."""
+        `became`: the state, such as `TOLD`; `said`: the server's response; `pause`: seconds until a `FAILED` notice is
+        tried again; `served`: the addresses that got it, if others didn't."""
         bound = {
             **_key(due), "became": became, "said": said.replace("\0", " "), "pause": pause, "served": list(served)
         }  # fmt: skip
@@ -228,7 +228,7 @@ class Alarms:
         self._connections.write(run)
 
     def remove_receiver(self, name: str) -> Receiver:
-        """Remove a receiver: from now on it gets no notices. Raises `DatabaseError`."""
+        """Remove a receiver, who gets no more notices. Raises `DatabaseError` if there is none of that name."""
 
         def run(cursor: Cursor) -> Receiver:
             row = receiver_named(_receivers(cursor), name)
@@ -249,7 +249,10 @@ class Alarms:
         return self._connections.read(read)
 
     def set_calendar(self, lab: str, weekdays: Sequence[int], times: Sequence[str]) -> None:
-        """Set the times at which checks of a lab are expected on these weekdays. Raises `DatabaseError`."""
+        """Set the times (such as `8:00`) at which checks of a lab are expected on these weekdays (1 is Monday).
+
+        Raises `DatabaseError` for an unknown lab and for an invalid weekday or time.
+        """
         bound: Mapping[str, object] = {"lab": lab, "weekdays": list(weekdays), "times": list(times)}
 
         def run(cursor: Cursor) -> None:
@@ -335,9 +338,12 @@ class DueCheck:
 
 @dataclass(frozen=True)
 class Today:
-    """The state of the day: `checks` due so far; `questions`: how many of QA wait for an answer; `observed`: the time
-    of the last weather observation (None: never), with its `temperature` in °C and `station`; `notes`: how many are
-    open; `ends`: the midnight at the end of the day, in the labs' time zone."""
+    """The state of the day.
+
+    `checks`: those due so far; `questions`: the number of QA's questions that wait for an answer; `observed`: the time
+    of the last weather observation (None: never), with its `temperature` in °C and its `station`; `notes`: the number
+    of open shift notes; `ends`: the midnight at the end of the day, in the labs' time zone.
+    """
 
     checks: tuple[DueCheck, ...]
     questions: int = 0

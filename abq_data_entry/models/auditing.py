@@ -43,7 +43,7 @@ AUDITED = {
 """The tables whose changes are in the audit, each with the columns of its key."""
 
 KEPT = ("kept_until", "kept_outliers", "kept_drift")
-"""Tables with kept results of QA's views. They aren't audited, since they can be computed again."""
+"""Tables that cache the results of QA's slow views. They aren't audited, since they can be computed again."""
 
 TABLES = (
     *AUDITED, "audit", "audit_heads", "journal_entries", "check_presence", "scheduled_deliveries", *KEPT,
@@ -352,7 +352,7 @@ _SET_BACK = """
 
 
 class Verdict(NamedTuple):
-    """The result of a verification: the number of entries, and the first break of each chain (none: all is right).
+    """The result of a verification: the number of entries, and the first break of each chain (empty: all are intact).
 
     `findings`: sentences about what could bypass the audit, or show other rows than those of the tables.
     `not_compared`: why the definitions in the database weren't compared with create_db.sql; '' if they were.
@@ -390,7 +390,7 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
     """
     findings = pin_search_path(cursor)
     cursor.execute(HEADS)
-    told = {lab: (int(sequence), str(digest)) for lab, sequence, digest in cursor.fetchall()}
+    heads = {lab: (int(sequence), str(digest)) for lab, sequence, digest in cursor.fetchall()}
     missing = dict(witnesses or {})
     breaks: dict[str, Break] = {}
     reached: dict[str, tuple[int, str]] = {}
@@ -398,7 +398,7 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
     cursor.execute("SELECT hides_entries(current_user)")
     ((hides,),) = cursor.fetchall()
     if hides:  # an older database has a lab of that letter, whose entries this login can't see
-        told.pop("-", None)
+        heads.pop("-", None)
         missing = {(lab, sequence): digest for (lab, sequence), digest in missing.items() if lab != "-"}
     for lab, sequence, previous, digest, content in _rows(cursor):
         entries += 1
@@ -412,9 +412,9 @@ def verify(cursor: Cursor, witnesses: Mapping[tuple[str, int], str] | None = Non
         if reason := _wrong(sequence, previous, digest, content, last, hash_before):
             breaks[lab] = Break(lab, int(sequence), reason)
         reached[lab] = int(sequence), str(digest)
-    for lab in sorted(told.keys() | reached.keys()):
-        if lab not in breaks and told.get(lab) != reached.get(lab):
-            number = max(sequence for sequence, _ in filter(None, (told.get(lab), reached.get(lab))))
+    for lab in sorted(heads.keys() | reached.keys()):
+        if lab not in breaks and heads.get(lab) != reached.get(lab):
+            number = max(sequence for sequence, _ in filter(None, (heads.get(lab), reached.get(lab))))
             breaks[lab] = Break(lab, number, "the chain doesn't end where its head says")
     for lab, sequence in sorted(missing):
         reason = "it isn't the entry that went with a delivery"
@@ -467,7 +467,7 @@ def _rows(cursor: Cursor) -> Iterator[tuple[str, int, str, str, str]]:
         own.execute("CLOSE audit_walk")
 
 
-# Compare the rows of the tables with the audit: each has to be as its last entry says, and none may lack an entry.
+# Compare the rows of the tables with the audit: each has to match its last entry, and none may lack an entry.
 #
 # Rows from before the audit began have no entries: audit_baselines, which is itself audited, has their number and a sum
 # of their hashes. Nothing here trusts a text of the audit: keys are compared as JSON, and never cast to dates or
@@ -552,7 +552,7 @@ class Break(NamedTuple):
 def find_breaks(cursor: Cursor) -> Iterator[Break]:
     """Yield the first row of each table that was changed without the audit, and entries that can't be ours."""
     cursor.execute("SET LOCAL timezone = 'UTC'")  # as the entries have it
-    # With outdated statistics the planner would take a nested loop for cheap, which would run for hours.
+    # With outdated statistics the planner would consider a nested loop cheap, and that would run for hours.
     cursor.execute("SET LOCAL enable_nestloop = off")
     cursor.execute(_FOREIGN, [list(AUDITED)])
     for lab, sequence, table in cursor.fetchall():
@@ -626,5 +626,5 @@ def _without_entry(cursor: Cursor, rows: _Rows) -> Iterator[Break]:
 
 
 def _named(text: object) -> str:
-    told = str(text)
-    return told if len(told) <= _MOST_NAMED else f"{told[:_MOST_NAMED]}…"
+    name = str(text)
+    return name if len(name) <= _MOST_NAMED else f"{name[:_MOST_NAMED]}…"

@@ -120,7 +120,7 @@ class Session:
     def __init__(self, options: str = "") -> None:
         """`options`: libpq's connection parameter, such as `-c lock_timeout=1s`; it takes precedence over ours."""
         wanted = {name.replace("-", "_"): re.sub(r"\\(.)", r"\1", value) for name, value in _OPTION.findall(options)}
-        # By this version the server refuses saves of a window that is older than the schema.
+        # With this number the server recognizes a window that is older than the schema, and refuses its saves.
         self._values = {**_LIMITS, "abq.schema": str(SCHEMA_VERSION), **_origin(), **wanted}
         self._path_is_given = "search_path" in wanted
         self.other_options = " ".join(_OPTION.sub("", options).split())
@@ -128,7 +128,7 @@ class Session:
 
     def begin(self, connection: Connection) -> ServerFacts:
         """Set up a new connection; behind a pooler, `begin_transaction` sets the parameters each time."""
-        # At startup a server sends its real PID, a pooler one that it made up.
+        # At startup a server sends the PID of its backend process, a pooler an invented one.
         given = connection.info.backend_pid
         settings = "".join([", set_config(%s, %s, pg_backend_pid() <> %s)"] * len(self._values))
         bound = [part for name, value in self._values.items() for part in (name, value, given)]
@@ -165,20 +165,20 @@ class Session:
 
 
 def is_pooled(connection: Connection) -> bool:
-    """Tell whether there is a pooler between us and the server."""
+    """Return whether there is a pooler between us and the server."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return bool(cursor.fetchall()[0][0] != connection.info.backend_pid)
 
 
 def _origin() -> Mapping[str, str]:
-    """Return the parameters by which the audit knows who changes something and where, unless a save sets them."""
+    """Return the parameters from which the audit takes the author and the workstation, unless a save sets them."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # the user has no name, only a number
         user = ""
-    told = {"abq.application_user": user, "abq.workstation": platform.node()}
-    return {name: value.encode("utf-8", "replace").decode() for name, value in told.items() if value}
+    values = {"abq.application_user": user, "abq.workstation": platform.node()}
+    return {name: value.encode("utf-8", "replace").decode() for name, value in values.items() if value}
 
 
 Result = TypeVar("Result")
@@ -205,8 +205,8 @@ class Connections:
         self._patience = patience
         self._gave_up = False
         self._session = Session(endpoint.get("options", ""))
-        told = {**_DEFAULTS, **endpoint, "options": self._session.other_options}
-        self.endpoint = {key: value for key, value in told.items() if value}
+        parameters = {**_DEFAULTS, **endpoint, "options": self._session.other_options}
+        self.endpoint = {key: value for key, value in parameters.items() if value}
         self._waits = Waits(self.endpoint)
         self._local = threading.local()
         self._open: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
@@ -262,8 +262,8 @@ class Connections:
     def run_script(self, script: str) -> None:
         """Run a script in one transaction, which it ends itself, without a time limit.
 
-        Raises `psycopg2.Error` as it is, because the caller knows what the script's errors mean, and
-        `ServerUnreachable` when the server has stopped answering.
+        Raises `psycopg2.Error` untranslated, because the caller knows what the script's errors mean, and
+        `ServerUnreachable` if the server has stopped answering.
         """
         with self._in_use():
             self._run_script(script)
@@ -345,7 +345,7 @@ class Connections:
         return True
 
     def owns(self, process: int) -> bool:
-        """Tell whether a server process (PID) serves, or served, one of these connections; unknown behind a pooler."""
+        """Return whether a server process (PID) serves, or served, one of these connections. Not behind a pooler."""
         return process in self._processes
 
     def connect(self) -> None:
@@ -370,7 +370,7 @@ class Connections:
     def alone(self, what: str) -> Iterator[bool]:
         """Hold the advisory lock `what` of this schema in the block; yields False if another workstation holds it.
 
-        Behind a pooler, where each statement may get another session, it keeps nobody out.
+        Behind a pooler, where each statement may get another session, the lock excludes nobody.
         """
         self.connect()
         if self.facts.pooled:

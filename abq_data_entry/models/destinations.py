@@ -130,7 +130,7 @@ class Destinations:
     def schedules_alone(self) -> AbstractContextManager[bool]:
         """Hold the advisory lock for schedules in the block; yields False if another workstation holds it.
 
-        It only saves work: any login can hold it, behind a pooler it keeps nobody out, and `take_delivery` decides.
+        It only saves work: any login can hold it, behind a pooler it excludes nobody, and `take_delivery` decides.
         """
         return self._connections.alone("deliveries")
 
@@ -207,7 +207,7 @@ _UNSETTLED = f"{_RECEIPT_COLUMNS} WHERE delivery = ANY (%s::uuid[]) AND settled 
 
 
 class Answered(NamedTuple):
-    """A delivery that a mail may be about."""
+    """A delivery that an incoming mail may answer."""
 
     identifier: str
     file_name: str
@@ -274,14 +274,14 @@ class Receipts:
         return [Receipt(row[0].replace("-", ""), *row[1:]) for row in rows]
 
     def settle_receipts(self, heard: Sequence[Receipt]) -> None:
-        """Record that these answers were applied to the outbox; others that came meanwhile stay unsettled."""
+        """Record that these answers were applied to the outbox; answers that arrived meanwhile stay unsettled."""
         bound = ([each.delivery for each in heard], [each.digest for each in heard])
         self._connections.write(partial(_rows, statement=_SETTLE, bound=bound))
 
     def mailbox_alone(self) -> AbstractContextManager[bool]:
         """Hold the advisory lock for reading the mailbox in the block; yields False if another workstation holds it.
 
-        It only saves work: a mail that two have read is stored once.
+        It only saves work: a mail that two workstations have read is stored once.
         """
         return self._connections.alone("mailbox")
 

@@ -65,7 +65,7 @@ class WindowOutdated(WritesRefused):
 
 
 class DatabaseDamaged(DatabaseError):
-    """The database's own files are damaged: nothing that it says or stores can be trusted."""
+    """The database's own files are damaged: neither what it returns nor what it stores can be trusted."""
 
 
 class QueryCancelled(DatabaseError):
@@ -77,7 +77,7 @@ class NotThroughPooler(DatabaseError):
 
 
 class TookTooLong(DatabaseError):
-    """The server answers, but this took longer than allowed, so the connection was closed. Nothing was done."""
+    """The server answers, but a statement took longer than allowed, so the connection was closed. Nothing was done."""
 
 
 class RecordExists(DatabaseError):
@@ -93,7 +93,10 @@ class RecordExists(DatabaseError):
 
 
 class RecordConflict(DatabaseError):
-    """Somebody else changed the record since it was opened: `key` as above, `theirs` is the record in the database."""
+    """Somebody else changed the record since it was opened.
+
+    `key`: as in `RecordExists`; `theirs`: the record that is in the database now.
+    """
 
     def __init__(self, message: str, key: Mapping[str, object], theirs: VersionedRecord) -> None:
         super().__init__(message)
@@ -183,7 +186,7 @@ _STATEMENTS: tuple[tuple[str, type[DatabaseError], str], ...] = (
 _STARTING = r"starting up|not yet accepting|recovery mode"  # after a crash, too
 _FULL = r"too many (clients|connections)|remaining connection slots|no more connections allowed"
 
-# libpq has no SQLSTATE for a failed login, so its message has to do. Only that of the first host that answered counts.
+# libpq has no SQLSTATE for a failed login, so its message is matched: only that of the first host that answered.
 _LOGINS: tuple[tuple[str, type[DatabaseError], str], ...] = (
     (_STARTING, ServerNotReady,
      "The database is just starting, perhaps after a crash, and accepts no connections yet."),
@@ -265,7 +268,7 @@ def describe_connection(error: psycopg2.Error, endpoint: Mapping[str, str]) -> D
 
 
 def is_lost(error: psycopg2.Error) -> bool:
-    """Tell whether the error means that the connection is gone."""
+    """Return whether the error means that the connection is gone."""
     import psycopg2  # not at the top: the start needs the classes of this module, but not psycopg2
 
     if isinstance(error, psycopg2.InterfaceError):
@@ -277,8 +280,8 @@ def is_lost(error: psycopg2.Error) -> bool:
 
 
 def is_not_ready(error: psycopg2.Error) -> bool:
-    """Tell whether a server refused a connection but will soon accept one: it is starting, recovering from a crash, or
-    has too many at the moment."""
+    """Return whether a server refused a connection but will soon accept one: it is starting, or recovering from a
+    crash, or has too many connections at the moment."""
     return re.search(f"{_STARTING}|{_FULL}", str(error), re.IGNORECASE) is not None
 
 

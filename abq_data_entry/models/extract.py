@@ -30,7 +30,8 @@ _BUFFER = 1024 * 1024
 
 
 def _neutral(column: str) -> str:
-    """Return SQL that puts an apostrophe before a formula, or before apostrophes before one, so that it is reversible.
+    """Return SQL that puts an apostrophe in front of a formula, even of one that has apostrophes already, so that
+    removing one restores the text.
 
     An empty text becomes NULL, which means the same: COPY would write it as "", in quotation marks. Nearly all texts
     begin with a letter, and letters sort after the dangerous characters: so one comparison is enough for them.
@@ -179,7 +180,7 @@ class ExtractDay:
     destinations: tuple[str, ...] = ()
 
     def went_out(self, destination: str = "") -> bool:
-        """Whether that destination has the present records of the day; '': whether all destinations have that are used,
+        """Whether that destination has the day's present records; '': whether every destination that is used has them,
         and there is at least one."""
         if not destination:
             return bool(self.destinations) and all(map(self.went_out, self.destinations))
@@ -199,8 +200,8 @@ class OutdatedDelivery:
 
 def record(cursor: Cursor, rows: Iterable[Mapping[str, object]]) -> None:
     """Write deliveries to the table; writing one again, or an older state of it, changes nothing."""
-    told = [{name: _storable(row[name]) for name in _DELIVERY_COLUMNS} for row in rows]
-    cursor.execute(_RECORD, [json.dumps(told, default=str)])
+    storable = [{name: _storable(row[name]) for name in _DELIVERY_COLUMNS} for row in rows]
+    cursor.execute(_RECORD, [json.dumps(storable, default=str)])
 
 
 def latest_version(cursor: Cursor, date: datetime.date, file_name: str, destination: str) -> int:

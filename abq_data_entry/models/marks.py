@@ -73,8 +73,9 @@ _HISTORY = """
 class Mark:
     """A row of `value_marks`, with the technician of the record and the present text of the value.
 
-    `value` is the text when it was marked. `event`, `said`, `who` and `changed` are those of the last event. `gone`:
-    the record was withdrawn.
+    `state`: one of `STATES`; `status`: one of `STATUSES`; `words`: the question or the reason; `value`: the text of the
+    value when it was marked; `event`, `said`, `who` and `changed`: those of the last event; `gone`: whether the record
+    was withdrawn.
     """
 
     id: int
@@ -137,7 +138,7 @@ class MarkEvent:
 
 
 class Marks:
-    """The methods of `SQLModel` about marks. `by`: who calls them.
+    """The methods of `SQLModel` about marks. `by`: the person who makes the change.
 
     Methods that change a mark raise `PrivilegeMissing` if this login may not do it, `RecordMissing` if there is no such
     record or mark, and `DatabaseError`, with a sentence, for anything invalid; then nothing is changed.
@@ -218,9 +219,10 @@ def ask_as(
     *,
     is_repeatable: bool = False,
 ) -> object:
-    """Call a function of the database for that person; return its result. `for_whom` says, as a sentence, who may.
+    """Call a function of the database for the person `by`; return its result. Raises the errors of `Marks`.
 
-    Raises the errors of `Marks`. `key`: the record for a `RecordMissing`; `is_repeatable`: the function is idempotent.
+    `for_whom`: a sentence about who may call it, for `PrivilegeMissing`; `key`: the record, for `RecordMissing`;
+    `is_repeatable`: whether the function is idempotent.
     """
 
     def run(cursor: Cursor) -> object:
@@ -306,7 +308,7 @@ class Note:
 
     @property
     def subject(self) -> Subject:
-        """What it is about."""
+        """What the note is about."""
         return Subject(self.lab, self.plot, self.date, self.time)
 
     @property

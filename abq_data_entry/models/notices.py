@@ -46,7 +46,7 @@ _NOTICES = f"""
 
 @dataclass(frozen=True)
 class Notice:
-    """A notice of the company. `words` is plain text; `link` the URL of its page, or ''; `unread`: by the reader."""
+    """A notice of the company. `words` is plain text, `link` the URL of its page or '', `unread` is by the reader."""
 
     id: int
     published: datetime.datetime
@@ -58,7 +58,8 @@ class Notice:
 
 class Noticeboard(NamedTuple):
     """All notices of a source, newest first. `fetched`: the last success; `answered`: the last response of any kind;
-    `problem`: why the last fetch failed ('': it didn't); `not_before`: by Retry-After; `due`: it is time to fetch."""
+    `problem`: why the last fetch failed ('': it didn't); `not_before`: the earliest time of the next fetch, by
+    Retry-After (RFC 9110, 10.2.3); `due`: it is time to fetch."""
 
     notices: Sequence[Notice] = ()
     fetched: datetime.datetime | None = None
@@ -80,7 +81,7 @@ class Notices:
         self._connections = connections
 
     def board(self, source: str, *, by: By = NOBODY_NAMED) -> Noticeboard:
-        """Return the notices of a source and its state; without a name in `by`, the reader is the login's person."""
+        """Return the notices of a source and its state; without a name in `by`, the login's technician reads."""
         found: Noticeboard = self._connections.read(partial(_board, bound={"source": source, "reader": by.author}))
         return found
 

@@ -99,8 +99,8 @@ def place_of(parts: list[Part], selection: Selection, record: Mapping[str, objec
 def beyond(columns: tuple[str, ...], comparison: str) -> str:
     """Return the condition for the rows on one side of a row, whose values are to be bound.
 
-    Each value is a subquery: from a value that it sees, the planner may estimate that hardly any rows are left, and
-    sort them all instead of scanning the index.
+    Each value is a subquery: if the planner saw the value, it might estimate that hardly any rows are left, and sort
+    them all instead of scanning the index.
     """
     values = ", ".join(f"(SELECT %s::{COLUMN_TYPES[column]})" for column in columns)
     return f" AND ({', '.join(columns)}) {comparison} ({values})"
@@ -145,8 +145,8 @@ COLUMN_TYPES = {each.column: _column_type(each) for each in FIELDS}
 
 # Counting a selection, and the position of about every five hundredth row in its order.
 #
-# Numbering ten million rows takes a statement twenty seconds. So rows are counted by value of the order's column, and
-# again, by stretches of days, only for values with many rows: that takes some seconds in all.
+# A statement that numbers ten million rows takes twenty seconds. So rows are counted per value of the sort column and,
+# only for values with many rows, per range of days: that takes some seconds in all.
 
 _POSTS = 20_000
 _LARGEST_DISTANCE = 500

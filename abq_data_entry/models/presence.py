@@ -56,7 +56,7 @@ class PresenceKeeper:
         self._execute(cursor, _ENTER, {**key, "plot": plot, "who": who, "workstation": workstation})
 
     def claim(self, cursor: Cursor, key: Mapping[str, object], plot: int, who: str, workstation: str) -> bool:
-        """Record that this window is at that plot; if another window is, at none of the check, and return `False`."""
+        """Record that this window has that plot open; if another window has, record no plot, and return `False`."""
         self._execute(cursor, _CLAIM, {**key, "plot": plot, "who": who, "workstation": workstation})
         return bool(cursor.fetchall()[0][0])
 
@@ -102,7 +102,7 @@ class PresenceKeeper:
 
 RECORDS, PRESENCE, SCHEMA, MESSAGES = "abq_records", "abq_presence", "abq_schema", "abq_messages"
 _LOOK = 0.2  # seconds between two looks at `stop`; closing a window waits that long
-_BEAT = 5.0  # seconds without a notification until the server is asked whether it still answers
+_BEAT = 5.0  # seconds without a notification until the server is probed
 _HELD_LONG = 30.0  # seconds after which a connection counts as stable: its loss is then the first failure again
 _POOLED_LOOK = 20.0  # seconds between two `notify` calls behind a pooler, which doesn't pass notifications on
 
@@ -126,8 +126,8 @@ def watch(
 ) -> None:
     """Call `notify` with the notifications that arrive, all that are there at once, until `stop` is set.
 
-    A lost connection is opened again, with growing pauses. Behind a pooler no notifications arrive: then `notify` is
-    told every now and then to look at everything. Database errors aren't raised.
+    A lost connection is opened again, with growing pauses. Behind a pooler no notifications arrive: then `notify` gets
+    one with the channel '' every `_POOLED_LOOK` seconds. Database errors are only logged.
     """
     retries, waits = Retries(LISTENING), Waits(endpoint)
     while not stop.is_set():

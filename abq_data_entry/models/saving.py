@@ -232,7 +232,7 @@ _SAVES: Mapping[str | None, str] = {
 
 class Saving(NamedTuple):
     """How to save, as parameters of the statements: see `SQLModel.save_record`. `workstation`: the computer's name;
-    `typed`: a time as text, or ''."""
+    `typed`: when the record was kept in the journal (ISO 8601), or ''."""
 
     write: Write | None = None
     expected_version: int | None = None
@@ -394,7 +394,7 @@ def read_history(cursor: Cursor, key: Mapping[str, object]) -> list[Change]:
 
 
 def taken_away(cursor: Cursor, key: Mapping[str, object]) -> str:
-    """Say who withdrew the record with that key, or moved it and where to; '' if neither was the last change."""
+    """Return who withdrew the record with that key, or moved it and where to, as a sentence; '' if nobody did."""
     cursor.execute(GET_LAST_DELETION, key)
     found = cursor.fetchone()
     if found is None:
@@ -405,7 +405,7 @@ def taken_away(cursor: Cursor, key: Mapping[str, object]) -> str:
 
 
 def _place_for_people(key: Mapping[str, object]) -> str:
-    """A key in the audit, in words."""
+    """Return a key of the audit in words."""
     hour, minute = str(key["time"]).split(":")[:2]
     return f"{key['date']} {int(hour)}:{minute}, lab {key['lab_id']}, plot {key['plot']}"
 

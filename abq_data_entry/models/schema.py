@@ -413,7 +413,7 @@ def grant(endpoint: Mapping[str, str]) -> None:
 
 
 def restrict_labs(endpoint: Mapping[str, str], wanted: bool) -> None:
-    """Turn on or off that labs are kept apart. Raises `PrivilegeMissing` unless this login owns the tables."""
+    """Turn the separation of labs on or off. Raises `PrivilegeMissing` unless this login owns the tables."""
     _write(endpoint, lambda cursor: cursor.execute("SELECT restrict_labs(%s)", [wanted]))
 
 
@@ -444,7 +444,7 @@ def set_labs(endpoint: Mapping[str, str], member: str, labs: Sequence[str]) -> N
 
 
 def set_technician(endpoint: Mapping[str, str], login: str, technician: str) -> None:
-    """Assign a login to one technician, so that nobody else works with it; '': to nobody.
+    """Assign a login to one technician, so that nobody else works with it; '': to none.
 
     Raises `DatabaseError` for an unknown login or technician.
     """

@@ -74,7 +74,7 @@ def _defaults() -> dict[str, dict[str, object]]:
 
 
 class SettingsDoubtful(ValueError):
-    """The file doesn't say clearly which database is meant, so it isn't written."""
+    """The settings file leaves it unclear which database is meant, so the file isn't written."""
 
 
 class SettingsModel:
@@ -142,7 +142,7 @@ class SettingsModel:
     def save(self) -> None:
         """Write the settings that were set here since the file was read into the file as it is now. Raises `OSError`.
 
-        If the file doesn't say clearly which database is meant, it isn't changed: raises `SettingsDoubtful`. What
+        Raises `SettingsDoubtful` if the file leaves it unclear which database is meant; then it isn't changed. What
         another thread sets meanwhile is written by the next save.
         """
         with self._changing:
@@ -251,7 +251,7 @@ def _folded(name: str) -> str:
 
 
 def _differ(one: str, other: str, most: int) -> bool:
-    """Tell whether the edit distance of two words (with transpositions) is at most `most`."""
+    """Return whether the edit distance of two words (Damerau-Levenshtein, restricted) is at most `most`."""
     while one and one[:1] == other[:1]:
         one, other = one[1:], other[1:]
     if not (one and other and most):

@@ -419,7 +419,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         presence.watch((self._direct or self._connections).endpoint, notify, stop)
 
     def owns(self, process: int) -> bool:
-        """Tell whether a server process (PID) serves this model, so that its changes are our own."""
+        """Return whether a server process (PID) serves this model, so that its changes are our own."""
         return self._connections.owns(process) or (self._direct is not None and self._direct.owns(process))
 
     def privileges(self) -> Privileges:

@@ -93,7 +93,7 @@ CORRECTABLE = tuple(_CHANGES)
 
 class By(NamedTuple):
     """Who makes a change: the name for the audit ('': the user of this computer), the computer ('': this one), and
-    whether the rule for persons is applied (see above)."""
+    whether the rule for persons is applied (see the module's docstring)."""
 
     author: str = ""
     workstation: str = ""
@@ -215,7 +215,9 @@ def plots_of(cursor: Cursor, check: Mapping[str, object]) -> list[int]:
 
 
 def run_request(connections: Connections, request: Request, by: By) -> object:
-    """Do a request once, even if it is repeated; return the function's result, `None` if it was lost.
+    """Execute a request once, even if this is called again with it; return the SQL function's result.
+
+    `None`: it was executed, but its result was lost with the connection.
 
     Raises as the methods of `Corrections` do.
     """
@@ -294,19 +296,19 @@ _EXPLAINED: Mapping[str, Callable[[Cursor, Request, psycopg2.Error], NoReturn]] 
 def _key_in_detail(error: psycopg2.Error) -> Record:
     """Return the key that an error of the functions is about; {} if it names none."""
     try:
-        told = json.loads(error.diag.message_detail or "")
+        row = json.loads(error.diag.message_detail or "")
     except ValueError:
         return {}
-    return dict(_place(told).key)
+    return dict(_place(row).key)
 
 
-def _place(told: Mapping[str, object]) -> Place:
-    texts = (told["date"], str(told["time"])[:5], told.get("lab", told.get("lab_id")), told["plot"])
+def _place(row: Mapping[str, object]) -> Place:
+    texts = (row["date"], str(row["time"])[:5], row.get("lab", row.get("lab_id")), row["plot"])
     key = {
         name: fields.parse(fields.field(name), str(text))
         for name, text in zip(fields.RECORD_KEY, texts, strict=True)
     }
-    version = told.get("version")
+    version = row.get("version")
     return Place(key, None if version is None else int(str(version)))
 
 
@@ -348,7 +350,7 @@ class Corrections:
 
     `by`: who makes the change. All raise `PrivilegeMissing` if this login may not do it, `RecordMissing`,
     `RecordConflict` for another version, `RecordExists` if the new place is taken, `RecordInvalid` if it is invalid,
-    and `DatabaseError` without a reason; then nothing is changed.
+    and `DatabaseError` if `reason` is empty; then nothing is changed.
     """
 
     _connections: Connections

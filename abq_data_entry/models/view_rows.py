@@ -253,8 +253,8 @@ _REFRESH = "BEGIN; SET LOCAL statement_timeout = 0; SELECT qa_refresh(); COMMIT"
 def refresh_kept(connections: Connections, cancel: threading.Event) -> bool:
     """Refresh the kept results of the slow views, however long it takes, until `cancel` is set.
 
-    False if this login can't read them. Repeating it, or two at the same time, does no harm. Raises `QueryCancelled`,
-    and other `DatabaseError`s.
+    Returns False if this login can't read them. Repeated and simultaneous calls do no harm. Raises `QueryCancelled` and
+    other `DatabaseError`s.
     """
 
     def run(cursor: Cursor) -> bool:

@@ -293,9 +293,9 @@ def _require_same_station(seen: Observation, present: Mapping[str, object]) -> N
 def _fill(cursor: Cursor, seen: Observation, row: Mapping[str, object], present: Mapping[str, object]) -> Stored:
     values = seen.values
     differing = [name for name, value in values.items() if _differs(value, present[name])]
-    told = tuple(_difference(name, present[name], values[name]) for name in differing)
+    differences = tuple(_difference(name, present[name], values[name]) for name in differing)
     empty = [name for name, value in values.items() if value is not None and present[name] is None]
-    known = Stored("known", seen, differing=told)
+    known = Stored("known", seen, differing=differences)
     of_whom = bool(present["station"] or not seen.station)
     if differing if not of_whom else not empty:
         return known  # it is complete; or it may be another station's, which isn't filled
@@ -304,7 +304,7 @@ def _fill(cursor: Cursor, seen: Observation, row: Mapping[str, object], present:
     cursor.execute(_FILL, {**row, "quality": "; ".join(dict.fromkeys((*kept, *fresh))) or None})
     if not empty:
         return known
-    return Stored("filled", seen, tuple(_NAMES[name] for name in empty), told)
+    return Stored("filled", seen, tuple(_NAMES[name] for name in empty), differences)
 
 
 def _differs(ours: Decimal | str | None, theirs: object) -> bool:
@@ -426,7 +426,7 @@ class WeatherHistory:
     def alone(self) -> AbstractContextManager[bool]:
         """Hold the advisory lock for fetching the weather in the block; yields False if another workstation holds it.
 
-        Behind a pooler it keeps nobody out, which does no harm: storing is idempotent.
+        Behind a pooler the lock excludes nobody, which does no harm: storing is idempotent.
         """
         return self._connections.alone("weather")
 

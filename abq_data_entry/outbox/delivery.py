@@ -324,7 +324,7 @@ def storable(text: str) -> str:
 
 
 def is_of_newer_version(text: str) -> bool:
-    """Tell whether a newer version wrote the text: its format or its kind of destination isn't known."""
+    """Return whether a newer version wrote the text: its format or its kind of destination isn't known."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
@@ -337,7 +337,7 @@ def is_of_newer_version(text: str) -> bool:
 
 
 def is_usable_name(name: str) -> bool:
-    """Tell whether the delivery's file may have that name: one component of a path, and not hidden."""
+    """Return whether the delivery's file may have that name: one component of a path, and not hidden."""
     return bool(_NAME.fullmatch(name)) and not name.startswith(".") and name.strip() == name
 
 

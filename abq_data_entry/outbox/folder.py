@@ -149,7 +149,7 @@ class Outbox:
         return delivery.state == FAILED and not self.file_of(delivery).exists()
 
     def is_whole(self, delivery: Delivery) -> bool:
-        """Tell whether the file and the audit's head beside it are still those that were added."""
+        """Return whether the file and the audit's head beside it are still those that were added."""
         path = self.file_of(delivery)
         try:
             return _measured(path) == (delivery.size, delivery.sha256) and head_in(path) == delivery.audit_head

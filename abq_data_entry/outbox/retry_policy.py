@@ -47,7 +47,7 @@ def next_attempt(
 
 
 def is_due(now: datetime.datetime, planned: datetime.datetime | None, planned_at: datetime.datetime) -> bool:
-    """Tell whether an attempt is due: its time has come, or the clock was set back since it was planned."""
+    """Return whether an attempt is due: its time has come, or the clock was set back since it was planned."""
     return planned is None or now >= planned or now < planned_at
 
 
@@ -72,12 +72,12 @@ def is_transient(error: BaseException) -> bool:
 
 
 def login_refused(error: BaseException | None) -> bool:
-    """Tell whether the server refused the user name, password or key, so that asking the user again may help."""
+    """Return whether the server refused the user name, password or key, so that asking the user again may help."""
     return error is not None and any(getattr(link, "login_refused", False) is True for link in causes(error))
 
 
 def outcome_unknown(error: BaseException) -> bool:
-    """Tell whether the whole file was sent but the last response is missing: another attempt may deliver it twice."""
+    """Return whether the whole file was sent but the last response is missing: another attempt may deliver it twice."""
     return any(getattr(link, "outcome_unknown", False) is True for link in causes(error))
 
 
