@@ -79,9 +79,9 @@ class DeliverySchedule:
         logins, silent = known.known(scheduled, values), known.keyring_silent
 
         def work(job: Job) -> Scheduled:
-            from ..workflows.scheduled import put_in_due  # imported here, so that it doesn't slow the start
+            from ..workflows.scheduled import enqueue_due  # imported here, so that it doesn't slow the start
 
-            return put_in_due(open_outbox(), model, values, partial(_login, logins, silent))
+            return enqueue_due(open_outbox(), model, values, partial(_login, logins, silent))
 
         self._job = self._jobs.submit(ANY, work, name=SUBJECT, done=self._looked, failed=self._failed, with_job=True)
 

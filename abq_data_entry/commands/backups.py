@@ -83,7 +83,7 @@ def _daily(settings: SettingsModel, secrets: Secrets) -> None:
 
 
 def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Restore and migrate a dump, which then replaces the present database."""
+    """Restore and migrate a dump, which then replaces the current database."""
     from .database import opened_endpoint, read_settings
 
     if not options.file.is_file():

@@ -105,7 +105,7 @@ def _steps(
 
 
 def _stored(settings: SettingsModel, secrets: Secrets) -> dict[str, StoredDestination]:
-    """Return the destinations of the database; none if it has no tables, or can't be read without a question."""
+    """Return the destinations of the database; none if it has no tables, or reading them would need a question."""
     from ..models import DatabaseError, SQLModel
     from ..postgres import PostgresError
     from .database import opened_endpoint

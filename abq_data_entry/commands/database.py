@@ -64,7 +64,11 @@ def opened_model(
 def opened_endpoint(
     settings: SettingsModel, secrets: Secrets, reports_waiting: bool = True, asks: bool = True
 ) -> Iterator[dict[str, str]]:
-    """Yield where the database is, with a login that the server accepts; the tables may be missing."""
+    """Yield the parameters of a connection to the database, with a login that the server accepts.
+
+    The tables may be missing. `reports_waiting` and `asks` as for `opened_model`. Raises DatabaseError, PostgresError,
+    and NotDone if nobody can be asked.
+    """
     from ..models import ServerUnreachable
 
     if reports_waiting:
@@ -123,7 +127,10 @@ def _connecting(endpoint: dict[str, str]) -> str:
 
 
 def configured_endpoint(settings: SettingsModel) -> dict[str, str]:
-    """Return the configured server, with the user from the environment. Raises PostgresError."""
+    """Return the connection parameters of the configured server, with the user from the environment.
+
+    Raises PostgresError if a setting is invalid.
+    """
     return {**postgres.server_endpoint(settings.values()), **login_of_environment()}
 
 
@@ -148,7 +155,10 @@ def _stop(server: postgres.EmbeddedServer) -> None:
 
 
 def logged_in(endpoint: dict[str, str], secrets: Secrets, asks: bool = True) -> dict[str, str]:
-    """Return the endpoint with a login that works; asks for it at a terminal if the server refuses the first one."""
+    """Return the endpoint with a login that works; ask for one at a terminal if the server refuses the first.
+
+    Raises LoginFailed if no login works, and DatabaseError.
+    """
     from ..models import LoginFailed, SQLModel
 
     password = secrets.database or os.environ.get("PGPASSWORD", "")

@@ -29,7 +29,7 @@ def add_date_option(parser: argparse.ArgumentParser) -> None:
 
 
 def unsent(model: SQLModel, today: datetime.date, kind: str = "") -> str:
-    """Return a sentence about days before today with records that weren't sent in their present state; else empty.
+    """Return a sentence about days before today with records that weren't sent in their current state; else empty.
 
     ``kind``: the destination; empty: at least one of those that are used, as in the window.
     """

@@ -15,7 +15,7 @@ from ..workflows.deliver_day import deliver
 from ..workflows.side_by_side import deliver_side_by_side
 from .files import add_there_to
 from .outbox import (
-    MOST_TOLD,
+    MOST_PRINTED,
     AtTheTerminal,
     Summary,
     announced_attempt,
@@ -27,8 +27,8 @@ from .outbox import (
 )
 from .outcome import NotDone, print_table, reason
 from .passwords import DELIVERY_VARIABLE, Secrets, login_for, login_kept
-from .receipts import add_receipts_to, new_version_of, print_answers, read_after_a_run, said_of
-from .schedule import add_schedule_to, put_in_scheduled
+from .receipts import add_receipts_to, last_answers, new_version_of, print_answers, read_after_a_run
+from .schedule import add_schedule_to, enqueue_scheduled
 
 if TYPE_CHECKING:
     from ..models import SettingsModel
@@ -80,8 +80,8 @@ def print_list(options: argparse.Namespace, secrets: Secrets) -> None:
         print("There are no deliveries.")
         return
     changed = _changed_since(found, secrets)
-    said = said_of(found, secrets)
-    rows = (_row(each, changed.get(each.identifier), said.get(each.identifier, "")) for each in found)
+    answers = last_answers(found, secrets)
+    rows = (_row(each, changed.get(each.identifier), answers.get(each.identifier, "")) for each in found)
     print_table([_HEADINGS, *rows])
 
 
@@ -95,7 +95,7 @@ def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
 
     settings, outbox = read_settings(), opened_outbox()
     # First, so that this run sends what is due by schedule.
-    late = put_in_scheduled(outbox, settings, secrets) if options.unattended else []
+    late = enqueue_scheduled(outbox, settings, secrets) if options.unattended else []
     problems = list[str]()
     try:
         _run_due(options, secrets, settings, outbox)
@@ -105,9 +105,9 @@ def run_due(options: argparse.Namespace, secrets: Secrets) -> None:
         read_after_a_run(outbox, settings, secrets)
     problems += [*outbox.problems, *late]
     if problems:
-        more = len(problems) - MOST_TOLD
+        more = len(problems) - MOST_PRINTED
         others = f" There is more: {more} of these." if more > 0 else ""
-        raise NotDone(f"{' '.join(problems[:MOST_TOLD])}{others}")
+        raise NotDone(f"{' '.join(problems[:MOST_PRINTED])}{others}")
 
 
 def _run_due(options: argparse.Namespace, secrets: Secrets, settings: SettingsModel, outbox: Outbox) -> None:
@@ -245,7 +245,7 @@ def _changed_since(found: Sequence[Delivery], secrets: Secrets) -> dict[str, dat
         return {}
 
 
-def _row(delivery: Delivery, changed: datetime.datetime | None = None, said: str = "") -> tuple[str, ...]:
+def _row(delivery: Delivery, changed: datetime.datetime | None = None, answer: str = "") -> tuple[str, ...]:
     outdated = "" if changed is None else f"upload {delivery.kind} --date {delivery.date} (changed {local(changed)})"
     return (
         delivery.short_id,
@@ -254,6 +254,6 @@ def _row(delivery: Delivery, changed: datetime.datetime | None = None, said: str
         delivery.kind,
         "outdated" if outdated else delivery.state,
         local(delivery.changed),
-        outdated or " ".join(delivery.next_step.split()) or said,
+        outdated or " ".join(delivery.next_step.split()) or answer,
     )
 

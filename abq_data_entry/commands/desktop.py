@@ -29,7 +29,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def make(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Make the entry and say where it is."""
+    """Make the entry and print where it is. Raises NotDone if that fails."""
     from .. import shortcuts
 
     try:
@@ -40,7 +40,7 @@ def make(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def take_away(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Remove the entry, or say that there was none."""
+    """Remove the entry, or print that there was none. Raises NotDone if that fails."""
     from .. import shortcuts
 
     try:

@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run_view(options: argparse.Namespace, secrets: Secrets) -> None:
     """Write the file whole, or not at all."""
-    from ..workflows.export_view import CsvStyle, ViewQuery, usual_name, whole_days
+    from ..workflows.export_view import CsvStyle, ViewQuery, days_in_words, usual_name
     from .database import opened_model, read_settings
 
     first, last = (options.date, options.date) if options.date else (options.first, options.last)
@@ -59,7 +59,7 @@ def _run_view(options: argparse.Namespace, secrets: Secrets) -> None:
             _print(model, wanted, name, style, wait)
             return
         done = _exported(model, wanted, form, target, style, wait)
-    print(f"{counted(done.rows, 'row')} of {options.view}, {whole_days(first, last)}, written to {done.file}")
+    print(f"{counted(done.rows, 'row')} of {options.view}, {days_in_words(first, last)}, written to {done.file}")
     for remark in done.remarks:
         print(remark, file=sys.stderr)
 

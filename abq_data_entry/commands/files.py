@@ -47,14 +47,14 @@ class View(NamedTuple):
         return place_in_words(self.kind, self.values, self.where)
 
     def place_of(self, typed: str) -> tuple[Where, str]:
-        """Split `folder/name`, and return the folder, which exists, and the name."""
+        """Split `folder/name` into both. Raises FilesRefused if there is no such folder."""
         from ..workflows.remote_files import resolved
 
         folder, slash, name = typed.rstrip("/").rpartition("/")
         return (resolved(self.files, self.where, folder or "/", self.cancel) if slash else self.where), name
 
     def find(self, typed: str) -> tuple[Where, RemoteEntry]:
-        """Return the folder and the entry of that name."""
+        """Return the folder and the entry of that name. Raises FilesRefused if there is none."""
         where, name = self.place_of(typed)
         return where, self.files.find(where, name, self.cancel)
 
@@ -144,7 +144,7 @@ def show_list(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def change_folder(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Go into a folder and remember it."""
+    """Go into a folder, which stays the current one for later commands."""
     from ..workflows.remote_files import place_in_words, remember, resolved
 
     with opened(options, secrets) as view:
@@ -155,7 +155,7 @@ def change_folder(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def print_folder(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Print the remembered folder, without asking the server."""
+    """Print the current folder, without asking the server."""
     from ..workflows.remote_files import named, place_in_words, remembered
 
     kind, values, _username = _target(options, secrets)

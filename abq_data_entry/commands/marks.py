@@ -1,4 +1,4 @@
-"""`marks list|add|answer|close|reopen|show`: what QA says about values."""
+"""`marks list|add|answer|close|reopen|show`: QA's questions and remarks about values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`message send`, `message list`: what colleagues tell each other between workstations."""
+"""`message send`, `message list`: messages between colleagues at different workstations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def send(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Send a message, and print what became of it."""
+    """Send a message, and print the result."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:

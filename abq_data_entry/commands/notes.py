@@ -1,4 +1,4 @@
-"""`notes list`, `notes add`, `notes done`, `notes reopen`: what a shift leaves to the next."""
+"""`notes list`, `notes add`, `notes done`, `notes reopen`: notes of a shift for the next one."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_TOLD = 5
+MOST_PRINTED = 5
 """How many problems are printed one by one."""
 
 _QUESTION = (
@@ -77,7 +77,7 @@ def with_stored(
     try:
         with opened_model(settings, secrets, asks=asks) as model:
             values[STORED] = model.get_destinations()
-    except (DatabaseError, PostgresError, NotDone) as error:  # deliveries to destinations of the settings go on
+    except (DatabaseError, PostgresError, NotDone) as error:  # deliveries to destinations of the settings still work
         print(f"Warning: the destinations of the database aren't known. {reason(error)}", file=sys.stderr)
     return values
 
@@ -92,7 +92,7 @@ class AtTheTerminal:
         self._login, self._asks = login, asks
 
     def login(self, service: Service) -> Login:
-        """Return the login for a service. Raises LoginWanted if there is none; its deliveries then wait."""
+        """Return the login for a service. Raises LoginMissing or NotAttempted without one; deliveries then wait."""
         try:
             login = self._login(service)
         except NotDone as error:
@@ -151,7 +151,7 @@ class Summary:
     """The results of a run: prints what has arrived, and at the end why the others haven't."""
 
     def __init__(self) -> None:
-        self._told: list[tuple[str, str, list[Delivery]]] = []  # the kind and why, and of which
+        self._failures: list[tuple[str, str, list[Delivery]]] = []  # destination, reason, deliveries
 
     def note(self, outcome: Outcome) -> None:
         """Print a result that needs no report at the end, and remember the others."""
@@ -164,27 +164,27 @@ class Summary:
         except (NotDone, delivering.OutboxError) as problem:
             why = str(problem)
             # A hundred files that wait for one server make one line, so that cron's mail stays short.
-            is_same = self._told and self._told[-1][:2] == (delivery.kind, why)
+            is_same = self._failures and self._failures[-1][:2] == (delivery.kind, why)
             together = isinstance(outcome.error, NotAttempted) and is_same
             if together:
-                self._told[-1][2].append(delivery)
+                self._failures[-1][2].append(delivery)
             else:
-                self._told.append((delivery.kind, why, [delivery]))
+                self._failures.append((delivery.kind, why, [delivery]))
 
     def end(self, count: int) -> None:
         """Raise `NotDone` if not all of them arrived."""
-        if not self._told:
+        if not self._failures:
             return
-        failed = sum(len(these) for _kind, _why, these in self._told)
+        failed = sum(len(these) for _kind, _why, these in self._failures)
         problems = list[str]()
-        for kind, why, (first, *others) in self._told:
+        for kind, why, (first, *others) in self._failures:
             several = f" and {len(others)} more" if others else ""
             problems.append(f"{first.short_id}, {first.name}{several} by {kind}: {why}")
         if count == 1:
             raise NotDone(problems[0])
-        more = len(problems) - MOST_TOLD
+        more = len(problems) - MOST_PRINTED
         rest = f" `deliveries` shows the other {more}." if more > 0 else ""
-        raise NotDone(f"{failed} of {count} not delivered. {' '.join(problems[:MOST_TOLD])}{rest}")
+        raise NotDone(f"{failed} of {count} not delivered. {' '.join(problems[:MOST_PRINTED])}{rest}")
 
 
 def local(moment: datetime.datetime) -> str:

@@ -36,7 +36,10 @@ def require_no_failures(failed: int) -> None:
 
 
 def target_of(given: str | None, name: str) -> Path:
-    """Return the file to write: the given one, or `name` in the given folder or in the current one; follows links."""
+    """Return the file to write: the given one, or `name` in the given folder or in the current one; follows links.
+
+    Raises NotDone if the folder is missing, or something other than a file is there.
+    """
     path = Path(given) if given else Path(name)
     if path.is_dir():
         path = path / name
@@ -230,7 +233,7 @@ class Waits:
                 if wait is None or not wait.what or time.monotonic() < wait.due or wait.text == wait.announced:
                     continue
                 wait.announced, wait.due = wait.text, time.monotonic() + AGAIN
-                with suppress(OSError, ValueError, AttributeError):  # nobody listens
+                with suppress(OSError, ValueError, AttributeError):  # standard error is closed or missing
                     print(wait.announced, file=sys.stderr, flush=True)
 
     def stop(self) -> None:

@@ -28,7 +28,7 @@ class Secrets:
 
 
 class _OwnedByAnotherUser(NotDone):
-    """A file of secrets belongs to another user; at a terminal, the password is then asked for."""
+    """A file of secrets belongs to another user; at a terminal, the user is then asked for the password."""
 
 
 def take_secrets() -> Secrets:
@@ -73,7 +73,7 @@ def login_kept(destination: str, username: str, place: str) -> tuple[str, str] |
 
 
 def login_kept_as(key: str, username: str, place: str) -> tuple[str, str] | None:
-    """Return a stored login by its key, such as `alarms:` and the name of a receiver."""
+    """As `login_kept`, by the key of the login, such as `alarms:` and the name of a receiver."""
     from ..kept_logins import find_login
     from ..secret_files import SecretOfAnother, SecretUnusable
 
@@ -94,7 +94,10 @@ def needs_login(kind: str, place: str) -> bool:
 
 
 def ask(prompt: str) -> str:
-    """Ask at the terminal; the question goes to standard error, because standard output may be a file."""
+    """Ask at the terminal; the question goes to standard error, because standard output may be a file.
+
+    Raises NotDone if standard input has ended.
+    """
     print(prompt, end="", file=sys.stderr, flush=True)
     with waiting_for_an_answer():
         line = sys.stdin.readline()
@@ -104,7 +107,7 @@ def ask(prompt: str) -> str:
 
 
 def ask_secretly(prompt: str) -> str:
-    """Ask at the terminal without showing what is typed."""
+    """Ask at the terminal without showing what is typed. Raises NotDone for no input, or for bytes that aren't text."""
     from getpass import getpass
 
     try:

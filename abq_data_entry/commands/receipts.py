@@ -38,7 +38,7 @@ def add_receipts_to(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def read(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Read the mailbox once. Raises NotDone."""
+    """Read the mailbox once. Raises NotDone if that fails."""
     from .database import read_settings
 
     settings, outbox = read_settings(), opened_outbox()
@@ -120,11 +120,14 @@ def login_of_mailbox(
 
 
 def new_version_of(outbox: Outbox, delivery: Delivery, settings: SettingsModel, secrets: Secrets) -> Delivery:
-    """Put a new version of a refused delivery into the outbox, from the present records. Raises NotDone."""
+    """Add a new version of a refused delivery to the outbox, with the current records.
+
+    Raises NotDone if no records are left, or this version of the program doesn't know the destination's kind.
+    """
     from ..network.destinations import is_known
     from ..outbox import NoRecords
     from ..stored_destination import STORED
-    from ..workflows.deliver_day import put_in
+    from ..workflows.deliver_day import enqueue
     from .database import opened_model
 
     if not is_known(delivery.kind):
@@ -132,12 +135,12 @@ def new_version_of(outbox: Outbox, delivery: Delivery, settings: SettingsModel, 
     with opened_model(settings, secrets) as model:
         values = {**settings.values(), STORED: model.get_destinations()}
         try:
-            return put_in(outbox, model, delivery.kind, values, delivery.date, delivery.username)
+            return enqueue(outbox, model, delivery.kind, values, delivery.date, delivery.username)
         except NoRecords:
             raise NotDone(f"{delivery.date} has no records any more. The receiver has to be told.") from None
 
 
-def said_of(found: Sequence[Delivery], secrets: Secrets) -> dict[str, str]:
+def last_answers(found: Sequence[Delivery], secrets: Secrets) -> dict[str, str]:
     """Return the last answer to each delivery in one line, by its number; empty if the database can't be reached."""
     return {each.delivery: each.line for each in _receipts(found, secrets)}
 

@@ -1,4 +1,4 @@
-"""`weather install-schedule`, `deliveries install-schedule`, and putting into the outbox what is due by schedule."""
+"""`weather install-schedule`, `deliveries install-schedule`, and adding scheduled deliveries to the outbox."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
         raise NotDone(str(error)) from error
 
 
-def put_in_scheduled(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> list[str]:
-    """Put into the outbox what is due by schedule; return sentences about what needs somebody's attention."""
+def enqueue_scheduled(outbox: Outbox, settings: SettingsModel, secrets: Secrets) -> list[str]:
+    """Add scheduled deliveries that are due to the outbox; return sentences about what needs somebody's attention."""
     from ..models import DatabaseError
     from ..postgres import PostgresError
-    from ..workflows.scheduled import put_in_due
+    from ..workflows.scheduled import enqueue_due
     from .database import opened_model
 
     refused = dict[str, str]()
@@ -61,8 +61,8 @@ def put_in_scheduled(outbox: Outbox, settings: SettingsModel, secrets: Secrets) 
 
     try:
         with opened_model(settings, secrets, asks=False) as model:
-            found = put_in_due(outbox, model, settings.values(), login)
-            apart = "" if model.sees_all_labs() else _apart(found.values)
+            found = enqueue_due(outbox, model, settings.values(), login)
+            apart = "" if model.sees_all_labs() else _why_nothing_is_sent(found.values)
     except (DatabaseError, PostgresError, NotDone) as error:
         return [f"What schedules want isn't known: {reason(error)}"]
     left = [
@@ -77,8 +77,8 @@ def put_in_scheduled(outbox: Outbox, settings: SettingsModel, secrets: Secrets) 
     return [*([apart] if apart else []), *found.problems, *left]
 
 
-def _apart(values: Mapping[str, object]) -> str:
-    """Return why this login sends nothing by schedule, if there are schedules; else empty."""
+def _why_nothing_is_sent(values: Mapping[str, object]) -> str:
+    """Return why a login that sees only its own labs sends nothing by schedule; empty if there are no schedules."""
     from ..stored_destination import BY_HAND
 
     if all(each.schedule == BY_HAND for each in stored_in(values)):

@@ -112,7 +112,7 @@ def bring_back(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def list_withdrawn(options: argparse.Namespace, secrets: Secrets) -> None:
-    """List withdrawn records, the last one first."""
+    """List withdrawn records, the latest withdrawal first."""
     from .database import opened_model, read_settings
 
     with opened_model(read_settings(), secrets) as model:
@@ -161,7 +161,7 @@ def take_back(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def correct_many(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Correct many records at once, after showing them."""
+    """Correct many records at once, or with --preview only print them. Raises NotDone if none or no change is given."""
     from .database import opened_model, read_settings
 
     changes = {"Technician": options.technician, "Seed sample": options.seed_sample, "Date": options.to_date}

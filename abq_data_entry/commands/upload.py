@@ -43,7 +43,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def run(options: argparse.Namespace, secrets: Secrets) -> None:
-    """Put the extract into the outbox and make the first attempt. Without records, nothing is asked or sent."""
+    """Add the extract to the outbox and make the first attempt. Without records, nothing is asked or sent."""
     from .. import outbox as delivering
     from ..models.destinations import destination_named
     from ..workflows.deliver_day import deliver_day

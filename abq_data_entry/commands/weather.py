@@ -51,7 +51,7 @@ def add_to(subcommands: Subcommands) -> None:
 
 
 def _verify(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Check the options together."""
+    """Print the usage and exit if options don't fit together."""
     if (options.first or options.last) and not options.backfill:
         parser.error("--from and --to go with --backfill")
     if options.first and options.last and options.last < options.first:
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace, secrets: Secrets) -> None:
 
 
 def _keep_views(model: SQLModel) -> None:
-    """Update what is stored for QA's views; done by the hourly run, for which nobody waits."""
+    """Refresh the stored results of QA's views: in the hourly run, because nobody waits for that."""
     from ..workflows.keep_views import keep_views
 
     sys.stdout.flush()  # so that the observation is printed before the views are computed, which may take long

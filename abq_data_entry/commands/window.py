@@ -1,4 +1,4 @@
-"""Without a subcommand: the window. Tk and the application are imported in functions, to load both at once."""
+"""Without a subcommand: the window. Tk and the application are imported in functions, so that both load in parallel."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def open_window() -> int:
     """Open the window and wait until it is closed; print the reason of a failure, and return the exit code.
 
-    Keeps the log meanwhile.
+    Events are logged to the log file meanwhile.
     """
     try:
         interpreter = load_tk() if display.available() else None
     except KeyboardInterrupt as error:
-        return _failed(error)
+        return _report_failure(error)
     from .. import logfile
 
     with logfile.kept():
@@ -29,8 +29,8 @@ def open_window() -> int:
 
 
 def load_tk() -> TkappType | None:
-    """Load Tk, and import the application meanwhile; return ``None`` if that fails: opening the window says why."""
-    # Almost nothing created until the window is shown is garbage, so it isn't searched.
+    """Load Tk, and import the application meanwhile; return ``None`` if that fails, as opening the window then does."""
+    # Little of what is created before the window is shown becomes garbage, so searching for it only costs time.
     gc.disable()
     with suppress(Exception):
         from ..application.interpreter import load
@@ -63,14 +63,14 @@ def _open(interpreter: TkappType | None) -> int:
     except NoDisplay:
         print_to_stderr(display.NO_DISPLAY)
     except (Exception, KeyboardInterrupt) as error:
-        return _failed(error)
+        return _report_failure(error)
     else:
         log.info("the window is closed")
         return DONE
     return NOT_DONE
 
 
-def _failed(error: BaseException) -> int:
+def _report_failure(error: BaseException) -> int:
     from .outcome import NOT_DONE, print_to_stderr, reason
 
     missing = error.name if isinstance(error, ImportError) else None

@@ -98,7 +98,7 @@ def _cut(line: str) -> str:
 
 @contextlib.contextmanager
 def message_sender(row: Receiver, values: Values, find_login: FindLogin) -> Iterator[SendMessage]:
-    """Yield a function that sends messages to that receiver. Raises `CannotSend`."""
+    """Yield a function that sends messages to that receiver. Raises `CannotSend` if this workstation can't."""
     from ..network.failures import InvalidInput
 
     try:

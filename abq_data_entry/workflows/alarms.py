@@ -49,7 +49,7 @@ def look(
     """
     with model.alarms_alone() as is_ours:
         now = datetime.datetime.now(datetime.timezone.utc)
-        here = [*local_findings(values, now, _since(model)), *found]
+        here = [*local_findings(values, now, _created_at(model)), *found]
         changed, held = 0, list[str]()
         try:
             changed = model.look_for_alarms(here, by=by)  # always: only this workstation knows `here`
@@ -74,7 +74,7 @@ def audit_finding(verdict: Verdict) -> Finding:
 
 
 def verified(model: SQLModel, values: Values, wanted: bool | None = None) -> list[Finding]:
-    """Verify the audit, if `wanted` or (None) this computer hasn't for a day; return the finding."""
+    """Verify the audit and return the finding. `wanted`: False returns none; None verifies at most once a day here."""
     if not (_verifies_now(values) if wanted is None else wanted):
         return []
     found = audit_finding(model.verify_audit())
@@ -95,8 +95,8 @@ def _verified_file(values: Values) -> Path:
     return database_file("audit-verified", values)
 
 
-def _since(model: SQLModel) -> datetime.datetime | None:
-    """When the database was created."""
+def _created_at(model: SQLModel) -> datetime.datetime | None:
+    """Return when the database was created."""
     ((first,),) = (row.values() for row in model.query("SELECT min(applied) AS first FROM schema_version") or ())
     return first if isinstance(first, datetime.datetime) else None
 

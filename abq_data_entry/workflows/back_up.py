@@ -65,7 +65,7 @@ def back_up(endpoint: Endpoint, values: Values, file: Path, monitor: ProgressMon
 def back_up_daily(
     opened: Callable[[], AbstractContextManager[tuple[Endpoint, ProgressMonitor]]], values: Values, today: datetime.date
 ) -> Daily:
-    """Make the day's backup unless there is one; the database is only opened if not. Raises `PostgresError`."""
+    """Make the day's backup if there is none yet; only then is the database opened. Raises `PostgresError`."""
     from .. import postgres
 
     kept, rotation = kept_backups(values), postgres.rotation_of(values)
@@ -75,7 +75,7 @@ def back_up_daily(
         try:
             if today in in_time(kept.folder, kept.daily):
                 return Daily(None, kept.folder)
-        except TimeoutError as error:  # a network share that hangs: raised, so that somebody hears of it
+        except TimeoutError as error:  # a network share that hangs: raised, so that the failure is reported
             raise postgres.PostgresError(str(error)) from None
         with opened() as (endpoint, monitor):
             made = kept.make_daily(postgres.bypassing_pooler(endpoint, values), today, rotation, monitor)
@@ -131,7 +131,7 @@ def restore(
     watched: Callable[[str], AbstractContextManager[ProgressMonitor]],
     keeps_before: bool = True,
 ) -> Restored:
-    """Back up the present database, unless `keeps_before` is false, and replace it by the one in the file.
+    """Back up the current database, unless `keeps_before` is false, and replace it by the one in the file.
 
     `watched("backup")` and `watched("restore")` return the monitors of these steps. Raises `PostgresError`; then the
     database is as it was.
@@ -148,7 +148,7 @@ def restore(
 
 
 def restore_beside(values: Values, file: Path, monitor: ProgressMonitor) -> Restored:
-    """Restore the backup into a new embedded database, and keep the present one, damaged or not, beside it.
+    """Restore the backup into a new embedded database, and keep the current one, damaged or not, beside it.
 
     Raises `PostgresError`; then nothing was changed.
     """

@@ -39,7 +39,7 @@ CHECKS = ("database", "weather", *KINDS, MAILBOX, "notices")
 
 
 def checks(settings: Mapping[str, object]) -> tuple[str, ...]:
-    """Return what these settings make it possible to check, in that order; then the destinations of the database."""
+    """Return which connections can be checked with these settings, in that order; destinations of the database last."""
     mailbox = (MAILBOX,) if settings.get("abq_answers_mailbox") else ()
     kinds = (each.kind for each in set_up(settings))
     notices = ("notices",) if settings.get("notices_url") else ()

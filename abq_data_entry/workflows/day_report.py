@@ -48,9 +48,9 @@ def usual_name(date: datetime.date) -> str:
 def write_report(
     model: SQLModel, date: datetime.date, target: Path, now: datetime.datetime, with_charts: bool = True
 ) -> Reported:
-    """Write the report of a day to a file, whole or not at all. In place of a part that can't be made it says why.
+    """Write the report of a day to a file, whole or not at all. A part that can't be made is replaced by the reason.
 
-    Raises `DatabaseError` if the database can't be read at all, `OSError`.
+    Raises `DatabaseError` if the database can't be read at all, and `OSError`.
     """
     days = ViewQuery("completeness", date, date)
     problems: list[str] = []
@@ -95,8 +95,8 @@ def _rows(model: SQLModel, wanted: ViewQuery, keep: Callable[[Row], bool] = lamb
 def _table(
     title: str, sentence: str, names: Sequence[str], rows: Sequence[Row], units: Mapping[str, str] | None = None
 ) -> Section:
-    """A section with a table of these columns, of at most `MOST_ROWS` rows. `units`: by column. In a row with a column
-    `field`, that says which field the values are of; its unit is added there."""
+    """A section with a table of these columns, of at most `MOST_ROWS` rows. `units`: by column. A column `field` names
+    the field to which the values of its row belong; that field's unit is added to the name."""
     shown = [
         [_with_unit(row[name]) if name == "field" else _shown(row[name]) for name in names] for row in rows[:MOST_ROWS]
     ]

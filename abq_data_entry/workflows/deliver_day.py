@@ -52,11 +52,14 @@ class Decisions(Protocol):
         """Return user name and password; raises `NotAttempted` or its subclass `LoginMissing`."""
 
     def trusts(self, host: str, fingerprint: str) -> bool:
-        """Tell whether to trust the unknown host key with that fingerprint."""
+        """Return whether to trust the unknown host key with that fingerprint."""
 
 
 class AttemptMonitor(NamedTuple):
-    """Gets the progress of an attempt, and can cancel it. `waits`: a cancelled delivery waits, and the round ends."""
+    """Gets the progress of an attempt, and can cancel it.
+
+    `waits`: after a cancel the delivery waits and no other one is begun, instead of being cancelled for good.
+    """
 
     progress: Progress
     cancel: threading.Event
@@ -67,7 +70,7 @@ Watch = Callable[["Delivery"], AbstractContextManager[AttemptMonitor]]
 
 
 class Outcome(NamedTuple):
-    """The result for a delivery: its present state, and the error if it didn't arrive."""
+    """The result for a delivery: its current state, and the error if it didn't arrive."""
 
     delivery: Delivery
     error: BaseException | None = None
@@ -116,10 +119,10 @@ def deliver_day(
 ) -> Outcome:
     """Add the delivery of a day's extract to that destination, and make an attempt.
 
-    Both are recorded in the table `deliveries`. Raises what `put_in` raises, and `Busy`.
+    Both are recorded in the table `deliveries`. Raises what `enqueue` raises, and `Busy`.
     """
     with box.kept_open():
-        delivery = put_in(box, model, kind, values, date, login[0])
+        delivery = enqueue(box, model, kind, values, date, login[0])
         try:
             with outbox.sender(kind, values, *login, box, decisions.trusts) as send:
                 return _attempt(box, delivery, send, watch, PATIENCE)
@@ -127,7 +130,7 @@ def deliver_day(
             outbox.record(box, model)
 
 
-def put_in(
+def enqueue(
     box: Outbox, model: SQLModel, kind: str, values: Values, date: datetime.date, username: str
 ) -> Delivery:
     """Add the delivery of a day's extract to that destination, also to the table `deliveries`, where others see it.
@@ -156,13 +159,15 @@ def deliver(
     report: Callable[[Outcome], object],
     patience: float = 0.0,
 ) -> None:
-    """Make one attempt at each delivery, with one login for each service; `report` gets each outcome.
+    """Make one attempt at each delivery, with one login for each service, and call `report` with each outcome.
+
+    `patience`: the seconds to wait for another process that is sending the same file.
 
     After a failure the others are still attempted, except at a service that is down or refuses the login. Raises only
     BaseExceptions such as KeyboardInterrupt, after which the deliveries wait.
     """
     for service, these in outbox.by_service(deliveries).items():
-        ready = [each for each in these if _leads_there(box, each, values, report)]
+        ready = [each for each in these if _has_same_destination(box, each, values, report)]
         if not ready:  # so that nobody is asked for a login that isn't needed
             continue
         try:
@@ -179,7 +184,7 @@ def deliver(
                 report(Outcome(delivery, error))
                 return None
             except (outbox.OutboxError, OSError) as error:  # another process is sending it, or our disk fails
-                outcome = Outcome(delivery, _of_this_computer(delivery, error))
+                outcome = Outcome(delivery, _outbox_error(delivery, error))
                 report(outcome)
                 return None
             report(outcome)
@@ -214,10 +219,10 @@ def with_others_due(box: Outbox, waiting: Sequence[Delivery]) -> list[Delivery]:
     return [*waiting, *(each for service in services for each in others.get(service, ()))]
 
 
-def _leads_there(box: Outbox, delivery: Delivery, values: Values, report: Callable[[Outcome], object]) -> bool:
-    """Tell whether the settings still name the delivery's place, which the login is for. If not, it is given up.
+def _has_same_destination(box: Outbox, delivery: Delivery, values: Values, report: Callable[[Outcome], object]) -> bool:
+    """Return whether the settings still name the delivery's place, for which its login is. If not, cancel the delivery.
 
-    If they are incomplete, because of a mistake in a setting, nothing is given up.
+    If a mistake in a setting leaves the place unknown, the delivery isn't cancelled.
     """
     try:
         outbox.require_same(delivery.place, values)
@@ -240,7 +245,7 @@ def _attempt(box: Outbox, delivery: Delivery, send: Send, watch: Watch, patience
     return Outcome(after, error)
 
 
-def _of_this_computer(delivery: Delivery, error: OSError | outbox.OutboxError) -> outbox.OutboxError:
+def _outbox_error(delivery: Delivery, error: OSError | outbox.OutboxError) -> outbox.OutboxError:
     from ..network import describe_failure
 
     if isinstance(error, outbox.OutboxError):
@@ -250,7 +255,7 @@ def _of_this_computer(delivery: Delivery, error: OSError | outbox.OutboxError) -
 
 
 def _waiting_when_cancelled(send: Send) -> Send:
-    """Wrap `send`: a cancel ends the round and lets the delivery wait, instead of cancelling it for good."""
+    """Wrap `send`: a cancel ends the run and lets the delivery wait, instead of cancelling it for good."""
     from ..network import Cancelled
 
     def stoppable(path: Path, *, name: str, progress: Progress, cancel: threading.Event) -> str | None:

@@ -92,12 +92,12 @@ def _write(
                 rows = 0
                 monitor.report(0, found.total or 0)
                 for batch in found.batches:
-                    _go_on(monitor)
+                    _raise_if_cancelled(monitor)
                     writer.write(batch)
                     rows += len(batch)
                     monitor.report(rows, found.total or 0)
                 remarks = writer.finish()
-                _go_on(monitor)
+                _raise_if_cancelled(monitor)
             finally:
                 writer.close()
             sink.file.replace(file)
@@ -125,7 +125,7 @@ def _room_beside(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _go_on(monitor: ProgressMonitor) -> None:
+def _raise_if_cancelled(monitor: ProgressMonitor) -> None:
     if monitor.cancel.is_set():
         raise ExportCancelled
 
@@ -152,8 +152,8 @@ def _cancelling(model: SQLModel, monitor: ProgressMonitor) -> Iterator[None]:
             over.set()
 
 
-def whole_days(first: datetime.date | None, last: datetime.date | None) -> str:
-    """Return which days are meant, in words."""
+def days_in_words(first: datetime.date | None, last: datetime.date | None) -> str:
+    """Return the days from `first` to `last` in words; None: no limit."""
     if first is None and last is None:
         return "all days"
     if first == last:

@@ -83,7 +83,7 @@ def _fill_from(
     from ..network.weather import observations_from
 
     counts = Counts()
-    for begin, end in _together(gaps):
+    for begin, end in _merged(gaps):
         answers = observations_from(source, values, station, begin, end, pauses=pauses(), cancel=cancel)
         for found in answers:
             if source.kind == "model":
@@ -92,8 +92,8 @@ def _fill_from(
     return counts
 
 
-def _together(gaps: Sequence[Gap]) -> list[tuple[datetime.datetime, datetime.datetime]]:
-    """The periods to ask for: gaps that are less than half a day apart make one period."""
+def _merged(gaps: Sequence[Gap]) -> list[tuple[datetime.datetime, datetime.datetime]]:
+    """The periods to fetch: gaps that are less than half a day apart are merged into one period."""
     found: list[tuple[datetime.datetime, datetime.datetime]] = []
     for begin, end in gaps:
         if found and begin - found[-1][1] < datetime.timedelta(hours=12):

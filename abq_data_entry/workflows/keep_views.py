@@ -1,4 +1,4 @@
-"""Refresh the kept results of QA's views in the background."""
+"""Refresh the stored results of QA's views in the background."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ log = logging.getLogger(__name__)
 
 
 def keep_views(model: SQLModel, cancel: threading.Event) -> None:
-    """Refresh them, if the login may, until `cancel` is set. Failures are only logged: the views are slower then."""
+    """Refresh them, if the login may; `cancel` ends it. Failures are only logged, because the views then still work,
+    only slower."""
     from ..models import DatabaseError, QueryCancelled
 
     try:

@@ -20,7 +20,7 @@ def existing(folder: Path) -> Path:
     return next(each for each in (folder, *folder.parents) if each.exists())
 
 
-def are_one(first: Path, second: Path) -> bool:
+def on_same_disk(first: Path, second: Path) -> bool:
     """Whether both folders are on one disk; the second one has to exist. Raises `OSError`."""
     return existing(first).stat().st_dev == second.stat().st_dev
 

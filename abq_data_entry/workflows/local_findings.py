@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import folders
 from ..models.alarms import BACKUP, DISK, Finding
 from .back_up import FailedDaily, failed_daily, kept_backups
-from .local_disks import are_one, existing, in_time
+from .local_disks import existing, in_time, on_same_disk
 from .status import Limits, is_old, local, newest_made
 
 log = logging.getLogger(__name__)
@@ -58,10 +58,10 @@ def disk_finding(folder: Path) -> Finding | None:
 def backup_disk_finding(data: Path, backups: Path) -> Finding | None:
     """As `disk_finding`, for the folder of backups; if it is on the same disk as the data, there is only one alarm.
 
-    None also if the folder doesn't exist: without its disk connected, another disk would be measured.
+    None also if the folder doesn't exist: its disk may not be connected, and then another disk would be measured.
     """
     try:
-        if are_one(data, backups):
+        if on_same_disk(data, backups):
             return Finding(DISK, str(backups), "", f"it is on the disk of {data}")
     except OSError:
         return None
@@ -69,12 +69,12 @@ def backup_disk_finding(data: Path, backups: Path) -> Finding | None:
 
 
 def failed_finding(values: Values, folder: Path) -> Finding | None:
-    """Whether the last daily backup failed, if the folder can't be read; None if it succeeded."""
+    """As `backup_finding`, for a folder that can't be read: only whether the last daily backup failed; else None."""
     try:
         failure = failed_daily(values)
     except OSError:
         return None
-    return None if failure is None else Finding(BACKUP, str(folder), _words_of(failure))
+    return None if failure is None else Finding(BACKUP, str(folder), _sentence(failure))
 
 
 def backup_finding(
@@ -95,7 +95,7 @@ def backup_finding(
         # Backups of a server are made on the computer where `db backup --daily` is scheduled.
         return Finding(BACKUP, folder, "", "backups aren't made here")
     if failure is not None and (made is None or failure.moment > made):
-        return Finding(BACKUP, folder, _words_of(failure))
+        return Finding(BACKUP, folder, _sentence(failure))
     if made is not None and is_old(made, now, LIMITS):
         return Finding(BACKUP, folder, f"The newest backup in {folder} is of {local(made)}.")
     limit = now - datetime.timedelta(days=LIMITS.backup_days)
@@ -104,5 +104,5 @@ def backup_finding(
     return Finding(BACKUP, folder, "", f"the newest backup is of {local(made)}" if made else "")
 
 
-def _words_of(failure: FailedDaily) -> str:
+def _sentence(failure: FailedDaily) -> str:
     return f"The daily backup failed at {local(failure.moment)}: {failure.reason}"

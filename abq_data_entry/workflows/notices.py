@@ -81,7 +81,7 @@ def fetch(
 
 
 def _of_others(turn: Mapping[str, object], forced: bool) -> Outcome:
-    """Why this workstation didn't send a request."""
+    """Return the outcome if this workstation doesn't send a request, with the reason."""
     if turn["code"] == "wait":
         until = datetime.datetime.fromisoformat(str(turn["until"])).astimezone()
         text = f"The server wants no request before {until:%Y-%m-%d %H:%M}, so it wasn't asked."

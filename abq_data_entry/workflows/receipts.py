@@ -112,16 +112,16 @@ def refused_lately(values: Values, login: tuple[str, str]) -> bool:
         age, content = time.time() - file.stat().st_mtime, file.read_bytes()
     except OSError:
         return False
-    return 0 <= age < REFUSED_SECONDS and content == _marked(box, content[:_SALT])
+    return 0 <= age < REFUSED_SECONDS and content == _digest(box, content[:_SALT])
 
 
 def _note_refusal(box: Account) -> None:
     with suppress(OSError), folders.replacement(_refusal_file()) as temporary:
-        temporary.write_bytes(_marked(box, os.urandom(_SALT)))
+        temporary.write_bytes(_digest(box, os.urandom(_SALT)))
 
 
-def _marked(box: Account, salt: bytes) -> bytes:
-    """Return a salted digest by which a login is recognized, but can't be recovered."""
+def _digest(box: Account, salt: bytes) -> bytes:
+    """Return a salted digest of the login, from which it can be recognized but not recovered."""
     text = "\0".join((box.address.place, box.username, box.password))
     return salt + hashlib.scrypt(text.encode(), salt=salt, n=2**14, r=8, p=1)
 
@@ -228,15 +228,15 @@ def apply_answers(box: Outbox, model: SQLModel) -> list[Delivery]:
         if delivery is None:
             continue
         try:
-            present = _heard(box, delivery, receipt)
+            current = _apply(box, delivery, receipt)
         except outbox.OutboxError as error:  # another process is working on it, or has changed it: done next time
             log.info("an answer isn't taken in yet: %s", type(error).__name__)
             del known[receipt.delivery]
             continue
         heard.append(receipt)
-        if present.state == "failed" and delivery.state != "failed":
-            reopened.append(present)
-        known[receipt.delivery] = present
+        if current.state == "failed" and delivery.state != "failed":
+            reopened.append(current)
+        known[receipt.delivery] = current
     if heard:
         model.settle_receipts(heard)
         outbox.record(box, model)
@@ -251,7 +251,7 @@ def _is_under_way(delivery: Delivery) -> bool:
     return delivery.state == "sending" or (delivery.state == "waiting" and bool(delivery.served))
 
 
-def _heard(box: Outbox, delivery: Delivery, receipt: Receipt) -> Delivery:
+def _apply(box: Outbox, delivery: Delivery, receipt: Receipt) -> Delivery:
     """Apply an answer to a delivery; return the delivery as it is afterwards. Raises `OutboxError`."""
     if receipt.verdict == "refused" and delivery.state in ("delivered", "unknown"):
         return outbox.reopen(box, delivery, _reason(receipt))
@@ -275,9 +275,9 @@ PAUSE = 2.0
 
 
 def watch_mailbox(
-    model: SQLModel, values: Values, login: tuple[str, str], told: threading.Event, cancel: threading.Event
+    model: SQLModel, values: Values, login: tuple[str, str], new_mail: threading.Event, cancel: threading.Event
 ) -> bool:
-    """Wait for new mail until `cancel` is set, and set `told` each time; only one workstation does that.
+    """Wait for new mail until `cancel` is set, and set `new_mail` each time; only one workstation does that.
 
     Return False if another one does, or the server has no IDLE (RFC 2177). Raises what `read_mailbox` raises.
     """
@@ -294,7 +294,7 @@ def watch_mailbox(
             while not cancel.is_set():
                 names = [each.name for each in session.listed()]
                 if set(names) - model.known_mails(mailbox, names):
-                    told.set()
+                    new_mail.set()
                 if session.wait(ROUND):
                     cancel.wait(PAUSE)  # a server may send notifications all the time
     return True

@@ -113,7 +113,7 @@ def _above(where: Where) -> Where:
 def resolved(files: RemoteFiles[Any], where: Where, typed: str, cancel: threading.Event | None = None) -> Where:
     """Return the folder that a path means, relative to `where`: `seeds`, `..`, `a/b`; `/` is the destination's own.
 
-    It exists. Raises `FilesRefused`.
+    Raises `FilesRefused` if there is no such folder.
     """
     from ..network.remote_files import FilesRefused
 

@@ -37,10 +37,10 @@ class Save:
     """A record to be saved.
 
     `record` is a `fields.Record`, or has texts that the model still has to check. `base` and `version`: the record in
-    the database when it was opened for an update, if known. `whole_check`: save the technician for the whole check, if
-    its version still is `check_version` (None: any). `plots_after`: plots, of which the first free one is then claimed
-    for this window. `identifier` (32 hexadecimal digits): an idempotency key. `typed`: when the record was kept in the
-    journal (None: it wasn't), for the audit.
+    the database when it was opened for an update, if known. `whole_check`: also set the technician of the whole check,
+    if its version still is `check_version` (None: any). `plots_after`: plots, of which the first free one is then
+    claimed for this window. `identifier` (32 hexadecimal digits): an idempotency key. `typed`: when the record was kept
+    in the journal (None: it wasn't), for the audit.
     """
 
     record: Record
@@ -102,7 +102,7 @@ class Conflict:
         self, choices: Mapping[str, fields.Choices | None], sides: Mapping[str, Side]
     ) -> tuple[Record, dict[str, str]]:
         """Return the merged record with these sides chosen, and its errors by field name, before the database would
-        refuse it. `choices`: the present values of lists."""
+        refuse it. `choices`: the current values of lists."""
         records = {"mine": self.mine, "theirs": self.theirs.record}
         values = {**self.merged, **{name: records[side][name] for name, side in sides.items()}}
         parsed = isinstance(self.mine, fields.Record)  # each value is valid by itself; otherwise it has texts
@@ -123,10 +123,10 @@ def merge_versions(mine: Record, base: Record | None, theirs: VersionedRecord, r
 
 
 def save_record(model: SQLModel, save: Save) -> Saved | Conflict:
-    """Save it; if the database has a later version, merge both, unless somebody has to decide.
+    """Save a record; if the database has a later version, merge both, unless somebody has to decide.
 
-    Idempotent: can be repeated after a lost answer. Raises `RecordMissing`, `RecordInvalid`, `DatabaseError`; then
-    nothing of the record is saved.
+    Idempotent: the call can be repeated after a lost answer. Raises `RecordMissing`, `RecordInvalid`, `DatabaseError`;
+    then nothing of the record is saved.
     """
     # A correction of a record that was itself waiting doesn't know which version it corrects.
     is_plain = save.write == "insert" or save.version is not None
@@ -182,9 +182,9 @@ def _finish(model: SQLModel, save: Save, saved: Saved) -> Saved:
 
 
 def keep(journal: Journal, database: str, save: Save, cause: str) -> Entry:
-    """Keep it in the journal for that database, because it can't be saved now (`cause`, for people).
+    """Keep the record in the journal for that database, because it can't be saved now (`cause`, for people).
 
-    It is on disk when this returns.
+    The record is on disk when this returns. Raises `JournalError`.
     """
     from ..journal.file import new_entry
 

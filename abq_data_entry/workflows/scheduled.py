@@ -12,7 +12,7 @@ from .. import outbox
 from ..models.errors import DatabaseError
 from ..network.destinations import destination, is_known
 from ..stored_destination import BY_HAND, STORED, StoredDestination
-from .deliver_day import Login, put_in
+from .deliver_day import Login, enqueue
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -27,7 +27,7 @@ FindLogin = Callable[[StoredDestination, Values], "Login | None"]
 
 class Scheduled(NamedTuple):
     """The added deliveries, each with its login; what is due, but has no login here; and why something couldn't be
-    made, as sentences. `values`: the settings, with the present destinations."""
+    made, as sentences. `values`: the settings, with the current destinations."""
 
     values: Values
     waiting: tuple[tuple[Delivery, Login], ...] = ()
@@ -35,7 +35,7 @@ class Scheduled(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
-def put_in_due(box: Outbox, model: SQLModel, values: Values, login: FindLogin) -> Scheduled:
+def enqueue_due(box: Outbox, model: SQLModel, values: Values, login: FindLogin) -> Scheduled:
     """Add what is due and can be sent from here; if another workstation handles the schedules, only what is late.
 
     `login(destination, values)`: the stored login, or None: then it is left to others. Raises `DatabaseError`.
@@ -81,7 +81,7 @@ def _made(box: Outbox, model: SQLModel, due: Due, values: Values, username: str)
         model.note_delivery(due, due.present)
         return []
     try:
-        delivery = put_in(box, model, due.destination, values, due.date, username)
+        delivery = enqueue(box, model, due.destination, values, due.date, username)
     except outbox.NoRecords:  # the view is empty, or records were withdrawn: tried again later
         return []
     except (DatabaseError, outbox.OutboxError, OSError):

@@ -18,7 +18,7 @@ from ..constants import APPLICATION_ID
 from ..counting import counted
 from ..version import version
 from .back_up import kept_backups
-from .local_disks import are_one, existing, in_time
+from .local_disks import existing, in_time, on_same_disk
 
 if TYPE_CHECKING:
     from ..models import SQLModel
@@ -169,7 +169,7 @@ def _backup(values: Values, limits: Limits, now: datetime.datetime) -> tuple[Par
     if wanted and (made is None or is_old(made, now, limits)):
         since = f"The newest backup is of {local(made)}" if made else f"There is no backup in {backups.folder}"
         problems.append(f"{since}.")
-    if backups.folder.is_dir() and not are_one(folders.data_folder(), backups.folder):
+    if backups.folder.is_dir() and not on_same_disk(folders.data_folder(), backups.folder):
         room, few = _room(backups.folder, limits)
         part, problems = {**part, **room}, [*problems, *few]
     return part, problems
