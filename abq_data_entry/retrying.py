@@ -64,24 +64,25 @@ class Retries:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._policy, self._clock, self._jitter = policy, clock, jitter
-        self._not_before = 0.0
+        self.not_before = 0.0
+        """When the next attempt is due, by that clock; 0 after a success."""
         self.failures = 0
 
     def failed(self, policy: Policy | None = None) -> float:
         """Count a failure; return the seconds until the next attempt. `policy`: used instead of its own this time."""
         self.failures += 1
         pause = (policy or self._policy).pause(self.failures, self._jitter())
-        self._not_before = self._clock() + pause
+        self.not_before = self._clock() + pause
         return pause
 
     def succeeded(self) -> None:
         """Reset after a success: the next failure is the first one again."""
-        self.failures, self._not_before = 0, 0.0
+        self.failures, self.not_before = 0, 0.0
 
     @property
     def wait(self) -> float:
         """The seconds until the next attempt, 0.0 if it is due."""
-        return max(0.0, self._not_before - self._clock()) if self.failures else 0.0
+        return max(0.0, self.not_before - self._clock()) if self.failures else 0.0
 
     @property
     def due(self) -> bool:

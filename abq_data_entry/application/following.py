@@ -97,7 +97,7 @@ class CheckPresence:
             self._look_who_is_there(model, check.key)
         waits = held != self._announced or (self._looking and check.key != self._looked)
         since = self._looked_at if check.others else self.now()
-        self.look_at = 0.0 if waits else since + LOOK_SECONDS
+        self.look_at = self._retries.not_before if waits else since + LOOK_SECONDS
         return asks and held is not None and not self._state.away
 
     def confirmed(self) -> bool:
