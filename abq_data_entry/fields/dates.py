@@ -229,8 +229,8 @@ def _may_become_short(first: str, second: str | None, year: str | None, day_firs
     if number not in (range(1, 32) if day_first else range(1, 13)):
         return False
     meant = [each for each in later if second is None or _begins_number(second, (each,), padded=False)]
-    if year is not None:
-        meant = [each for each in later if str(each) == str(int(second or 0))]
+    if second is not None and year is not None:
+        meant = [each for each in later if each == int(second)]
     whole_year = int(year) if year and len(year) == 4 else _LEAP_YEAR
     pairs = [(number, each) if day_first else (each, number) for each in meant]
     return year != "0000" and any(day <= len(_days(whole_year, month)) for day, month in pairs)

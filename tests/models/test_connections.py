@@ -162,6 +162,7 @@ def test_reading_can_be_cancelled(model: SQLModel) -> None:
     caught: list[BaseException] = []
 
     def count() -> None:
+        model.query("SELECT 1")  # a write of the same thread that is over
         try:
             model._connections.read(lambda cursor: cursor.execute("SELECT pg_sleep(60)"), snapshot=True)
         except DatabaseError as error:
