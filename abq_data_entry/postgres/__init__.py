@@ -1,4 +1,4 @@
-"""Where the database is: a server by settings, or our own embedded PostgreSQL (start, attach, stop)."""
+"""Where the database is: on a server named by the settings, or in our own embedded PostgreSQL (start, attach, stop)."""
 
 from .backup import KeptBackups, backups_of, dump, recovery_advice, restore, rotation_of
 from .connections import bypassing_pooler, dsn, notify_endpoint, read_endpoint, server_endpoint

@@ -18,7 +18,10 @@ from .errors import NoAnswer
 
 
 class Connection(_Connection):
-    """A connection that is closed, with `NoAnswer`, when the server stops answering. Call `watch` before anything."""
+    """A connection that is closed when the server stops answering: its statements then raise `NoAnswer`.
+
+    Call `watch` before the first statement.
+    """
 
     def watch(self, keywords: Mapping[str, str]) -> None:
         """Start watching the server; `keywords` are the libpq keywords that the connection was opened with."""
@@ -55,7 +58,7 @@ class Cursor(_Cursor):
     """A cursor of a `Connection`."""
 
     def execute(self, *statement: Any) -> None:
-        """Execute a statement, as every cursor does; raises `NoAnswer` too."""
+        """Execute a statement with its parameters. Raises `psycopg2.Error`, and `NoAnswer`."""
         assert isinstance(self.connection, Connection)
         with self.connection.answering():
             super().execute(*statement)

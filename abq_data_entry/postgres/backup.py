@@ -276,7 +276,7 @@ _DATED = re.compile(r"(?P<name>.+)-(?P<date>\d{4}-\d\d-\d\d)\.dump")
 
 
 class Rotation(NamedTuple):
-    """How many backups are kept: one for each of the last `days`, and one for each of the `weeks` before them."""
+    """How many daily backups are kept: those of the last `days` days, and one for each of the `weeks` before them."""
 
     days: int = 7
     weeks: int = 4
@@ -393,7 +393,7 @@ def backups_of(settings: Mapping[str, object], data_folder: Path) -> KeptBackups
 
 
 def rotation_of(settings: Mapping[str, object]) -> Rotation | None:
-    """The rotation by the settings `backup_keep` and `backup_keep_weeks`; `None`: no daily backup is wanted."""
+    """The rotation that the settings `backup_keep` and `backup_keep_weeks` name; `None`: no daily backups."""
     days, weeks = (int(str(settings[name])) for name in ("backup_keep", "backup_keep_weeks"))
     return Rotation(days, weeks) if days else None
 
@@ -413,7 +413,7 @@ def expired(days: Iterable[datetime.date], rotation: Rotation, today: datetime.d
 
 
 def moment_of(backup: Path) -> str:
-    """When a backup was made, in words for people: "21 November 2026, 18:02"."""
+    """When a backup was made, in words: "21 November 2026, 18:02"."""
     made = datetime.datetime.fromtimestamp(_moment(backup))
     return f"{made.day} {made:%B %Y, %H:%M}"
 

@@ -38,7 +38,7 @@ class Account:
     switch: bool
 
     def own(self, path: Path) -> None:
-        """Give a file or folder that was just made to this user."""
+        """Make this user the owner of a file or folder that this process has just created."""
         if self.switch:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
@@ -142,7 +142,7 @@ def _has_capability(capability: str) -> bool:
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return True  # a bare chroot without /proc: setpriv will say so if not
+        return True  # a bare chroot without /proc: if it is missing, setpriv will report that
     effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
     return bool(int(effective, 16) >> _CAPABILITIES[capability] & 1)
 
@@ -238,7 +238,7 @@ def append_to(path: Path) -> BinaryIO:
 
 @contextmanager
 def locked(path: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold a lock file; the system releases it when the process ends. PostgresError after `patience` seconds."""
+    """Hold a lock file; the system releases it when the process ends. Raises PostgresError after `patience` seconds."""
     import filelock
 
     lock = filelock.FileLock(path, timeout=patience, poll_interval=0.01)
@@ -630,7 +630,7 @@ def _shown_by_ps(found: Postmaster, cluster: Path) -> bool:
         shown = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
     except OSError:
         shown = ""
-    # Without /proc, as in a bare chroot, ps can't tell either.
+    # Without /proc, as in a bare chroot, ps prints nothing either.
     return "postgres" in shown and str(cluster) in shown if shown else _answers(found)
 
 

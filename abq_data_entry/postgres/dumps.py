@@ -404,10 +404,10 @@ def carry_over(maintenance: Mapping[str, str], name: str, fresh: str) -> None:
             try:
                 cursor.execute(statement)
             except psycopg2.Error as error:
-                told = statement.as_string(cursor).replace(fresh, name)
+                shown = statement.as_string(cursor).replace(fresh, name)
                 raise PostgresError(
                     f"The database {name} was not replaced: what belongs to it and is in no backup could not be carried"
-                    f" over: {told}: {error.diag.message_primary}. A superuser can restore it, or remove it.",
+                    f" over: {shown}: {error.diag.message_primary}. A superuser can restore it, or remove it.",
                     str(error),
                 ) from error
 

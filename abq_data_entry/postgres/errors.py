@@ -69,7 +69,7 @@ def translate_system_errors(what: str, path: Path, named_by: str = "ABQ_DATA_DIR
 
 
 def reason_in(said: str) -> str:
-    """The sentence in a program's output (or in the server's log) that says why it failed."""
+    """The sentence in a program's output, or in the server's log, with the reason of its failure."""
     if "No space left on device" in said:
         return "the disk is full. Free some space and try again."
     if "Read-only file system" in said:
@@ -85,7 +85,10 @@ _LOOK_AGAIN = 0.1  # seconds
 
 
 class ProgressMonitor(Protocol):
-    """Such as a job of the window. The work calls `report(done, total)`, and ends soon after `cancel` is set."""
+    """Gets the progress of long work, and can cancel it: such as a job of the window.
+
+    The work calls `report(done, total)`, and ends soon after `cancel` is set.
+    """
 
     @property
     def cancel(self) -> threading.Event: ...

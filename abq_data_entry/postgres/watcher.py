@@ -32,7 +32,7 @@ class Watch:
         self._sessions = -1
 
     def seen(self, present: int, sessions_so_far: int) -> None:
-        """Note how many clients are connected now, and how many sessions there have been so far."""
+        """Note the number of clients connected now, and of all sessions since the server's start."""
         if present or sessions_so_far != self._sessions:
             self._last_seen = time.monotonic()
         self._sessions = sessions_so_far
