@@ -1,12 +1,12 @@
 """The journal of waiting records: a table of a SQLite file, in a folder that only its owner can read.
 
-A record is on disk before anybody is told that it is kept. Once it is settled, its row is deleted.
+A record is on disk before the program reports it as kept. Once it is settled, its row is deleted.
 
 `journal.log` was the journal of earlier versions. Its records are moved into the SQLite file. While records wait there,
 `journal.log` is one line in a newer format, so that an older program refuses it by name, instead of showing no records
-and keeping new ones. The line also has the number of waiting records, so that a SQLite file that was removed or
-truncated is noticed. When nothing waits, `journal.log` is removed. An older window that is still open may then keep
-records in it again: the next look moves them. All this is done under the lock that those windows hold, too.
+and keeping new ones. The line also has the number of waiting records, so that a removed or truncated SQLite file is
+noticed. When nothing waits, `journal.log` is removed. An older window that is still open may then create it again: its
+records are moved when the journal is next read. All this is done under the lock that those windows hold, too.
 """
 
 from __future__ import annotations
@@ -500,7 +500,7 @@ class Journal:
             noted = _noted(connection)
 
     def _take_over(self, connection: sqlite3.Connection) -> bool:
-        """Move the records of an earlier version, and report lost ones; return whether there were any to move."""
+        """Move the records that an earlier version left, and report lost ones; return whether any were moved."""
         content, noted = self._earlier.read()
         present = _noted(connection)
         # AUTOINCREMENT never reuses a number: if the last one is lower than noted, the file was replaced or truncated.

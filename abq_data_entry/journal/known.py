@@ -70,7 +70,7 @@ class Known:
         return replace(self, taken=taken)
 
     def progress(self, key: CheckKey) -> CheckProgress:
-        """Return the progress of that check, by what is known of it and of its plots."""
+        """Return the progress of that check, as far as it is known from the check and from the records of its plots."""
         known = self.checks.get(key, CheckProgress())
         recorded = dict(known.recorded)
         # The latest records may be newer than the known progress of the check.

@@ -1,9 +1,9 @@
 """The outbox: an extract is kept in a folder, with the plan and the attempts of its delivery, until it is delivered.
 
 - `Outbox(folder)`: the deliveries and their states; safe against a crash at any point.
-- `deliver(outbox, delivery, send)`: one attempt, and when the next one is due. `is_transient(error)` tells temporary
-  failures from others.
-- `record(outbox, ledger)`: write to the database what it doesn't know yet.
+- `deliver(outbox, delivery, send)`: one attempt, and when the next one is due. `is_transient(error)`: whether a failure
+  is temporary.
+- `record(outbox, ledger)`: write the states of deliveries to the database that it doesn't have yet.
 - `sender(kind, settings, username, password)`: a context manager that sends files to a destination, over one login.
 - `due`, `by_service`, `go_through`: what to send now, grouped by login, and when to postpone the rest.
 - `retry`, `cancel`: begin another round of attempts; never send it.

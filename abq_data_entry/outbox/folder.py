@@ -380,8 +380,8 @@ class Outbox:
     def _opened_with_all(self, durable: bool = True, held: str = "") -> Iterator[sqlite3.Connection]:
         """As `_opened`, after rows were inserted for deliveries that an earlier version put into the folder.
 
-        `held`: the `file_key` whose lane the caller holds. That is done some at a time, since whoever keeps a record
-        meanwhile, in this window or another, waits for the same file.
+        `held`: the `file_key` whose lane the caller holds. The rows are inserted some at a time, since whoever keeps a
+        record in the journal meanwhile, in this window or another, waits for the same file.
         """
         while True:
             with self._opened(durable) as connection:
@@ -441,7 +441,7 @@ class Outbox:
         connection.execute("INSERT OR IGNORE INTO orphaned_parts VALUES (?, ?, ?)", (identifier, text, digest_of(text)))
 
     def _report_lost_rows(self, there_are: bool) -> None:
-        """Report it if there were deliveries and there are none now: then the file was emptied or removed."""
+        """Report that the file was emptied or removed, if there were deliveries and there are none now."""
         sign = self._file.path.with_name(_SIGN)
         if there_are:
             sign.touch(mode=0o600)
@@ -537,21 +537,21 @@ class Outbox:
 
     def put_aside(self, name: str, why: str) -> bool:
         """Move a delivery that can't be read to the folder `damaged`, and report it; return whether it was moved."""
-        told = f"The delivery {name[:8]} in the outbox is damaged: {why}."
+        sentence = f"The delivery {name[:8]} in the outbox is damaged: {why}."
         place = self.folder / "damaged" / f"{name}-{self.clock():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:4]}"
         if not re.fullmatch("[0-9a-f]{32}", name):
-            self.note_problem(told)
+            self.note_problem(sentence)
             return True
         try:
             place.parent.mkdir(mode=0o700, exist_ok=True)
             (self.folder / name).rename(place)
         except FileNotFoundError:  # another process was faster, or there is no folder
-            self.note_problem(told)
+            self.note_problem(sentence)
         except OSError as error:
-            self.note_problem(f"{told} It can't be put aside ({error.strerror}): {self.folder / name}.")
+            self.note_problem(f"{sentence} It can't be put aside ({error.strerror}): {self.folder / name}.")
             return False
         else:
-            self.note_problem(f"{told} It was put aside: {place}.")
+            self.note_problem(f"{sentence} It was put aside: {place}.")
         return True
 
     def note_problem(self, sentence: str) -> None:
@@ -572,7 +572,7 @@ class Outbox:
 
 
 def replaced_text(newer: Delivery) -> str:
-    """Say why a version isn't sent any more."""
+    """Return why a version is no longer sent, as a sentence."""
     return f"Replaced by version {newer.version} ({newer.short_id})."
 
 

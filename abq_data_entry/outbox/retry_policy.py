@@ -63,7 +63,7 @@ def is_transient(error: BaseException) -> bool:
 
     True for connections that were refused, reset or timed out, for host names that weren't found, for servers that are
     busy or have an internal error, and for incomplete transfers. False for what a person has to look at: a wrong login,
-    a wrong certificate or host key, a refused file, a login page, anything unknown.
+    a wrong certificate or host key, a refused file, a web page with a login form, anything unknown.
     """
     links = list(causes(error))
     said = (getattr(link, "transient", None) for link in links)

@@ -1,4 +1,4 @@
-"""One attempt at a delivery: its begin and its outcome are written to the outbox.
+"""One attempt at a delivery: its beginning and its outcome are written to the outbox.
 
 And several attempts in a row: which are due, which share a login, and when to stop. The sender is made here from the
 settings, for the window and the command line; the outcomes are written to the database.
@@ -114,7 +114,7 @@ def deliver(
 def retry(outbox: Outbox, delivery: Delivery) -> Delivery:
     """Begin another round of attempts, due at once, however often it has failed.
 
-    Raises `OutboxError` if it is delivered or cancelled, `Busy` while it is being sent.
+    Raises `OutboxError` if the delivery has arrived or is cancelled, `Busy` while it is being sent.
     """
     present = outbox.change(delivery, UNFINISHED, state=WAITING, planned=None, since=outbox.clock(), failures=0)
     if present.state in ENDED:
@@ -125,7 +125,7 @@ def retry(outbox: Outbox, delivery: Delivery) -> Delivery:
 
 
 def cancel(outbox: Outbox, delivery: Delivery, reason: str = "Cancelled.") -> Delivery:
-    """Cancel it for good, and remove its file. Raises `Busy` while it is being sent, `OutboxError` if it arrived."""
+    """Cancel a delivery for good, and remove its file. Raises `Busy` while it is sent, `OutboxError` if it arrived."""
     present = outbox.change(delivery, UNFINISHED, state=CANCELLED, planned=None, reason=reason)
     if present.state == DELIVERED:
         raise OutboxError(f"The delivery {present.short_id} has arrived already.")
@@ -224,7 +224,7 @@ def _description(delivery: Delivery) -> str:
 
 
 ENOUGH = 3
-"""After this many temporary failures in a row the service is taken for down, and the rest is postponed."""
+"""After this many temporary failures in a row the service counts as down, and the rest is postponed."""
 
 
 class Service(NamedTuple):
@@ -298,7 +298,7 @@ class Ledger(Protocol):
 
 
 def record(outbox: Outbox, ledger: Ledger, only: Delivery | None = None) -> str:
-    """Write to the database what it doesn't know yet; return '', or the reason if that isn't possible now.
+    """Write states that the database doesn't have yet to it; return '', or the reason if that isn't possible now.
 
     `only`: a delivery that has just changed; the others are ignored.
     """
