@@ -17,12 +17,12 @@ _BUFFER = 1024 * 1024
 class CsvWriter:
     """Writes rows as CSV. Without `neutral`, texts aren't changed, even if a spreadsheet would run them as formulas."""
 
-    def __init__(self, sink: Sink, told: Metadata, style: CsvStyle, neutral: bool = True) -> None:
+    def __init__(self, sink: Sink, metadata: Metadata, style: CsvStyle, neutral: bool = True) -> None:
         encoding = "utf-8-sig" if style.bom else "utf-8"
         self._file = sink.file.open("x", encoding=encoding, newline="", buffering=_BUFFER)
         self._lines = csv.writer(self._file, delimiter=";" if style.semicolon else ",", lineterminator="\r\n")
-        self._lines.writerow([each.name for each in told.columns])
-        self._texts = [_text(each, told.view, style, neutral) for each in told.columns]
+        self._lines.writerow([each.name for each in metadata.columns])
+        self._texts = [_text(each, metadata.view, style, neutral) for each in metadata.columns]
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write the next rows."""
@@ -39,9 +39,9 @@ class CsvWriter:
         self._file.close()
 
 
-def open_writer(sink: Sink, told: Metadata, style: CsvStyle) -> CsvWriter:
+def open_writer(sink: Sink, metadata: Metadata, style: CsvStyle) -> CsvWriter:
     """Return a writer of CSV."""
-    return CsvWriter(sink, told, style)
+    return CsvWriter(sink, metadata, style)
 
 
 def _text(column: Column, view: str, style: CsvStyle, neutral: bool) -> Callable[[Any], str]:

@@ -51,10 +51,10 @@ _TYPES = {
 class PackageWriter:
     """Writes the CSV and, at the end, the description."""
 
-    def __init__(self, sink: Sink, told: Metadata, style: CsvStyle) -> None:
-        self._sink, self._told, self._style = sink, told, style
-        self._others = _other_resources(told.target)
-        self._csv = CsvWriter(sink, told, style, neutral=False)
+    def __init__(self, sink: Sink, metadata: Metadata, style: CsvStyle) -> None:
+        self._sink, self._metadata, self._style = sink, metadata, style
+        self._others = _other_resources(metadata.target)
+        self._csv = CsvWriter(sink, metadata, style, neutral=False)
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write the next rows."""
@@ -67,7 +67,7 @@ class PackageWriter:
             "profile": "tabular-data-package",
             "name": "abq-data-entry",
             "title": "Records of the ABQ laboratories, and what is computed from them",
-            "resources": [*self._others, resource(self._told, self._style)],
+            "resources": [*self._others, resource(self._metadata, self._style)],
         }
         place = self._sink.folder / DESCRIPTION
         place.write_text(json.dumps(package, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
@@ -79,23 +79,23 @@ class PackageWriter:
         self._csv.close()
 
 
-def open_writer(sink: Sink, told: Metadata, style: CsvStyle) -> PackageWriter:
+def open_writer(sink: Sink, metadata: Metadata, style: CsvStyle) -> PackageWriter:
     """Return a writer of data packages."""
-    return PackageWriter(sink, told, style)
+    return PackageWriter(sink, metadata, style)
 
 
-def resource(told: Metadata, style: CsvStyle) -> dict[str, object]:
+def resource(metadata: Metadata, style: CsvStyle) -> dict[str, object]:
     """Return the package's description of one CSV."""
     schema: dict[str, object] = {
-        "fields": [_field(each, told, style) for each in told.columns],
+        "fields": [_field(each, metadata, style) for each in metadata.columns],
         "missingValues": [""],
     }
-    if told.view in KEYS:
-        schema["primaryKey"] = list(KEYS[told.view])
+    if metadata.view in KEYS:
+        schema["primaryKey"] = list(KEYS[metadata.view])
     return {
         "profile": "tabular-data-resource",
-        "name": told.view.replace("_", "-"),
-        "path": told.target.name,
+        "name": metadata.view.replace("_", "-"),
+        "path": metadata.target.name,
         "format": "csv",
         "mediatype": "text/csv",
         "encoding": "utf-8-sig" if style.bom else "utf-8",
@@ -104,11 +104,11 @@ def resource(told: Metadata, style: CsvStyle) -> dict[str, object]:
     }
 
 
-def _field(column: Column, told: Metadata, style: CsvStyle) -> dict[str, object]:
+def _field(column: Column, metadata: Metadata, style: CsvStyle) -> dict[str, object]:
     kind = _TYPES.get(column.type, "string")
     found: dict[str, object] = {"name": column.name, "type": kind}
     if kind == "time":
-        found["format"] = "%H:%M" if told.view == RECORDS else "%H:%M:%S"
+        found["format"] = "%H:%M" if metadata.view == RECORDS else "%H:%M:%S"
     if kind == "boolean":
         found |= {"trueValues": ["true"], "falseValues": ["false"]}
     if kind == "number" and column.type in NUMBERS and style.decimal_comma:
@@ -119,7 +119,7 @@ def _field(column: Column, told: Metadata, style: CsvStyle) -> dict[str, object]
         found["unit"] = column.unit
     if column.term:
         found["rdfType"] = TERMS + column.term.replace(":", "_")
-    if limits := _limits(column, told.view, kind):
+    if limits := _limits(column, metadata.view, kind):
         found["constraints"] = limits
     return found
 

@@ -61,7 +61,7 @@ class Writer(Protocol):
         """Close the file; an unfinished one isn't used."""
 
 
-def make_writer(format_name: str, sink: Sink, told: Metadata, style: CsvStyle) -> Writer:
+def make_writer(format_name: str, sink: Sink, metadata: Metadata, style: CsvStyle) -> Writer:
     """Return the writer of that format; raises `FormatMissing` if it isn't installed, and `OSError`."""
     module = importlib.import_module(f"{__package__}.{_MODULES[format_name]}")
-    return cast(Writer, module.open_writer(sink, told, style))
+    return cast(Writer, module.open_writer(sink, metadata, style))

@@ -24,14 +24,14 @@ _HOW = (
 class ParquetWriter:
     """Writes rows in groups; each column has the type, the unit and the comment of the database."""
 
-    def __init__(self, sink: Sink, told: Metadata, group_rows: int = GROUP_ROWS) -> None:
+    def __init__(self, sink: Sink, metadata: Metadata, group_rows: int = GROUP_ROWS) -> None:
         try:
             import pyarrow
             from pyarrow import parquet
         except ImportError as error:
             raise FormatMissing(_HOW) from error
         self._arrow = pyarrow
-        self._schema = pyarrow.schema([_field(pyarrow, each, told.time_zone) for each in told.columns])
+        self._schema = pyarrow.schema([_field(pyarrow, each, metadata.time_zone) for each in metadata.columns])
         self._convert = [_converter(pyarrow, kind) for kind in self._schema.types]
         self._group_rows = group_rows
         self._rows: list[tuple[Any, ...]] = []
@@ -66,15 +66,15 @@ class ParquetWriter:
         self._rows.clear()
 
 
-def open_writer(sink: Sink, told: Metadata, style: CsvStyle) -> ParquetWriter:
+def open_writer(sink: Sink, metadata: Metadata, style: CsvStyle) -> ParquetWriter:
     """Return a writer of Parquet."""
-    return ParquetWriter(sink, told)
+    return ParquetWriter(sink, metadata)
 
 
 def _field(arrow: Any, column: Column, time_zone: str) -> pyarrow.Field:
     words = {"description": described(column, time_zone), "unit": column.unit, "term": column.term}
-    told = {name: text for name, text in words.items() if text}
-    return arrow.field(column.name, _type(arrow, column, time_zone), metadata=told or None)
+    known = {name: text for name, text in words.items() if text}
+    return arrow.field(column.name, _type(arrow, column, time_zone), metadata=known or None)
 
 
 def _converter(arrow: Any, kind: Any) -> Callable[[Any], Any] | None:

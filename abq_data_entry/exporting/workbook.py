@@ -56,8 +56,8 @@ class _PlainSheet(Worksheet):  # type: ignore[misc]
 class WorkbookWriter:
     """Writes rows to as many sheets as needed; a text too long for a cell is also written to a sheet of its own."""
 
-    def __init__(self, sink: Sink, told: Metadata, rows_a_sheet: int = SHEET_ROWS) -> None:
-        self._told, self._last = told, rows_a_sheet - 1
+    def __init__(self, sink: Sink, metadata: Metadata, rows_a_sheet: int = SHEET_ROWS) -> None:
+        self._metadata, self._last = metadata, rows_a_sheet - 1
         options = {
             "constant_memory": True, "tmpdir": str(sink.folder), "in_memory": False,
             "strings_to_numbers": False, "strings_to_formulas": False, "strings_to_urls": False,
@@ -65,7 +65,7 @@ class WorkbookWriter:
         self._book = Workbook(str(sink.file), options)
         self._book.use_zip64()  # takes effect only beyond 4 GB
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
-        self._put = [self._cell_writer(each) for each in told.columns]
+        self._put = [self._cell_writer(each) for each in metadata.columns]
         self._sheets = 0
         self._row = 0
         self._sheet: Any = None
@@ -108,18 +108,18 @@ class WorkbookWriter:
         if self._sheet is not None:
             self._end_sheet()
         self._sheets += 1
-        name = self._told.view if self._sheets == 1 else f"{self._told.view} ({self._sheets})"
+        name = self._metadata.view if self._sheets == 1 else f"{self._metadata.view} ({self._sheets})"
         self._sheet, self._row = self._book.add_worksheet(name[-31:], _PlainSheet), 0
         self._sheet.freeze_panes(1, 0)
-        for number, each in enumerate(self._told.columns):
+        for number, each in enumerate(self._metadata.columns):
             width = max(_WIDTHS.get(each.type, 9), len(each.name) + 3)
             self._sheet.set_column(number, number, width)
             self._sheet.write_string(0, number, each.name, self._bold)
-            if comment := described(each, self._told.time_zone):
+            if comment := described(each, self._metadata.time_zone):
                 self._sheet.write_comment(0, number, comment, {"x_scale": 2})
 
     def _end_sheet(self) -> None:
-        self._sheet.autofilter(0, 0, self._row, len(self._told.columns) - 1)
+        self._sheet.autofilter(0, 0, self._row, len(self._metadata.columns) - 1)
 
     def _cell_writer(self, column: Column) -> Callable[[int, int, Any], None]:
         shown = _FORMATS.get(column.type, "0." + "0" * column.places if column.places else "")
@@ -166,14 +166,14 @@ class WorkbookWriter:
             self._long_rows += 1
             self._long.write_string(self._long_rows, 0, self._sheet.get_name())
             self._long.write_number(self._long_rows, 1, row + 1)
-            self._long.write_string(self._long_rows, 2, self._told.columns[column].name)
+            self._long.write_string(self._long_rows, 2, self._metadata.columns[column].name)
             self._long.write_number(self._long_rows, 3, piece)
             self._long.write_string(self._long_rows, 4, text[start : start + _PIECE])
 
 
-def open_writer(sink: Sink, told: Metadata, style: CsvStyle) -> WorkbookWriter:
+def open_writer(sink: Sink, metadata: Metadata, style: CsvStyle) -> WorkbookWriter:
     """Return a writer of workbooks."""
-    return WorkbookWriter(sink, told)
+    return WorkbookWriter(sink, metadata)
 
 
 def _units(text: str) -> int:
