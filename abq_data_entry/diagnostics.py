@@ -83,7 +83,7 @@ def embedded_database(context: Context, opened: Embedded) -> Steps[None]:
 
         endpoint = yield from inspection.step("Server", start)
         with contextlib.closing((yield from _connected(inspection, "Answer", endpoint))) as connection:
-            yield from _asked(inspection, connection, endpoint, are_made=True)
+            yield from _check_session(inspection, connection, endpoint, are_made=True)
 
 
 def configured_database(context: Context) -> Steps[None]:
@@ -116,18 +116,19 @@ def _server(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Step
     """Check one server; return whether it accepts writes, None if that isn't known."""
     try:
         if not server.host.startswith("/"):  # a folder with a socket
-            yield from _way(inspection, server, endpoint)
+            yield from _check_network(inspection, server, endpoint)
         login = yield from inspection.login("database")
         if login is None:
             return None
         entering = {**endpoint, "user": login[0], **({"password": login[1]} if login[1] else {})}
         with contextlib.closing((yield from _connected(inspection, "Login", entering))) as connection:
-            return (yield from _asked(inspection, connection, entering))
+            return (yield from _check_session(inspection, connection, entering))
     except Aborted:  # go on with the next server
         return None
 
 
-def _way(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[None]:
+def _check_network(inspection: Inspection, server: _Server, endpoint: Endpoint) -> Steps[None]:
+    """Check the name, the port, the PostgreSQL protocol and TLS, without a login."""
     addresses = yield from probing.name(inspection, server.host, server.port)
     yield from probing.port(inspection, server.host, server.port, addresses)
     mode = endpoint.get("sslmode", "prefer")
@@ -199,7 +200,9 @@ def _connected(inspection: Inspection, what: str, endpoint: Endpoint) -> Steps[C
     return (yield from inspection.step(what, connect))
 
 
-def _asked(inspection: Inspection, connection: Connection, endpoint: Endpoint, are_made: bool = False) -> Steps[bool]:
+def _check_session(
+    inspection: Inspection, connection: Connection, endpoint: Endpoint, are_made: bool = False
+) -> Steps[bool]:
     """Query a server after the login; return whether it accepts writes. `are_made`: the window creates the tables."""
     from .models import schema
     from .models.connections import is_pooled

@@ -9,8 +9,9 @@ import gc
 from typing import Any, Protocol
 
 LOOK_MS = 1000
+"""Milliseconds between two checks whether a collection is due."""
 SPARED_MS = 4000
-"""What is created in so long, with all that is loaded after the start, stays as long as the window does."""
+"""Milliseconds after the start until `gc.freeze()`: what exists by then mostly lives as long as the window does."""
 
 
 class Scheduler(Protocol):
@@ -22,7 +23,8 @@ class Scheduler(Protocol):
 def collect_on_tk_thread(scheduler: Scheduler) -> None:
     """Disable Python's automatic collection for good, and collect by a timer of ``scheduler`` instead.
 
-    What the start has created is never searched: hardly any of it is garbage, and it takes the Tk thread up to 30 ms.
+    Objects that the start has created are never searched: hardly any of them are garbage, and searching them would stop
+    the Tk thread for up to 30 ms.
     """
     gc.disable()
     scheduler.after(SPARED_MS, _spare, scheduler)

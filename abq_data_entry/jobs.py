@@ -1,9 +1,9 @@
 """Background work for the window: functions run on worker threads, and their results come back on the Tk thread.
 
 A *lane* is one thread with a queue of its own, so whatever is submitted to one lane runs in order: the
-``database`` lane writes, ``records`` reads pages for the list, ``counting`` counts rows, ``files`` keeps
-drafts and settings, ``deliveries`` looks into the outbox for its window. Commands of the menus that take long
-have one each, by their name. Work for :data:`ANY` runs at once on a thread of its own.
+``database`` lane writes, ``records`` reads pages for the list, ``counting`` counts rows, ``files`` writes
+drafts and settings, ``deliveries`` reads the outbox for its window. Each menu command that takes long has a
+lane of its own, with the command's name. Work for :data:`ANY` runs at once on a thread of its own.
 
 Nothing here calls Tk from a worker: results wait in a queue that the Tk thread drains by ``after``.
 """
@@ -22,9 +22,9 @@ from typing import Any, Protocol
 ANY = ""
 IDLE_POLL_MS = 50
 BUSY_POLL_MS = 5
-SOON_POLL_MS, SOON_SECONDS = 1, 0.1  # and so often for so long after a job was given
+SOON_POLL_MS, SOON_SECONDS = 1, 0.1  # the poll interval just after a job was submitted, and for how long
 BATCH_SECONDS = 0.008
-TIDY_SECONDS = 3.0  # nobody sees the window any more, but a process that stays for long is in the way
+TIDY_SECONDS = 3.0  # the window is gone by then, but the process must not linger
 
 log = logging.getLogger(__name__)
 

@@ -130,16 +130,16 @@ SWITCHES = (
     ("auto advance", "Go On after Two Decimals"),
     ("sound", "Sound at an Error"),
 )
-"""Settings of everybody's own that are on or off, with their texts in the Options menu."""
+"""The settings of each user that are on or off, with their texts in the Options menu."""
 
 Callbacks = Mapping[str, Callable[..., object]]
 
 
 class MainMenu(tk.Menu):
-    """What the menus of all platforms share. Subclasses say which menus stand where.
+    """What the menus of all platforms share. Subclasses determine which menus there are, and their contents.
 
-    ``callbacks`` by the names of the commands, ``settings`` the Tk variables behind the Options menu. The menus have
-    their places at once, and their entries with :meth:`fill`: Tk takes its time with those.
+    ``callbacks``: by the names of the commands; ``settings``: the Tk variables behind the Options menu. The menus are
+    in the menu bar at once, but get their entries from :meth:`fill`, since creating those takes Tk some time.
     """
 
     order: tuple[str, ...] = ("File", "Edit", "Go", "Tools", "Options", "Help")
@@ -177,18 +177,21 @@ class MainMenu(tk.Menu):
             makers[name](menu)
 
     def make_before(self) -> None:
-        """For platforms with a menu of the application itself."""
+        """Create menus that come before the others, on platforms with a menu of the application itself."""
 
     def make_menu(self, name: str) -> tk.Menu:
         """An empty menu; some platforms know it by a special name."""
         return tk.Menu(self, tearoff=False)
 
     def make_file_menu(self, menu: tk.Menu) -> None:
-        """New, save, export; and the end of the program, where the platform keeps it here."""
+        """New, save, export; and Quit or Exit, on platforms that have it in this menu."""
         self.add_groups(menu, (FILE_COMMANDS, BACKUP_COMMANDS, (QUIT,)))
 
     def ask_before_editing(self, offered: Callable[[], Container[str]]) -> None:
-        """Whenever the Edit menu opens, grey what ``offered()`` doesn't name: what the focused widget doesn't know."""
+        """Whenever the Edit menu opens, grey the commands that ``offered()`` doesn't name.
+
+        ``offered()`` returns the callbacks that the focused widget supports.
+        """
         menu, by_widget = self._menus["Edit"], {command.callback for command in EDIT_COMMANDS if command.by_widget}
 
         def grey() -> None:
@@ -232,7 +235,7 @@ class MainMenu(tk.Menu):
         self._entries = [each for each in self._entries if each[0] is not menu or each[1] < self._of_settings]
         for label, command in named:
             menu.add_command(label=label, command=command)
-            # Denied like those that stand in the Tools menu itself.
+            # Disabled together with those that stand in the Tools menu itself.
             self._entries.append((menu, int(menu.index("end") or 0), UPLOADS[0].callback))
 
     def make_help_menu(self, menu: tk.Menu) -> None:
@@ -275,7 +278,7 @@ class MainMenu(tk.Menu):
             menu.entryconfigure(index, state="disabled" if callback in denied else "normal")
 
     def _add_fonts(self, menu: tk.Menu) -> None:
-        # Asking for all fonts of a computer takes a while: only when somebody opens this menu.
+        # Listing all fonts of a computer takes a while, so it waits until somebody opens this menu.
         fonts = tk.Menu(menu, tearoff=False)
 
         def fill() -> None:
@@ -294,10 +297,10 @@ class MainMenu(tk.Menu):
 
 
 def _show_marks(window: tk.Misc) -> None:
-    """Tk draws the marks of X in one colour: on the line that is chosen they get the colour of its text."""
+    """Recolour check marks on X11: Tk draws all in one colour, but the selected line needs that of its text."""
 
     def recolour(event: tk.Event) -> None:
-        # By its path: what is open is a copy that the menu bar has made, which tkinter doesn't know.
+        # By its path: the open menu is a copy that Tk made for the menu bar, and tkinter has no object for it.
         menu, call = str(event.widget), window.tk.call
         active, last = str(call(menu, "index", "active")), str(call(menu, "index", "end"))
         for index in range(int(last) + 1 if last.isdigit() else 0):

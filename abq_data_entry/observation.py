@@ -48,7 +48,7 @@ QUANTITIES = (
 def read_time(text: str) -> tuple[datetime.datetime | None, str]:
     """Return (time in UTC, ''), or (None, why it is invalid as the end of a sentence).
 
-    Not parsed by PostgreSQL, which takes a two-digit year for a day. A time zone is never guessed.
+    Not parsed by PostgreSQL, which reads a two-digit year as a day. A missing time zone is never guessed.
     """
     problem = f"can't be understood, so nothing was stored: {text[:_LONGEST_TIME]!r}"
     if len(text) > _LONGEST_TIME or not text.isascii():
@@ -58,9 +58,9 @@ def read_time(text: str) -> tuple[datetime.datetime | None, str]:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:
             return None, f"has no time zone that is certain, so nothing was stored: {text!r}"
-        if form is None:  # parsedate_to_datetime takes much for a time: -0560, say
+        if form is None:  # parsedate_to_datetime also accepts invalid times, such as with the zone -0560
             return None, problem
-        if len(form["year"]) == 4:  # and the year 1 for 2001
+        if len(form["year"]) == 4:  # parsedate_to_datetime reads the year 0001 as 2001
             moment = moment.replace(year=int(form["year"]))
         # Also refuses what leaves the calendar on the way to UTC.
         return moment.astimezone(datetime.timezone.utc), ""

@@ -25,7 +25,12 @@ _RUNNING = Path("/run/systemd/system")  # sd_booted(3)
 
 
 class Schedule(NamedTuple):
-    """A subcommand with its arguments (`words`), and when it runs, by systemd, cron or the Windows Task Scheduler."""
+    """A subcommand with its arguments (`words`), and when it runs.
+
+    `what` and `how_often`: its description. For systemd, `on_calendar` (systemd.time(7)) and `at_most_later`, a random
+    delay in seconds. For cron, the first five fields of the line. For the Windows Task Scheduler, the start `begins`,
+    the interval `repeated` and the random delay `later` (XML Schema dateTime and duration).
+    """
 
     subcommand: str
     words: tuple[str, ...]
@@ -293,10 +298,10 @@ def task(wanted: Schedule = WEATHER) -> str:
     from xml.sax.saxutils import escape  # not at the top: it imports urllib, which other subcommands don't need
 
     words = [*line_command(), *wanted.words]
-    told = subprocess.list2cmdline(words[1:])
+    arguments = subprocess.list2cmdline(words[1:])
     return _TASK.format(
         what=wanted.what, name=APPLICATION_NAME, how_often=wanted.how_often, begins=wanted.begins,
-        repeated=wanted.repeated, later=wanted.later, program=escape(words[0]), arguments=escape(told),
+        repeated=wanted.repeated, later=wanted.later, program=escape(words[0]), arguments=escape(arguments),
     )  # fmt: skip
 
 

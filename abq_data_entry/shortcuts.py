@@ -160,11 +160,11 @@ def _install_on_windows(command: list[str]) -> list[Path]:
     icon.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(_IMAGES / "icon-256.png") as picture:
         picture.save(icon, sizes=[(size, size) for size in _SIZES])
-    told = {"ABQ_LINK": link, "ABQ_TARGET": command[0], "ABQ_ICON": icon,
-            "ABQ_ARGUMENTS": subprocess.list2cmdline(command[1:])}  # fmt: skip
+    variables = {"ABQ_LINK": link, "ABQ_TARGET": command[0], "ABQ_ICON": icon,
+                 "ABQ_ARGUMENTS": subprocess.list2cmdline(command[1:])}  # fmt: skip
     done = subprocess.run(
         ["powershell", "-NoProfile", "-NonInteractive", "-Command", _WINDOWS_LINK],
-        env={**os.environ, **{name: str(text) for name, text in told.items()}},
+        env={**os.environ, **{name: str(text) for name, text in variables.items()}},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode or not link.is_file():

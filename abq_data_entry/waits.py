@@ -51,7 +51,7 @@ class Wait:
     ended: str = ""
 
     def progressed(self) -> None:
-        """Note that the server has sent something."""
+        """Note that the server has sent data."""
         self.heard = time.monotonic()
 
     @property

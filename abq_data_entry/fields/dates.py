@@ -39,7 +39,7 @@ _LONGEST = 20  # characters; a pasted page is not repeated in the error message
 
 
 class DateReader(NamedTuple):
-    """Reads dates by the local habits: which day it is today, and whether people write the month first."""
+    """Reads dates by the local conventions: `today`'s date, and whether people write the month first."""
 
     today: Callable[[], datetime.date] = datetime.date.today
     month_first: Callable[[], bool] = lambda: False
@@ -109,7 +109,7 @@ def may_become_date(text: str, month_first: bool = False) -> bool:
 def likely_date(text: str, today: datetime.date | None = None) -> str | None:
     """Return what a text with wrong characters in it was probably meant to be, or None if that is no date.
 
-    '26:11:' has other marks, '28. 11. 2026' spaces, and '2026-11-28 08:00' a time behind the date.
+    '26:11:' has wrong separators, '28. 11. 2026' spaces, and '2026-11-28 08:00' a time after the date.
     """
     if timed := _WITH_TIME.fullmatch(text):
         return _iso_date(timed[1], None)

@@ -179,7 +179,7 @@ _WITH_BOTH = re.compile(r"([+-]?[0-9]{1,3})((?:([.,])[0-9]{3})(?:\3[0-9]{3})*)((
 
 
 def pasted(field: Field, text: str) -> str:
-    """Return a pasted text as the field takes it: without the spaces around it, digit grouping and the field's unit."""
+    """Return a pasted text without what the field refuses: surrounding spaces, digit grouping, the field's unit."""
     if field.type is FieldTypes.LONG_TEXT:
         return text
     stripped = text.strip()

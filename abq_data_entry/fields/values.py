@@ -15,7 +15,7 @@ from abq_data_entry.fields import dates, numbers, table
 from abq_data_entry.fields.numbers import with_unit
 from abq_data_entry.fields.table import CSV_HEADER, FIELDS, READINGS, RECORD_KEY, Choices, Field
 
-_LONGEST_NUMBER = 20  # digits before or behind the point
+_LONGEST_NUMBER = 20  # digits before or after the point
 _BOOLEANS = {
     "true": True,
     "t": True,

@@ -47,7 +47,7 @@ _OPENBOX = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 class DisplayError(Exception):
-    """A virtual display could not be started; the text tells the user why and what to do."""
+    """A virtual display could not be started; the text says why, and what to do."""
 
 
 def available() -> bool:
@@ -157,8 +157,8 @@ class VirtualDisplay:
             file.write(_OPENBOX)
             self._configuration = file.name
         command = ["openbox", "--sm-disable", "--config-file", self._configuration]
-        # openbox writes a log to the cache folder, and fontconfig a cache to the home folder: nothing of that is to
-        # remain with the user.
+        # openbox writes a log to the cache folder, and fontconfig a cache to the home folder: neither may be left in
+        # the user's own folders.
         surroundings = {**self.environment(), "XDG_CACHE_HOME": os.devnull, "HOME": os.devnull}
         manager = self._start(command, stderr=subprocess.DEVNULL, env=surroundings)
         if shutil.which("xdotool") is None:

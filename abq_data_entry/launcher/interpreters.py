@@ -61,7 +61,7 @@ def find_other(tk: bool) -> Interpreter | None:
 
 
 def probe(path: str) -> Interpreter | None:
-    """Run the program at ``path`` and return what Python it is; None if it isn't one."""
+    """Run the program at ``path`` and return which Python it is; None if it isn't one."""
     try:
         answer = subprocess.run(
             [path, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL, check=True

@@ -224,7 +224,7 @@ class SettingsModel:
 def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
     entries = dict(pairs)
     if len(entries) != len(pairs):
-        raise ValueError("a name stands in it twice")
+        raise ValueError("it has the same name twice")
     return entries
 
 

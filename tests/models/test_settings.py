@@ -139,7 +139,7 @@ DOUBTFUL = {
     "half": (b"{", "can't be read"),
     "list": (b"[]", "can't be read"),
     "not utf-8": (b"\xff\xfe", "can't be read"),
-    "doubled": (b'{"font size": {"type": "int", "value": 9}, "font size": 3}', "a name stands in it twice"),
+    "doubled": (b'{"font size": {"type": "int", "value": 9}, "font size": 3}', "it has the same name twice"),
     "deep": (b"[" * 100_000, "can't be read"),
     "huge": (b" " * 2_000_000, "far too large"),
     "a letter too many": (b'{\n"theme": {"value": "dark"},\n"db_hosst": {"value": "db1"}}',
