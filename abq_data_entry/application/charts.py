@@ -122,7 +122,7 @@ class Charts:
                 self.window.show_status(words)
             else:
                 self._open_record(found)
-                self.window.give_way()
+                self.window.go_behind()
 
         def failed(error: BaseException) -> None:
             log.info("the record of a point couldn't be looked up: %s", type(error).__name__)

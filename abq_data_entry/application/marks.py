@@ -122,7 +122,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         for each in reversed(found):  # a question replaces another mark of the same value
             if not each.gone:
                 said[each.key][each.field_name or WHOLE_RECORD] = _beside(each)
-        self._form.marked.know(said)
+        self._form.marked.show_remarks(said)
         self._announce(self.waiting > _waiting(before or ()))
 
     def _announce(self, is_more: bool) -> None:
@@ -214,7 +214,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
             self._actions.show_form()
             form.focus_correction()
         if window is not None:
-            window.give_way()
+            window.go_behind()
 
     def _ask(
         self,

@@ -174,7 +174,7 @@ class TodayPicture:
             check = self._known[0].checks[int(which)]
             self._actions.go_to_check(check.date, check.time, check.lab)
             if self._opened is not None and self._opened.winfo_exists():
-                self._opened.give_way()
+                self._opened.go_behind()
         else:
             {
                 "questions": self._actions.show_questions,

@@ -24,7 +24,7 @@ class ActionRow:
 
 class RowAction(NamedTuple):
     """A button. Its key is Alt with ``letter``, the first letter of its name; Enter if that is empty. ``why_not`` is
-    shown when it can't be used."""
+    shown when the action isn't allowed on the chosen row."""
 
     name: str
     letter: str
@@ -32,8 +32,8 @@ class RowAction(NamedTuple):
 
 
 class ListTexts(NamedTuple):
-    """The texts of a list: of the box that lists everything, while rows are fetched, if none is listed, and if there
-    are none at all."""
+    """The texts of a list: the label of the check box that shows all rows, and what is shown while rows are fetched, if
+    none is listed, and if there are none at all."""
 
     everything: str
     fetching: str
@@ -42,7 +42,7 @@ class ListTexts(NamedTuple):
 
 
 class RowCallbacks(NamedTuple):
-    """Callbacks: ``fetch(everything)`` fetches the rows, ``act(name, identifier)`` does what a button says."""
+    """Callbacks: ``fetch(everything)`` fetches the rows, ``act(name, identifier)`` does the action of a button."""
 
     fetch: Callable[[bool], object]
     act: Callable[[str, str], object]
@@ -84,7 +84,7 @@ class ActionList(SideWindow):
         self.detail = Receipt(room)
         self.detail.text.configure(height=5)
         self.detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
-        self.place_said(3)
+        self.place_status(3)
         calls: dict[str, Callable[[], object]] = {each.name: self._presser(each.name) for each in actions}
         self.buttons = self.add_buttons(4, {**calls, **(others or {}), "Refresh": self.refresh, "Close": self.destroy})
         self._bind_keys(others or {})
@@ -116,10 +116,10 @@ class ActionList(SideWindow):
             return
         self._message = self._texts.nothing_at_all if self.everything.get() else self._texts.nothing
         self._rows = {row.identifier: row for row in rows}
-        said, self._remark = self._remark, remark
+        before, self._remark = self._remark, remark
         self.live_list.show({row.identifier: row.cells for row in rows})
         self.count_label.configure(text=count)
-        if remark != said:  # otherwise the line keeps saying what was just done
+        if remark != before:  # otherwise the line still shows what was just done
             self.show_status(remark)
         self.row_chosen()
 
@@ -132,7 +132,7 @@ class ActionList(SideWindow):
             self.show_chosen()
 
     def press(self, name: str) -> str:
-        """Do what the button of that name does, or say why it can't be done."""
+        """Run the action of that button, or show why it isn't possible; return ``"break"``, for a key binding."""
         row = self.chosen_row
         if row is not None and name in row.allowed:
             self._callbacks.act(name, row.identifier)
@@ -143,12 +143,12 @@ class ActionList(SideWindow):
 
     def destroy(self) -> None:
         """Close the window; the form gets the focus back."""
-        # Dropped here, because a variable that the garbage collector drops on a worker thread would call Tk there.
+        # Deleted here, because the garbage collector might delete a variable on a worker thread, which mustn't call Tk.
         self.__dict__.pop("everything", None)
         super().destroy()
 
     def row_chosen(self) -> None:
-        """Show the chosen row after another one was chosen or it changed; with the focus here, it counts as read."""
+        """Show the chosen row, because another one was chosen or it changed; with the focus here, it counts as read."""
         self.show_chosen()
         row = self.chosen_row
         if self._opened is not None and row is not None and str(self.tk.call("focus")).startswith(str(self)):

@@ -22,7 +22,7 @@ _PLOTS_OF_A_LAB = 20
 _LARGEST_NUMBER = 32767
 _LONGEST_NAME = 512
 _GAP = 24
-# In digits: what the two halves need beside each other; narrower, the second one stands below the first.
+# The width in digits from which the two halves fit side by side; otherwise the second one is below the first.
 _BESIDE = 64
 _NAME_WIDTH, _LEAST_NAME_WIDTH = 16, 8
 _LINES, _LEAST_LINES = 9, 3
@@ -30,7 +30,7 @@ _LINES, _LEAST_LINES = 9, 3
 
 @dataclass(frozen=True)
 class MasterData:
-    """The present technicians (with their numbers) and labs, each with its plots and their seed samples.
+    """The current technicians (with their numbers) and labs, each with its plots and their seed samples.
 
     ``retired`` has the keys of those that aren't offered for new records: ``(number,)``, ``(lab,)``, ``(lab, plot)``.
     """
@@ -42,7 +42,7 @@ class MasterData:
 
 @dataclass(frozen=True)
 class AdministrationCallbacks:
-    """Callbacks of the window; the answers come by its methods ``show_master_data`` and ``show_error``."""
+    """Callbacks of the window; their results are passed to its ``show_master_data`` and ``show_error``."""
 
     fetch: Callable[[], object]
     add_technician: Callable[[int, str], object]
@@ -83,7 +83,7 @@ class AdministrationWindow(SideWindow):
         close.bind("<Return>", lambda _event: self.destroy())
         self.bind("<F5>", lambda _event: callbacks.fetch())
         self.show(self.entries["number"])
-        # It has come up as large as that, if the screen has room; where it is smaller, these give way first.
+        # The window was opened with room for a long name; if the user makes it smaller, this entry shrinks first.
         self.entries["name"].configure(width=_LEAST_NAME_WIDTH)
         for table in self._tables:
             table.give_way(_LEAST_LINES)
@@ -91,7 +91,7 @@ class AdministrationWindow(SideWindow):
         callbacks.fetch()
 
     def show_master_data(self, master_data: MasterData, part: str = "technician", done: str = "") -> None:
-        """Show the present state; ``done`` says at ``part`` (technician, lab or plot) what was just changed."""
+        """Show the current lists; ``done`` describes at ``part`` (technician, lab or plot) what was just changed."""
         if not self.winfo_exists():
             return
         self._master_data = master_data
@@ -172,7 +172,7 @@ class AdministrationWindow(SideWindow):
         return tree
 
     def _fit(self, width: int) -> bool:
-        """Arrange all for that width; whether anything has changed."""
+        """Arrange the parts for a width in pixels; return whether anything has changed."""
         beside = width >= _BESIDE * nametofont("TkDefaultFont", self).measure("0") + _GAP
         room = (width - _GAP) // 2 if beside else width
         if room == self._room_of_half:
@@ -186,7 +186,7 @@ class AdministrationWindow(SideWindow):
         return True
 
     def _arrange(self, beside: bool) -> None:
-        """Put the halves beside each other, or below."""
+        """Place the two halves side by side, or one below the other."""
         self._halves.columnconfigure(0, weight=1, uniform="half")
         self._halves.columnconfigure(1, weight=int(beside), uniform="half" if beside else "")
         self._halves.rowconfigure(0, weight=1)
@@ -255,7 +255,7 @@ class AdministrationWindow(SideWindow):
         note.grid(row=row, column=0, sticky="w", pady=(2, 4))
         self.notes[name] = note
 
-    # -- what is asked ------------------------------------------------------------------------------------
+    # -- commands -----------------------------------------------------------------------------------------
 
     def _add_technician(self) -> None:
         name = " ".join(self.entries["name"].get().split())
@@ -378,7 +378,7 @@ class AdministrationWindow(SideWindow):
     def _plot_chosen(self) -> None:
         chosen = self.plots.selection()
         self._name_buttons()
-        # When the plots are shown again after a save, what is being typed into the line stays.
+        # The plots are shown again after a save; that mustn't replace what is being typed into the line.
         if not chosen or chosen[0] == self.entries["plot"].get().strip():
             return
         self._show_beside("plot", "")

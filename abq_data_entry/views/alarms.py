@@ -1,4 +1,4 @@
-"""The list of alarms: what needs somebody's attention."""
+"""The list of alarms, which need somebody's attention."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..charts.drawing import Drawing, DrawnPoint, Limits, Panel
 
-_NEAR = 12  # pixels around a point that count as on it
+_NEAR = 12  # pixels; a click within this distance of a point is on it
 _DRAGGED = 6  # pixels; a mouse that has moved further is dragging, not clicking
 _CLOSER = 0.6  # the part of the view that is left after zooming in by one step
 _STEP = 0.25  # the part of the view by which one step pans
@@ -22,7 +22,7 @@ _COMMAND_STATE = 0x4 | 0x8 | 0x40000
 class ChartPicture(tk.Canvas):
     """Shows a drawing.
 
-    `redraw(limits)` draws a new one, `show_status(words)` describes a point, `open_point(point)` opens one.
+    `redraw(limits)` draws a new one, `show_status(text)` shows a point's description, `open_point(point)` opens one.
     ←, →, Page Up, Page Down, Home and End go along the points, Enter opens one. +, − and 0 zoom, and Shift with an
     arrow pans. The wheel zooms too, and dragging the mouse zooms to the part under it.
     """
@@ -95,7 +95,7 @@ class ChartPicture(tk.Canvas):
         self._ask(number, box, (left, top, left + width, top + height))
 
     def pan(self, across: int, up: int) -> None:
-        """Move the visible range by so many steps to the right and up."""
+        """Move the visible range by this many steps to the right and up; negative: left and down."""
         point = self.point
         panel = self._panel_at((point.x, point.y) if point is not None else None)
         if panel is not None:
@@ -110,14 +110,14 @@ class ChartPicture(tk.Canvas):
             self._redraw({})
 
     def go(self, steps: int) -> None:
-        """Choose the point so many further; if none is chosen, begin before the first, or after the last."""
+        """Choose the point this many steps further; if none is chosen, begin before the first, or after the last."""
         count = len(self.drawing.points) if self.drawing is not None else 0
         if count:
             start = self._place if self._place >= 0 else (-1 if steps > 0 else count)
             self._choose(min(max(start + steps, 0), count - 1))
 
     def destroy(self) -> None:
-        """Destroy it, stop its timer, and drop the image on this thread, because that calls Tk."""
+        """Destroy the canvas, stop its timer, and delete the image on this thread, because that calls Tk."""
         if self._timer:
             self.after_cancel(self._timer)
             self._timer = ""
@@ -237,7 +237,7 @@ class ChartPicture(tk.Canvas):
             self._open_point(self.point)
 
     def _panel_at(self, place: tuple[float, float] | None) -> tuple[int, Panel] | None:
-        """Return the number of the panel at ``place``, else of the first one, and the panel; None if none can zoom."""
+        """Return the panel at ``place`` (else the first one) with its number; None if no panel can be zoomed."""
         panels = self.drawing.panels if self.drawing is not None else ()
         for number, box in enumerate(panels):
             if place and box.left <= place[0] <= box.right and box.top <= place[1] <= box.bottom:

@@ -28,7 +28,7 @@ _HINT = "←, → go from point to point, Enter opens the record; +, −, 0 zoom
 
 
 class ChartRequest(NamedTuple):
-    """What to draw, and how. `again`: read the records again."""
+    """Which chart to draw, and in which look. `again`: read the records again."""
 
     choice: ChartChoice
     look: ChartLook
@@ -38,7 +38,7 @@ class ChartRequest(NamedTuple):
 
 
 class ChartCallbacks(NamedTuple):
-    """Callbacks. `draw(request)` answers by `show_drawing` or `show_problem`, `copy` and `save` by `show_status`."""
+    """Callbacks. `draw(request)` calls `show_drawing` or `show_problem` when done, `copy` and `save` `show_status`."""
 
     draw: Callable[[ChartRequest], object]
     cancel: Callable[[], object]
@@ -65,7 +65,7 @@ class ChartsWindow(SideWindow):
         self._make_filters(lab)
         self.picture = ChartPicture(self.room, lambda _limits: self.draw(), self.show_status, self._open)
         self.picture.grid(row=1, column=0, sticky="nsew")
-        self.place_said(2, above=4)
+        self.place_status(2, above=4)
         self.buttons = self.add_buttons(3, {
             "Zoom In": lambda: self.picture.zoom(0.6), "Zoom Out": lambda: self.picture.zoom(1 / 0.6),
             "Show All": self.picture.show_all, "Save…": self.save, "Copy": self.copy, "Cancel": self._cancel,
@@ -77,7 +77,7 @@ class ChartsWindow(SideWindow):
         self.show(self.boxes["chart"])
         self.bind("<<ThemeChanged>>", self._theme_changed, add=True)
 
-    # -- what is chosen ---------------------------------------------------------------------------------
+    # -- choices ----------------------------------------------------------------------------------------
 
     @property
     def chart(self) -> Chart:
@@ -86,7 +86,7 @@ class ChartsWindow(SideWindow):
 
     @property
     def choice(self) -> ChartChoice | None:
-        """What is chosen; ``None`` while a date can't be read."""
+        """The chosen chart and filters; ``None`` while a date isn't valid."""
         dates = [self._date(each) for each in (self.first, self.last)]
         if ValueError in dates:
             return None
@@ -106,7 +106,7 @@ class ChartsWindow(SideWindow):
         )
 
     def draw(self, again: bool = False) -> None:
-        """Ask for the chart that is chosen now; ``again``: read the records again."""
+        """Request the chosen chart; ``again``: read the records again."""
         request = self._request(again)
         if request is None:
             self.show_status("This isn't a date. Type it like 2026-11-21, or leave it empty for all days")
@@ -132,7 +132,7 @@ class ChartsWindow(SideWindow):
             self.show_status(point.words if point else _HINT if drawing.points else drawing.title)
 
     def show_problem(self, words: str) -> None:
-        """Say why the chart wasn't drawn, or that it was cancelled; F5 tries again."""
+        """Show why the chart wasn't drawn, or that it was cancelled; F5 tries again."""
         if self.winfo_exists():
             self.buttons["Cancel"].state(["disabled"])
             self.show_status(words)
@@ -151,9 +151,9 @@ class ChartsWindow(SideWindow):
             self._callbacks.copy(request)
 
     def destroy(self) -> None:
-        """Close the window and cancel what is being read."""
+        """Close the window, and cancel the query that is running."""
         self._callbacks.cancel()
-        self.variables.clear()  # here, because the garbage collector could drop them on a thread that must not call Tk
+        self.variables.clear()  # here, because the garbage collector may run on a thread that must not call Tk
         super().destroy()
 
     # -- building ---------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class ChartsWindow(SideWindow):
         self.bind(f"<{control}-s>", lambda _event: self.save())
         self.picture.bind("<<Copy>>", lambda _event: self.copy())
 
-    # -- what happens -----------------------------------------------------------------------------------
+    # -- events -----------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
         self._suit_chart()
@@ -208,7 +208,7 @@ class ChartsWindow(SideWindow):
             self.draw()
 
     def _suit_chart(self) -> None:
-        """Show the filters that this chart has, and the fields that it can draw."""
+        """Show the filters of the chosen chart, and offer the fields that it can draw."""
         kind = self.chart
         named = [QUANTITIES[each].name if each else ALL for each in kind.measures]
         self.boxes["field"].configure(values=named)

@@ -61,7 +61,7 @@ class DayLine(ttk.Frame):
 
 
 KEEP_DATE_KEY = "F6"
-UNREAD_SECONDS = 0.4  # an Enter pressed twice by mistake is no answer to a question that nobody can have read yet
+UNREAD_SECONDS = 0.4  # an Enter within this time isn't an answer: nobody can have read the question yet
 FAR_DAYS = 366
 
 
@@ -116,7 +116,7 @@ class DateLine(ttk.Frame):
         return True
 
     def answer_with_enter(self) -> bool:
-        """Keep the date if Enter is enough, and there was time to read the question; return whether it is kept."""
+        """Keep the date if Enter is enough and there was time to read the question; return whether the date is kept."""
         found = self.question
         if found is not None and not found.far and self.now() - self._asked_at >= UNREAD_SECONDS:
             self.keep()
@@ -157,7 +157,7 @@ class TechnicianQuestion(NamedTuple):
 class TechnicianLine(ttk.Frame):
     """Asks whose plots these are: a sentence and a button, which F7 presses.
 
-    It takes no focus: without an answer, only the plots saved from now on get the name.
+    The line never takes the focus: without an answer, only the plots saved from now on get the name.
     """
 
     def __init__(self, parent: tk.Misc) -> None:
@@ -192,8 +192,8 @@ class TechnicianLine(ttk.Frame):
             self._show()
 
     def ask(self, question: TechnicianQuestion | None) -> bool:
-        """Ask, unless a save has answered it; ``None``: ask nothing. Return whether the line has changed."""
-        # A save without the button counts as an answer, so it is asked once for each check and name.
+        """Ask, unless a save has settled the question; ``None``: ask nothing. Return whether the line has changed."""
+        # A save without the button counts as an answer, so the question comes once for each check and name.
         if question is not None and (question.check, question.chosen) in self._settled:
             question = None
         if question == self.question:
@@ -203,7 +203,7 @@ class TechnicianLine(ttk.Frame):
         return True
 
     def toggle(self) -> None:
-        """Switch between the whole check and only the own plots."""
+        """Switch between all plots of the check and only those of this technician."""
         if self.question is None:
             return
         wanted = self.question.check, self.question.chosen
@@ -377,7 +377,7 @@ class PlotStrip(tk.Canvas):
         count = len(self._plots)
         if not count or self._room <= 0 or self.width_of_one_line <= self._room:
             return max(1, count)
-        # Of equal length, so that ten plots stand below ten.
+        # Lines of equal length, such as two of ten plots each.
         lines = -(-count // max(1, (self._room - 2) // (width + gap)))
         return -(-count // lines)
 
@@ -500,9 +500,9 @@ class CheckPanel(ttk.Frame):
         progress.grid(row=1, column=0, columnspan=2, sticky="ew", pady=(4, 0))
         self._progress = progress
         self.strip = PlotStrip(progress, go_to_plot, leave_strip, self._describe_plot)
-        self._told_plot = ""
+        self._described_plot = ""
         self.strip.grid(row=0, column=0, rowspan=2)
-        # Both texts take the space there is and never ask for more, so that nothing moves when people come or go.
+        # Both texts use the free space and never request more, so that nothing moves when people come or go.
         self.summary = OneLine(progress, "Section.TLabel")
         self.summary.grid(row=0, column=1, padx=(BESIDE_GAP, 0), sticky="ew")
         progress.columnconfigure(1, weight=1)
@@ -513,9 +513,9 @@ class CheckPanel(ttk.Frame):
         self.show_notes: Callable[[str], object] = lambda _line: None
         """Called with new notes whose line is scrolled out of sight."""
         self._notes = ""
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self.others.label.bind("<Button-1>", lambda _event: self.notes_wanted() if self._notes else None)
-        # Never asks for more space than there is, because a wider form would have to scroll.
+        # Never requests more space than there is, because a wider form would have to scroll.
         self._beside = ttk.Frame(self, width=1, height=1)
         self._beside.grid(row=0, column=1, sticky="nsew")
         self._beside.bind("<Configure>", lambda _event: self._place_lines())
@@ -544,11 +544,11 @@ class CheckPanel(ttk.Frame):
         for each in check.others:
             if each.plot is not None and each.plot not in check.recorded:
                 states[each.plot] = (PlotState.ENTERED_BY_OTHER, each.named)
-        # Last, because that a record isn't in the database yet matters more than who recorded it.
+        # Last, so that "waiting" replaces "recorded": it matters more that a record isn't in the database yet.
         states |= {plot: (PlotState.WAITING, check.recorded.get(plot, "")) for plot in check.waiting}
         self.strip.show(check.plots, states, current, half_typed)
         self._summary_of_check = _summary(check)
-        self.summary.show(self._told_plot or self._summary_of_check)
+        self.summary.show(self._described_plot or self._summary_of_check)
         if notes and notes != self._notes:
             self.after_idle(self._report_hidden)  # later, because the form may be scrolling to another field now
         self._notes = notes
@@ -567,10 +567,10 @@ class CheckPanel(ttk.Frame):
     def _report_hidden(self) -> None:
         line = self.others
         at = ""
-        if line.winfo_viewable():  # by a direct call of Tk, because tkinter doesn't know Tk's own menus and lists
+        if line.winfo_viewable():  # Tk is called directly, because tkinter's method fails for Tk's own menus and lists
             at = line.tk.call("winfo", "containing", line.winfo_rootx() + 1, line.winfo_rooty() + 1)
-        if self._notes and self._notes not in self._told and not str(at).startswith(str(line)):
-            self._told.add(self._notes)  # told once, because the status bar is needed for other texts
+        if self._notes and self._notes not in self._reported and not str(at).startswith(str(line)):
+            self._reported.add(self._notes)  # shown only once, because the status bar is needed for other texts
             self.show_notes(self._notes)
 
     def fit(self, width: int) -> bool:
@@ -597,7 +597,7 @@ class CheckPanel(ttk.Frame):
         return changed
 
     def _next_width(self) -> int:
-        """Return the largest width of the button of the next check, with the longest of its texts."""
+        """Return the width in pixels of the button of the next check with the longest of its texts."""
         text = str(self.next_button.cget("text"))
         # Measured with the real button, because the width of a text depends on the font and the theme.
         self.next_button.configure(text=LONGEST_NEXT)
@@ -615,7 +615,7 @@ class CheckPanel(ttk.Frame):
         self._place_lines()
 
     def ask_technician(self, question: TechnicianQuestion | None) -> None:
-        """Ask whose plots those of a colleague's check are, or remove the question."""
+        """Ask which technician the plots of a colleague's check belong to, or remove the question."""
         if self.technician_line.ask(question):
             self.technician_line.grid_forget()
             self.technician_line.place_forget()
@@ -623,7 +623,7 @@ class CheckPanel(ttk.Frame):
             self._place_lines()
 
     def ask_date(self, found: DateQuestion | None) -> None:
-        """Ask about the day of the check, show what was asked, or remove the question."""
+        """Ask about the day of the check, show the question as answered, or remove it."""
         if self.date_line.show(found):
             self.date_line.grid_forget()
             self.date_line.place_forget()
@@ -659,7 +659,7 @@ class CheckPanel(ttk.Frame):
 
     def _describe_plot(self, words: str) -> None:
         """Show which plot the keyboard has chosen, in place of the progress of the check."""
-        self._told_plot = words
+        self._described_plot = words
         self.summary.show(words or self._summary_of_check)
 
     def focus_next_check(self) -> bool:

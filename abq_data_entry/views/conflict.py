@@ -18,7 +18,7 @@ SIDE_NAMES: dict[Side, str] = {"mine": "Typed here", "theirs": "Saved"}
 EMPTY = "(empty)"
 _WIDEST, _NARROWEST = 24, 11  # characters in a line of a cell
 _AROUND = 20  # characters beside the three cells: the field names and the gaps
-_BETWEEN = 6  # characters of the gaps, if there are but two cells beside each other
+_BETWEEN = 6  # characters of the gaps, if only two cells are side by side
 _LINES, _LINES_NARROW = 8, 2  # visible lines of a long text
 _BESIDE = (0, 16)
 
@@ -34,7 +34,7 @@ class Difference(NamedTuple):
 
 
 class ConflictText(NamedTuple):
-    """The texts of the dialog: what happened, the details, the heading of the other side, and what was merged."""
+    """The texts of the dialog: the message, the details, the heading of the other side, and what was merged."""
 
     message: str
     detail: str
@@ -45,10 +45,10 @@ class ConflictText(NamedTuple):
 class ConflictDialog(Dialog):
     """Shows each :class:`Difference` with both sides; nothing is chosen to begin with.
 
-    ``result(choices)`` returns the record that these choices make, and its errors by field. ``save(record, self)`` is
-    called once everything is chosen and nothing is wrong. The dialog stays open until the record is saved
-    (:meth:`close`), or shows why it isn't (:meth:`refuse`). ``cancel()`` leaves everything as it was. ``former`` is the
-    dialog of an earlier attempt, whose choices are kept where the other side's value is still the same.
+    ``result(choices)`` returns the merged record with these choices, and its errors by field name. ``save(record,
+    self)`` is called once everything is chosen and there are no errors. The dialog stays open until the record is saved
+    (:meth:`close`), or shows why it wasn't (:meth:`refuse`). ``cancel()`` leaves everything as it was. ``former`` is
+    the dialog of an earlier attempt, whose choices are kept where the other side's value is still the same.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ConflictDialog(Dialog):
         self.choices: dict[str, Side] = {}
         """The choices made so far, by field name."""
         if former is not None:
-            # If the other side has saved again, a choice made against its old value doesn't count.
+            # If the other side has saved again, a choice between mine and its old value is no longer valid.
             before = {each.name: each.theirs for each in former.differences if each.name in former.choices}
             same = [each.name for each in differences if before.get(each.name) == each.theirs]
             self.choices = {name: former.choices[name] for name in same}
@@ -78,12 +78,12 @@ class ConflictDialog(Dialog):
         super().__init__(parent, "Two Versions of One Record", words.message, words.detail, buttons)
 
     def make_body(self, body: ttk.Frame) -> None:
-        """Add a line for each field, and below them what is still to do."""
+        """Add a line for each field, and below them a line about what is still to be chosen."""
         digit = tkfont.nametofont("TkDefaultFont", self).measure("0")
         letters = (self.winfo_screenwidth() // digit - _AROUND) // 3 - 3
         self._is_narrow = letters < _NARROWEST
         self._first_side = 0 if self._is_narrow else 2
-        if self._is_narrow:  # the field and its old value stand above the two sides, so that both are seen
+        if self._is_narrow:  # the field and its old value are above the two sides, so that both sides are visible
             letters = (line_width(self) // digit - _BETWEEN) // 2 - 3
         self._letters = max(_NARROWEST, min(_WIDEST, letters))
         self._wrap: dict[str, Any] = {"wraplength": digit * self._letters, "justify": "left"}
@@ -187,7 +187,7 @@ class ConflictDialog(Dialog):
             label.grid(row=row + 1, column=1, rowspan=2, sticky="nw", padx=_BESIDE, pady=(6, 4))
 
     def _show_with_text(self, text: tk.Text, event: tk.Event) -> None:
-        """Scroll to the long text too when its button gets the focus: no key goes to the text itself."""
+        """Scroll to the long text too when its button gets the focus, because the text never gets it."""
         if self._scrolled is not None:
             self._scrolled.show_part(text)
             self._scrolled.show_part(event.widget)
@@ -206,7 +206,7 @@ class ConflictDialog(Dialog):
         return made
 
     def _show_choices(self, asked: bool = False, refused: str = "") -> None:
-        """Update the dots of all buttons, and the line that says what is still to do."""
+        """Update the dots of all buttons, and the line about what is still to be chosen."""
         for (name, side), button in self.cells.items():
             is_chosen = self.choices.get(name) == side
             button.configure(text=f"{'●' if is_chosen else '○'}  {self._cell_words[button]}")
@@ -256,7 +256,7 @@ class ConflictDialog(Dialog):
         return "break"
 
     def _go_to(self, number: int, side: Side) -> str:
-        """Put the focus on that side of the field of that number; after the last field, on Save."""
+        """Put the focus on that side of the field with that number; after the last field, on Save."""
         if number < len(self.differences):
             self.cells[self.differences[number].name, side].focus_set()
         else:

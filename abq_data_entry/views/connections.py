@@ -99,7 +99,7 @@ class ConnectionsWindow(SideWindow):
             self.list.see("end")
 
     def show_status(self, text: str, style: str = "TLabel") -> None:
-        """Show below the list how far the check is."""
+        """Show the progress of the check below the list."""
         self.summary.configure(text=text, style=style)
 
     def finish(self, text: str, failed: bool) -> None:
@@ -241,7 +241,7 @@ class ConnectionsWindow(SideWindow):
         marks, what, end, text = (column * digit for column in _COLUMNS)
         tabs = (marks, "left", what, "left", end, "right", text, "left")
         width = self.list.winfo_width()
-        # Where the column of the texts would be narrow, they go on below the step, in the whole width.
+        # If the column of the texts would be too narrow, they continue below the step, over the whole width.
         below = text if width <= 1 or width >= 2 * text else 2 * marks
         self.list.tag_configure("step", tabs=tabs, lmargin2=below, spacing1=2)
         self.list.tag_configure("advice", lmargin1=below, lmargin2=below)

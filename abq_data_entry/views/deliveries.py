@@ -1,4 +1,4 @@
-"""The window of deliveries: which ones wait, run, have arrived or failed, with their receipts, and the commands."""
+"""The window of deliveries: which ones wait, run, have arrived or failed, their receipts, and commands for them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ALL_DONE = "Everything has arrived, or was cancelled. Without “Unfinished onl
 
 @dataclass(frozen=True)
 class DeliveryRow:
-    """One row: its cells, the receipt to show below the list, and what can be done."""
+    """One row: its cells, the receipt to show below the list, and which commands are possible."""
 
     identifier: str
     cells: tuple[str, ...]
@@ -38,7 +38,7 @@ class DeliveryRow:
     outdated: bool = False
     """The delivery has arrived, but records of its day have been changed since."""
     may_have_arrived: bool = False
-    """Nobody knows whether the delivery has arrived."""
+    """It isn't known whether the delivery has arrived, because the server's answer was lost."""
     has_folder: bool = False
     """The destination has a folder that can be listed."""
 
@@ -111,14 +111,14 @@ class DeliveriesWindow(SideWindow):
 
     def destroy(self) -> None:
         """Close the window; the form gets the focus back."""
-        # Dropped here, because a variable that the garbage collector drops on a worker thread would call Tk there.
+        # Deleted here, because the garbage collector might delete a variable on a worker thread, which mustn't call Tk.
         self.__dict__.pop("unfinished_only", None)
         super().destroy()
 
     # -- building ---------------------------------------------------------------------------------------
 
     def _make_buttons(self) -> dict[str, ttk.Button]:
-        self.place_said(3)
+        self.place_status(3)
         calls: dict[str, Callable[[], object]] = {
             text: lambda text=text: self.run_command(text)  # type: ignore[misc]
             for text in _BUTTONS
@@ -151,7 +151,7 @@ class DeliveriesWindow(SideWindow):
             self._can,
         )
 
-    # -- what is chosen ---------------------------------------------------------------------------------
+    # -- choices ----------------------------------------------------------------------------------------
 
     def _filter(self) -> None:
         everything = not self.unfinished_only.get()
@@ -161,8 +161,8 @@ class DeliveriesWindow(SideWindow):
         total = len(self._rows)
         noun = "delivery" if total == 1 else "deliveries"
         outdated = sum(each.outdated for each in self._rows.values())
-        told = f", {outdated:,} outdated" if outdated else ""
-        self.count_label.configure(text=f"{total:,} {noun}, {unfinished:,} unfinished{told}" if total else "")
+        also = f", {outdated:,} outdated" if outdated else ""
+        self.count_label.configure(text=f"{total:,} {noun}, {unfinished:,} unfinished{also}" if total else "")
         self._show_chosen()
 
     def _chosen(self) -> DeliveryRow | None:

@@ -32,7 +32,7 @@ def within_screen(window: tk.Misc, width: int, height: int, x: int, y: int) -> s
 
 UNREAD_SECONDS = 0.5
 _LOOK_MS = 50
-_ROOM = 0.7  # the largest part of the screen's height for a dialog whose content scrolls
+_ROOM = 0.7  # a dialog whose content scrolls takes at most this part of the screen's height
 _LINE = 62  # characters
 _MOST_LINES = 16  # visible lines of a detail; a longer one scrolls
 _LEAST_LINES = 2
@@ -60,7 +60,7 @@ class Dialog(tk.Toplevel):
         self.withdraw()
         self.title(title)
         self.message, self.detail = message, detail
-        # A window that opens together with a dialog never had the focus, but knows which field is to get it.
+        # A window that opens together with a dialog has no focus yet, but Tk knows which of its fields is to get it.
         self._parent = parent.winfo_toplevel()
         self._return_focus = focused_widget(parent) or self._parent.focus_lastfor()
         self._detail_box: tk.Text | None = None
@@ -87,8 +87,8 @@ class Dialog(tk.Toplevel):
         """For subclasses: add widgets to ``body`` from row 2 on."""
 
     def place(self, room: tk.Canvas, content: ttk.Frame, top: int) -> Scrolled | None:
-        """Show ``content``, a child of ``room``, ``top`` pixels below the message; it scrolls if the dialog would be
-        larger than the screen, and what scrolls it is returned. Call this after everything else has been placed."""
+        """Show ``content``, a child of ``room``, ``top`` pixels below the message. If the dialog would be larger than
+        the screen, ``content`` scrolls in the widget returned. Call this after everything else has been placed."""
         room.configure(background=ttk.Style(self).lookup("TFrame", "background"))
         room.configure(highlightthickness=0, borderwidth=0, takefocus=0)
         self.update_idletasks()
@@ -105,7 +105,7 @@ class Dialog(tk.Toplevel):
         scrolled = Scrolled(self.body, room)
         scrolled.grid(**place)
         scrolled.hold(content)
-        # The size set here decides about the size of the dialog, not the content.
+        # The size set here determines the size of the dialog, not that of the content.
         scrolled.grid_propagate(False)
         beside = scrolled.down.winfo_reqwidth() + 8
         scrolled.configure(
@@ -121,10 +121,10 @@ class Dialog(tk.Toplevel):
     def close(self, action: Callable[[], object] | None = None) -> None:
         """Close the dialog, give the focus back, then call ``action``."""
         self.grab_release()
-        if self._return_focus is None or not self._return_focus.winfo_exists():  # it was in a dialog closed since
+        if self._return_focus is None or not self._return_focus.winfo_exists():  # it was in a dialog that has closed
             self._return_focus = self._parent.focus_lastfor()
         if self._return_focus is not None and self.takes_keys:
-            # Before the dialog closes: a key between its end and the window manager's answer would be lost.
+            # Before the dialog closes: a key typed before the window manager moves the focus would be lost.
             if self.tk.call("focus"):
                 self._return_focus.focus_force()
             else:
@@ -168,7 +168,7 @@ class Dialog(tk.Toplevel):
             self.bind("<Prior>", lambda _event: text.yview_scroll(-1, "pages"))
 
     def _give_way(self, pixels: int) -> int:
-        """Show so much less of the detail, which can be scrolled then; return how much less it is."""
+        """Make the visible part of the detail this much lower, so that it scrolls; return by how many pixels it is."""
         text = self._detail_box
         if text is None:
             return 0
@@ -194,7 +194,7 @@ class Dialog(tk.Toplevel):
                 button.bind(key, lambda event: event.widget.invoke())
             made.append(button)
         if sum(each.winfo_reqwidth() + 8 for each in made) > self.winfo_screenwidth() - 2 * MARGIN - 2 * _PADDING:
-            for position, button in enumerate(made):  # the default stands on top, as Tab begins with it
+            for position, button in enumerate(made):  # the default is on top, because Tab begins with it
                 button.grid(row=position, column=0, sticky="ew", pady=(4, 0))
         self.bind("<Escape>", lambda _event: made[-1].invoke())
         self.protocol("WM_DELETE_WINDOW", made[-1].invoke)
@@ -223,7 +223,7 @@ class Dialog(tk.Toplevel):
         self.tk.call(*self._look_soon)
 
     def _pass_on(self, _event: object) -> None:
-        """Give the focus, which the window manager gives a new window, back at once: the user may be typing."""
+        """Return the focus, which the window manager gives to a new window, at once: the user may be typing."""
         if not self.takes_keys and self._return_focus is not None and self._return_focus.winfo_exists():
             self._return_focus.focus_force()
 
@@ -236,7 +236,7 @@ class Dialog(tk.Toplevel):
                 self.geometry(place)
 
     def _look(self) -> None:
-        """Take the keys once there was time to read the dialog, and nobody has typed for that long."""
+        """Take the focus once there was time to read the dialog and nobody has typed for that long."""
         typed = typed_keys(self)
         if typed != self._typed:
             self._typed, self._unread_until = typed, time.monotonic() + UNREAD_SECONDS
@@ -252,7 +252,7 @@ class Dialog(tk.Toplevel):
         self.takes_keys = True
         self.bind("<Configure>", self._grew, add=True)
         here = bool(self.tk.call("focus"))  # otherwise the user is in another program, and stays there
-        with suppress(tk.TclError):  # another program holds a grab: the dialog works without one
+        with suppress(tk.TclError):  # another program has a grab; the dialog works without one
             self.grab_set()
         first = self.first_focus()
         if here:
@@ -266,12 +266,12 @@ class CarefulDialog(Dialog):
     """A dialog in which Enter alone changes nothing: at first the focus is on the last button, Cancel."""
 
     def first_focus(self) -> tk.Misc:
-        """Cancel."""
+        """Return Cancel, the last button."""
         return self.buttons[-1]
 
 
 def line_width(widget: tk.Misc) -> int:
-    """Return the width of a line of text in a dialog in pixels, for the present font and screen."""
+    """Return the width of a line of text in a dialog in pixels, for the current font and screen."""
     letter = nametofont("TkDefaultFont", widget).measure("0")
     room = widget.winfo_screenwidth() - 4 * MARGIN - 2 * _PADDING
     return letter * min(_LINE, max(10, room // letter))
@@ -287,7 +287,7 @@ _BESIDE = 14  # letters: the longer label and the gap
 
 
 class Remember(NamedTuple):
-    """The box about the keyring: whether it is ticked, or why it can't be used."""
+    """The check box for storing the login in the keyring: whether it is ticked, or why it can't be used."""
 
     ticked: bool = False
     why_not: str = ""
@@ -298,8 +298,8 @@ class LoginDialog(Dialog):
 
     With ``on_result`` the dialog returns at once and calls ``on_result(result)`` when it is closed; otherwise it
     returns only when it is closed. ``error`` is why an earlier attempt failed; ``username`` fills the first entry. With
-    ``remember`` there is a box about the keyring, and ``remembers`` tells whether it is ticked. With ``without`` there
-    is a button to work without the database, which calls ``without()`` instead.
+    ``remember`` there is a box for storing the login in the keyring; ``remembers`` is whether it is ticked. With
+    ``without`` there is a button to work without the database, which calls ``without()`` instead.
     """
 
     def __init__(
@@ -353,7 +353,7 @@ class LoginDialog(Dialog):
     def _add_box(self, grid: ttk.Frame, why_not: str) -> None:
         box = ttk.Checkbutton(grid, text="Remember in the keyring of this computer", variable=self.remember_box)
         box.grid(row=2, column=1, sticky="w", pady=(8, 0))
-        if box.winfo_reqwidth() > self.user_entry.winfo_reqwidth():  # it may begin below the labels
+        if box.winfo_reqwidth() > self.user_entry.winfo_reqwidth():  # too wide for the column of the entries
             box.grid(column=0, columnspan=2)
         box.bind("<Return>", lambda _event: self.buttons[0].invoke())
         if why_not:
@@ -396,8 +396,8 @@ class LoginDialog(Dialog):
     def _forget(self) -> None:
         if "password" not in self.__dict__:
             return
-        # The variable would keep the password for as long as the interpreter lives. All variables are dropped here,
-        # because one that the garbage collector drops on a worker thread would call Tk there.
+        # The variable would keep the password for as long as the interpreter lives. All variables are deleted here,
+        # because the garbage collector might delete them on a worker thread, which mustn't call Tk.
         self.password.set("")
         self.remembers = self.remember_box.get()
         del self.password, self.username, self.remember_box

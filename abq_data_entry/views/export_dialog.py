@@ -17,7 +17,7 @@ from .dialogs import Dialog, line_width
 ALL_LABS = "all"
 _FROM, _TO = "From", "To"
 _BESIDE = 12  # letters for the label and the arrow of a list
-_SHORT = 24  # letters: a longer list takes the width that is there
+_SHORT = 24  # letters; a list with longer entries takes the free width
 
 
 class ChosenExport(NamedTuple):
@@ -69,7 +69,7 @@ class ExportDialog(Dialog):
         return self.boxes["View"]
 
     def close(self, action: Callable[[], object] | None = None) -> None:
-        """Close the dialog, unless a day isn't valid: then that one gets the focus."""
+        """Close the dialog, unless a day isn't valid: then its entry gets the focus."""
         if action != self._confirmed:
             super().close(action)
             return
@@ -135,7 +135,7 @@ class ExportDialog(Dialog):
 
 
 def _choose_next(box: ttk.Combobox, letter: str) -> None:
-    """Choose the next entry that begins with the letter, as lists of all desktops do; ttk's don't."""
+    """Choose the next entry that begins with the letter, as lists of all desktops do, but not ttk's."""
     values = [str(each) for each in box.cget("values")]
     start, wanted = box.current() + 1, letter.casefold()
     found = [each for each in (*values[start:], *values[:start]) if wanted and each.casefold().startswith(wanted)]

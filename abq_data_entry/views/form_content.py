@@ -1,5 +1,5 @@
-"""The content of the form: its inputs and the values they mean, what is known about their check, the saved record that
-was opened, and what QA says about it; and the callbacks of the form."""
+"""The content of the form: its inputs and their values, what is known about the check, the saved record that was
+opened, and QA's remarks about it; and the callbacks of the form."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Record = fields.Record
 CheckKey = tuple[datetime.date, str, str]
 RecordKey = tuple[datetime.date, str, str, int]
 
-Said = Mapping[str, str]
-"""What QA says about a record: a sentence by field name; under the name of Plot, about the whole record."""
+Remarks = Mapping[str, str]
+"""QA's remarks about a record: a sentence by field name; under the name of Plot, about the whole record."""
 
 WHOLE_RECORD = F.PLOT
-"""The field beside which QA's sentence about the whole record is shown."""
+"""The field beside which QA's remark about the whole record is shown."""
 
 HEIGHTS = (F.MIN_HEIGHT, F.MAX_HEIGHT, F.MEDIAN_HEIGHT)
 CHECK_FIELDS = (F.DATE, F.TIME, F.LAB, F.TECHNICIAN)
 
 
 class RecordInputs(dict[str, FieldInput]):
-    """The :class:`FieldInput` of each field, by name. ``choices`` has the present values of lists by field name."""
+    """The :class:`FieldInput` of each field, by name. ``choices`` has the current values of lists by field name."""
 
     def __init__(self, reader: DateReader) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class RecordInputs(dict[str, FieldInput]):
         return each
 
     def offer(self, choices: Mapping[str, fields.Choices | None]) -> None:
-        """Take the present values of lists, by field name."""
+        """Set the current values of lists, by field name."""
         for name, each in choices.items():
             if name not in self.choices or self.choices[name] != each:
                 self.choices[name] = each
@@ -79,7 +79,7 @@ class RecordInputs(dict[str, FieldInput]):
         return any(changed)
 
     def offered(self, name: str) -> fields.Choices | None:
-        """Return the present values of a list, with that of the open record."""
+        """Return the current values of a list, with that of the open record."""
         choices, own = self.choices.get(name), self._of_record.get(name)
         if choices is None or own in (None, "") or own in choices:
             return choices
@@ -103,7 +103,7 @@ class RecordInputs(dict[str, FieldInput]):
         return any((value := self.value(name)) is None or value != opened.record.get(name) for name in others)
 
     def fill(self, texts: Mapping[str, str]) -> None:
-        """Set the texts by the program; fields that aren't named stay as they are."""
+        """Set the texts on behalf of the program; fields that aren't named stay as they are."""
         for name, text in texts.items():
             if name in self:
                 self[name].fill(text)
@@ -136,7 +136,7 @@ class RecordInputs(dict[str, FieldInput]):
         return Record(values)
 
     def check_across(self) -> None:
-        """Show an error at heights that don't fit each other, and clear it at those that do now."""
+        """Show an error at heights that contradict each other, and clear it where they no longer do."""
         errors = fields.check_across({name: self.value(name) for name in HEIGHTS})
         self._heights_disagree = bool(errors)
         for name in HEIGHTS:
@@ -149,7 +149,7 @@ class RecordInputs(dict[str, FieldInput]):
     def spread_problem(self, name: str, cells: Sequence[str]) -> str:
         """Return why a row of ``cells`` can't be pasted into the fields from ``name`` on; empty if it can.
 
-        An invalid cell is no reason, because its field shows the error. A cell that its field can't hold at all is one.
+        An invalid cell is accepted, because its field shows the error, unless the field can't hold such a text at all.
         """
         names = _from(name)
         if len(cells) > len(names):
@@ -214,7 +214,7 @@ class RecordInputs(dict[str, FieldInput]):
             each = self[following]
             passed_over = each.is_disabled or (each.filled_by_itself and not each.error)
             if following == F.TECHNICIAN:
-                # A name that was filled in doesn't tell who is at the window.
+                # A name that was filled in isn't necessarily that of the person at the window.
                 passed_over = each.is_disabled or (self.has_person() and not each.error)
             if each.field.required and not passed_over:
                 return following
@@ -233,30 +233,30 @@ class RecordInputs(dict[str, FieldInput]):
 
 
 class MarkedFields:
-    """Shows beside the fields what QA says of the record in the form: what :meth:`know` was told of ``key``."""
+    """Shows beside the fields QA's remarks about the record in the form, whose key is ``key``."""
 
     def __init__(self, inputs: RecordInputs) -> None:
         self._inputs = inputs
-        self.known: Mapping[RecordKey, Said] = {}
-        """What QA says of records, by their keys."""
+        self.known: Mapping[RecordKey, Remarks] = {}
+        """QA's remarks about records, by the records' keys."""
         self.key: RecordKey | None = None
-        """The saved record that the form is at; None while it is at none."""
-        self._shown: Said = {}
+        """The key of the saved record in the form; None while there is none."""
+        self._shown: Remarks = {}
 
-    def know(self, said: Mapping[RecordKey, Said]) -> None:
-        """Take what QA says about records, by their keys."""
-        self.known = said
+    def show_remarks(self, remarks: Mapping[RecordKey, Remarks]) -> None:
+        """Set QA's remarks about records, by the records' keys, and show those about the record in the form."""
+        self.known = remarks
         self.show()
 
     def show(self) -> None:
-        """The form may be at another record."""
-        said = self.known.get(self.key, {}) if self.key is not None else {}
-        if said == self._shown:
+        """Show the remarks about the record with the key ``key``; call this after the key has changed."""
+        remarks = self.known.get(self.key, {}) if self.key is not None else {}
+        if remarks == self._shown:
             return
-        for name in {*self._shown, *said}:
+        for name in {*self._shown, *remarks}:
             if name in self._inputs:
-                self._inputs[name].show_question(said.get(name, ""))
-        self._shown = said
+                self._inputs[name].show_question(remarks.get(name, ""))
+        self._shown = remarks
 
 
 def _from(name: str) -> tuple[str, ...]:
@@ -268,8 +268,8 @@ class OpenedRecord(NamedTuple):
 
     ``texts`` are the values by field name as the database had them; ``record`` has the typed values, ``None`` for one
     that is no longer valid. ``version`` is that of the record, if it is known. ``changed_by`` names who has saved
-    another version since. ``known_at`` is the age of a local copy, shown while the database is away. ``gone`` says who
-    has withdrawn or moved the record since. The last three are empty otherwise.
+    another version since. ``known_at`` is the time of a local copy, shown while the database is away. ``gone`` is a
+    sentence about who has withdrawn or moved the record since. The last three are empty otherwise.
     """
 
     key: RecordKey
@@ -281,13 +281,13 @@ class OpenedRecord(NamedTuple):
     gone: str = ""
 
     def draft(self) -> dict[str, Any]:
-        """Return the part of a draft that describes this record, as plain values for a file."""
+        """Return the part of a draft that describes this record, as values that can be written as JSON."""
         key = [self.key[0].isoformat(), *self.key[1:]]
         return {"opened": key, "baseline": dict(self.texts), "version": self.version, "known_at": self.known_at}
 
 
 def opened_in(draft: Mapping[str, Any]) -> OpenedRecord | None:
-    """Return the record from what :meth:`OpenedRecord.draft` returned; ``None`` for a new record or an invalid key."""
+    """Return the opened record of a draft (:meth:`OpenedRecord.draft`); ``None`` for a new record or an invalid key."""
     try:
         date, time, lab, plot = draft["opened"]
         key = datetime.date.fromisoformat(date), str(time), str(lab), int(plot)
@@ -315,7 +315,7 @@ PAUSE_SECONDS = 4 * 3600.0
 
 
 class Confirmation:
-    """Remembers who is at the window. ``now`` returns the time in seconds, which goes on while the computer sleeps."""
+    """Remembers who is at the window. ``now`` returns the time in seconds; it must include time in standby."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
@@ -325,7 +325,7 @@ class Confirmation:
     @property
     def name(self) -> str:
         """The confirmed name of the person at the window; empty if nobody is confirmed, or after a long pause."""
-        # Computed here, not ended by a timer, because timers stop while the computer sleeps.
+        # Computed here instead of ended by a timer, because timers stop while the computer sleeps.
         if self._name and self.now() - self._key_at > PAUSE_SECONDS:
             self._name = ""
         return self._name
@@ -345,7 +345,7 @@ class Confirmation:
 
 
 class Entering(NamedTuple):
-    """Somebody else who is entering a check now, at which workstation, and at which plot, if at any."""
+    """Somebody else who is entering a check now: the person, the workstation, and the plot, if they are at one."""
 
     name: str
     workstation: str = ""
@@ -363,7 +363,7 @@ class CheckView(NamedTuple):
     ``recorded`` has the technician of each recorded plot, and ``previous`` the latest earlier record of each plot.
     ``known`` is False until the database has answered. ``following`` is the next check. ``others`` are the other people
     who are entering this check now. ``waiting`` are the recorded plots that wait on this computer for the database.
-    ``version`` is that of the check, if known; ``known_at`` is the age of a local copy, shown while the database is
+    ``version`` is that of the check, if known; ``known_at`` is the time of a local copy, shown while the database is
     away.
     """
 
@@ -428,8 +428,8 @@ class FormCallbacks(NamedTuple):
 
     ``save(record, corrects)`` saves a new record, or corrects the opened one. ``find_draft(key)`` returns the draft of
     a plot. ``keep_draft(draft)`` keeps a draft when another check is chosen, unless its plot has one already.
-    ``is_other_draft(key, corrects)`` tells whether the plot has a draft besides what is in the form. ``confirmed()`` is
-    called when somebody has confirmed a name; it returns whether the plot is being claimed now.
+    ``is_other_draft(key, corrects)`` returns whether the plot has a draft besides what is in the form. ``confirmed()``
+    is called when somebody has confirmed a name; it returns whether the plot is being claimed now.
     """
 
     check_chosen: Callable[[datetime.date, str, str], object] = lambda date, time, lab: None
@@ -448,9 +448,9 @@ class FormCallbacks(NamedTuple):
 class FormContent(ttk.Frame):
     """What the parts of the form share: its state, its callbacks, and the methods that each part may call.
 
-    ``check`` and ``opened_record`` are what the database has; ``saving``: a save is running. ``callbacks`` may be set
-    later. ``confirmation`` knows who is at the window. ``type_ahead`` collects keys that were typed before their plot
-    is shown. ``drafts`` are the keys of plots with a draft that isn't in the form.
+    ``check`` and ``opened_record`` are the state in the database; ``saving``: a save is running. ``callbacks`` may be
+    set later. ``confirmation`` knows who is at the window. ``type_ahead`` collects keys that were typed before their
+    plot is shown. ``drafts`` are the keys of plots with a draft that isn't in the form.
     """
 
     type_ahead: TypeAhead
@@ -473,9 +473,9 @@ class FormContent(ttk.Frame):
         self.date: datetime.date | None = None
         """The date in the form; ``None`` while it isn't valid."""
         self.edition = 0
-        """Grows whenever the content may have changed, so that others can skip work if it hasn't."""
+        """Incremented whenever the content may have changed, so that others can skip work if it hasn't."""
         self.after_save: Callable[[], object] | None = None
-        """What to call once the running save is done."""
+        """A function to call once the running save is done."""
 
     @property
     def check_key(self) -> CheckKey | None:
@@ -509,7 +509,7 @@ class FormContent(ttk.Frame):
 
     @property
     def changed(self) -> bool:
-        """Whether something was typed that would be lost with the form."""
+        """Whether something was typed that would be lost if the form were closed."""
         if self.opened_record is not None:
             # Compared by value: 24,1 typed over 24.10 is no change.
             return self.inputs.differ_from(self.opened_record)
@@ -569,7 +569,7 @@ class FormContent(ttk.Frame):
         raise NotImplementedError
 
     def refuse_save(self) -> None:
-        """Refuse to save; keys typed after this belong to the plots that would have come next."""
+        """Refuse to save; keys typed from now on belong to the plots that would have come next."""
         raise NotImplementedError
 
     def show_draft(self) -> bool:

@@ -29,8 +29,8 @@ class FileLine(NamedTuple):
 
 
 class FilesCallbacks(NamedTuple):
-    """Callbacks: ``choose(key, compare)`` goes to a destination, and compares it at once if asked. ``act(name,
-    identifier)`` does an action on the chosen row ("" if there is none). ``cancel()`` cancels what is running."""
+    """Callbacks: ``choose(key, compare)`` goes to a destination, and with ``compare`` compares it with what was sent.
+    ``act(name, identifier)`` does an action on the chosen row ("" if there is none). ``cancel()`` cancels it."""
 
     choose: Callable[..., object]
     act: Callable[[str, str], object]
@@ -46,7 +46,7 @@ class RemoteFilesWindow(SideWindow):
         super().__init__(parent, "Remote Files")
         self._callbacks, self._keys = callbacks, list(destinations)
         self._lines: dict[str, FileLine] = {}
-        self._told = ""
+        self._done = ""
         self.running = False
         room = self.room
         room.columnconfigure(0, weight=1)
@@ -63,7 +63,7 @@ class RemoteFilesWindow(SideWindow):
         self.live_list = LiveList(room, _COLUMNS, spare=("Rights", "Kind", "Changed"))
         self.live_list.grid(row=1, column=0, sticky="nsew")
         self.tree = self.live_list.tree
-        self.place_said(2)
+        self.place_status(2)
         names = (*_NEED_A_ROW[1:], PUT, NEW_FOLDER, UP, WHAT_IS_THERE)
         calls: dict[str, Callable[[], object]] = {each: self._presser(each) for each in names}
         self.buttons = self.add_buttons(
@@ -81,19 +81,19 @@ class RemoteFilesWindow(SideWindow):
         """The chosen row; ``None`` if there is none."""
         return self._lines.get(self.live_list.chosen or "")
 
-    def show_lines(self, place: str, lines: Sequence[FileLine], said: str) -> None:
-        """Show a folder; the chosen row stays chosen if it is still there."""
+    def show_lines(self, place: str, lines: Sequence[FileLine], status: str) -> None:
+        """Show a folder and the result of the last action; the chosen row stays chosen if it is still there."""
         if not self.winfo_exists():
             return
         self._lines = {each.identifier: each for each in lines}
         self.place.configure(text=place)
         self.live_list.show({each.identifier: each.cells for each in lines})
-        self.show_status(said)
+        self.show_status(status)
 
     def compare(self, kind: str) -> str:
-        """Show a destination, compared with what was sent; return why that can't be done now, empty if it can."""
+        """Compare a destination with what was sent; return why that isn't possible now, else an empty text."""
         if self.running:
-            self.press(WHAT_IS_THERE)  # says it here too
+            self.press(WHAT_IS_THERE)  # shows the same in this window
             return "Something is under way in the window of remote files: Esc cancels it there"
         if kind in self._keys:  # otherwise the destination is newer than this window
             self.destination.current(self._keys.index(kind))
@@ -102,13 +102,13 @@ class RemoteFilesWindow(SideWindow):
         return ""
 
     def show_status(self, text: str) -> None:
-        """Say what was done, how far it is, or why it wasn't done."""
-        self._told = text
+        """Show what was done, the progress, or why something wasn't done."""
+        self._done = text
         if self.winfo_exists():
             self._describe()
 
     def set_running(self, running: bool) -> None:
-        """Say whether something is running; then only Cancel can be pressed."""
+        """Note whether an action is running, during which only Cancel and Close can be pressed."""
         if not self.winfo_exists():
             return
         self.running = running
@@ -117,7 +117,7 @@ class RemoteFilesWindow(SideWindow):
             button.state(["!disabled" if can else "disabled"])
 
     def press(self, name: str) -> str:
-        """Do what a button or key says, or say why it can't be done now."""
+        """Do the action of a button or key, or show why it isn't possible now; return ``"break"``."""
         line = self.chosen_line
         if self.running:
             self.show_status("Something is under way: Esc cancels it.")
@@ -132,7 +132,7 @@ class RemoteFilesWindow(SideWindow):
 
     def _double_clicked(self, event: tk.Event) -> str:
         if self.tree.identify_region(event.x, event.y) != "cell":
-            return "break"  # on the headings or below the last row, so no file is meant
+            return "break"  # on the headings or below the last row
         return self._opened()
 
     def _opened(self) -> str:
@@ -167,10 +167,10 @@ class RemoteFilesWindow(SideWindow):
         )  # fmt: skip
 
     def _describe(self) -> None:
-        """Show the detail of the chosen row below what was last done, which a refresh of the list mustn't hide."""
+        """Show the detail of the chosen row below the last result, which a refresh of the list mustn't hide."""
         line = self.chosen_line
         detail = line.detail if line is not None and not self.running else ""
-        super().show_status("\n".join(filter(None, (self._told, detail))))
+        super().show_status("\n".join(filter(None, (self._done, detail))))
 
 
 class NameDialog(Dialog):
@@ -183,7 +183,7 @@ class NameDialog(Dialog):
         super().__init__(parent, title, message, "", ((button, self._chosen), ("Cancel", None)))
 
     def make_body(self, body: ttk.Frame) -> None:
-        """The entry."""
+        """Add the entry."""
         self.entry = ttk.Entry(body, width=40)
         self.entry.insert(0, self._typed_name)
         self.entry.selection_range(0, "end")
@@ -192,7 +192,7 @@ class NameDialog(Dialog):
             self.entry.bind(key, lambda _event: self.buttons[0].invoke())
 
     def first_focus(self) -> tk.Misc:
-        """The entry."""
+        """Return the entry."""
         return self.entry
 
     def close(self, action: Callable[[], object] | None = None) -> None:

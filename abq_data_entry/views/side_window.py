@@ -62,7 +62,7 @@ class Receipt(ttk.Frame):
 
 
 class Head(ttk.Frame):
-    """What stands above a list: a box, and how many lines there are, below it where both don't fit into one line."""
+    """The head of a list: a check box, and the number of rows beside it, or below it if there is too little width."""
 
     def __init__(self, parent: tk.Misc, text: str, variable: tk.Variable, call: Callable[[], object]) -> None:
         super().__init__(parent)
@@ -82,7 +82,7 @@ class Head(ttk.Frame):
 
 _GAP = 16
 _OFFSET = 32
-_LITTLE_ROOM = 0.85  # of the height that the window asks for
+_LITTLE_ROOM = 0.85  # of the height that the window requests; below it, buttons are made lower
 
 Window = TypeVar("Window", bound="SideWindow")
 
@@ -101,15 +101,15 @@ class SideWindow(tk.Toplevel):
         self.rowconfigure(0, weight=1)
         self.room = ttk.Frame(self, padding=16)
         self.room.grid(row=0, column=0, sticky="nsew")
-        # The window above which it stays.
+        # The window above which this one stays.
         self._over = parent.winfo_toplevel()
         self._timer = ""
         self._bar: Flow | None = None
         self._buttons: Sequence[ttk.Button] = ()
         self._wanted_lines = 0.0
         self._is_low = self._has_line = False
-        self.said = ttk.Label(self.room, style="Note.TLabel", justify="left")
-        self.said.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
+        self.status_label = ttk.Label(self.room, style="Note.TLabel", justify="left")
+        self.status_label.bind("<Configure>", lambda event: event.widget.configure(wraplength=event.width))
         self.room.bind("<Configure>", lambda event: self._suit_height(event.height))
         # These keys close it from anywhere inside; the form gets the focus back.
         for key in ("<Escape>", "<Control-w>", "<Command-w>"):
@@ -136,7 +136,7 @@ class SideWindow(tk.Toplevel):
         return made
 
     def _suit_height(self, height: int) -> None:
-        """Where there is little room the list and the text have it: buttons are as low as their texts."""
+        """In a low window, make the buttons as low as their texts, which leaves more space to the list and the text."""
         is_low = height < _LITTLE_ROOM * self._wanted_lines * self._line_height
         bar = self._bar
         if bar is None or is_low == self._is_low:
@@ -144,44 +144,44 @@ class SideWindow(tk.Toplevel):
         self._is_low = is_low
         for button in self._buttons:
             button.configure(style="Quiet.TButton" if is_low else "TButton")
-        self._show_said()
+        self._place_status_label()
         self.after_idle(lambda: bar.winfo_exists() and bar.fit(bar.winfo_width()))
 
-    def place_said(self, row: int, above: int = 8) -> None:
-        """Keep a line for :meth:`show_status` there."""
+    def place_status(self, row: int, above: int = 8) -> None:
+        """Reserve a line for :meth:`show_status` in that row, with ``above`` pixels above it."""
         self._has_line = True
-        self.said.grid(row=row, column=0, sticky="ew", pady=(above, 0))
+        self.status_label.grid(row=row, column=0, sticky="ew", pady=(above, 0))
 
     def show_status(self, text: str) -> None:
-        """Say below the list what was done, or why it wasn't."""
+        """Show below the list what was done, or why it wasn't."""
         if self.winfo_exists():
-            self.said.configure(text=text)
-            self._show_said()
+            self.status_label.configure(text=text)
+            self._place_status_label()
 
-    def _show_said(self) -> None:
-        """Where there is little room an empty line takes none."""
-        if self._is_low and not self.said.cget("text"):
-            self.said.grid_remove()
+    def _place_status_label(self) -> None:
+        """Show the status line, except an empty one in a low window, where it would waste space."""
+        if self._is_low and not self.status_label.cget("text"):
+            self.status_label.grid_remove()
         elif self._has_line:
-            self.said.grid()
+            self.status_label.grid()
 
     @property
     def _line_height(self) -> int:
         return int(nametofont("TkDefaultFont", self).metrics("linespace"))
 
-    def give_way(self) -> None:
-        """Let the window to which it belongs come to the front, because what the user asked for is shown there."""
+    def go_behind(self) -> None:
+        """Bring the window to which this one belongs to the front, because it shows what the user asked for."""
         self.tk.call("wm", "transient", self, "")  # tkinter's method doesn't accept an empty master
         self._over.lift()
 
     def come_back(self) -> None:
-        """Bring it to the front again, above the window to which it belongs."""
+        """Bring this window to the front again, above the one to which it belongs."""
         if self._over.winfo_viewable():
             self.transient(self._over)
         self.lift()
 
     def repeat(self, milliseconds: int, action: Callable[[], object]) -> None:
-        """Call ``action`` now and again after each such interval, as long as the window is open."""
+        """Call ``action`` now and then every ``milliseconds``, as long as the window is open."""
         action()
         self._timer = self.after(milliseconds, self.repeat, milliseconds, action)
 
@@ -193,7 +193,7 @@ class SideWindow(tk.Toplevel):
         super().destroy()
 
     def show(self, first_focus: tk.Misc) -> None:
-        """Show it near the window to which it belongs, within the screen."""
+        """Show this window near the one to which it belongs, within the screen, with the focus on ``first_focus``."""
         self.update_idletasks()
         self._wanted_lines = self.winfo_reqheight() / self._line_height
         width = min(self.winfo_reqwidth(), self.winfo_screenwidth() - 2 * MARGIN)

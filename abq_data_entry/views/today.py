@@ -22,7 +22,7 @@ class TodayRow(NamedTuple):
 
 
 class TodayWindow(SideWindow):
-    """`go(name)` goes to what a row is about; `refresh()` fetches the rows again."""
+    """The window. `go(name)` opens what a row is about; `refresh()` fetches the rows again."""
 
     def __init__(self, parent: tk.Misc, go: Callable[[str], object], refresh: Callable[[], object]) -> None:
         super().__init__(parent, "Today")
@@ -31,7 +31,7 @@ class TodayWindow(SideWindow):
         self.room.rowconfigure(0, weight=1)
         self.rows = LiveList(self.room, _COLUMNS)
         self.rows.grid(row=0, column=0, sticky="nsew")
-        self.place_said(1)
+        self.place_status(1)
         self.show_status("")
         self.buttons = self.add_buttons(2, {"Go There": self._open, "Refresh": refresh, "Close": self.destroy})
         for key in ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
@@ -44,7 +44,7 @@ class TodayWindow(SideWindow):
         self.rows.show({each.name: (each.what, each.state) for each in rows})
 
     def show_status(self, text: str) -> None:
-        """Show below the list how old it is; empty: it is up to date."""
+        """Show below the list how old its rows are; empty: they are up to date."""
         super().show_status(text or _HINT)
 
     def _open(self) -> str:

@@ -98,7 +98,7 @@ def test_a_person_who_looks_is_asked_for_the_password_that_nobody_kept(
         shown.buttons["Look for Answers"].invoke()
         asked(window)
         window.answer("Cancel")
-        window.until(lambda: shown.said.cget("text") == "The mailbox wasn't read", "the word on it")
+        window.until(lambda: shown.status_label.cget("text") == "The mailbox wasn't read", "the word on it")
         shown.buttons["Look for Answers"].invoke()
         log_in(window, TITLE, USERNAME, "wrong")
         assert "refused" in failure(window)
@@ -108,14 +108,15 @@ def test_a_person_who_looks_is_asked_for_the_password_that_nobody_kept(
         remember(dialog).invoke()
         dialog.password_entry.insert(0, PASSWORD)  # not every keyboard has its letters
         window.answer("Log In")
-        window.until(lambda: shown.said.cget("text") == "New mails: 1, answers to deliveries: 1", "what came")
+        window.until(lambda: shown.status_label.cget("text") == "New mails: 1, answers to deliveries: 1", "what came")
         assert box().deliveries()[0].state == "failed" and "was refused by its receiver" in failure(window)
         window.answer("Close")
         window.until(lambda: known_passwords.get(("abq-data-entry:answers", USERNAME)) == PASSWORD, "the keyring")
 
         known_passwords.clear()
         shown.buttons["Look for Answers"].invoke()  # it is known until the window closes
-        window.until(lambda: shown.said.cget("text") == "New mails: 0, answers to deliveries: 0", "the second look")
+        none = "New mails: 0, answers to deliveries: 0"
+        window.until(lambda: shown.status_label.cget("text") == none, "the second look")
         shown.buttons["Forget Logins"].invoke()
         window.until(lambda: "are forgotten" in status(window), "that it is forgotten")
         shown.buttons["Look for Answers"].invoke()

@@ -79,7 +79,7 @@ def test_a_trip_by_keys(window: Window, charts: ChartsWindow, tmp_path: Path, mo
     charts.picture.focus_force()
     window.press("Right", "Right", "Right")
     point = charts.picture.point
-    assert point == whole.points[2] and charts.said.cget("text") == point.words
+    assert point == whole.points[2] and charts.status_label.cget("text") == point.words
     window.press("plus")
     window.until(lambda: drawing(charts) is not whole, "the part")
     left, right = drawing(charts).panels[0].limits[:2]
@@ -88,18 +88,18 @@ def test_a_trip_by_keys(window: Window, charts: ChartsWindow, tmp_path: Path, mo
     window.press("0")
     window.until(lambda: drawing(charts).panels[0].limits == whole.panels[0].limits, "all of it")
     window.press("ctrl+c")
-    window.until(lambda: "Copied" in charts.said.cget("text"), "the copy")
+    window.until(lambda: "Copied" in charts.status_label.cget("text"), "the copy")
     assert charts.clipboard_get().startswith("lab\tplot\tseed_sample\tdate\theight")
     assert charts.selection_get(selection="CLIPBOARD", type="image/png").encode("latin-1").startswith(b"\x89PNG")
     target = tmp_path / "growth.svg"
     monkeypatch.setattr(filedialog, "asksaveasfilename", lambda **_options: str(target))
     window.press("ctrl+s")
     window.until(target.exists, "the file")
-    window.until(lambda: "Saved" in charts.said.cget("text"), "the file to be whole")
+    window.until(lambda: "Saved" in charts.status_label.cget("text"), "the file to be whole")
     assert "</svg>" in target.read_text(encoding="utf-8")
     monkeypatch.setattr(filedialog, "asksaveasfilename", lambda **_options: str(tmp_path / "none" / "growth.png"))
     window.press("ctrl+s")
-    window.until(lambda: "couldn't be saved: No such file or directory." in charts.said.cget("text"), "why not")
+    window.until(lambda: "couldn't be saved: No such file or directory." in charts.status_label.cget("text"), "why not")
     window.press("Return")  # the record of the point
     date, _, lab, plot = point.key or (None, None, "", None)
     window.until(lambda: window.text(F.PLOT) == str(plot) and window.text(F.DATE) == str(date), "the record")
@@ -125,7 +125,7 @@ def test_a_click_opens_and_a_date_is_marked(window: Window, charts: ChartsWindow
     window.until(lambda: is_above(charts), "the chart again")
     charts.first.edit_text("2026-13-45")
     charts.draw()
-    assert charts.said.cget("text").startswith("This isn't a date")
+    assert charts.status_label.cget("text").startswith("This isn't a date")
     charts.first.edit_text("")
     charts.draw()
     window.settle()
@@ -143,7 +143,7 @@ def test_a_record_found_late_takes_no_keys(window: Window, charts: ChartsWindow,
         form.inputs[F.HUMIDITY].focus_set()
         window.until(lambda: window.focus == F.HUMIDITY, "the form again")
         window.type("24.09\n1.0")
-    window.until(lambda: charts.said.cget("text").startswith("You typed on"), "why it isn't opened")
+    window.until(lambda: charts.status_label.cget("text").startswith("You typed on"), "why it isn't opened")
     window.type("3\n")
     assert form.opened is None and window.text(F.PLOT) == plot
     assert (window.text(F.HUMIDITY), window.text(F.LIGHT)) == ("24.09", "1.03")
@@ -171,7 +171,7 @@ def test_the_window_lives_while_the_database_is_slow(
             window.until(waits, "the chart to wait for the table")
             assert not charts.buttons["Cancel"].instate(["disabled"])
             charts.buttons["Cancel"].invoke()
-            assert charts.said.cget("text").startswith("Cancelled")
+            assert charts.status_label.cget("text").startswith("Cancelled")
             window.until(lambda: not waits(), "the query to end")  # though the table is still locked
     charts.draw(again=True)
     before = drawing(charts)

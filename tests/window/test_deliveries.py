@@ -159,11 +159,12 @@ def test_a_delivery_that_was_damaged_is_told_with_where_it_is(
 def test_a_long_reason_is_shown_whole_in_the_window_of_deliveries(window: Window) -> None:
     shown = deliveries_window(window)
     shown.show_status("A newer version wrote the journal of this computer. " * 12)
+    label = shown.status_label
     window.until(
-        lambda: 1 < shown.said.winfo_reqwidth() <= shown.winfo_width() and shown.said.winfo_height() > 30,
+        lambda: 1 < label.winfo_reqwidth() <= shown.winfo_width() and label.winfo_height() > 30,
         "the reason on several lines",
     )
-    window.until(lambda: shown.said.winfo_height() >= shown.said.winfo_reqheight(), "all of its lines")
+    window.until(lambda: label.winfo_height() >= label.winfo_reqheight(), "all of its lines")
 
 
 def test_the_offer_stands_beside_the_warning_about_settings(

@@ -335,7 +335,7 @@ def test_what_isnt_known_is_settled_by_keys(window: Window, tmp_path: Path, stor
 
     def compared() -> bool:
         files[:] = [each for each in window.app.winfo_children() if isinstance(each, RemoteFilesWindow)]
-        return bool(files) and "0 same, 1 differs" in str(files[0].said.cget("text"))
+        return bool(files) and "0 same, 1 differs" in str(files[0].status_label.cget("text"))
 
     window.until(compared, "the comparison")
     assert files[0].destination.get() == "file share" and str(share) in str(files[0].place.cget("text"))
@@ -343,7 +343,7 @@ def test_what_isnt_known_is_settled_by_keys(window: Window, tmp_path: Path, stor
     real.focus_force()
     window.until(lambda: window.app.focus_get() is not None, "the focus")
     real.run_command("What Is There")
-    window.until(lambda: f"Missing: {sent.sent_as}" in str(files[0].said.cget("text")), "the second comparison")
+    window.until(lambda: f"Missing: {sent.sent_as}" in str(files[0].status_label.cget("text")), "the second comparison")
     files[0].set_running(True)  # as while a file is fetched
     real.run_command("What Is There")
     window.until(lambda: "under way" in said(real), "that it doesn't break off what runs there")
@@ -433,4 +433,4 @@ def test_a_long_list_in_a_question_can_be_read_to_its_end(window: Window) -> Non
 
 def said(shown: DeliveriesWindow) -> str:
     """What the window says on what was done."""
-    return str(shown.said.cget("text"))
+    return str(shown.status_label.cget("text"))

@@ -116,10 +116,10 @@ def test_while_the_database_is_away_questions_are_listed_as_known(window: Window
     window.app.callbacks["show_questions"]()
     listed = questions(window)
     window.until(lambda: len(rows(listed)) == 1, "what is known")
-    assert "can be answered when it is back" in str(listed.said.cget("text"))
+    assert "can be answered when it is back" in str(listed.status_label.cget("text"))
     assert ANSWER not in listed.allowed
     window.press("alt+a")
-    assert not window.dialogs and "can be answered when it is back" in str(listed.said.cget("text"))
+    assert not window.dialogs and "can be answered when it is back" in str(listed.status_label.cget("text"))
     window.app.callbacks["mark_value"]()
     assert not window.dialogs and "when the database is back" in window.app.status.get()
 

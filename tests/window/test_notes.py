@@ -109,7 +109,7 @@ def test_a_note_is_written_shown_done_and_opened_again_by_keys(window: Window, s
     window.answer("Close")
     window.app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
     window.app.handover.write()
-    assert not window.dialogs and "when the database is back" in str(page.said.cget("text"))
+    assert not window.dialogs and "when the database is back" in str(page.status_label.cget("text"))
     window.app.reconnecting.retry_now()
     window.until(lambda: window.app.shared.reachable is not None and DONE in page.allowed, "the database")
     window.settle()

@@ -51,7 +51,7 @@ def count(page: NoticesWindow) -> str:
 
 def said(page: NoticesWindow) -> str:
     """What stands below the list."""
-    return str(page.said.cget("text"))
+    return str(page.status_label.cget("text"))
 
 
 @pytest.mark.needs("network")

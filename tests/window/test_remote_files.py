@@ -56,7 +56,7 @@ def test_a_folder_by_keys_alone(window: Window, tmp_path: Path, monkeypatch: pyt
         return question(window, files)
 
     asked().buttons[-1].invoke()  # the FTP server's login
-    window.until(lambda: "Nobody is logged in" in files.said.cget("text"), "that nobody is logged in")
+    window.until(lambda: "Nobody is logged in" in files.status_label.cget("text"), "that nobody is logged in")
     choose(files, "file share")
     until(["seeds", "lost", "report.pdf"])
     files.tree.focus_force()
@@ -65,13 +65,13 @@ def test_a_folder_by_keys_alone(window: Window, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(filedialog, "asksaveasfilename", lambda **_options: str(here / "got.pdf"))
     window.press("alt+f")
     window.until(lambda: (here / "got.pdf").exists() and not files.running, "the file")
-    assert (here / "got.pdf").read_bytes() == b"%PDF" and "compared by its size" in files.said.cget("text")
+    assert (here / "got.pdf").read_bytes() == b"%PDF" and "compared by its size" in files.status_label.cget("text")
 
     monkeypatch.setattr(filedialog, "askopenfilename", lambda **_options: str(here / "got.pdf"))
     window.press("alt+p")
     until(["seeds", "got.pdf", "lost", "report.pdf"])
     window.press("alt+w")
-    window.until(lambda: "4 not ours" in files.said.cget("text"), "the comparison")
+    window.until(lambda: "4 not ours" in files.status_label.cget("text"), "the comparison")
 
     files.live_list.choose(files.tree.get_children()[1])
     window.press("Delete")
@@ -84,7 +84,7 @@ def test_a_folder_by_keys_alone(window: Window, tmp_path: Path, monkeypatch: pyt
     files.live_list.choose(files.tree.get_children()[0])
     window.press("Return")
     until([])
-    assert files.place.cget("text").endswith("/company/seeds") and "empty" in files.said.cget("text")
+    assert files.place.cget("text").endswith("/company/seeds") and "empty" in files.status_label.cget("text")
     window.press("alt+n")
     assert isinstance(named := asked(), NameDialog) and named.entry.get() == ""
     window.type("2026")
@@ -101,7 +101,7 @@ def test_a_folder_by_keys_alone(window: Window, tmp_path: Path, monkeypatch: pyt
     window.press("BackSpace")
     until(["seeds", "lost", "report.pdf"])
     window.press("BackSpace")
-    window.until(lambda: "Nothing above" in files.said.cget("text"), "the refusal")
+    window.until(lambda: "Nothing above" in files.status_label.cget("text"), "the refusal")
     window.press("Escape")
     window.until(lambda: not files.winfo_exists(), "the end")
 
@@ -136,7 +136,7 @@ def test_what_was_asked_about_is_meant(window: Window, tmp_path: Path, monkeypat
     assert [each.name for each in share.iterdir()] == ["seeds"] and (share / "seeds" / "a.csv").exists()
     window.until(lambda: files.chosen_line is not None, "a chosen line")
     window.settle()
-    assert "a.csv is deleted" in files.said.cget("text")  # not hidden by the rights of the next line
+    assert "a.csv is deleted" in files.status_label.cget("text")  # not hidden by the rights of the next line
 
     goes_on = threading.Event()
     original = FolderFiles.list
@@ -151,7 +151,7 @@ def test_what_was_asked_about_is_meant(window: Window, tmp_path: Path, monkeypat
     goes_on.set()
     question(window, files).buttons[-1].invoke()
     window.settle()
-    assert rows() == [] and "Nobody is logged in" in files.said.cget("text") and not files.running
+    assert rows() == [] and "Nobody is logged in" in files.status_label.cget("text") and not files.running
     window.app.settings["font size"].set(9)
     files.destroy()
     window.app.callbacks["show_remote_files"]()

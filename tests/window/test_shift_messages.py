@@ -102,7 +102,7 @@ def test_a_message_is_read_and_answered_by_keys(
     window.type("I come.")
     window.press("Return")
     told = "P Taylor is entering no check now; the message is kept for 30 days."
-    window.until(lambda: told in str(page.said.cget("text")), "what became of it")
+    window.until(lambda: told in str(page.status_label.cget("text")), "what became of it")
     (got,) = stored.take_messages(None, by=TAYLOR).messages[:1]
     assert (got.words, got.sender, got.person) == ("I come.", "J Simms", "P Taylor")
 
@@ -218,7 +218,8 @@ def test_from_one_window_to_another_and_back(
     second.until(lambda: second.app.focus_get() is dialog.box, "the words")
     dialog.box.insert("1.0", "Größe:\t5 µm\nin plot 3?")  # as it is pasted from a table
     second.press("Return")
-    second.until(lambda: "The message was sent." in str(page.said.cget("text")), "that it is sent: its reader is there")
+    sent = "The message was sent."
+    second.until(lambda: sent in str(page.status_label.cget("text")), "that it is sent: its reader is there")
 
     window.until(lambda: line(window) == "1 message from a colleague", "the message in the other window")
     assert "Größe: 5 µm in plot 3?" in window.message("1 message").detail and not window.dialogs
@@ -232,7 +233,7 @@ def test_from_one_window_to_another_and_back(
     assert dialog.boxes["To"].get() == "P Taylor"
     dialog.box.insert("1.0", "Yes.")
     window.press("Return")
-    window.until(lambda: "The message was sent." in str(other.said.cget("text")), "the answer to be sent")
+    window.until(lambda: "The message was sent." in str(other.status_label.cget("text")), "the answer to be sent")
 
     second.until(lambda: line(second) == "1 message from a colleague", "the answer")
     in_front(second)

@@ -118,10 +118,10 @@ def test_a_trip_by_keys(window: Window, database: dict[str, str]) -> None:
     window.until(lambda: "2 of 20" in shown.rows.tree.set("check 0", "How it stands"), "the record to be counted")
     window.settle()
     app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
-    assert line.parts[0].startswith("As of ") and "The database is away" in shown.said.cget("text")
+    assert line.parts[0].startswith("As of ") and "The database is away" in shown.status_label.cget("text")
     app.reconnecting.retry_now()
     window.until(lambda: line.parts[0].startswith("Today: 4 checks"), "the database again")
-    assert "away" not in shown.said.cget("text")
+    assert "away" not in shown.status_label.cget("text")
     shown.destroy()
 
 
@@ -144,7 +144,7 @@ def test_at_midnight_the_day_before_is_told_as_that(window: Window, monkeypatch:
     monkeypatch.setattr(SQLModel, "today", today)
     opened(window)[0].buttons["Refresh"].invoke()
     window.until(lambda: app.today.line.parts[0].startswith("As of "), "midnight")
-    assert opened(window)[0].said.cget("text").startswith("A new day has begun: this was so as of ")
+    assert opened(window)[0].status_label.cget("text").startswith("A new day has begun: this was so as of ")
     over.set()
     window.until(lambda: app.today.line.parts[0].startswith("Today"), "the new day")
     opened(window)[0].destroy()
