@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return open_window()
     from . import logfile
 
-    with logfile.kept():
+    with logfile.logging_to_file():
         from .commands.line import run
 
         return run(arguments)

@@ -60,22 +60,22 @@ def replacement(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if temporary.exists():
-            synced(temporary)
+            sync_to_disk(temporary)
             temporary.replace(path)
-            synced(path.parent)
+            sync_to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def made_durable(folder: Path) -> None:
+def create_durably(folder: Path) -> None:
     """Create a private folder and its parents, and sync them, so that a power cut can't undo it. Raises OSError."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in reversed(missing):
-        synced(each.parent)
+        sync_to_disk(each.parent)
 
 
-def synced(path: Path) -> None:
+def sync_to_disk(path: Path) -> None:
     """Sync a file to disk, or a folder with the names in it, if the system supports that. Raises OSError."""
     is_folder = path.is_dir()
     if is_folder and os.name != "posix":  # a folder can't be opened for this

@@ -9,7 +9,7 @@ from . import keyring_store, secret_files
 log = logging.getLogger(__name__)
 
 
-class NoneKept(Exception):
+class LoginMissing(Exception):
     """No login is stored, or its file is invalid; the text says what to do."""
 
 
@@ -25,14 +25,14 @@ def find_login(kind: str, username: str, place: str) -> tuple[str, str] | None:
     return secret_files.login(kind, username)
 
 
-def kept_login(kind: str, username: str, place: str) -> tuple[str, str]:
-    """As `find_login`, but raises `NoneKept` if there is no login."""
+def stored_login(kind: str, username: str, place: str) -> tuple[str, str]:
+    """As `find_login`, but raises `LoginMissing` if there is no login."""
     try:
         found = find_login(kind, username, place)
     except secret_files.SecretUnusable as error:
-        raise NoneKept(str(error)) from None
+        raise LoginMissing(str(error)) from None
     if found is None:
-        raise NoneKept(
+        raise LoginMissing(
             f"No password of {username} is kept: put it into the file of secrets {kind}, or into the keyring as "
             f"{keyring_store.service_name(kind)}."
         )

@@ -31,7 +31,7 @@ _SECRETS = r"""(?ix)
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def logging_to_file() -> Iterator[None]:
     """Write a log in `folders.log_folder()` while the block runs: our events from INFO, others' from WARNING on.
 
     If the log can't be written, the program goes on without it.

@@ -26,7 +26,7 @@ UNLIMITED = None
 """No time limit, such as for a count, as long as the server answers probes."""
 
 NO_ANSWER = "the server doesn't answer"
-ASK_AFTER = 2.5  # seconds without a reply until the server is probed, and between probes
+PROBE_AFTER = 2.5  # seconds without a reply until the server is probed, and between probes
 ANSWER_WITHIN = 2.5  # seconds in which it has to answer a probe
 LONG_WORK = 10.0
 """Seconds to answer a probe during a backup, a restore or a move, which may represent hours of work."""
@@ -108,24 +108,24 @@ class Waits:
                 continue
             if wait.limit is not None and now - wait.since > wait.limit:
                 self._end(wait, f"it took longer than {wait.limit:g} s")
-            elif now - wait.heard > ASK_AFTER:
-                self._ask_soon(wait)
+            elif now - wait.heard > PROBE_AFTER:
+                self._probe_soon(wait)
 
-    def _ask_soon(self, wait: Wait) -> None:
+    def _probe_soon(self, wait: Wait) -> None:
         with suppress(psycopg2.Error, OSError):  # closed by now
             place = wait.place
             if place not in self._asking:
                 self._asking.add(place)
-                threading.Thread(target=self._ask, args=(place,), name="asking", daemon=True).start()
+                threading.Thread(target=self._probe, args=(place,), name="asking", daemon=True).start()
 
-    def _ask(self, place: Place) -> None:
+    def _probe(self, place: Place) -> None:
         asked = time.monotonic()
         there = answers(endpoint_at(self._endpoint, place), self._patience)
         with self._changed:
             self._asking.discard(place)
             for wait in tuple(self._waits):
                 with suppress(psycopg2.Error, OSError):
-                    if wait.heard > asked - ASK_AFTER or wait.place != place:
+                    if wait.heard > asked - PROBE_AFTER or wait.place != place:
                         continue
                     if there:
                         wait.progressed()

@@ -28,7 +28,7 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry.models import SETTINGS, SQLModel
 from abq_data_entry.network import Uploads
 from abq_data_entry.network.destinations import destination
-from abq_data_entry.outbox import Outbox, Place, Sender, deliver, due, extract_name, go_through, record, sender
+from abq_data_entry.outbox import Outbox, Place, Sender, attempt_each, deliver, due, extract_name, record, sender
 from benchmarks import dataset, table
 from benchmarks.options import Options
 from tests.fixtures.servers import BundledServer, bundled_server
@@ -140,7 +140,7 @@ class _Bench:
             begun = time.perf_counter()
             fresh = Outbox(box.folder)
             with sender(kind, _settings(server), *_LOGIN) as send:
-                go_through(fresh, due(fresh), lambda each: deliver(fresh, each, send)[1])
+                attempt_each(fresh, due(fresh), lambda each: deliver(fresh, each, send)[1])
             record(fresh, self._model)
             seconds = time.perf_counter() - begun
             found = files_in(server.folder)
@@ -171,7 +171,7 @@ class _Bench:
         with Sender(opened) as send:
             while waiting := [each for each in box.deliveries() if each.open]:
                 if ready := due(box):
-                    go_through(box, ready, lambda each: deliver(box, each, send)[1])
+                    attempt_each(box, ready, lambda each: deliver(box, each, send)[1])
                 else:
                     clock.ahead += datetime.timedelta(minutes=10)
                 if min(each.created for each in waiting) < clock() - datetime.timedelta(days=1):

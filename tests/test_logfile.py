@@ -25,7 +25,7 @@ def _text() -> str:
 
 
 def test_ours_from_info_on_and_of_others_what_is_worth_a_warning() -> None:
-    with logfile.kept():
+    with logfile.logging_to_file():
         LOG.info("plot %d saved – ü", 3)
         LOG.debug("too fine")
         logging.getLogger("elsewhere").info("chatter")
@@ -45,13 +45,13 @@ def test_ours_from_info_on_and_of_others_what_is_worth_a_warning() -> None:
 
 
 def test_nothing_is_written_when_nothing_is_logged() -> None:
-    with logfile.kept():
+    with logfile.logging_to_file():
         pass
     assert not folders.data_folder().exists()
 
 
 def test_three_files_of_a_megabyte() -> None:
-    with logfile.kept():
+    with logfile.logging_to_file():
         for number in range(4400):
             LOG.info("%d %s", number, "x" * 1000)
     files = sorted(folders.log_folder().iterdir())
@@ -61,12 +61,12 @@ def test_three_files_of_a_megabyte() -> None:
 
 
 def test_processes_follow_each_other_to_the_new_file() -> None:
-    with logfile.kept():
+    with logfile.logging_to_file():
         LOG.info("first")
         (folders.log_folder() / logfile.NAME).rename(folders.log_folder() / f"{logfile.NAME}.1")
         code = (
             "import logging\nfrom abq_data_entry import logfile\n"
-            "with logfile.kept():\n    logging.getLogger('abq_data_entry').info('another process')"
+            "with logfile.logging_to_file():\n    logging.getLogger('abq_data_entry').info('another process')"
         )
         root = Path(__file__).resolve().parents[1]
         subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=60)
@@ -91,7 +91,7 @@ def test_processes_follow_each_other_to_the_new_file() -> None:
     ],
 )
 def test_a_secret_in_somebody_elses_message_is_blacked_out(text: str) -> None:
-    with logfile.kept():
+    with logfile.logging_to_file():
         LOG.info("before %s", text)
         try:
             raise RuntimeError(text)
@@ -103,7 +103,7 @@ def test_a_secret_in_somebody_elses_message_is_blacked_out(text: str) -> None:
 
 def test_a_line_break_makes_no_record_of_its_own() -> None:
     forged = "2026-11-21 08:00:00,000 INFO [1] abq_data_entry: forged"
-    with logfile.kept():
+    with logfile.logging_to_file():
         LOG.info("before\n%s\r\x1b[2J\u2028%s", forged, "x" * 100_000)
         try:
             raise ValueError(f"wrong\n{forged}\r{forged}")
@@ -126,6 +126,6 @@ def test_a_log_that_cannot_be_written_stops_nobody(
 ) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("ABQ_DATA_DIR", str(tmp_path / "file" / "data"))
-    with logfile.kept():
+    with logfile.logging_to_file():
         LOG.error("nowhere to write")
     assert "Traceback" not in capsys.readouterr().err

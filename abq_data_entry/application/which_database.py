@@ -171,7 +171,7 @@ class DatabaseChanges:
 
     def ask(self, model: SQLModel) -> None:
         """Ask for the version of the tables, because somebody may have changed it."""
-        self._jobs.submit("records", model.look_at_version, failed=_version_unknown)
+        self._jobs.submit("records", model.read_schema_version, failed=_version_unknown)
 
     def look(self, model: SQLModel) -> None:
         """Compare with what the latest connection found."""

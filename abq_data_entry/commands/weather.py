@@ -129,7 +129,7 @@ def _filled(
     begin, end = model.weather_history.span_of_days(first, last)
     if begin >= now:
         raise NotDone("Those days are in the future: nothing has been observed yet.")
-    with model.weather_history.alone() as is_ours:
+    with model.weather_history.try_lock() as is_ours:
         return fill_weather.fill(model, values, begin, min(end, now), cancel) if is_ours else None
 
 

@@ -24,7 +24,7 @@ def open_window() -> int:
         return _report_failure(error)
     from .. import logfile
 
-    with logfile.kept():
+    with logfile.logging_to_file():
         return _open(interpreter)
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from abq_data_entry import fields
 from abq_data_entry.constants import FieldTypes
-from abq_data_entry.folders import made_durable, replacement, synced
+from abq_data_entry.folders import create_durably, replacement, sync_to_disk
 from abq_data_entry.store.database import Clock, StoreNewer, bytes_of, digest_of, locked, now
 from abq_data_entry.store.database import StoreBusy as JournalBusy
 from abq_data_entry.store.database import StoreError as JournalError
@@ -341,7 +341,7 @@ class EarlierJournal:
         self._end.unlink(missing_ok=True)  # first, so that the older version doesn't report missing records
         if self.path.exists():
             self.path.rename(self.path.with_name(f"journal-{moment}-{os.urandom(2).hex()}.taken-over"))
-        synced(self.path.parent)
+        sync_to_disk(self.path.parent)
 
     def note(self, noted: Noted) -> None:
         """Write `journal.log` while records wait, and remove it when none do."""
@@ -407,7 +407,7 @@ class Journal:
         self.problems = self._file.problems
         """A sentence for each part that couldn't be read, and was put aside."""
         try:
-            made_durable(folder)
+            create_durably(folder)
         except OSError as error:
             raise JournalError(f"{_NAME} can't be opened: {error.strerror or error}: {folder}.") from error
 

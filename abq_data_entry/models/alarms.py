@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry.counting import one_line
 from abq_data_entry.models.connections import Connections
 from abq_data_entry.models.errors import DatabaseError, OutcomeUnknown, PrivilegeMissing
-from abq_data_entry.models.marks import ask_as
+from abq_data_entry.models.marks import call_as
 from abq_data_entry.models.undoing import NOBODY_NAMED, By
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Alarms:
         asked = [("tell_alarms(%(found)s)", {"found": json.dumps(rows)})] if rows else []
         changed, is_held = 0, False
         for function, bound in (*asked, ("look_for_alarms()", {})):
-            count, _, held = str(self._ask_of_alarms(_LOOK.format(function), bound, by)).partition(" ")
+            count, _, held = str(self._call_alarm_function(_LOOK.format(function), bound, by)).partition(" ")
             changed, is_held = changed + int(count), is_held or bool(held)
         if is_held:
             raise DatabaseError(_HELD)
@@ -168,19 +168,19 @@ class Alarms:
         """End an alarm for everybody. Raises `RecordMissing`, and `DatabaseError` if it has already ended."""
         bound = {"id": number, "words": words.replace("\0", " ")}
         try:
-            self._ask_of_alarms("SELECT end_alarm(%(id)s::bigint, %(words)s)", bound, by)
+            self._call_alarm_function("SELECT end_alarm(%(id)s::bigint, %(words)s)", bound, by)
         except OutcomeUnknown:
             if any(each.id == number for each in self.get_alarms()):
-                self._ask_of_alarms("SELECT end_alarm(%(id)s::bigint, %(words)s)", bound, by)
+                self._call_alarm_function("SELECT end_alarm(%(id)s::bigint, %(words)s)", bound, by)
             else:
                 self._connections.confirm()
 
-    def alarms_alone(self) -> AbstractContextManager[bool]:
+    def try_alarm_lock(self) -> AbstractContextManager[bool]:
         """Hold the advisory lock for alarms in the block; yields False if another workstation holds it.
 
         It only saves work: functions of the database decide which alarms begin, and who sends a notice.
         """
-        return self._connections.alone("alarms")
+        return self._connections.try_lock("alarms")
 
     # -- notices and receivers
 
@@ -191,7 +191,8 @@ class Alarms:
     def take_notice(self, due: DueNotice, *, by: By = NOBODY_NAMED) -> bool:
         """Take a notice, to send it; False if somebody else has it. Nobody else gets it for 10 minutes then."""
         bound = _key(due)
-        return bool(self._ask_of_alarms("SELECT take_notice(%(alarm)s::bigint, %(receiver)s, %(about)s)", bound, by))
+        statement = "SELECT take_notice(%(alarm)s::bigint, %(receiver)s, %(about)s)"
+        return bool(self._call_alarm_function(statement, bound, by))
 
     def note_notice(
         self, due: DueNotice, became: str, said: str = "", pause: float = 0.0, served: Sequence[str] = (),
@@ -208,7 +209,7 @@ class Alarms:
             "SELECT note_notice(%(alarm)s::bigint, %(receiver)s, %(about)s, %(became)s, %(said)s,"
             " %(pause)s::double precision, %(served)s::text[])"
         )
-        return bool(self._ask_of_alarms(statement, bound, by))
+        return bool(self._call_alarm_function(statement, bound, by))
 
     def get_receivers(self) -> dict[str, Receiver]:
         """Return the receivers of notices, by their names."""
@@ -221,7 +222,8 @@ class Alarms:
         def run(cursor: Cursor) -> None:
             if row.name in _receivers(cursor):
                 raise DatabaseError(f"There is a receiver {row.name} already.")
-            _written(cursor, f"INSERT INTO alarm_receivers ({', '.join(row._fields)}) VALUES ({places})", list(row))
+            statement = f"INSERT INTO alarm_receivers ({', '.join(row._fields)}) VALUES ({places})"
+            _execute_change(cursor, statement, list(row))
 
         if any("\0" in each for each in row):
             raise DatabaseError("No text of a receiver can hold the character 0. Nothing was changed.")
@@ -232,7 +234,7 @@ class Alarms:
 
         def run(cursor: Cursor) -> Receiver:
             row = receiver_named(_receivers(cursor), name)
-            _written(cursor, "DELETE FROM alarm_receivers WHERE name = %s", [row.name])
+            _execute_change(cursor, "DELETE FROM alarm_receivers WHERE name = %s", [row.name])
             return row
 
         return self._connections.write(run)
@@ -257,14 +259,14 @@ class Alarms:
 
         def run(cursor: Cursor) -> None:
             _require_lab(cursor, lab)
-            _written(cursor, _FORGET, bound)
+            _execute_change(cursor, _FORGET, bound)
             if times:
-                _written(cursor, _EXPECT, bound)
+                _execute_change(cursor, _EXPECT, bound)
 
         self._connections.write(run)
 
-    def _ask_of_alarms(self, statement: str, bound: Mapping[str, object], by: By) -> object:
-        return ask_as(self._connections, statement, bound, by, _FOR_WHOM, {})
+    def _call_alarm_function(self, statement: str, bound: Mapping[str, object], by: By) -> object:
+        return call_as(self._connections, statement, bound, by, _FOR_WHOM, {})
 
 
 def receiver_named(receivers: Mapping[str, Receiver], name: str) -> Receiver:
@@ -299,7 +301,7 @@ def _require_lab(cursor: Cursor, lab: str) -> None:
         raise DatabaseError(f"There is no lab {lab}. There are: {', '.join(known)}.")
 
 
-def _written(cursor: Cursor, statement: str, given: Sequence[object] | Mapping[str, object]) -> None:
+def _execute_change(cursor: Cursor, statement: str, given: Sequence[object] | Mapping[str, object]) -> None:
     try:
         cursor.execute(statement, given)
     except psycopg2.errors.InsufficientPrivilege as error:

@@ -98,7 +98,7 @@ _OTHER_OWNERS = """
         SELECT relowner FROM pg_class WHERE relnamespace = %(schema)s::regnamespace AND relname = 'plot_checks'
     ) ORDER BY 1
 """
-_HEIRS = """
+_CHILD_TABLES = """
     SELECT inhrelid::regclass::text, relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhparent
     WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY (%(names)s) ORDER BY 1
 """
@@ -163,7 +163,8 @@ def find_bypasses(cursor: Cursor) -> list[str]:
     findings = [f"The trigger {name} of {table} is switched off" for name, table in switched_off]
     findings += [f"{table} belongs to {owner}, unlike plot_checks"
                  for table, owner in _rows_of(cursor, _OTHER_OWNERS, bound)]  # fmt: skip
-    findings += [f"The rows of {heir} show as rows of {table}" for heir, table in _rows_of(cursor, _HEIRS, bound)]
+    findings += [f"The rows of {child} show as rows of {table}"
+                 for child, table in _rows_of(cursor, _CHILD_TABLES, bound)]  # fmt: skip
     findings += [f"The cast from {source} to {target} isn't PostgreSQL's own"
                  for source, target in _rows_of(cursor, _CASTS, bound)]  # fmt: skip
     findings += [f"{who} may {right} on {table}" for who, right, table in _rows_of(cursor, _PRIVILEGES, bound)]
@@ -475,7 +476,7 @@ def _rows(cursor: Cursor) -> Iterator[tuple[str, int, str, str, str]]:
 
 _MOST_NAMED = 200  # characters of a key in a message: it may be of any length
 # A row may have more columns than its entry: those that were added to the table later.
-_STRAYED = """
+_DIFFERING = """
     SELECT last.lab_id::text, last.sequence, last.key::text
     FROM (
         SELECT DISTINCT ON (key) lab_id, sequence, key, new FROM audit WHERE table_name = %(table)s
@@ -562,7 +563,7 @@ def find_breaks(cursor: Cursor) -> Iterator[Break]:
         yield Break(lab, int(sequence), f"what {_named(table)} held when the audit began was written again")
     for table, key in AUDITED.items():
         rows = _Rows.of(cursor, table, key)
-        yield from itertools.chain(_without_entry(cursor, rows), _strayed(cursor, rows))
+        yield from itertools.chain(_without_entry(cursor, rows), _differing(cursor, rows))
 
 
 class _Rows(NamedTuple):
@@ -593,8 +594,8 @@ class _Rows(NamedTuple):
         )
 
 
-def _strayed(cursor: Cursor, rows: _Rows) -> Iterator[Break]:
-    cursor.execute(rows.written_into(_STRAYED), {"table": rows.table, "hidden": list(rows.hidden)})
+def _differing(cursor: Cursor, rows: _Rows) -> Iterator[Break]:
+    cursor.execute(rows.written_into(_DIFFERING), {"table": rows.table, "hidden": list(rows.hidden)})
     for lab, sequence, row in cursor.fetchall():
         yield Break(lab, int(sequence), f"the row {_named(row)} of {rows.table} isn't as this entry left it")
 

@@ -367,7 +367,7 @@ class Connections:
         return closed
 
     @contextmanager
-    def alone(self, what: str) -> Iterator[bool]:
+    def try_lock(self, what: str) -> Iterator[bool]:
         """Hold the advisory lock `what` of this schema in the block; yields False if another workstation holds it.
 
         Behind a pooler, where each statement may get another session, the lock excludes nobody.

@@ -73,7 +73,7 @@ class Destinations:
             if row.name in [each.name for each in _read(cursor).values()]:
                 raise DatabaseError(f"There is a destination {row.name} already.")
             _require_usable(cursor, row)
-            _written(cursor, _ADD, row)
+            _execute_change(cursor, _ADD, row)
 
         self._connections.write(run)
 
@@ -83,7 +83,7 @@ class Destinations:
         def run(cursor: Cursor) -> StoredDestination:
             row = destination_named(_read(cursor), name)._replace(**changes)
             _require_usable(cursor, row)
-            _written(cursor, f"{_CHANGE} WHERE name = %s", [*row, name])
+            _execute_change(cursor, f"{_CHANGE} WHERE name = %s", [*row, name])
             return row
 
         return self._connections.write(run)
@@ -102,7 +102,7 @@ class Destinations:
                     " cancel them first, or remove it all the same with --anyway: what waits is set aside then, and can"
                     " be cancelled there."
                 )
-            _written(cursor, "DELETE FROM destinations WHERE name = %s", (name,))
+            _execute_change(cursor, "DELETE FROM destinations WHERE name = %s", (name,))
             return row
 
         return self._connections.write(run)
@@ -127,12 +127,12 @@ class Destinations:
         given = (due.destination, due.date, list(due.occasions), delivery or None)
         self._connections.write(lambda cursor: _answer(cursor, _NOTE, given))
 
-    def schedules_alone(self) -> AbstractContextManager[bool]:
+    def try_schedule_lock(self) -> AbstractContextManager[bool]:
         """Hold the advisory lock for schedules in the block; yields False if another workstation holds it.
 
         It only saves work: any login can hold it, behind a pooler it excludes nobody, and `take_delivery` decides.
         """
-        return self._connections.alone("deliveries")
+        return self._connections.try_lock("deliveries")
 
     def sees_all_labs(self) -> bool:
         """Whether this login can read the records of all labs, which may be kept apart."""
@@ -164,7 +164,7 @@ def _require_usable(cursor: Cursor, row: StoredDestination) -> None:
         raise DatabaseError(f"{problem} Nothing was changed.")
 
 
-def _written(cursor: Cursor, statement: str, given: Sequence[object]) -> None:
+def _execute_change(cursor: Cursor, statement: str, given: Sequence[object]) -> None:
     try:
         cursor.execute(statement, list(given))
     except psycopg2.errors.InsufficientPrivilege as error:
@@ -278,16 +278,16 @@ class Receipts:
         bound = ([each.delivery for each in heard], [each.digest for each in heard])
         self._connections.write(partial(_rows, statement=_SETTLE, bound=bound))
 
-    def mailbox_alone(self) -> AbstractContextManager[bool]:
+    def try_mailbox_lock(self) -> AbstractContextManager[bool]:
         """Hold the advisory lock for reading the mailbox in the block; yields False if another workstation holds it.
 
         It only saves work: a mail that two workstations have read is stored once.
         """
-        return self._connections.alone("mailbox")
+        return self._connections.try_lock("mailbox")
 
-    def mailbox_watched(self) -> AbstractContextManager[bool]:
-        """As `mailbox_alone`, but for waiting for new mail."""
-        return self._connections.alone("mailbox watched")
+    def try_mailbox_watch(self) -> AbstractContextManager[bool]:
+        """As `try_mailbox_lock`, but for waiting for new mail."""
+        return self._connections.try_lock("mailbox watched")
 
 
 def _rows(cursor: Cursor, statement: str, bound: Sequence[object]) -> list[tuple[Any, ...]]:

@@ -206,10 +206,10 @@ class Marks:
                 self._do(statement, {"id": mark, "words": words}, {}, by)
 
     def _do(self, statement: str, bound: Mapping[str, object], key: Mapping[str, object], by: By) -> object:
-        return ask_as(self._connections, statement, bound, by, _FOR_WHOM, key)
+        return call_as(self._connections, statement, bound, by, _FOR_WHOM, key)
 
 
-def ask_as(
+def call_as(
     connections: Connections,
     statement: str,
     bound: Mapping[str, object],
@@ -325,7 +325,7 @@ class Notes:
     def write_note(self, subject: Subject, words: str, *, by: By = NOBODY_NAMED) -> int:
         """Write a note; return its id. If an open note has the same words and subject, that one is returned."""
         bound = {**subject._asdict(), "words": words}
-        return int(str(ask_as(self._connections, _WRITE_NOTE, bound, by, _NOTES_FOR_WHOM, {}, is_repeatable=True)))
+        return int(str(call_as(self._connections, _WRITE_NOTE, bound, by, _NOTES_FOR_WHOM, {}, is_repeatable=True)))
 
     def finish_note(self, note: int, *, by: By = NOBODY_NAMED) -> None:
         """Mark a note as done."""
@@ -349,15 +349,15 @@ class Notes:
 
     def _set_note_done(self, statement: str, note: int, done: bool, by: By) -> None:
         try:
-            self._ask_of_notes(statement, {"id": note}, by)
+            self._call_note_function(statement, {"id": note}, by)
         except OutcomeUnknown:
             # Do it again; if it was done after all, the note shows that.
             try:
-                self._ask_of_notes(statement, {"id": note}, by)
+                self._call_note_function(statement, {"id": note}, by)
             except DatabaseError:
                 if (self.get_note(note).done is not None) is not done:
                     raise
                 self._connections.confirm()
 
-    def _ask_of_notes(self, statement: str, bound: Mapping[str, object], by: By) -> object:
-        return ask_as(self._connections, statement, bound, by, _NOTES_FOR_WHOM, {})
+    def _call_note_function(self, statement: str, bound: Mapping[str, object], by: By) -> object:
+        return call_as(self._connections, statement, bound, by, _NOTES_FOR_WHOM, {})

@@ -19,7 +19,7 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry.counting import one_line
 from abq_data_entry.models.connections import Connections, rows_as_dicts
 from abq_data_entry.models.errors import DatabaseError
-from abq_data_entry.models.marks import ask_as
+from abq_data_entry.models.marks import call_as
 from abq_data_entry.models.undoing import NOBODY_NAMED, By
 
 UNREAD_DAYS = 30
@@ -90,7 +90,7 @@ class Notices:
 
         `forced`: even if somebody has fetched within the hour.
         """
-        found = ask_as(self._connections, _ASK, {"source": source, "forced": forced}, by, _FOR_READERS, {})
+        found = call_as(self._connections, _ASK, {"source": source, "forced": forced}, by, _FOR_READERS, {})
         assert isinstance(found, dict)
         return found
 
@@ -105,7 +105,7 @@ class Notices:
 
     def _call_with_retry(self, statement: str, bound: Mapping[str, object], by: By) -> int:
         """Call the SQL function, which is idempotent, and call it again if the outcome is unknown."""
-        return int(str(ask_as(self._connections, statement, bound, by, _FOR_READERS, {}, is_repeatable=True)))
+        return int(str(call_as(self._connections, statement, bound, by, _FOR_READERS, {}, is_repeatable=True)))
 
 
 def _board(cursor: Cursor, bound: Mapping[str, object]) -> Noticeboard:
@@ -238,7 +238,7 @@ class ShiftMessages:
         bound = {"person": to.person, "lab": to.lab, "words": words, "number": number or str(uuid.uuid4())}
         if "\0" in words:  # PostgreSQL can't store it
             raise DatabaseError("A message is one line without control characters. It was not sent.")
-        answer = self._ask_of_messages(_SEND, bound, by)
+        answer = self._call_message_function(_SEND, bound, by)
         assert isinstance(answer, dict)
         if answer["code"] == _UNKNOWN:
             raise AddresseeUnknown(str(answer["answer"]))
@@ -259,7 +259,7 @@ class ShiftMessages:
         }  # fmt: skip
         has_come = bool(self._connections.read(partial(_first, statement=_UNTAKEN, bound=bound)))
         if read or has_come:
-            self._ask_of_messages(_TAKE, bound, by)
+            self._call_message_function(_TAKE, bound, by)
         return self._connections.read(partial(_inbox, bound=bound))
 
     def get_messages(self, to: Addressee = TO_ALL, *, limit: int = 2000) -> Sequence[ShiftMessage]:
@@ -268,8 +268,8 @@ class ShiftMessages:
         found: Sequence[ShiftMessage] = self._connections.read(partial(_messages, statement=_ALL, bound=bound))
         return found
 
-    def _ask_of_messages(self, statement: str, bound: Mapping[str, object], by: By) -> object:
-        return ask_as(self._connections, statement, bound, by, _FOR_SENDERS, {}, is_repeatable=True)
+    def _call_message_function(self, statement: str, bound: Mapping[str, object], by: By) -> object:
+        return call_as(self._connections, statement, bound, by, _FOR_SENDERS, {}, is_repeatable=True)
 
 
 def _first(cursor: Cursor, statement: str, bound: Mapping[str, object]) -> object:

@@ -349,7 +349,7 @@ def _refused(cursor: Cursor, values: Record, how: Saving) -> RecordExists | Reco
             f"There is a record of {name} already. Open it to change it.", key, theirs
         )
     if theirs.version == 0:
-        gone = taken_away(cursor, values) or "It is no longer in the database."
+        gone = describe_removal(cursor, values) or "It is no longer in the database."
         return RecordMissing(f"The record of {name} can't be corrected: {gone}", key)
     who = theirs.changed_by or "Somebody else"
     return RecordConflict(f"{who} changed the record of {name} meanwhile.", key, theirs)
@@ -393,7 +393,7 @@ def read_history(cursor: Cursor, key: Mapping[str, object]) -> list[Change]:
     return changes
 
 
-def taken_away(cursor: Cursor, key: Mapping[str, object]) -> str:
+def describe_removal(cursor: Cursor, key: Mapping[str, object]) -> str:
     """Return who withdrew the record with that key, or moved it and where to, as a sentence; '' if nobody did."""
     cursor.execute(GET_LAST_DELETION, key)
     found = cursor.fetchone()

@@ -100,7 +100,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
         """What the latest new connection has found out about the server."""
         return self._connections.facts
 
-    def look_at_version(self) -> int:
+    def read_schema_version(self) -> int:
         """Read the present version of the schema, and keep it in `server_facts`. 0: there is no schema."""
 
         def look(cursor: Cursor) -> int:
@@ -172,7 +172,7 @@ class SQLModel(Corrections, Marks, Notes, ShiftMessages, Destinations, Receipts,
     def get_departure(self, date: object, time: object, lab: object, plot: object) -> str:
         """Return who withdrew the record with that key, or moved it and where to, in words; '' if nobody did."""
         key = _parsed(Date=date, Time=time, Lab=lab, Plot=plot)
-        return self._connections.read(partial(saving.taken_away, key=key)) if key else ""
+        return self._connections.read(partial(saving.describe_removal, key=key)) if key else ""
 
     def get_history(self, date: object, time: object, lab: object, plot: object) -> list[Change]:
         """Return the changes of that record: what, by whom, when and why; oldest first."""

@@ -269,7 +269,7 @@ def _forbidden(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoRet
     raise PrivilegeMissing(f"{error.diag.message_primary} {error.diag.message_hint}")
 
 
-def _senseless(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
+def _refused(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:
     raise DatabaseError(f"{error.diag.message_primary} Nothing was changed.")
 
 
@@ -287,7 +287,7 @@ _EXPLAINED: Mapping[str, Callable[[Cursor, Request, psycopg2.Error], NoReturn]] 
     NO_RECORD: _missing,
     PLACE_TAKEN: _taken,
     "42501": _forbidden,
-    "22023": _senseless,
+    "22023": _refused,
     "23503": _invalid,
     "23514": _invalid,
 }

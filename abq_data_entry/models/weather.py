@@ -423,12 +423,12 @@ class WeatherHistory:
 
         return self._connections.write_repeatable(write)  # storing again is idempotent
 
-    def alone(self) -> AbstractContextManager[bool]:
+    def try_lock(self) -> AbstractContextManager[bool]:
         """Hold the advisory lock for fetching the weather in the block; yields False if another workstation holds it.
 
         Behind a pooler the lock excludes nobody, which does no harm: storing is idempotent.
         """
-        return self._connections.alone("weather")
+        return self._connections.try_lock("weather")
 
 
 def _ends(cursor: Cursor) -> tuple[datetime.datetime | None, datetime.datetime | None]:

@@ -5,7 +5,7 @@
   is temporary.
 - `record(outbox, ledger)`: write the states of deliveries to the database that it doesn't have yet.
 - `sender(kind, settings, username, password)`: a context manager that sends files to a destination, over one login.
-- `due`, `by_service`, `go_through`: what to send now, grouped by login, and when to postpone the rest.
+- `due`, `by_service`, `attempt_each`: what to send now, grouped by login, and when to postpone the rest.
 - `retry`, `cancel`: begin another round of attempts; never send it.
 
 Everything is imported at its first use.
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
         Sender,
         Service,
         arrived,
+        attempt_each,
         by_service,
         cancel,
         deliver,
         due,
         give_up,
-        go_through,
         known_version,
         record,
         reopen,
@@ -78,6 +78,7 @@ __all__ = [
     "SettingsUnusable",
     "UnknownDelivery",
     "arrived",
+    "attempt_each",
     "by_service",
     "cancel",
     "companions",
@@ -85,7 +86,6 @@ __all__ = [
     "due",
     "extract_name",
     "give_up",
-    "go_through",
     "head_of",
     "is_due",
     "is_transient",
@@ -114,7 +114,7 @@ _MODULES = {
         "unknown_host_key",
     ),
     "sending": (
-        *("Progress", "Send", "Sender", "Service", "by_service", "cancel", "deliver", "due", "give_up", "go_through"),
+        *("Progress", "Send", "Sender", "Service", "by_service", "cancel", "deliver", "due", "give_up", "attempt_each"),
         *("arrived", "known_version", "record", "reopen", "require_same", "require_usable", "retry", "sender"),
     ),
 }  # fmt: skip

@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..folders import made_durable, replacement, synced
+from ..folders import create_durably, replacement, sync_to_disk
 from ..network.destination import Place
 from ..network.destinations import destination
 from ..remote_names import EXTRACT_PATTERN
@@ -79,7 +79,7 @@ ROOM = 128 * 1024
 _TICK = 1.0  # seconds; the resolution of a file system's timestamps may be that coarse
 _PAUSE = 0.05  # seconds, in which others who try every 0.02 get the file's lock
 _NEW = ".new-"
-_SIGN = "deliveries.kept"
+_MARKER = "deliveries.kept"
 _IN_USE = "Another process is busy with this delivery at the moment. Try again in a while."
 _BLOCK = 1024 * 1024
 _OF_THE_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS, errno.EIO)
@@ -103,7 +103,7 @@ class Outbox:
         """A sentence for each delivery that couldn't be read, and for damage of the SQLite file."""
         self.kept_open = self._file.kept_open
         """A context manager: in its block this thread keeps the SQLite file open, and waits for fewer syncs."""
-        made_durable(folder)
+        create_durably(folder)
         self._locks = folder / "locks"
         self._locks.mkdir(mode=0o700, exist_ok=True)
 
@@ -213,7 +213,7 @@ class Outbox:
                     with replacement(building / earlier.ENTRY) as temporary:
                         temporary.write_text(to_text(delivery), encoding="utf-8")
                     building.rename(final)
-                    synced(self.folder)
+                    sync_to_disk(self.folder)
                     self.insert(connection, delivery)
             except BaseException as error:
                 shutil.rmtree(building, ignore_errors=True)
@@ -311,12 +311,12 @@ class Outbox:
         if self._drop_folder(delivery):  # a folder without a row would be added again, and sent
             with self._opened() as connection:
                 connection.execute("DELETE FROM deliveries WHERE id = ?", (delivery.identifier,))
-                self._remove_sign_if_empty(connection)
+                self._remove_marker_if_empty(connection)
 
-    def _remove_sign_if_empty(self, connection: sqlite3.Connection) -> None:
-        """Remove the sign that there are deliveries if that was the last one, so that no loss is reported."""
+    def _remove_marker_if_empty(self, connection: sqlite3.Connection) -> None:
+        """Remove the marker that there are deliveries if that was the last one, so that no loss is reported."""
         if connection.execute("SELECT 1 FROM deliveries LIMIT 1").fetchone() is None:
-            self._file.path.with_name(_SIGN).unlink(missing_ok=True)
+            self._file.path.with_name(_MARKER).unlink(missing_ok=True)
 
     def lane(self, delivery: Delivery, patience: float = 0.0) -> AbstractContextManager[None]:
         """Hold the lock under which this delivery, or another version of it, is sent or changed.
@@ -442,16 +442,16 @@ class Outbox:
 
     def _report_lost_rows(self, there_are: bool) -> None:
         """Report that the file was emptied or removed, if there were deliveries and there are none now."""
-        sign = self._file.path.with_name(_SIGN)
+        marker = self._file.path.with_name(_MARKER)
         if there_are:
-            sign.touch(mode=0o600)
-        elif sign.exists():
+            marker.touch(mode=0o600)
+        elif marker.exists():
             if not self._file.was_repaired:  # the repair was reported already
                 self.note_problem(
                     f"What was known of deliveries is gone: {self._file.path} was removed or emptied. Those whose"
                     " extracts are still in the outbox are sent. The database has what arrived before."
                 )
-            sign.unlink()
+            marker.unlink()
 
     def _drop_folder(self, delivery: Delivery) -> bool:
         """Remove the folder of a delivery that has ended; return whether it is gone.
@@ -531,7 +531,7 @@ class Outbox:
             is_away = self.put_aside(str(identifier), "its description can't be read")
             if is_away and not connection.execute("PRAGMA query_only").fetchone()[0]:
                 connection.execute("DELETE FROM deliveries WHERE id = ?", (identifier,))
-                self._remove_sign_if_empty(connection)
+                self._remove_marker_if_empty(connection)
             return None
         return found
 

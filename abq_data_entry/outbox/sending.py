@@ -251,7 +251,7 @@ def by_service(deliveries: Iterable[Delivery]) -> dict[Service, list[Delivery]]:
     return found
 
 
-def go_through(
+def attempt_each(
     outbox: Outbox, deliveries: Sequence[Delivery], attempt: Callable[[Delivery], BaseException | None]
 ) -> list[Delivery]:
     """Make one attempt at each delivery to one service; return those that were postponed.

@@ -70,7 +70,7 @@ def watch_for_silence(endpoint: Mapping[str, str]) -> Iterator[threading.Event]:
     over, silent = threading.Event(), threading.Event()
 
     def ask() -> None:
-        while not over.wait(waits.ASK_AFTER):
+        while not over.wait(waits.PROBE_AFTER):
             if not waits.answers(endpoint, waits.LONG_WORK):
                 silent.set()
                 return

@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from abq_data_entry.folders import made_durable, replacement, synced
+from abq_data_entry.folders import create_durably, replacement, sync_to_disk
 
 if TYPE_CHECKING:
     import sqlite3
@@ -95,7 +95,7 @@ def _replace_damaged(fresh: Path, path: Path) -> None:
     for suffix in _BESIDE:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     fresh.replace(path)
-    synced(path.parent)
+    sync_to_disk(path.parent)
 
 
 def _remove(path: Path) -> None:
@@ -534,7 +534,7 @@ class Database:
     def _locked(self) -> Iterator[bool]:
         """Hold the lock; yield whether the file can be written. If nobody can write it, no lock is taken."""
         if not self.path.exists():
-            made_durable(self.path.parent)
+            create_durably(self.path.parent)
         is_writable = may_write(self.path)
         with locked(self._lock, PATIENCE, self._in_use) if is_writable else nullcontext():
             yield is_writable

@@ -47,7 +47,7 @@ def look(
 
     `found`: additional findings, such as that of `audit_finding`. Raises `DatabaseError`.
     """
-    with model.alarms_alone() as is_ours:
+    with model.try_alarm_lock() as is_ours:
         now = datetime.datetime.now(datetime.timezone.utc)
         here = [*local_findings(values, now, _created_at(model)), *found]
         changed, held = 0, list[str]()

@@ -191,7 +191,7 @@ def deliver(
             return outcome.error
 
         with outbox.sender(service.kind, values, *login, box, decisions.trusts) as send:
-            left = outbox.go_through(box, ready, attempt)
+            left = outbox.attempt_each(box, ready, attempt)
         for each in left:
             report(Outcome(each, NotAttempted("waits for the next `deliveries run`, since the others failed.")))
 

@@ -119,7 +119,7 @@ def keep_up(
     """
     from ..models.weather import Counts
 
-    with model.weather_history.alone() as is_ours:
+    with model.weather_history.try_lock() as is_ours:
         if not is_ours:
             return None
         now = datetime.datetime.now(datetime.timezone.utc)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..counting import counted
-from ..kept_logins import NoneKept, kept_login
+from ..kept_logins import LoginMissing, stored_login
 from ..models.undoing import NOBODY_NAMED, By
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ def fetch(
     try:
         user = str(values["notices_username"])
         if login is None and user:
-            login = kept_login(KIND, user, place_of(str(values["notices_url"])))
+            login = stored_login(KIND, user, place_of(str(values["notices_url"])))
         found = fetch_notices(values, state if isinstance(state, dict) else {}, login, cancel=cancel)
     except Cancelled:
         model.notices.keep(source, {"problem": "The last attempt was cancelled."}, by=by)
         raise
-    except (NoticesError, InvalidInput, NoneKept) as error:
+    except (NoticesError, InvalidInput, LoginMissing) as error:
         log.info("the notices couldn't be fetched: %s", type(error).__name__)
         until = error.until if isinstance(error, NoticesError) else None
         model.notices.keep(source, {"problem": str(error), "until": until}, by=by)

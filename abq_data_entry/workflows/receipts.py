@@ -91,7 +91,7 @@ def read_mailbox(
     values = {**values, STORED: model.get_destinations()}
     limit, canceled = time.monotonic() + OTHERS_SECONDS, cancel or threading.Event()
     while True:
-        with model.mailbox_alone() as is_ours:
+        with model.try_mailbox_lock() as is_ours:
             if is_ours or canceled.is_set() or time.monotonic() >= limit:
                 try:
                     return _read(model, values, box, cancel)
@@ -285,7 +285,7 @@ def watch_mailbox(
 
     box = account(values, login)
     mailbox = f"{box.address.name} {box.username}"
-    with model.mailbox_watched() as is_ours:
+    with model.try_mailbox_watch() as is_ours:
         if not is_ours:
             return False
         with logged_in(box, cancel) as session:

@@ -45,7 +45,7 @@ def enqueue_due(box: Outbox, model: SQLModel, values: Values, login: FindLogin) 
     if all(each.schedule == BY_HAND for each in stored.values()):
         return Scheduled(values)
     waiting, without_login, problems = list[tuple["Delivery", Login]](), list["Due"](), list[str]()
-    with model.schedules_alone() as is_ours:
+    with model.try_schedule_lock() as is_ours:
         for due in model.due_deliveries():
             if not (is_ours or due.late):
                 continue

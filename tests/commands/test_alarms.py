@@ -283,7 +283,7 @@ def test_several_workstations_at_once_tell_it_once(told: Servers, stored: SQLMod
     def work(number: int) -> int:
         with closing(SQLModel.at(database)) as model:
             # As through a pooler, where no lock keeps others out.
-            model.alarms_alone = lambda: nullcontext(True)  # type: ignore[method-assign]
+            model.try_alarm_lock = lambda: nullcontext(True)  # type: ignore[method-assign]
             model.connect()
             begin.wait(60)
             return len(look(model, VALUES, lambda key, *_: logins.get(key), By("", f"bench {number}")).sent)
@@ -380,7 +380,7 @@ def test_who_keeps_the_lock_for_himself_keeps_nobody_from_being_told(
 ) -> None:
     line("alarms", "receivers", "remove", "qa")
     stored.look_for_alarms([FULL, FULL._replace(subject="/other")], by=BENCH)
-    with closing(SQLModel.at(database)) as frozen, frozen.alarms_alone() as is_theirs:
+    with closing(SQLModel.at(database)) as frozen, frozen.try_alarm_lock() as is_theirs:
         assert is_theirs and line("alarms", "run", "--no-verify").code == 0 and told.posts.kept == []
         stored.query("UPDATE alarms SET raised = now() - interval '11 minutes' WHERE subject ~ 'data' RETURNING 1")
         done = line("alarms", "run", "--no-verify")

@@ -100,7 +100,7 @@ def kept(**settings: str) -> Iterator[None]:
     file = folders.config_folder(create=True) / "abq_settings.json"
     entries = {name: {"type": "str", "value": value} for name, value in settings.items()}
     file.write_text(json.dumps(entries), encoding="utf-8")
-    with logfile.kept():
+    with logfile.logging_to_file():
         yield
 
 

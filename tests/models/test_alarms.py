@@ -336,7 +336,7 @@ def test_technicians_look_and_tell_and_change_no_lists(model: SQLModel, owner: O
         for role in ("abq_technician", "abq_qa"):
             someone = SQLModel.at(make(f"GRANT {role} TO {{}}"))
             with closing(someone):
-                with someone.alarms_alone() as is_ours, model.alarms_alone() as also_theirs:
+                with someone.try_alarm_lock() as is_ours, model.try_alarm_lock() as also_theirs:
                     assert is_ours and not also_theirs
                 someone.look_for_alarms([FULL], by=By("", role))
                 (due,) = someone.due_notices()

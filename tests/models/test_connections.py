@@ -309,11 +309,12 @@ def test_who_works_for_this_model_is_known(model: SQLModel, database: Endpoint) 
 
 def test_what_only_one_may_do_at_a_time(database: Endpoint) -> None:
     one, other = Connections(database), Connections(database)
-    with one.alone("a backup") as is_first, other.alone("a backup") as is_second, other.alone("another") as is_else:
+    lock = "a backup"
+    with one.try_lock(lock) as is_first, other.try_lock(lock) as is_second, other.try_lock("another") as is_else:
         assert (is_first, is_second, is_else) == (True, False, True)
-    with other.alone("a backup") as is_free:
+    with other.try_lock("a backup") as is_free:
         assert is_free
-        with one.alone("a backup") as is_second:
+        with one.try_lock("a backup") as is_second:
             assert not is_second
     one.close()
     other.close()
@@ -344,12 +345,12 @@ def test_a_failed_write_leaves_the_connection_as_it_was(model: SQLModel, databas
 def test_what_is_at_the_other_end_is_known(model: SQLModel) -> None:
     model.connect()
     facts = model.server_facts
-    assert not facts.pooled and facts.version == model.look_at_version() == SCHEMA_VERSION
+    assert not facts.pooled and facts.version == model.read_schema_version() == SCHEMA_VERSION
     rows = model.query("SELECT oid::int AS oid, current_setting('server_version') AS v FROM pg_database"
                        " WHERE datname = current_database()")  # fmt: skip
     assert rows == [{"oid": facts.database, "v": facts.server}]
     model.query("UPDATE schema_version SET version = 7")
-    assert model.look_at_version() == model.server_facts.version == 7
+    assert model.read_schema_version() == model.server_facts.version == 7
 
 
 @unix_only

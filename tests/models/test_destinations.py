@@ -367,7 +367,7 @@ def test_nobody_holds_back_what_others_should_send(model: SQLModel, database: En
             assert run(database, "SELECT delivery FROM scheduled_deliveries") == [(None,)]
             later(database, 26)
             # The lock of the schedules spares work only; a transaction that stays open ends the one attempt.
-            with hostile.schedules_alone() as held, model.schedules_alone() as is_ours:
+            with hostile.try_schedule_lock() as held, model.try_schedule_lock() as is_ours:
                 assert (held, is_ours, [each.late for each in model.due_deliveries()]) == (True, False, [True])
             with closing(psycopg2.connect(make_dsn(**endpoint))) as stays, stays.cursor() as cursor:
                 cursor.execute("SELECT take_delivery('sftp:archive', %s, ARRAY['08:00'])", (day,))
@@ -385,7 +385,7 @@ def test_what_is_due_is_made_once_by_whoever_comes_first(model: SQLModel, databa
     (first,) = model.due_deliveries()
     with closing(SQLModel.at(database)) as other:
         (same,) = other.due_deliveries()
-        with model.schedules_alone() as ours, other.schedules_alone() as theirs:
+        with model.try_schedule_lock() as ours, other.try_schedule_lock() as theirs:
             assert (ours, theirs) == (True, False)
         assert (model.take_delivery(first), other.take_delivery(same)) == (True, False)
         assert other.due_deliveries() == []

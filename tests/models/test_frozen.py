@@ -134,7 +134,7 @@ def test_a_save_gives_up_a_frozen_server_and_is_done_once(single: Node) -> None:
 
 
 def test_a_server_that_is_only_slow_is_waited_for(single: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waits, "ASK_AFTER", 0.3)
+    monkeypatch.setattr(waits, "PROBE_AFTER", 0.3)
     model = SQLModel.at(single.endpoint())
 
     def slowly(cursor: object) -> list[tuple[object, ...]]:
@@ -162,7 +162,7 @@ def test_what_takes_longer_than_its_kind_may_is_broken_off(single: Node) -> None
 def test_a_cancellation_and_the_end_do_not_wait_for_a_frozen_server(
     single: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waits, "ASK_AFTER", 600.0)  # else the read would be ended anyway
+    monkeypatch.setattr(waits, "PROBE_AFTER", 600.0)  # else the read would be ended anyway
     model = SQLModel.at(single.endpoint() | {"connect_timeout": "2"})
     caught: list[BaseException] = []
     reads = threading.Event()

@@ -102,9 +102,9 @@ def test_a_mail_is_kept_once_though_the_answer_was_lost(database: Endpoint, when
 
 def test_one_workstation_reads_a_mailbox_and_one_waits_at_it(model: SQLModel, database: Endpoint) -> None:
     with closing(SQLModel.at(database)) as other:
-        with model.mailbox_alone() as reads, other.mailbox_watched() as waits:
+        with model.try_mailbox_lock() as reads, other.try_mailbox_watch() as waits:
             assert reads and waits, "one may be here and the other there"
-            with other.mailbox_alone() as reads_too, model.mailbox_watched() as waits_too:
+            with other.try_mailbox_lock() as reads_too, model.try_mailbox_watch() as waits_too:
                 assert not reads_too and not waits_too
-        with other.mailbox_alone() as reads, model.mailbox_watched() as waits:
+        with other.try_mailbox_lock() as reads, model.try_mailbox_watch() as waits:
             assert reads and waits

@@ -305,7 +305,7 @@ def test_a_database_without_tables_says_what_to_run(empty_database: Endpoint) ->
         SQLModel.at(empty_database).connect()
     with pytest.raises(SchemaMissing, match=r"create_db\.sql"):
         SQLModel.at(empty_database).get_record(DATE, "8:00", "A", 1)
-    assert SQLModel.at(empty_database).look_at_version() == 0
+    assert SQLModel.at(empty_database).read_schema_version() == 0
     with closing(SQLModel.at(empty_database)) as model, pytest.raises(SchemaMissing):
         model.verify_audit()
     asked = list[int]()

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from abq_data_entry.outbox import Outbox, Place, Sender, deliver, due, go_through
+from abq_data_entry.outbox import Outbox, Place, Sender, attempt_each, deliver, due
 from abq_data_entry.stored_destination import StoredDestination
 from tests.network.fault_runs import sender_of
 
@@ -68,7 +68,7 @@ def deliver_due(box: Outbox, way: Way) -> None:
     """Make an attempt at all that is due."""
     opened = sender_of(way.to, way.username, way.password, PATIENCE, **way.settings)
     with Sender(opened, with_companion=True) as send:
-        go_through(box, due(box), lambda each: deliver(box, each, send)[1])
+        attempt_each(box, due(box), lambda each: deliver(box, each, send)[1])
 
 
 def work(folder: Path, way: Way, days: list[datetime.date]) -> None:

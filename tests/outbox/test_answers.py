@@ -119,7 +119,8 @@ def test_nobody_keeps_all_others_from_reading(
         for number, each in enumerate((first, second), 1)
     }
     dsn = make_dsn(**database)
-    with serving(Imap(mails=mails)) as port, closing(SQLModel.at(database)) as other, other.mailbox_alone() as is_ours:
+    other = SQLModel.at(database)
+    with serving(Imap(mails=mails)) as port, closing(other), other.try_mailbox_lock() as is_ours:
         assert is_ours
         with closing(psycopg2.connect(dsn)) as stays, stays.cursor() as cursor:
             cursor.execute("SELECT FROM deliveries WHERE id = %s FOR UPDATE", (first.identifier,))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.outbox import Delivery, Outbox, Progress, Send, deliver, due, extract_name, go_through, retry
+from abq_data_entry.outbox import Delivery, Outbox, Progress, Send, attempt_each, deliver, due, extract_name, retry
 from abq_data_entry.outbox.folder import ROOM
 from tests.fixtures.disks import filled, small_disk
 from tests.fixtures.servers import BundledServer
@@ -95,10 +95,10 @@ def test_a_round_begins_nothing_whose_outcome_it_couldnt_write_down(tmp_path: Pa
             return deliver(box, delivery, send)[1]
 
         if spare > 0:
-            assert go_through(box, due(box), attempt) == []
+            assert attempt_each(box, due(box), attempt) == []
         else:
             with pytest.raises(OSError):
-                go_through(box, due(box), attempt)
+                attempt_each(box, due(box), attempt)
         assert box.read(waiting.identifier).state == ("delivered" if spare > 0 else "waiting")
 
 
@@ -173,7 +173,7 @@ import sys
 from pathlib import Path
 from functools import partial
 from abq_data_entry import network
-from abq_data_entry.outbox import Outbox, OutboxError, Sender, deliver, due, go_through
+from abq_data_entry.outbox import Outbox, OutboxError, Sender, deliver, due, attempt_each
 box, port = Outbox(Path(sys.argv[1])), int(sys.argv[2])
 def attempt(each):
     try:
@@ -184,7 +184,7 @@ with Sender(partial(network.FtpUploads, "127.0.0.1", port, "test", "test")) as s
     waiting = due(box)
     print("ready", flush=True)
     sys.stdin.readline()
-    go_through(box, waiting, attempt)
+    attempt_each(box, waiting, attempt)
 """
 
 

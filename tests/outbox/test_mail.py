@@ -19,9 +19,9 @@ from abq_data_entry.outbox import (
     Place,
     Sender,
     arrived,
+    attempt_each,
     deliver,
     due,
-    go_through,
     retry,
 )
 from abq_data_entry.outbox.delivery import to_text
@@ -47,7 +47,7 @@ def test_every_third_meets_a_fault(box: Outbox, clock: Clock) -> None:
     with mail_server() as (port, letters), sending(port, box) as send:
         letters.fault = lambda: next(faults) if next(turns) % 3 == 0 else ""
         for _round in range(40):
-            go_through(box, due(box), lambda each: deliver(box, each, send)[1])
+            attempt_each(box, due(box), lambda each: deliver(box, each, send)[1])
             clock.forward(minutes=10)
             if not due(box):
                 break
@@ -88,7 +88,7 @@ def test_one_receiver_doesnt_hold_it_back_from_the_others(box: Outbox, clock: Cl
     first, second = (box.add(Extract(), DATE + datetime.timedelta(days=day), place, "lab") for day in (0, 1))
     with mail_server() as (port, letters), sending(port, box, QA, late, gone) as send:
         letters.refused = {late.address: "450 mailbox full", gone.address: "550 no such user"}
-        left = go_through(box, due(box), lambda each: deliver(box, each, send)[1])
+        left = attempt_each(box, due(box), lambda each: deliver(box, each, send)[1])
         assert left == []
         waiting = box.read(first.identifier)
         assert (waiting.state, waiting.served) == ("waiting", (QA.address,))

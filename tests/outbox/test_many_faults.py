@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from abq_data_entry.outbox import Outbox, Place, Sender, deliver, due, extract_name, go_through
+from abq_data_entry.outbox import Outbox, Place, Sender, attempt_each, deliver, due, extract_name
 from tests.network.further_fault_runs import RUNS
 from tests.network.relays import Turns
 from tests.outbox.conftest import DATE, Clock, Extract
@@ -30,7 +30,7 @@ def test_every_third_meets_a_fault(box: Outbox, clock: Clock, tmp_path: Path, ki
     turns, rounds = Turns(3, faults), 0
     with start(turns, tmp_path, PATIENCE) as (kept, opened), Sender(opened) as send:
         while any(each.open for each in box.deliveries()) and rounds < 40:
-            go_through(box, due(box), lambda each: deliver(box, each, send)[1])
+            attempt_each(box, due(box), lambda each: deliver(box, each, send)[1])
             clock.forward(minutes=10)
             rounds += 1
         found = kept()

@@ -10,7 +10,7 @@ import pytest
 
 from abq_data_entry import outbox
 from abq_data_entry.network.destinations import destination
-from abq_data_entry.outbox import Delivery, Outbox, Progress, Service, by_service, deliver, due, go_through
+from abq_data_entry.outbox import Delivery, Outbox, Progress, Service, attempt_each, by_service, deliver, due
 from tests.fixtures.servers import BundledServer
 from tests.network.faults import http, serving
 from tests.outbox.conftest import DATE, FTP, REST, Clock, Extract
@@ -59,14 +59,14 @@ def test_a_service_that_is_not_well_is_left_alone(
 ) -> None:
     deliveries = [put(box, number) for number in range(5)]
     coming = iter(errors)
-    assert go_through(box, deliveries, lambda each: next(coming)) == deliveries[5 - left :]
+    assert attempt_each(box, deliveries, lambda each: next(coming)) == deliveries[5 - left :]
 
 
 def test_after_a_server_has_said_when_nothing_is_asked_of_it(box: Outbox, clock: Clock) -> None:
     deliveries = [put(box, number) for number in range(3)]
     with serving(answering(http("200 OK"), http("429 Slowly", b"", "Retry-After: 600"))) as port:
         send = rest_sender(f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}/")
-        left = go_through(box, deliveries, lambda each: deliver(box, each, send)[1])
+        left = attempt_each(box, deliveries, lambda each: deliver(box, each, send)[1])
     assert [each.identifier for each in left] == [each.identifier for each in deliveries[1:]]
     assert [len(box.read(each.identifier).attempts) for each in deliveries] == [1, 0, 0]
     assert due(box) == [] and {each.state for each in box.deliveries()} == {"waiting"}
@@ -82,7 +82,7 @@ def test_a_server_that_wants_days_gets_an_attempt_a_day(box: Outbox, clock: Cloc
     deliveries = [put(box, number) for number in range(2)]
     with serving(answering(http("200 OK"), http("503 Closed", b"", "Retry-After: 999999999"))) as port:
         send = rest_sender(f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}/")
-        go_through(box, deliveries, lambda each: deliver(box, each, send)[1])
+        attempt_each(box, deliveries, lambda each: deliver(box, each, send)[1])
     first, second = (box.read(each.identifier) for each in deliveries)
     assert (first.state, second.state) == ("failed", "waiting")
     assert second.planned == clock() + datetime.timedelta(days=1)
@@ -92,7 +92,7 @@ def test_a_refused_login_is_tried_once(box: Outbox) -> None:
     deliveries = [put(box, number) for number in range(3)]
     with serving(answering(http("401 Unauthorized"))) as port:
         send = rest_sender(f"http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}/")
-        left = go_through(box, deliveries, lambda each: deliver(box, each, send)[1])
+        left = attempt_each(box, deliveries, lambda each: deliver(box, each, send)[1])
     assert left == deliveries[1:]
 
 
@@ -110,7 +110,7 @@ def test_many_arrive_over_one_login(
         day = DATE + datetime.timedelta(days=number)
         box.add(Extract(f"day {number}\r\n".encode()), day, destination(kind).place(values), "test")
     with outbox.sender(kind, values, "test", "test") as send:
-        assert go_through(box, due(box), lambda each: deliver(box, each, send)[1]) == []
+        assert attempt_each(box, due(box), lambda each: deliver(box, each, send)[1]) == []
     server = {"rest": rest_server, "ftp": ftp_server}[kind]
     assert {each.state for each in box.deliveries()} == {"delivered"}
     assert sorted(path.read_text() for path in server.folder.iterdir()) == sorted(f"day {n}\n" for n in range(20))
@@ -130,7 +130,7 @@ def test_a_break_in_between_costs_one_attempt(box: Outbox, rest_server: BundledS
             if path.parent.name == deliveries[2].identifier:
                 raise ConnectionResetError  # it is stored, and we don't know it
 
-        go_through(box, deliveries, lambda each: deliver(box, each, send)[1])
+        attempt_each(box, deliveries, lambda each: deliver(box, each, send)[1])
         states = [box.read(each.identifier).state for each in deliveries]
         assert states == ["delivered", "delivered", "waiting", "delivered", "delivered"]
         deliver(box, deliveries[2], sender)

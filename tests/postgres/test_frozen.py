@@ -30,7 +30,7 @@ _WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waits, "ASK_AFTER", 0.5)
+    monkeypatch.setattr(waits, "PROBE_AFTER", 0.5)
     monkeypatch.setattr(waits, "LONG_WORK", 3.0)
 
 
@@ -98,7 +98,7 @@ def test_it_is_given_up_in_words(single: Node, tmp_path: Path, name: str) -> Non
 
 def test_a_server_that_answers_is_waited_for(single: Node, tmp_path: Path) -> None:
     with held_up(single, lambda: postgres.dump(single.endpoint(), tmp_path / "dump")) as begun:
-        begun.join(2 * (waits.ASK_AFTER + waits.LONG_WORK))
+        begun.join(2 * (waits.PROBE_AFTER + waits.LONG_WORK))
         assert begun.is_alive()
     begun.join()
     assert begun.raised is None and (tmp_path / "dump").is_file()

@@ -73,7 +73,7 @@ def test_a_pause_is_filled_and_then_every_hour_is_fetched(
     services.asked.clear()
     run(window)
     assert services.asked == []
-    with model.weather_history.alone():
+    with model.weather_history.try_lock():
         model.query("DELETE FROM local_weather WHERE datetime > now() - interval '10 hours'")
         run(window)
     assert services.asked == []
