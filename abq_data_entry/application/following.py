@@ -124,7 +124,7 @@ class CheckPresence:
             return
         form, plot = self._form, answer.held[1]
         form.show_others(answer.held[0], answer.others)
-        if form.check.key == answer.held[0] and form.known.give_way(plot):
+        if form.check.key == answer.held[0] and form.known.leave_taken_plot(plot):
             other = next((each.named for each in answer.others if each.plot == plot), "A colleague")
             self._show_status(f"{other} is entering plot {plot}; the form is at the next free one")
             self.follow_form()

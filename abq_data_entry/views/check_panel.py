@@ -670,7 +670,7 @@ class CheckPanel(ttk.Frame):
         return True
 
     def show_look(self, look: Look) -> None:
-        """Take the colours and the spacing."""
+        """Apply the colours and the spacing."""
         self.strip.show_look(look)
 
 

@@ -16,14 +16,14 @@ from .form_content import CHECK_FIELDS, HEIGHTS, FormContent
 from .form_parts import Awaiting, DateAsking, Person
 
 DOUBLED_MS = 250
-"""Milliseconds; after a value was typed, a second Enter within this time counts as the same one."""
+"""Milliseconds; within this time after an Enter that followed a typed value, a second one counts as the same."""
 
 
 class RepeatedEnter:
     """Recognizes an Enter that is held down or pressed twice by mistake.
 
-    Two quick presses after a value count as one. After a third one, all of them count, because then somebody is going
-    through the fields. Times are those of the events, in milliseconds.
+    Two quick presses after a value count as one. If a third one follows, all of them count, because the user is moving
+    through the fields. Times are those of the Tk events, in milliseconds.
     """
 
     def __init__(self, window: tk.Misc) -> None:
@@ -37,20 +37,21 @@ class RepeatedEnter:
         window.bind("<Button>", self._other_key, add=True)
 
     def edited(self, is_value: bool) -> None:
-        """Note that something was typed (``is_value``: a value of the plot), so the next Enter is a new one."""
+        """Note that something was typed (``is_value``: a value of the plot), so that the next Enter is a new one."""
         self._typed, self._last, self._owed = is_value, None, False
 
     def steps(self, time: int, is_stop: bool) -> int:
-        """Return how many fields this press moves on: 0, 1, or 2 if the previous press turns out to count.
+        """Return how many fields to go forward: 0, 1, or 2 if the previous press turns out to count after all.
 
-        ``is_stop``: this field needs a press of its own, however quickly it comes.
+        ``time`` is that of the event, in milliseconds. ``is_stop``: this field needs a press of its own, however soon
+        after the last one.
         """
         last, released = self._last, self._released
         after_value, self._last, self._released = self._typed, time, None
         if last is None:
             return 1
         pause = time - last
-        if released == time:  # how X11 reports a key that is held down
+        if released == time:  # X11 reports a held key as a release and a press with the same time
             self._owed = False
             return 0
         if 0 < pause <= DOUBLED_MS and after_value and not is_stop and not self._owed:
@@ -68,7 +69,7 @@ class RepeatedEnter:
         self._released = int(event.time)
 
 
-HABIT_SECONDS = 1.0  # an Enter so soon after auto advance was pressed out of habit, and is ignored
+HABIT_SECONDS = 1.0  # an Enter within this time after auto advance was pressed out of habit, and is ignored
 
 
 SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
@@ -76,9 +77,9 @@ SAVING = (F.MEDIAN_HEIGHT, F.NOTES)
 
 
 class EnterKey:
-    """Enter in a field: goes to the next required field, to the plot, or saves; held down or doubled, it counts once.
+    """Enter in a field goes to the next required field or to the plot, or saves; held down or doubled, it counts once.
 
-    With the setting ``auto advance``, the form goes on by itself after the second decimal.
+    With the setting ``auto advance``, the focus moves on by itself after the second decimal.
     """
 
     def __init__(self, form: FormContent, awaiting: Awaiting, dates: DateAsking, person: Person) -> None:
@@ -90,7 +91,7 @@ class EnterKey:
         """Handle Enter in the field of that name."""
         swallowed, self._swallowed = self._swallowed, ("", 0.0)
         steps = self._repeated.steps(int(event.time), is_stop=name in CHECK_FIELDS)
-        # The previous field was left by auto advance, and Enter was pressed out of habit.
+        # Auto advance has just moved the focus here, and Enter was pressed out of habit.
         if swallowed[0] == name and time.monotonic() <= swallowed[1]:
             return "break"
         if not steps and not self.holds(name):
@@ -103,7 +104,7 @@ class EnterKey:
         return "break"
 
     def filled_up(self, name: str) -> None:
-        """After the second decimal, go on if the setting asks for it, but never save."""
+        """After the second decimal, go to the next field if the setting ``auto advance`` is on, but never save."""
         if not self._form.settings["auto advance"].get() or name in SAVING or self._form.inputs.after(name) is None:
             return
         self.advance(name)
@@ -141,13 +142,13 @@ class EnterKey:
         elif following is None:
             form.submit()
         else:
-            # If the plot has typed values already, such as those of a draft, they aren't typed over.
+            # If the plot has values already, such as those of a draft, the next keys must not replace them.
             goes_on = form.opened_record is None and form.changed and following not in (*CHECK_FIELDS, F.PLOT)
             begins = name in (*CHECK_FIELDS, F.PLOT)
             inputs[inputs.first_empty() if goes_on and begins else following].focus_set()
 
     def holds(self, name: str) -> bool:
-        """Whether the field keeps the focus, because it is wrong, or required and empty; then selects its text."""
+        """Whether the field keeps the focus, because it is wrong, or required and empty; if so, select its text."""
         each = self._form.inputs[name]
         each.check()
         if name in HEIGHTS:
@@ -163,7 +164,7 @@ class EnterKey:
 SAVE_KEYS = ("<Control-Return>", "<Control-KP_Enter>", "<Command-Return>", "<Command-KP_Enter>")
 FAULT_KEYS = ("<asterisk>", "<KP_Multiply>")
 _TEXTS = (FieldTypes.STRING, FieldTypes.LONG_TEXT)
-_COMMAND_STATE = 0x4 | 0x8  # Control, Alt or Command: then `*` isn't typed
+_COMMAND_STATE = 0x4 | 0x8  # Control, Alt or Command is held, so `*` isn't typed
 
 
 class FormKeys:
@@ -200,7 +201,7 @@ class FormKeys:
             widget.bind(key, lambda event: self._pressed(event, name))
 
     def _pressed(self, event: tk.Event, name: str) -> str | None:
-        # A command of the window, which must get through.
+        # A command of the window, which must reach its own binding.
         if int(event.state) & _COMMAND_STATE:
             return None
         self.toggle_fault(name)

@@ -1,5 +1,5 @@
 """The parts of the form: autofill, opening a saved record or beginning a new one, drafts, waiting for the check or the
-plot, and the questions who is at the window and whether the day is right."""
+plot, confirming who is at the window, and the question whether the date is right."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Autofill:
             form.inputs[F.TECHNICIAN].fill(name, by_itself=True)
 
     def plot(self, check: CheckView) -> None:
-        """Fill in the next plot that isn't recorded, unless the present one isn't recorded yet."""
+        """Fill in the next plot that isn't recorded, unless the one in the form isn't recorded yet."""
         form, current = self._form, self._form.plot
         if current is not None and current not in check.recorded:
             return
@@ -60,11 +60,11 @@ class Autofill:
             self.seed_sample()
 
     def seed_sample(self) -> None:
-        """Fill in what grows in the plot; on an opened record, its own seed sample."""
+        """Fill in the seed sample that grows in the plot; for an opened record, the one that was recorded."""
         form, opened = self._form, self._form.opened_record
         lab, plot, seed = form.inputs.value(F.LAB), form.plot, form.inputs[F.SEED_SAMPLE]
         if not form.fills_itself or plot is None or not isinstance(lab, str):
-            return  # while the lab is being typed, the seed sample of the old one stays
+            return  # while the lab is being typed, the seed sample of the previous lab stays
         if opened is None:
             if seed.may_be_filled:
                 seed.fill(self.seed_samples.get((lab, plot), ""), by_itself=True)
@@ -116,13 +116,13 @@ class Opening:
     def open(self, record: Mapping[str, object], version: int | None = None, known_at: str = "") -> None:
         """Show a saved record for correction.
 
-        ``version`` is the one that a save expects in the database. ``known_at``: the age of the record if it is a local
-        copy.
+        ``version`` is the one that a save expects in the database. ``known_at``: the time of a local copy, as text;
+        empty if the record comes from the database.
         """
         self.open_fields()
         form, inputs = self._form, self._form.inputs
         if form.opened_record is None:
-            # Kept, because the record has its own technician; it returns with the next new record.
+            # Kept, because the record has its own technician; the next new record gets this one again.
             self._technician = (form.inputs[F.TECHNICIAN].text, form.inputs[F.TECHNICIAN].filled_by_itself)
         inputs.offer_of_record(record)
         texts = {name: fields.format_value(each.field, record.get(name)) for name, each in inputs.items()}
@@ -137,8 +137,7 @@ class Opening:
         self._form.refresh()
 
     def begin_new(self, plot: int | None = None, all_fields: bool = False, asked: bool = False) -> None:
-        """Begin a new record: the check's fields stay (``all_fields``: they are cleared too). ``asked``: somebody
-        wants this very plot."""
+        """Begin a new record. Fields of the check stay unless ``all_fields``; ``asked``: the user chose this plot."""
         form, inputs = self._form, self._form.inputs
         if self.closed is not None:
             self.open_fields()
@@ -172,7 +171,7 @@ class Opening:
         same_day = inputs.value(F.DATE) == date and inputs[F.DATE].filled_by_itself
         for name, text in ((F.DATE, date.isoformat()), (F.TIME, time), (F.LAB, lab)):
             inputs[name].fill(text, by_itself=same_day and name == F.DATE)
-        # These belong to the previous check, so the new one may replace them.
+        # Plot and technician belong to the previous check, so autofill may replace them.
         for name in (F.PLOT, F.TECHNICIAN):
             inputs[name].filled_by_itself = True
         self.begin_new()
@@ -186,7 +185,7 @@ class Opening:
         date, today = form.inputs[F.DATE], self._form.today().isoformat()
         if not date.filled_by_itself or date.text == today:
             return True
-        # Readings of a check belong to the day on which it was begun.
+        # Readings of a check belong to the day on which the check was begun.
         under_way = bool(check.recorded) and not (check.complete and check.following is None) and not leave_check
         if form.changed or form.saving or form.opened_record is not None or under_way:
             return False
@@ -204,21 +203,21 @@ class Opening:
             self.begin_new(plot=self._form.plot)
 
     def leave(self) -> None:
-        """Leave the plot, whose draft is kept elsewhere; the form has no plot until another one is chosen."""
+        """Leave the plot, whose draft was kept; the form has no plot until another one is chosen."""
         self._close_opened()
         self._form.empty_plot()
         self._form.refresh()
 
     def make_new(self) -> None:
-        """Turn the opened record, which has gone from the database, into a new one of the person at the window."""
+        """Turn the opened record, which was removed from the database, into a new one by the person at the window."""
         self._form.opened_record = None
         self._form.inputs.offer_of_record({})
         self._form.inputs[F.TECHNICIAN].fill(self._form.confirmation.name or self._technician[0], by_itself=True)
         self._form.refresh()
-        self._form.callbacks.edited()  # the draft is one of a new record, too
+        self._form.callbacks.edited()  # so that the stored draft becomes one of a new record, too
 
     def show_changed(self, key: RecordKey, by: str) -> None:
-        """Show that ``by`` has saved the record ``key``, if it is being corrected here."""
+        """Show that the person ``by`` has saved the record ``key``, if it is being corrected here."""
         opened = self._form.opened_record
         if opened is not None and opened.key == key:
             named = "You (in another window)" if by and by == self._form.confirmation.name else by
@@ -226,7 +225,7 @@ class Opening:
             self._form.refresh()
 
     def show_gone(self, key: RecordKey, how: str) -> None:
-        """Show that the record ``key`` was withdrawn or moved, if it is open here; ``how`` says by whom."""
+        """Show that the record ``key`` was withdrawn or moved, if it is open here; ``how`` is a sentence about it."""
         opened = self._form.opened_record
         if opened is not None and opened.key == key:
             self._form.opened_record = opened._replace(gone=how)
@@ -256,7 +255,7 @@ class HalfTyped:
         return frozenset(plot for *check, plot in self._form.drafts if tuple(check) == self._form.check.key)
 
     def draft(self) -> dict[str, Any]:
-        """Return what is being typed, as plain values for a file."""
+        """Return what is being typed, as values that can be written as JSON."""
         form = self._form
         return {
             "texts": form.inputs.texts(),
@@ -304,7 +303,7 @@ class HalfTyped:
         draft = form.callbacks.find_draft(key) if key is not None and key in form.drafts else None
         if draft is None:
             return False
-        # Without date, time and lab, which are the same already; somebody may be typing there.
+        # Without date, time and lab, which are the same already; the user may be typing in one of them.
         texts = {name: text for name, text in draft["texts"].items() if name not in _OF_CHECK}
         by_itself = [name for name in draft.get("by_itself") or () if name in texts]
         self.restore({**draft, "texts": texts, "by_itself": by_itself})
@@ -329,7 +328,7 @@ class HalfTyped:
             form.inputs[F.PLOT].fill("")  # the plot belongs to the draft, too
 
     def note_check(self) -> None:
-        """Note the check that the form has now, however it got there."""
+        """Remember the check that the form shows now, so that :meth:`leave_check` knows which one was left."""
         self._last_check = self._form.check_key or self._last_check
 
     def come_back(self) -> None:
@@ -357,7 +356,7 @@ class HalfTyped:
         key, check = self._form.key, self._form.check
         half = [plot for *others, plot in self._form.drafts if tuple(others) == check.key] + ([key[3]] if key else [])
         after = key[3] if key is not None else 0
-        # Half-typed plots count as recorded here, so that an empty plot comes first.
+        # Half-typed plots count as recorded here, so that empty plots come first.
         others = check._replace(recorded={**check.recorded, **dict.fromkeys(half, "")})
         return others.next_missing(after) or check.next_missing(after)
 
@@ -381,14 +380,14 @@ class Awaiting:
     def is_looked_up(self) -> bool:
         """Whether the database hasn't answered yet which plot comes next."""
         form = self._form
-        # A check that couldn't be looked up doesn't hold anything back.
+        # If the lookup has failed, there is nothing to wait for.
         unknown = form.check_key is not None and not form.check.known and not form.check.problem
         return unknown and form.opened_record is None and form.fills_itself
 
     def holds(self, name: str) -> bool:
         """Whether Enter waits in an empty Technician, which may be filled in soon.
 
-        So the number of Enters until the first value doesn't depend on the speed of the database.
+        That way, the number of Enters until the first value doesn't depend on the speed of the database.
         """
         if name != F.TECHNICIAN or self._form.inputs[name].text or not self.is_looked_up:
             return False
@@ -412,7 +411,7 @@ class Awaiting:
             self._form.type_ahead.arrived()
 
     def go_on(self) -> None:
-        """Go on from where Enter waited, with the keys typed since: the check is known, or couldn't be looked up."""
+        """Go on from where Enter waited, with the keys typed since, because the lookup of the check has ended."""
         if not self._field or self.is_looked_up:
             return
         name, self._field = self._field, ""
@@ -436,7 +435,7 @@ class Awaiting:
         form, focused, wrong = self._form, self._form.focused, ""
         for name in (F.LAB, F.TECHNICIAN, F.PLOT):
             each = form.inputs[name]
-            # An incomplete name isn't wrong while it is being typed; a field in which Enter waits is finished.
+            # An incomplete name isn't wrong while it is being typed; but if Enter waits there, it isn't typed any more.
             is_being_typed = each is focused and not self._field
             unknown = form.inputs.choices.get(name) is None
             if not each.text or is_being_typed or form.opened_record is not None or unknown:
@@ -446,7 +445,7 @@ class Awaiting:
         return wrong
 
     def stop_at(self, wrong: str) -> None:
-        """Hold back what was typed after a field that is wrong."""
+        """Set aside the keys typed after a field that is wrong, instead of typing them."""
         if wrong and self._field:
             self._field = ""
             self._form.inputs[wrong].focus_set()
@@ -462,7 +461,7 @@ class KnownCheck:
         """The plots of each lab."""
 
     def show(self, view: CheckView) -> None:
-        """Show what the database knows about a check; ignored if the form has gone to another one."""
+        """Show what is known about a check; ignored if the form shows another one by now."""
         form = self._form
         if view.key != form.check_key:
             return
@@ -473,22 +472,25 @@ class KnownCheck:
         if form.opened_record is None and first:
             self._autofill.technician(view, form.confirmation.name)
         plot = form.inputs[F.PLOT]
-        # Readings that are being typed keep their plot, even if somebody else has recorded it first.
+        # If readings are being typed, the plot stays, even if somebody else has recorded it first.
         if form.opened_record is None and not form.changed and (not plot.text or (first and plot.filled_by_itself)):
             self._autofill.plot(view)
             form.show_draft()
         focused = form.focused
         is_filled = focused is not None and focused.name in (F.TECHNICIAN, F.PLOT) and focused.filled_by_itself
         if first and is_filled and not self._awaiting.is_waiting:
-            form.focus_first_empty()  # a user who was faster than the database would stay in a field just filled in
+            form.focus_first_empty()  # otherwise the focus would stay in a field that was just filled in
         self._form.refresh()
         self._awaiting.go_on()
         at = form.plot
         if is_back and at is not None and at in view.recorded:
-            self.give_way(at)  # a colleague has recorded it while the database was away
+            self.leave_taken_plot(at)  # a colleague has recorded it while the database was away
 
-    def give_way(self, plot: int) -> bool:
-        """Go on from a plot that somebody else got first, unless the user chose it or typed into it."""
+    def leave_taken_plot(self, plot: int) -> bool:
+        """Go to the next plot if somebody else got ``plot`` first, unless the user chose it or typed into it.
+
+        Return whether the form has left it.
+        """
         form = self._form
         under_way = form.changed or form.saving or (self._form.type_ahead.is_busy and not self._awaiting.claims)
         # A plot that the user chose stays, whoever else has it.
@@ -500,7 +502,7 @@ class KnownCheck:
         if focused is not None and focused.name not in CHECK_FIELDS:
             form.focus_first_empty()
         if form.check.key is not None:
-            self._form.type_ahead.refused([(*form.check.key, plot)])  # keys typed already were for the other plot
+            self._form.type_ahead.refused([(*form.check.key, plot)])  # keys typed already were for the plot just left
         return True
 
     def look_up(self) -> None:
@@ -529,7 +531,7 @@ class KnownCheck:
             form.check = form.check.with_plots(plots)
 
     def _lab_without_plots(self) -> str:
-        """Return a message if the lab has no plots, so that nothing can be recorded; else empty."""
+        """Return a message if the lab has no plots, in which case nothing can be recorded; else an empty text."""
         if self._form.corrects:
             return ""
         lab = self._form.inputs[F.LAB].text
@@ -569,22 +571,22 @@ class Person:
         self._form.refresh()
 
     def take_typed_name(self) -> None:
-        """Confirm a name that was typed or picked; one that was filled in needs Enter."""
+        """Confirm a name that was typed or picked; one that was filled in is confirmed only by Enter."""
         technician = self._form.inputs[F.TECHNICIAN]
         is_typed = bool(technician.text) and not technician.filled_by_itself
         if self._form.opened_record is None and not self.is_known() and is_typed:
             self.confirm()
 
     def is_there(self) -> bool:
-        """Whether somebody is confirmed for the save; otherwise stops at Technician and asks."""
+        """Whether a person is confirmed for the save; if not, stop at Technician and ask."""
         self.take_typed_name()
         if self.is_known():
             return True
         technician = self._form.inputs[F.TECHNICIAN]
-        # Remembered, so that after the answer the focus returns to where the save was started.
+        # So that the focus can return to where the save was started, after the answer.
         self._stopped_at = focused_widget(technician)
         technician.focus_set()
-        # No dialog, because Enter in the field that has the focus now is the answer.
+        # A hint instead of a dialog, because Enter in this field, which has the focus now, is the answer.
         technician.show_hint("Not saved yet. Who are you? Enter takes this name.")
         self._form.refuse_save()
         return False
@@ -598,10 +600,10 @@ class Person:
         return True
 
     def question(self) -> TechnicianQuestion | None:
-        """Return the question whose plots these are, if another technician continues a colleague's check."""
+        """Return the question about the plots recorded so far, if somebody else continues a colleague's check."""
         form = self._form
         check, chosen, plot = form.check, form.inputs[F.TECHNICIAN].text, form.plot
-        # Not the plot in the form, which gets its technician by the save itself.
+        # Without the plot in the form, whose technician is set by the save itself.
         others = [each for each, name in check.recorded.items() if name != chosen and each != plot]
         if not others:
             return None
@@ -626,8 +628,8 @@ class DateAsking:
         """The value of :meth:`concerns` when it was asked last."""
 
     def concerns(self) -> datetime.date | None:
-        """The day that is to be asked about if it is far away; the same again asks nothing new. None for today, that of
-        the record that is corrected, or where nothing can be saved."""
+        """The date to ask about if it is unlikely; None for today, for the date of the record that is being corrected,
+        for one that was filled in, or if nothing can be saved."""
         form, date, opened = self._form, self._form.date, self._form.opened_record
         filled = form.inputs[F.DATE].filled_by_itself or form.inputs.read_only
         if date is None or filled or (opened is not None and opened.key[0] == date) or date == form.today():
@@ -635,7 +637,7 @@ class DateAsking:
         return date
 
     def begin_day(self) -> None:
-        """Midnight has passed: how far the day is from today is another matter."""
+        """Ask again if needed, because midnight has passed, which changes how far the date is from today."""
         self.asked_of = "the day before"
 
     def show(self) -> bool:

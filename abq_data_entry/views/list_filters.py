@@ -1,4 +1,4 @@
-"""The filters above the record list: a text stays as typed, with an error if no record can have that value."""
+"""The filters above the record list. A text that no record can have as its value stays as typed, with an error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Chosen(NamedTuple):
 
 
 class ListFilters(ttk.Frame):
-    """A combobox for each filter; ``changed()`` is called after Enter, a choice, or when a box is left.
+    """A combobox for each filter; ``changed()`` is called after Enter, after a choice, or when a box is left.
 
     An invalid text stays and gets an error, and the filter keeps its last valid value; Escape restores that.
     """
@@ -68,7 +68,7 @@ class ListFilters(ttk.Frame):
         widen_list(box)
 
     def show_choices(self, choices: Mapping[str, Sequence[object]]) -> None:
-        """Take the values to offer, by field name."""
+        """Set the values to offer, by field name."""
         self._choices = dict(choices)
 
     @property
@@ -126,7 +126,7 @@ class ListFilters(ttk.Frame):
             value, shown = self._meaning(name, text)
         except ValueError as error:
             words = str(error).rstrip(".")
-            # With the text, because the box is narrow and may show only a part of it.
+            # The error repeats the text, because the box is narrow and may show only a part of it.
             words = words if text[:9] in words else f"{text}: {words}"
             self._errors[name] = f"{words}. The list still shows {self._valid[name]}."
             return self._chosen[[each for each, _, _ in _BOXES].index(name)]
@@ -136,7 +136,7 @@ class ListFilters(ttk.Frame):
         return value
 
     def _meaning(self, name: str, text: str) -> tuple[object, str]:
-        """Return the value and the normal form of a text; raises ``ValueError`` with a message for the user."""
+        """Return the value and the normal form of a text. Raises ``ValueError`` with a message for the user."""
         if text.lower() in (ANY, ""):
             return None, ANY
         if name == F.DATE:

@@ -1,4 +1,4 @@
-"""What QA says about values: the list of questions, and the dialogs that ask, answer, close and reopen them."""
+"""QA's marks on values: the list of questions, and the dialogs that ask, answer, close and reopen them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class QuestionsWindow(ActionList):
             self._look_up_history(chosen.identifier)
 
     def detail_of(self, row: ActionRow) -> str:
-        """Return the history, which includes the question and the answer, once it is there."""
+        """Return the mark's history, which includes question and answer, once it is fetched; else the row's text."""
         history = self._history[1] if self._history[0] == row.identifier else ""
         return f"{row.detail.splitlines()[0]}\n{history}" if history else row.detail
 
@@ -86,9 +86,9 @@ class WordsDialog(Dialog):
         super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
         self.protocol("WM_DELETE_WINDOW", self.put_away)
         self.box.insert("1.0", words)
-        self.box.edit_reset()  # the first text isn't a step for undo
+        self.box.edit_reset()  # the first text isn't an undo step
         source = self._return_focus
-        # Not if the dialog opened again by itself after a refusal, nor from the form, which keeps the keys typed there.
+        # Not if the dialog was opened again after a refusal, nor over the form, which keeps the keys typed there.
         if not words and source is not None and source.winfo_toplevel() is not self._parent:
             give_to(self.box, source, self.buttons[0].invoke, self.buttons[-1].invoke)
 
@@ -151,16 +151,16 @@ class WordsDialog(Dialog):
                 self.note.grid()
                 self.box.focus_set()
                 return
-            super().close(partial(self._act, *self.typed()))  # read before the dialog is gone
+            super().close(partial(self._act, *self.typed()))  # read before the widgets are destroyed
             return
         super().close(action)
 
     def typed(self) -> tuple[Any, ...]:
-        """Return the present text, as the arguments of ``act``."""
+        """Return the current text, as the arguments of ``act``."""
         return (self.words,)
 
     def put_away(self) -> None:
-        """Close it as the window manager does: that may be a mistake, so the text is given to ``keep``."""
+        """Close the dialog as the window manager's button does. That may be a mistake, so ``keep`` gets the text."""
         if self.words:
             self._keep(*self.typed())
         self.buttons[-1].invoke()
@@ -216,7 +216,7 @@ class ChoicesDialog(WordsDialog):
             self.boxes[label] = box
 
     def typed(self) -> tuple[Any, ...]:
-        """Return the present choices and the text."""
+        """Return the current choices and the text, as the arguments of ``act``."""
         keys = (list(texts)[self.boxes[label].current()] for label, texts, _first in self._lists)
         return (*keys, self.words)
 

@@ -21,8 +21,8 @@ _ROWS, _TEXT_LINES = 6, 10
 
 
 class NoticesCallbacks(NamedTuple):
-    """``rows`` are the callbacks of the list. ``opened(identifier)``: a notice is shown and counts as read. ``fetch()``
-    fetches new ones; ``read_all()`` marks the listed ones as read."""
+    """``rows`` are the callbacks of the list. ``opened(identifier)`` is called when a notice is shown, and so counts as
+    read. ``fetch()`` fetches new ones; ``read_all()`` marks the listed ones as read."""
 
     rows: RowCallbacks
     opened: Callable[[str], object]

@@ -67,7 +67,7 @@ class PlotPanel(ttk.Frame):
 
     @property
     def columns(self) -> int:
-        """The number of groups of readings side by side."""
+        """How many groups of readings are side by side."""
         return self._arrangement[0]
 
     def fit(self, width: int) -> bool:
@@ -91,7 +91,7 @@ class PlotPanel(ttk.Frame):
         return True
 
     def _fitting(self, width: int) -> tuple[int, str]:
-        """Return how many columns of groups fit, and whether they have the same width."""
+        """Return how many columns of groups fit, and Tk's ``uniform`` group that gives them the same width, or none."""
         first, second, third = (occupied_width(group) for group in self._groups)
         if 3 * max(first, second, third) <= width:
             return 3, "group"
@@ -109,7 +109,7 @@ class PlotPanel(ttk.Frame):
         self.remark.configure(wraplength=min(room if beside else width, WIDEST_REMARK if beside else width))
 
     def show_read_only(self, sentence: str) -> None:
-        """Show ``sentence`` as the reason why nothing can be typed; an empty one hides it."""
+        """Show ``sentence`` as the reason why nothing can be typed; an empty one hides the line."""
         self._read_only = sentence
 
     def focus_open(self) -> None:
@@ -122,8 +122,7 @@ class PlotPanel(ttk.Frame):
     def show(
         self, key: RecordKey | None, opened: OpenedRecord | None, check: CheckView, is_taken: bool = False
     ) -> None:
-        """Show what a save of these fields would do, if that isn't obvious. ``is_taken``: the plot has another draft.
-        """
+        """Show what a save of these fields would do, unless it is obvious. ``is_taken``: the plot has another draft."""
         text, can_open = _remark(key, opened, check)
         if is_taken and key is not None:
             text = f"Plot {key[3]} is half typed already: kept. Type another plot for these values, or discard them."
@@ -153,7 +152,7 @@ class PlotPanel(ttk.Frame):
 def _remark(key: RecordKey | None, opened: OpenedRecord | None, check: CheckView) -> tuple[str, bool]:
     """Return what a save would do, and whether the existing record can be opened instead."""
     corrects = opened is not None and key == opened.key
-    # First what somebody else is doing right now, because that may change before the save.
+    # What somebody else is doing right now comes first, because it may change before the save.
     other = check.entered_by(key[3]) if key is not None else None
     if other is not None:
         return f"{other.named} is entering plot {other.plot} now.", not corrects and other.plot in check.recorded
@@ -182,7 +181,7 @@ _LABEL = "Reason for the correction"
 class ReasonLine(ttk.Frame):
     """A box for the reason of a correction, typed or chosen; Enter saves, Escape goes back to the form.
 
-    It is hidden until :meth:`ask`. Down opens the list of the last reasons. ``error`` is shown in place of the label.
+    The line is hidden until :meth:`ask`. Down opens the list of the last reasons. An error replaces the label.
     """
 
     def __init__(self, parent: tk.Misc, save: Callable[[], object], back: Callable[[], object]) -> None:
@@ -209,7 +208,7 @@ class ReasonLine(ttk.Frame):
 
     @property
     def least_width(self) -> int:
-        """The width in pixels that it needs, with a box wide enough for the usual reasons."""
+        """The width in pixels that the line needs, with a box wide enough for the usual reasons."""
         return self.winfo_reqwidth()
 
     def _offer_recent(self) -> None:
@@ -226,12 +225,12 @@ class ReasonLine(ttk.Frame):
             self.grid_remove()
 
     def fill(self, text: str) -> None:
-        """Set the reason by the program."""
+        """Set the reason on behalf of the program."""
         self.box.set(text)
         self.show_error("")
 
     def is_given(self) -> bool:
-        """Whether the reason is given and valid; if not, shows the error and takes the focus."""
+        """Whether the reason is given and valid; if not, show the error and put the focus here."""
         if not self.asked:
             return True
         problem = self._too_long() if self.text else "A correction needs a reason"
@@ -284,7 +283,7 @@ class SaveBar(ttk.Frame):
         self.reason = ReasonLine(self, save, leave_reason)
         self.reason.grid(row=0, column=0, sticky="ew", padx=(0, 16))
         self.reason.grid_remove()
-        # Created before the other one, so that Tab goes from Notes to Save.
+        # Created before the other button, so that Tab goes from Notes to Save.
         self.save_button = ttk.Button(self, text="Save and next  ⏎", style="Accent.TButton", command=save)
         self.save_button.grid(row=0, column=2)
         Tooltip(self.save_button, "Enter in Median Height or Notes; Ctrl+S from anywhere")
@@ -307,8 +306,8 @@ class SaveBar(ttk.Frame):
             button.grid(row=0 if beside else 1)
 
     def show(self, changed: bool, corrects: bool, read_only: bool) -> None:
-        """Enable Discard Draft if something was ``changed``; the save button says whether it ``corrects`` a record or
-        adds one. With ``read_only``, all buttons are disabled."""
+        """Enable Discard Draft if something was ``changed``, and set the text of the save button: whether it
+        ``corrects`` a record or adds one. With ``read_only``, disable all buttons."""
         if (changed, corrects, read_only) == self._shown:
             return
         self._shown = (changed, corrects, read_only)
@@ -317,7 +316,7 @@ class SaveBar(ttk.Frame):
         self.discard_button.state(["!disabled" if changed and not read_only else "disabled"])
 
 
-# Widths of the form and of a column, in digits, from which one line is enough for the text below a field.
+# From these widths in digits, of the form and of a column, one line is enough for the text below a field.
 LETTERS_OF_HEAD, LETTERS_OF_READING = 120, 45
 
 
@@ -345,7 +344,7 @@ class FormLayout:
         self.room.hold(self.body, self._fit)
 
     def arrange(self) -> None:
-        """Give all parts their sizes, for the present size of the form."""
+        """Set the sizes of all parts, for the current size of the form."""
         self._save_bar.fit(self._form.winfo_width())
         self.room.arrange()
 
@@ -360,7 +359,7 @@ class FormLayout:
         self.room.bind("<<NeedsChanged>>", lambda _event: action())
 
     def show_look(self, look: Look) -> None:
-        """Take the colours and the spacing."""
+        """Apply the colours and the spacing."""
         self.room.show_look(look)
         self._check_panel.show_look(look)
         for each in self._inputs.values():

@@ -22,7 +22,7 @@ _BESIDE = 16  # letters: the longest label, the arrow and the gaps
 
 
 class Asked(NamedTuple):
-    """A field of the dialog: the name of the record's field, its first text, and the present values of its list."""
+    """A field of the dialog: the name of the record's field, its first text, and the current values of its list."""
 
     name: str
     text: str = ""
@@ -33,8 +33,8 @@ class ReasonedDialog(Dialog):
     """Asks for fields and for a reason.
 
     ``act(values, reason)`` is called once each field is valid, with the typed values by field name. With
-    ``may_be_empty``, an empty field has the value ``None``. ``check(values)`` returns what is wrong with all of them
-    together. ``usual`` are the reasons to choose from.
+    ``may_be_empty``, an empty field has the value ``None``. ``check(values)`` returns an error if valid values
+    contradict each other, else an empty text. ``usual`` are the reasons to choose from.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ReasonedDialog(Dialog):
         self._add_line(grid, 2 * len(self._asked), REASON, "", self._usual, 40)
         self.add_more(body)
         self.place(room, grid, 16)
-        for note in self.notes.values():  # the dialog was measured with all of them; each is shown with its error
+        for note in self.notes.values():  # hidden until there is an error, but the dialog has room for all of them
             note.grid_remove()
 
     def add_more(self, body: ttk.Frame) -> None:
@@ -100,13 +100,13 @@ class ReasonedDialog(Dialog):
         return next(iter(self.boxes.values()))
 
     def close(self, action: Callable[[], object] | None = None) -> None:
-        """Close the dialog, unless something isn't valid: then that gets the focus."""
+        """Close the dialog, unless a field isn't valid: then that field gets the focus."""
         if action == self._confirmed:
             values = self.values()
             if values is None:
                 self._go_to(next(name for name, note in self.notes.items() if note.cget("text")))
                 return
-            # Only once each field is valid by itself.
+            # Called only once each field is valid by itself.
             problem = self._check(values)
             if problem:
                 name = self._asked[0].name
@@ -122,7 +122,7 @@ class ReasonedDialog(Dialog):
         super().close(action)
 
     def edited(self) -> None:
-        """Handle a change of a text; for subclasses."""
+        """For subclasses: handle a change of a text."""
 
     def _reason_is_given(self) -> bool:
         length = len(self.reason)

@@ -19,7 +19,7 @@ from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
 from .form_content import HEIGHTS, CheckKey, Entering, FormCallbacks, FormContent, MarkedFields, RecordInputs, RecordKey
 from .form_keys import EnterKey, FormKeys
 from .form_parts import Autofill, Awaiting, DateAsking, HalfTyped, KnownCheck, Opening, Person
-from .noted_places import Notes, line_of
+from .noted_places import Notes, notes_line
 from .plot_panel import FormLayout, PlotPanel, SaveBar, is_wanted
 from .type_ahead import TypeAhead
 from .typed_keys import Place
@@ -48,7 +48,7 @@ class DataRecordForm(FormContent):
         self._notes: Notes = {}
         self._previous: Mapping[str, Any] = {}
         self.field_to_correct: tuple[object, str] = (None, "")
-        """The key of a record that is being opened, and the field to correct in it."""
+        """The key of a record that is being opened, with the name of the field to correct in it."""
         self._autofill = Autofill(self)
         self.awaiting = Awaiting(self)
         self.known = KnownCheck(self, self._autofill, self.awaiting)
@@ -116,7 +116,7 @@ class DataRecordForm(FormContent):
         plots: Mapping[str, tuple[int, ...]],
         seed_samples: Mapping[tuple[str, int], str],
     ) -> None:
-        """Take the present lists of the database; ``seed_samples`` by lab and plot."""
+        """Set the current lists of the database; ``seed_samples`` by lab and plot."""
         self.inputs.offer({F.TECHNICIAN: technicians, F.LAB: labs})
         self.known.plots, self._autofill.seed_samples = plots, seed_samples
         self.known.show_plots_of_lab()
@@ -161,8 +161,8 @@ class DataRecordForm(FormContent):
     def open_record(self, record: Mapping[str, object], version: int | None = None, known_at: str = "") -> None:
         """Show a saved record for correction.
 
-        ``version`` is the one that a save expects in the database. ``known_at``: the age of the record if it is a local
-        copy.
+        ``version`` is the one that a save expects in the database. ``known_at``: the time of a local copy, as text;
+        empty if the record comes from the database.
         """
         self.opening.open(record, version, known_at)
 
@@ -186,10 +186,10 @@ class DataRecordForm(FormContent):
             self.show_errors(error.errors)
             self.refuse_save()
             return
-        # Asked after the errors, because a record that can't be saved needs no questions.
+        # After the errors, because while a record can't be saved, no questions are needed.
         if self.dates.holds() or not self.who.is_there():
             return
-        # A record that was opened and not changed needs no reason.
+        # A record that was opened but not changed needs no reason.
         if self.reason.asked and self.changed and not self.reason.is_given():
             self.refuse_save()
             return
@@ -198,7 +198,7 @@ class DataRecordForm(FormContent):
         self.callbacks.save(record, self.corrects)
 
     def refuse_save(self) -> None:
-        """Refuse to save; keys typed after this belong to the plots that would have come next."""
+        """Refuse to save; keys typed from now on belong to the plots that would have come next."""
         self.type_ahead.refused(self._places_ahead())
 
     def save_failed(self, errors: Mapping[str, str] | None = None) -> None:
@@ -230,7 +230,7 @@ class DataRecordForm(FormContent):
         self.check_panel.technician_line.saved(check, technician)
         if self.check.key == check:
             self.check = self.check.with_recorded(plot, technician)
-        # The database knows best which plots others are entering; the form knows only how it was a moment ago.
+        # The database knows best which plots others are entering; what the form knows may be a moment old.
         following = self.check.next_missing(plot) if claimed is None else claimed or None
         self.opening.begin_new(following if self.fills_itself else None)
         self.focus_first_empty()
@@ -240,7 +240,7 @@ class DataRecordForm(FormContent):
         """Return the plots that the form would show after this one, each once the one before it is recorded."""
         key = self.key
         if not self.fills_itself:
-            return [None] * len(self.check.plots)  # which plot it is, is typed each time
+            return [None] * len(self.check.plots)  # without autofill, the user types the plot each time
         if key is None:
             return []
         return [(*key[:3], plot) for plot in self.check.free_after(key[3]) if plot != key[3]]
@@ -264,7 +264,7 @@ class DataRecordForm(FormContent):
         self.inputs[self.inputs.first_empty()].focus_set()
 
     def focus_strip(self) -> bool:
-        """Put the focus on the strip of plots, or from there back; return False if it has no plots."""
+        """Put the focus on the strip of plots, or from the strip back; return False if the strip has no plots."""
         if focused_widget(self) is self.check_panel.strip:
             self.focus_left(self._before_strip)
             return True
@@ -306,7 +306,7 @@ class DataRecordForm(FormContent):
     # -- drafts ---------------------------------------------------------------------------------------
 
     def draft(self) -> dict[str, Any] | None:
-        """Return what is being typed, as plain values for a file; ``None`` if nothing would be lost."""
+        """Return what is being typed, as values that can be written as JSON; ``None`` if nothing would be lost."""
         return self.half_typed.draft() if self.changed else None
 
     def show_draft(self) -> bool:
@@ -368,7 +368,7 @@ class DataRecordForm(FormContent):
         if name in HEIGHTS:
             self.inputs.height_edited()
         if name in (F.DATE, F.TIME, F.LAB):
-            # The draft is kept for its plot before the form takes the other check.
+            # The draft is kept for its plot before the form shows the other check.
             self.half_typed.leave_check()
             self.check_changed()
             self.half_typed.come_back()
@@ -402,7 +402,7 @@ class DataRecordForm(FormContent):
         date = self.inputs.value(F.DATE)
         self.date = date if isinstance(date, datetime.date) else None
         half_typed = self.half_typed.plots() if self.drafts else frozenset()
-        notes = line_of(self._notes, self.inputs.value(F.LAB), self.check_key, plot) if self._notes else ""
+        notes = notes_line(self._notes, self.inputs.value(F.LAB), self.check_key, plot) if self._notes else ""
         panel.show(check, plot, self.inputs[F.TECHNICIAN].text, half_typed, notes)
         question = self.who.question()
         if question != panel.technician_line.question:

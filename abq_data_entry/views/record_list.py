@@ -110,7 +110,7 @@ class RecordList(ttk.Frame):
         self.page.offer((("Open", callbacks.open), ("Record History", callbacks.show_history), *callbacks.more))
 
     def show_choices(self, technicians: Sequence[str], labs: Sequence[str], plots: Mapping[str, Sequence[int]]) -> None:
-        """Take the values to filter by."""
+        """Set the values to filter by."""
         every_plot = sorted({plot for each in plots.values() for plot in each})
         self.filters.show_choices({F.TECHNICIAN: technicians, F.LAB: labs, F.PLOT: every_plot})
         self.apply()  # a filter that was typed before may have become valid or invalid
@@ -186,12 +186,12 @@ class RecordList(ttk.Frame):
         self.marks.clear()
 
     def show_news(self, count: int) -> None:
-        """``count`` records were saved elsewhere and aren't in the list yet; a click or F5 shows them."""
+        """Show that ``count`` records were saved elsewhere and aren't in the list yet; a click or F5 lists them."""
         self.unseen = count
         self._show_button(f"{count:,} new {'record' if count == 1 else 'records'}: show (F5)" if count else "")
 
     def show_left_out(self, key: tuple[object, ...] | None) -> None:
-        """Say that the record just saved doesn't match the filters; a click shows it."""
+        """Show that the record just saved doesn't match the filters; a click on that shows the record."""
         self._left_out = key
         if key is None:
             self.show_news(self.unseen)
@@ -219,11 +219,11 @@ class RecordList(ttk.Frame):
 
     @property
     def in_use(self) -> bool:
-        """Whether the user moves in the list now; then it keeps its position, whatever is saved elsewhere."""
+        """Whether the user is moving in the list; then it keeps its position, whatever is saved elsewhere."""
         return self.page.position != 0 or focused_widget(self) is self.page.tree
 
     def sort_by(self, name: str) -> None:
-        """Sort by a column; for the present one, reverse the order."""
+        """Sort by a column; if the list is sorted by it already, reverse the order."""
         if name in (MARK, F.NOTES):
             return
         same = self.filter.sort == name
@@ -237,10 +237,9 @@ class RecordList(ttk.Frame):
         self.apply(sort=F.DATE, descending=True)
 
     def follow_date(self, date: datetime.date) -> None:
-        """Show the records of the form's new day, unless the user has chosen another day here, or any day."""
+        """Show the records of the form's new day, unless the user has chosen another day here, or all days."""
         if date == self.followed:
             return
-        # A list of another day, or of all days, stays.
         follows = self.filter.date == self._day() and not self.filters.marked(F.DATE)
         self.followed = date
         if follows:
@@ -248,7 +247,7 @@ class RecordList(ttk.Frame):
             self.apply()
 
     def begin_day(self, date: datetime.date | None) -> None:
-        """After midnight, a list of today's records shows those of the form's ``date``."""
+        """After midnight, change a list of today's records to those of the form's ``date``."""
         if date not in (None, self._today()):
             self.filters.keep_day()
         elif self.filters.is_today:
@@ -258,7 +257,7 @@ class RecordList(ttk.Frame):
             self.follow_date(date)
 
     def restart(self) -> None:
-        """Fetch the first page and the count for the present filter."""
+        """Fetch the first page and the count for the current filter."""
         self.count_label.configure(text="counting…")
         # The messages about the previous list no longer apply.
         self.show_news(0)

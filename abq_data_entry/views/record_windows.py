@@ -19,9 +19,9 @@ _HISTORY_EMPTY = "Nothing is known about this record: it was never saved."
 
 
 class FieldChange(NamedTuple):
-    """One field of a change. ``before`` is empty for a new record, ``after`` for one that has gone.
+    """One field of a change. ``before`` is empty for a new record, ``after`` for one that was removed.
 
-    With ``whole`` it describes what happened to the whole record, such as from where to where it was moved.
+    With ``whole`` it describes a change of the whole record, such as from where to where it was moved.
     """
 
     name: str
@@ -44,8 +44,8 @@ class RecordChange(NamedTuple):
 class HistoryWindow(SideWindow):
     """Stays open beside the form; newest change first, a row for each field.
 
-    ``fetch(window)`` is called when it opens and for Refresh; the answer comes by :meth:`show_changes` or
-    :meth:`show_problem`. ``undo(window, what)`` is called for the button that undoes the last change.
+    ``fetch(window)`` is called when the window opens and for Refresh, and calls :meth:`show_changes` or
+    :meth:`show_problem` when done. ``undo(window, what)`` is called for the button that undoes the last change.
     """
 
     def __init__(
@@ -93,8 +93,7 @@ class HistoryWindow(SideWindow):
         self._fetch(self)
 
     def show_changes(self, changes: Sequence[RecordChange], undo: str = "") -> None:
-        """Show these changes, newest first; ``undo`` is the text of the button that undoes the first; empty: no button.
-        """
+        """Show these changes, newest first; ``undo``: the text of the button that undoes the first; "": no button."""
         if not self.winfo_exists():
             return
         self.changes = changes
@@ -134,12 +133,12 @@ class HistoryWindow(SideWindow):
         number, position = (int(part) for part in line.split("-"))
         change = self.changes[number]
         field = change.fields[position] if change.fields else FieldChange("", "", "")
-        # A change of the whole record has no field name, so it says what was done.
+        # A change of the whole record has no field name; what was done is shown in its place.
         cells = (change.when, change.who, change.workstation, field.name or change.what, field.before, field.after)
         return tuple(" ".join(cell.split()) for cell in (*cells, change.why))
 
     def _tint(self) -> None:
-        """Every other change is tinted: the lines of one belong together."""
+        """Tint the lines of every other change, so that the lines of one change are seen as a group."""
         self.tree.tag_configure("odd", background=ttk.Style(self).lookup("Bar.TFrame", "background"))
 
     def _add_change(self, number: int, change: RecordChange) -> None:
@@ -188,7 +187,7 @@ class HistoryWindow(SideWindow):
 
 
 def _sentence(change: FieldChange, whole: bool = False) -> str:
-    """Return the change of a field in words; for a record added or removed as a ``whole``, its value."""
+    """Return the change of a field in words; for a record that was added or removed (``whole``), its value."""
     if change.before and change.after:
         return f"{change.name}: from {change.before} to {change.after}"
     if whole:
@@ -242,7 +241,7 @@ class WaitingWindow(SideWindow):
         self.show(self.tree)
 
     def show_rows(self, rows: Sequence[WaitingRow], following: str) -> None:
-        """Show these records, and above them what happens next; the chosen one stays chosen."""
+        """Show these records, and above them ``following``, what happens next; the chosen one stays chosen."""
         self._rows = {row.identifier: row for row in rows}
         self.live_list.show({row.identifier: row.cells for row in rows})
         self._next.configure(text=following)

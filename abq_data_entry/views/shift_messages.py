@@ -28,8 +28,8 @@ _DETAIL = "Enter sends it. It is kept for 30 days for those who aren't there now
 
 
 class MessagesCallbacks(NamedTuple):
-    """``rows`` are the callbacks of the list. ``opened(identifier)``: a message is shown in full and counts as read.
-    ``write()`` opens the dialog for a new one; ``read_all()`` marks the listed ones as read."""
+    """``rows`` are the callbacks of the list. ``opened(identifier)`` is called when a message is shown in full, and so
+    counts as read. ``write()`` opens the dialog for a new one; ``read_all()`` marks the listed ones as read."""
 
     rows: RowCallbacks
     opened: Callable[[str], object]

@@ -13,12 +13,12 @@ from ..widgets.focus import focused_widget
 from ..widgets.scrolled import with_all_inside
 from .typed_keys import AheadLine, Place, Pressing, Rhythm, Segment, TypedKey, copied, leads_on, segments_in, shown
 
-SLICE_SECONDS = 0.015  # the time for which keys are typed at once; then the window handles other events
+SLICE_SECONDS = 0.015  # keys are typed for at most this time without a break; then the window handles other events
 REPEATED_MS = 400  # another Enter within this time counts as the same one, held down or pressed twice
 
 
 class Form(Protocol):
-    """What this needs of the form. ``new_key`` is the key of the new record in it; ``changed``: something was typed."""
+    """The parts of the form used here. ``new_key`` is the key of the new record; ``changed``: something was typed."""
 
     @property
     def new_key(self) -> Place: ...
@@ -42,11 +42,11 @@ class TypeAhead:
     """Collects the keys typed between a save and its answer, and types them where they belong.
 
     The keys up to the next save key are a segment. The k-th segment belongs to the k-th plot after the one being saved,
-    as known when the save began. The rest isn't typed if a record isn't saved, another plot comes, a key can't be typed
-    as it was pressed, or a field keeps the focus. Then it is set aside: ``line`` shows it, and offers to place it. Keys
+    as known when the save began. If a record isn't saved, another plot comes, a key can't be typed as it was pressed,
+    or a field keeps the focus, the remaining keys are set aside: ``line`` shows them, and offers to place them. Keys
     typed in the meantime are added at the end.
 
-    ``room`` is the widget of the form; create this after all widgets inside it.
+    ``room`` is the widget of the form; create this object after all widgets inside it.
     """
 
     def __init__(self, room: tk.Misc, form: Form) -> None:
@@ -95,7 +95,10 @@ class TypeAhead:
                 self._set_undecided_aside()
 
     def accepted(self, leaves: bool = False) -> None:
-        """Type the keys, because the record is saved and the form shows the next plot; ``leaves``: but not for long."""
+        """Type the keys, because the record is saved and the form shows the next plot.
+
+        ``leaves``: the form will go to another record at once.
+        """
         self._saving, self._undecided = False, None
         places = tuple(self._places)
         self._current = self._places.pop(0) if self._places else None
@@ -149,11 +152,11 @@ class TypeAhead:
             self._go_on()
 
     def held(self) -> None:
-        """Stop typing, because a field that is wrong or empty keeps the focus: the next keys aren't for it."""
+        """Stop typing, because a field that is wrong or empty keeps the focus: the next keys aren't meant for it."""
         self._halted = self._halted or self._typing
 
     def halts_save(self) -> bool:
-        """Whether keys are being placed by hand: these only fill the form, and the user saves it."""
+        """Whether the user is placing keys set aside: these only fill the form, and the user saves it."""
         if self._placing and self._typing:
             self._halted, self._current = True, None
             return True
@@ -166,7 +169,7 @@ class TypeAhead:
 
     @property
     def has_refused(self) -> bool:
-        """Whether a record wasn't saved and no key came since; a key in the same rhythm would be set aside."""
+        """Whether a record wasn't saved and no key came since; a key in the same rhythm is then set aside."""
         return self._refused is not None
 
     def show_offer(self) -> None:
@@ -175,7 +178,7 @@ class TypeAhead:
             self.line.offer(not self.is_busy and self._form.takes_ahead(self.aside[0].place))
 
     def draft(self) -> list[dict[str, Any]]:
-        """Return what would be lost with the window, as plain values for a file."""
+        """Return the keys that would be lost with the window, as values that can be written as JSON."""
         segments = list(self.aside)
         if self._keys:
             segments.append(Segment(self._rest_places(), tuple(self._keys)))
@@ -189,7 +192,8 @@ class TypeAhead:
     # -- keys set aside -------------------------------------------------------------------------------
 
     def go_to_line(self) -> bool:
-        """Put the focus on the offer, or from there back into the form; return False if nothing is set aside."""
+        """Put the focus on the line of keys set aside, or from there back into the form; return False if there is none.
+        """
         if not self.aside:
             return False
         if self.line.has_focus:
@@ -247,7 +251,7 @@ class TypeAhead:
         if first:
             return
         focused = focused_widget(self._room)
-        # An open dialog keeps the focus, because it has to be answered first.
+        # An open dialog keeps the focus, because the user has to answer it first.
         if focused is None or focused.winfo_toplevel() is self._window:
             self._before = self._form.focused or self._before
             self.line.take_focus()
@@ -280,7 +284,7 @@ class TypeAhead:
             self._set_undecided_aside()
             return "break"
         if not key.edits and not self._keys:
-            self._led_away = True  # keys after a command are meant for where the command leads
+            self._led_away = True  # keys after a command are meant for the widget to which the command leads
             return None
         self._keys.append(key)
         self._form.keep_draft()
@@ -296,13 +300,13 @@ class TypeAhead:
         self._undecided = self.aside[-1]
 
     def _first_key(self, key: TypedKey) -> str | None:
-        """Handle a key while nothing is being saved: it goes to its field, unless it continues after a failed save."""
+        """Handle a key while nothing is being saved: pass it to its field, unless it continues after a failed save."""
         refused, self._refused = self._refused, None
         in_rhythm = self._rhythm.goes_on_with(key)
         self._rhythm.note(key)
         if refused is None or not in_rhythm or not key.edits:
             return None
-        if key.is_enter and key.time - self._save_time < REPEATED_MS:  # the Enter that saved, held or doubled
+        if key.is_enter and key.time - self._save_time < REPEATED_MS:  # the Enter that saved is held down or doubled
             self._refused = refused
             return "break"
         self._keys.append(key)

@@ -112,7 +112,7 @@ class TypedKey(NamedTuple):
         return self[:4] == other[:4]
 
     def shown(self) -> str:
-        """Return the key as the line shows it."""
+        """Return the key as the line of typed keys shows it."""
         if self.text:
             return self.text
         if self.command:
@@ -122,7 +122,7 @@ class TypedKey(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """Keys, and the plots for which they were typed: the first plot, then one more after each save key."""
+    """Keys, with the plots for which they were typed: the first plot, then one more after each save key."""
 
     places: tuple[Place, ...]
     keys: tuple[TypedKey, ...]
@@ -147,8 +147,8 @@ class Segment(NamedTuple):
         return self._replace(keys=(*self.keys, key))
 
     def draft(self) -> dict[str, Any]:
-        """Return it as plain values for a file."""
-        # Without the time, which counts from the start of the display.
+        """Return the segment as values that can be written as JSON."""
+        # Without the times, which count from the start of the X server and mean nothing later.
         places = [None if each is None else [each[0].isoformat(), *each[1:]] for each in self.places]
         return {"places": places, "keys": [[*key[:4], key.command] for key in self.keys]}
 
@@ -194,12 +194,12 @@ def _place_in(values: Sequence[Any]) -> Place:
     return datetime.date.fromisoformat(date), str(time), str(lab), int(plot)
 
 
-SHORTEST_MS, LONGEST_MS = 200, 500  # in a shorter pause nobody can have read a message, in a longer one somebody may
+SHORTEST_MS, LONGEST_MS = 200, 500  # a shorter pause is too short to read a message; in a longer one, somebody may have
 _KEYS, _FEWEST = 8, 3
 
 
 class Rhythm:
-    """The times between the last keys. ``last`` is the time of the last one, in milliseconds of the display."""
+    """The times between the last keys. ``last`` is the time of the last one, in milliseconds of Tk's events."""
 
     def __init__(self) -> None:
         self.last = 0
@@ -240,7 +240,7 @@ class Pressing:
         return self._generate(key, target) or _insert(key, target)
 
     def arrives(self, key: TypedKey) -> bool | None:
-        """Whether this is the key being pressed here; ``None`` while none is."""
+        """Whether ``key`` is the one that :meth:`press` is generating; ``None`` while it generates none."""
         if self._awaited is None:
             return None
         self._has_arrived = key.same_as(self._awaited)
@@ -282,7 +282,7 @@ def give_to(
     """Redirect keys typed in ``source``, which has the focus, into ``box`` of a dialog until that is closed.
 
     Keys typed before the dialog takes the focus are meant for its text. Enter calls ``confirm``, Escape ``cancel``, and
-    Shift-Enter breaks the line. Keys that neither insert nor erase stay with ``source``.
+    Shift-Enter inserts a line break. Keys that neither insert nor delete stay with ``source``.
     """
     dialog = box.winfo_toplevel()
     tag = f"MeantFor{dialog}"
@@ -319,9 +319,10 @@ def give_to(
 class AheadLine(ttk.Frame):
     """The line ``Typed ahead for plot 8: 24.09 ⏎ 1.03`` with its buttons; hidden while there are no keys.
 
-    While it has the focus, ``more(key)`` is called for each key, which is added at the end of the text, because a user
-    who looks at the paper goes on typing. Tab and Escape leave it after a second without a key. Commands of the window
-    work. It is drawn over ``host``, so that nothing moves, and calls ``comes_or_goes()`` when it is shown or hidden.
+    While it has the focus, ``more(key)`` is called for each key, to be added at the end of the text, because a user who
+    looks at the paper goes on typing. Tab and Escape leave the line after a second without a key. Commands of the
+    window work. The line is drawn over ``host``, so that nothing moves, and calls ``comes_or_goes()`` when it is shown
+    or hidden.
     """
 
     def __init__(
@@ -404,7 +405,7 @@ class AheadLine(ttk.Frame):
             self.comes_or_goes()
 
     def _arrange(self) -> None:
-        """The title above keys and buttons, where there is no room for all of them in one line."""
+        """Place the title above keys and buttons if there is no room for all of them in one line."""
         others = (self.box, *self.buttons.values())
         needed = sum(each.winfo_reqwidth() + 8 for each in (self._label, *others))
         is_wide = needed <= self.host.winfo_width()

@@ -9,7 +9,7 @@ import pytest
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.models.marks import Subject
-from abq_data_entry.views.noted_places import Notes, line_of
+from abq_data_entry.views.noted_places import Notes, notes_line
 from abq_data_entry.views.notes import DONE, HandoverWindow, NoteDialog
 from tests.fixtures.window import Window
 from tests.models.test_notes import HOSTILE
@@ -34,11 +34,11 @@ NOTES: Notes = {
 def test_the_line_says_what_belongs_to_the_place(
     lab: str | None, check: tuple[datetime.date, str, str] | None, plot: int | None, expected: str
 ) -> None:
-    assert line_of(NOTES, lab, check, plot) == expected
+    assert notes_line(NOTES, lab, check, plot) == expected
 
 
 def test_the_line_leads_to_notes_of_other_places() -> None:
-    assert line_of({("A", 4): ["Leaf."]}, "A", None, 3) == "1 note is to plots or checks of lab A: Go ‣ Handover"
+    assert notes_line({("A", 4): ["Leaf."]}, "A", None, 3) == "1 note is to plots or checks of lab A: Go ‣ Handover"
 
 
 def line(window: Window) -> str:
