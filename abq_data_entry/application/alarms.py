@@ -169,7 +169,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
             self._ask_end(alarm)
 
     def _ask_end(self, alarm: Alarm) -> None:
-        from ..views.marks import WordsDialog
+        from ..views.marks import TextDialog
 
         unsent = _TITLE, alarm.id
         (words,) = self._sending.unsent.get(unsent, ("",))
@@ -187,7 +187,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         message = f"End alarm {alarm.id}?"
         self._messages.open(
             _TITLE, message, "", "Open…",
-            lambda: WordsDialog(
+            lambda: TextDialog(
                 self._window, _TITLE, message, detail, "End", act, "What was done", needed=False, words=words,
                 keep=partial(self._sending.keep, unsent),
             ),

@@ -226,7 +226,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         told: str,
         needed: bool = True,
     ) -> None:
-        from ..views.marks import WordsDialog
+        from ..views.marks import TextDialog
 
         what = mark.field_name or "Whole record"
         message = f"{title}: {what} of {named(mark.key)}"
@@ -246,7 +246,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         (words,) = self._sending.unsent.get(unsent, ("",))
         self._messages.open(
             title, message, "", "Open…",
-            lambda: WordsDialog(
+            lambda: TextDialog(
                 self._window, title, message, _exchange(mark), action, act, label, needed, words, keep
             ),
             lambda: None,

@@ -246,10 +246,10 @@ class Application(Wiring):
 
     def _quit_unless_unsent(self) -> None:
         from ..views import Dialog
-        from ..views.marks import WordsDialog
+        from ..views.marks import TextDialog
 
         for each in self.winfo_children():
-            if isinstance(each, WordsDialog):
+            if isinstance(each, TextDialog):
                 each.put_away()  # its words are asked about here
             elif isinstance(each, Dialog) and each.title() == _QUIT:
                 each.lift()

@@ -1,4 +1,8 @@
-"""The subcommands, one module each. Only the window and the demo need a display."""
+"""The subcommands, one module each. Only the window and the demo need a display.
+
+The function of a subcommand gets the parsed options and the passwords from the environment, and prints its results. If
+it fails it raises `NotDone` or the error of the package that it calls; `line.run` prints that and sets the exit code.
+"""
 
 TYPE_CHECKING = False  # like typing.TYPE_CHECKING, without the import
 if TYPE_CHECKING:

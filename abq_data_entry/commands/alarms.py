@@ -218,7 +218,10 @@ def _content(alarm: Alarm) -> dict[str, object]:
 
 
 def weekdays(text: str) -> tuple[int, ...]:
-    """Return the numbers of the days (1 for Monday) from `mon-fri`, `sat,sun` or `daily`."""
+    """Return the numbers of the days (1 for Monday) from `mon-fri`, `sat,sun` or `daily`.
+
+    Raises ArgumentTypeError for anything else.
+    """
     if text.lower() == _EVERY_DAY:
         return tuple(range(1, 8))
     found: set[int] = set()

@@ -90,7 +90,7 @@ def opened_endpoint(
 
 
 def start_embedded(settings: SettingsModel) -> postgres.EmbeddedServer:
-    """Start the embedded server, and create its database if it is missing. Raises PostgresError."""
+    """Start the embedded server, and create its database if it is missing. Raises PostgresError, such as Damaged."""
     folder = folders.data_folder()
     doing = "Starting" if (folder / "postgres/cluster").exists() else "Making"
     try:

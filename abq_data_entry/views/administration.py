@@ -13,7 +13,7 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..widgets import Flow, Scrolled
 from ..widgets.field_input import ERROR_MARK
-from ..widgets.focus import select_text
+from ..widgets.focus import call_and_break, select_text
 from ..widgets.table import Table
 from .side_window import SideWindow
 
@@ -230,7 +230,7 @@ class AdministrationWindow(SideWindow):
         # Enter goes to the next entry; in the last one, it runs the command of the line.
         leads = action if action is not None else lambda: _next(entry)
         for key in ("<Return>", "<KP_Enter>"):
-            entry.bind(key, lambda _event: _done(leads))
+            entry.bind(key, lambda _event: call_and_break(leads))
         for event in ("<KeyRelease>", "<<Paste>>", "<<Cut>>"):
             entry.bind(event, lambda _event: self.after_idle(self._name_buttons), add=True)
         self.entries[name] = entry
@@ -402,8 +402,3 @@ def _next(entry: ttk.Entry) -> None:
     following = entry.tk_focusNext()
     if following is not None:
         following.focus_set()
-
-
-def _done(action: Callable[[], object]) -> str:
-    action()
-    return "break"

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
+from ..widgets.focus import call_and_break
+
 if TYPE_CHECKING:
     from ..charts.drawing import Drawing, DrawnPoint, Limits, Panel
 
@@ -44,7 +46,7 @@ class ChartPicture(tk.Canvas):
         self._timer = ""
         self._bind_keys()
         self._bind_mouse()
-        self.bind("<Configure>", lambda _event: self._later())
+        self.bind("<Configure>", lambda _event: self._redraw_soon())
         self.recolour()
 
     @property
@@ -92,7 +94,7 @@ class ChartPicture(tk.Canvas):
         x, y = place or ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
         width, height = (box.right - box.left) * factor, (box.bottom - box.top) * factor
         left, top = x - (x - box.left) * factor, y - (y - box.top) * factor
-        self._ask(number, box, (left, top, left + width, top + height))
+        self._zoom_to(number, box, (left, top, left + width, top + height))
 
     def pan(self, across: int, up: int) -> None:
         """Move the visible range by this many steps to the right and up; negative: left and down."""
@@ -101,7 +103,7 @@ class ChartPicture(tk.Canvas):
         if panel is not None:
             number, box = panel
             x, y = across * _STEP * (box.right - box.left), -up * _STEP * (box.bottom - box.top)
-            self._ask(number, box, (box.left + x, box.top + y, box.right + x, box.bottom + y))
+            self._zoom_to(number, box, (box.left + x, box.top + y, box.right + x, box.bottom + y))
 
     def show_all(self) -> None:
         """Show the whole range again."""
@@ -128,20 +130,20 @@ class ChartPicture(tk.Canvas):
 
     def _bind_keys(self) -> None:
         for key, steps in (("Right", 1), ("Left", -1)):
-            self.bind(f"<{key}>", lambda _event, steps=steps: self._done(lambda: self.go(steps)))  # type: ignore[misc]
+            self.bind(f"<{key}>", lambda _event, steps=steps: call_and_break(lambda: self.go(steps)))  # type: ignore[misc]
         for key, sign in (("Next", 1), ("Prior", -1)):
-            self.bind(f"<{key}>", lambda _event, sign=sign: self._done(lambda: self.go(sign * self._jump)))  # type: ignore[misc]
+            self.bind(f"<{key}>", lambda _event, sign=sign: call_and_break(lambda: self.go(sign * self._jump)))  # type: ignore[misc]
         for key, sign in (("Home", -1), ("End", 1)):
-            self.bind(f"<{key}>", lambda _event, sign=sign: self._done(lambda: self.go(sign * 10**9)))  # type: ignore[misc]
+            self.bind(f"<{key}>", lambda _event, sign=sign: call_and_break(lambda: self.go(sign * 10**9)))  # type: ignore[misc]
         for key in ("<Return>", "<KP_Enter>", "<space>"):
-            self.bind(key, lambda _event: self._done(self._open))
+            self.bind(key, lambda _event: call_and_break(self._open))
         for key, factor in (("plus", _CLOSER), ("KP_Add", _CLOSER), ("equal", _CLOSER), ("minus", 1 / _CLOSER),
                             ("KP_Subtract", 1 / _CLOSER)):  # fmt: skip
             self.bind(f"<{key}>", lambda event, factor=factor: self._key_zoom(event, factor))  # type: ignore[misc]
         for key in ("<Key-0>", "<KP_0>"):
             self.bind(key, lambda event: self._key_zoom(event, 0))
         for key, across, up in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, 1), ("Down", 0, -1)):
-            self.bind(f"<Shift-{key}>", lambda _event, x=across, y=up: self._done(lambda: self.pan(x, y)))  # type: ignore[misc]
+            self.bind(f"<Shift-{key}>", lambda _event, x=across, y=up: call_and_break(lambda: self.pan(x, y)))  # type: ignore[misc]
 
     def _bind_mouse(self) -> None:
         self.bind("<Button-1>", self._press)
@@ -159,14 +161,10 @@ class ChartPicture(tk.Canvas):
     def _jump(self) -> int:
         return max(1, len(self.drawing.points) // _JUMPS) if self.drawing is not None else 1
 
-    def _done(self, action: Callable[[], object]) -> str:
-        action()
-        return "break"
-
     def _key_zoom(self, event: tk.Event, factor: float) -> str | None:
         if isinstance(event.state, int) and event.state & _COMMAND_STATE:
             return None  # a command of the window, such as Larger Text
-        return self._done(lambda: self.zoom(factor) if factor else self.show_all())
+        return call_and_break(lambda: self.zoom(factor) if factor else self.show_all())
 
     def _press(self, event: tk.Event) -> None:
         self.focus_set()
@@ -187,7 +185,7 @@ class ChartPicture(tk.Canvas):
             panel = self._panel_at(pressed)
             if panel is not None:
                 (left, right), (top, bottom) = sorted((pressed[0], event.x)), sorted((pressed[1], event.y))
-                self._ask(*panel, (left, top, right, bottom))
+                self._zoom_to(*panel, (left, top, right, bottom))
         else:
             place = self._nearest(event)
             if place is not None:
@@ -244,7 +242,7 @@ class ChartPicture(tk.Canvas):
                 return number, box
         return (0, panels[0]) if panels else None
 
-    def _ask(self, number: int, box: Panel, part: tuple[float, float, float, float]) -> None:
+    def _zoom_to(self, number: int, box: Panel, part: tuple[float, float, float, float]) -> None:
         x0, x1, y0, y1 = box.limits
         wide, high = (x1 - x0) / (box.right - box.left), (y1 - y0) / (box.bottom - box.top)
         left, top, right, bottom = part
@@ -258,7 +256,7 @@ class ChartPicture(tk.Canvas):
         }
         self._redraw(self.limits)
 
-    def _later(self) -> None:
+    def _redraw_soon(self) -> None:
         if self._timer:
             self.after_cancel(self._timer)
         self._timer = self.after(_RESIZED_MS, self._resized)

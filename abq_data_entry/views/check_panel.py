@@ -16,7 +16,7 @@ from ..constants import FieldNames as F
 from ..fields.dates import distance
 from ..themes import LIGHT, Look, Palette
 from ..widgets import FieldInput, Flow, OneLine, Tooltip, occupied_width
-from ..widgets.focus import give_focus
+from ..widgets.focus import call_and_break, give_focus
 from ..widgets.text_lines import FONT, measure_in, shortened
 from .form_content import CheckKey, CheckView, Entering
 
@@ -275,7 +275,7 @@ class PlotStrip(tk.Canvas):
         self._cell, self._line = (0, 0, 0), 1  # the size of a cell, and the number of cells in a line
         self._tooltip = Tooltip(self)
         self.bind("<Button-1>", self._clicked)
-        self.bind("<Motion>", self._point)
+        self.bind("<Motion>", self._pointed_at)
         self.bind("<FocusIn>", lambda _event: self._choose(self._current or next(iter(self._plots), None)))
         self.bind("<FocusOut>", lambda _event: self._choose(None))
         for key, step in (("Left", -1), ("Right", 1), ("Up", None), ("Down", None), ("Home", None), ("End", None)):
@@ -283,7 +283,7 @@ class PlotStrip(tk.Canvas):
         for key in ("Return", "KP_Enter", "space"):
             self.bind(f"<{key}>", lambda _event: self._entered())
         for key in ("Escape", "Tab", "<PrevWindow>"):
-            self.bind(f"<{key}>", lambda _event: _done(leave))
+            self.bind(f"<{key}>", lambda _event: call_and_break(leave))
 
     def show(
         self,
@@ -451,15 +451,10 @@ class PlotStrip(tk.Canvas):
         if plot is not None:
             self._go_to(plot)
 
-    def _point(self, event: tk.Event) -> None:
+    def _pointed_at(self, event: tk.Event) -> None:
         plot = self.plot_at(event.x, event.y)
         self.configure(cursor="" if plot is None else "hand2")
         self._tooltip.point_at("" if plot is None else self.describe(plot))
-
-
-def _done(action: Callable[[], object]) -> str:
-    action()
-    return "break"
 
 
 def initials(name: str) -> str:

@@ -83,7 +83,7 @@ class ConnectionsWindow(SideWindow):
         self.progress.grid()
         self.progress.start(40)
         self.show_status(_STARTING)
-        self._allow()
+        self._update_buttons()
         self._callbacks.begin(self.with_login.get(), self.with_write.get())
 
     def show_lines(self, lines: Sequence[ConnectionLine]) -> None:
@@ -109,7 +109,7 @@ class ConnectionsWindow(SideWindow):
         self.progress.grid_remove()
         self.show_status(text, "Error.TLabel" if failed else "TLabel")
         held = self.focus_get() is self.buttons["Cancel"]
-        self._allow()
+        self._update_buttons()
         if held:
             self.buttons["Check Again"].focus_set()
 
@@ -159,10 +159,10 @@ class ConnectionsWindow(SideWindow):
             text.bind(key, lambda _event, amount=amount, unit=unit: _scrolled(text, amount, unit))  # type: ignore[misc]
         text.bind("<Home>", lambda _event: _moved(text, 0.0))
         text.bind("<End>", lambda _event: _moved(text, 1.0))
-        text.bind("<Tab>", lambda event: _on(event.widget.tk_focusNext()))
+        text.bind("<Tab>", lambda event: _focus_on(event.widget.tk_focusNext()))
         for key in ("<Shift-Tab>", "<ISO_Left_Tab>"):
             if key != "<ISO_Left_Tab>" or self.tk.call("tk", "windowingsystem") == "x11":
-                text.bind(key, lambda event: _on(event.widget.tk_focusPrev()))
+                text.bind(key, lambda event: _focus_on(event.widget.tk_focusPrev()))
         return text
 
     def _make_progress(self) -> tuple[ttk.Progressbar, ttk.Label]:
@@ -219,7 +219,7 @@ class ConnectionsWindow(SideWindow):
         self.show_status("Cancelling…")
         self._callbacks.cancel()
 
-    def _allow(self) -> None:
+    def _update_buttons(self) -> None:
         for name, may in (("Copy", not self.running), ("Cancel", self.running), ("Check Again", not self.running)):
             self.buttons[name].state(["!disabled" if may else "disabled"])
 
@@ -261,7 +261,7 @@ def _moved(text: tk.Text, place: float) -> str:
     return "break"
 
 
-def _on(widget: tk.Misc | None) -> str:
+def _focus_on(widget: tk.Misc | None) -> str:
     if widget is not None:
         widget.focus_set()
     return "break"

@@ -321,7 +321,7 @@ class LoginDialog(Dialog):
         self.remember_box = tk.BooleanVar(parent, remember is not None and remember.ticked and not remember.why_not)
         self.remembers = False
         self._without = without
-        work = (("Work Without the Database", self._gone_on),) if without is not None else ()
+        work = (("Work Without the Database", self._work_without),) if without is not None else ()
         buttons = (("Log In", self._logged_in), *work, ("Cancel", self._cancelled))
         super().__init__(parent, title, title, "", buttons)
         if on_result is None:
@@ -378,7 +378,7 @@ class LoginDialog(Dialog):
     def _cancelled(self) -> None:
         self._finish()
 
-    def _gone_on(self) -> None:
+    def _work_without(self) -> None:
         self._on_result = None
         self._finish()
         if self._without is not None:

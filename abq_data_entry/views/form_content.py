@@ -151,7 +151,7 @@ class RecordInputs(dict[str, FieldInput]):
 
         An invalid cell is accepted, because its field shows the error, unless the field can't hold such a text at all.
         """
-        names = _from(name)
+        names = _fields_from(name)
         if len(cells) > len(names):
             return f"{len(cells)} cells, but {len(names)} fields from {name} on"
         row = dict(zip(names, cells, strict=False))
@@ -171,7 +171,7 @@ class RecordInputs(dict[str, FieldInput]):
 
         Returns the name of the field that gets the focus: the first one that is wrong, else the last one of the row.
         """
-        row = dict(zip(_from(name), cells, strict=False))
+        row = dict(zip(_fields_from(name), cells, strict=False))
         # The fault first, because it enables and disables the readings.
         for each in sorted(row, key=lambda field: field != F.EQUIPMENT_FAULT):
             self[each].editor.edit_text(fields.pasted(self[each].field, row[each]))
@@ -259,7 +259,7 @@ class MarkedFields:
         self._shown = remarks
 
 
-def _from(name: str) -> tuple[str, ...]:
+def _fields_from(name: str) -> tuple[str, ...]:
     return fields.FOCUS_ORDER[fields.FOCUS_ORDER.index(name) :]
 
 

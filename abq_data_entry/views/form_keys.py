@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 import tkinter as tk
-from collections.abc import Callable
 from tkinter import ttk
 
 from .. import fields
 from ..constants import FieldNames as F
 from ..constants import FieldTypes
 from ..widgets import FieldCheck
+from ..widgets.focus import call_and_break
 from ..widgets.scrolled import with_all_inside
 from .form_content import CHECK_FIELDS, HEIGHTS, FormContent
 from .form_parts import Awaiting, DateAsking, Person
@@ -194,7 +194,7 @@ class FormKeys:
         aqua = widget.tk.call("tk", "windowingsystem") == "aqua"
         for key in SAVE_KEYS:
             if key.startswith("<Command") == aqua:
-                widget.bind(key, lambda _event: _done(self._form.submit))
+                widget.bind(key, lambda _event: call_and_break(self._form.submit))
 
     def _bind_fault(self, widget: tk.Misc, name: str) -> None:
         for key in FAULT_KEYS:
@@ -223,8 +223,3 @@ class FormKeys:
         elif not setting and self._left:
             reading, self._left = self._left, ""
             self._inputs[reading].focus_set()
-
-
-def _done(action: Callable[[], object]) -> str:
-    action()
-    return "break"

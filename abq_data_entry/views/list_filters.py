@@ -49,7 +49,7 @@ class ListFilters(ttk.Frame):
             # Not after each key, because an incomplete filter would fetch pages that nobody wants to see.
             for event in ("<<ComboboxSelected>>", "<Return>", "<KP_Enter>", "<FocusOut>"):
                 box.bind(event, lambda _event: changed(), add=True)
-            box.bind("<Escape>", lambda _event, name=name: self._take_back(name, changed))  # type: ignore[misc]
+            box.bind("<Escape>", lambda _event, name=name: self._restore(name, changed))  # type: ignore[misc]
             self.boxes[name] = box
         # Drawn over the rows, so that an error moves nothing.
         self._words = ttk.Label(
@@ -93,7 +93,7 @@ class ListFilters(ttk.Frame):
         )
         for name, box in self.boxes.items():
             box.state(["invalid" if name in self._errors else "!invalid"])
-        self._show_words()
+        self._show_error()
         return self._chosen
 
     def reset(self, date: datetime.date | None) -> None:
@@ -153,12 +153,12 @@ class ListFilters(ttk.Frame):
             return [TODAY, ANY, *((today - datetime.timedelta(days=n)).isoformat() for n in range(1, 8))]
         return [ANY, *(str(each) for each in self._choices.get(name, ()))]
 
-    def _take_back(self, name: str, changed: Callable[[], object]) -> str:
+    def _restore(self, name: str, changed: Callable[[], object]) -> str:
         self.variables[name].set(self._valid[name])
         changed()
         return "break"
 
-    def _show_words(self) -> None:
+    def _show_error(self) -> None:
         name = next((name for name in self.boxes if name in self._errors), None)
         if name is None:
             self._words.place_forget()

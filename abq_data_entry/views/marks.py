@@ -63,7 +63,7 @@ class QuestionsWindow(ActionList):
         return f"{row.detail.splitlines()[0]}\n{history}" if history else row.detail
 
 
-class WordsDialog(Dialog):
+class TextDialog(Dialog):
     """Asks for a text, which is ``words`` at first. Enter calls ``act(words)``, Shift-Enter breaks the line.
 
     The window manager's close button calls ``keep(words)``.
@@ -183,7 +183,7 @@ class WordsDialog(Dialog):
         """Identifies the button of the action; :meth:`close` does its work."""
 
 
-class ChoicesDialog(WordsDialog):
+class ChoicesDialog(TextDialog):
     """Asks for a text, and above it for a choice from each list; calls ``act(*keys, words)``, and ``keep`` likewise.
 
     A list is given by its label, its texts by key, and the key of the first choice.

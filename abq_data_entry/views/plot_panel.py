@@ -13,7 +13,7 @@ from ..constants import FieldNames as F
 from ..themes import Look
 from ..widgets import FieldNotes, Flow, Scrolled, Tooltip, occupied_width, widen_list
 from ..widgets.field_input import ERROR_MARK
-from ..widgets.focus import give_focus
+from ..widgets.focus import call_and_break, give_focus
 from ..widgets.text_lines import measure_in
 from .check_panel import AddInput, CheckPanel
 from .form_content import CheckView, OpenedRecord, RecordInputs, RecordKey
@@ -197,7 +197,7 @@ class ReasonLine(ttk.Frame):
         self.box.configure(postcommand=self._offer_recent)
         self.box.grid(row=0, column=1, sticky="ew")
         for key, action in (("<Return>", save), ("<KP_Enter>", save), ("<Escape>", back)):
-            self.box.bind(key, lambda _event, action=action: _done(action))  # type: ignore[misc]
+            self.box.bind(key, lambda _event, action=action: call_and_break(action))  # type: ignore[misc]
         self.box.bind("<<ComboboxSelected>>", lambda _event: self.show_error(""))
         self.box.bind("<KeyRelease>", lambda _event: self.show_error(self._too_long()) if self.text else None)
 
@@ -255,11 +255,6 @@ class ReasonLine(ttk.Frame):
             self.error = text
             style = "Error.TLabel" if text else "TLabel"
             self._label.configure(text=f"{ERROR_MARK}{text}" if text else _LABEL, style=style, font="TkDefaultFont")
-
-
-def _done(action: Callable[[], object]) -> str:
-    action()
-    return "break"
 
 
 def is_wanted(setting: str, date: datetime.date, today: datetime.date) -> bool:

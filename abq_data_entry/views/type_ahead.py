@@ -343,9 +343,9 @@ class TypeAhead:
                     self._type(target)
         finally:
             self._typing = False
-        self._ended()
+        self._finish_typing()
 
-    def _ended(self) -> None:
+    def _finish_typing(self) -> None:
         placing, self._placing = self._placing, False
         halted, self._halted = self._halted, False
         if halted and self._keys:

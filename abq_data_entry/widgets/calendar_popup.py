@@ -9,6 +9,8 @@ from collections.abc import Callable
 from tkinter import ttk
 from tkinter.font import nametofont
 
+from .focus import call_and_break
+
 _WEEKS = 6
 _HINT = "Enter takes it, Esc leaves; Page Up and Down: months"
 
@@ -162,7 +164,7 @@ class CalendarPopup(ttk.Frame):
         # The number pad without Num Lock.
         keys |= {f"KP_{key}": keys[key] for key in ("Left", "Right", "Up", "Down", "Prior", "Next", "Home")}
         for key, action in keys.items():
-            self._window.bind_class(self._tag, f"<{key}>", lambda _event, action=action: _done(action))  # type: ignore[misc]
+            self._window.bind_class(self._tag, f"<{key}>", lambda _event, action=action: call_and_break(action))  # type: ignore[misc]
         self._window.bind_class(self._tag, "<Key>", self._other_key)
         self._window.bind_class(self._tag, "<FocusOut>", lambda _event: self.close())
         self._clicked_id = self._window.bind("<Button-1>", self._clicked, add=True)
@@ -194,8 +196,3 @@ class _Colours:
         self.muted = style.lookup("Note.TLabel", "foreground") or "#555555"
         self.accent = style.lookup("Treeview", "background", chosen) or "#0a6a4e"
         self.on_accent = style.lookup("Treeview", "foreground", chosen) or "#ffffff"
-
-
-def _done(action: Callable[[], object]) -> str:
-    action()
-    return "break"

@@ -593,7 +593,7 @@ class DateEntry(FieldEntry):
             return None
         # In an empty field the first press gives today.
         date = self._date() if self.text else self.reader.today() - days * _DAY
-        if date is not None and self.instate(["!disabled"]) and _has_day(date, days):
+        if date is not None and self.instate(["!disabled"]) and _can_step(date, days):
             self.edit_text((date + days * _DAY).isoformat())
             self.select_all()
         return "break"
@@ -605,7 +605,7 @@ class DateEntry(FieldEntry):
             return None
 
 
-def _has_day(date: datetime.date, days: int) -> bool:
+def _can_step(date: datetime.date, days: int) -> bool:
     return date != (datetime.date.max if days > 0 else datetime.date.min)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
+from collections.abc import Callable
 from tkinter import ttk
 
 _BESIDE = "abq-beside"
@@ -14,6 +15,12 @@ def focused_widget(window: tk.Misc) -> tk.Misc | None:
         return window.focus_get()
     except KeyError:  # tkinter doesn't know the list of a combobox, which Tk makes itself
         return None
+
+
+def call_and_break(action: Callable[[], object]) -> str:
+    """Call ``action()`` and return ``"break"``, for a binding after which Tk must not call any other for the event."""
+    action()
+    return "break"
 
 
 def exempt_from_leaving(widget: tk.Misc) -> None:

@@ -13,7 +13,7 @@ from tkinter import ttk
 from typing import Literal, NamedTuple
 
 from ..themes import TK_9
-from .focus import give_focus
+from .focus import call_and_break, give_focus
 from .scrolled import AutoHideScrollbar, Wheel
 
 _KEYS = {"win32": "<App>", "x11": "<Menu>"}
@@ -45,7 +45,7 @@ class RowMenu:
         for button in _BUTTONS.get(system, ("<Button-3>",)):
             tree.bind(button, self._clicked)
         for key in filter(None, (_KEYS.get(system), "<Shift-F10>")):
-            tree.bind(key, lambda _event: _done(lambda: once_there(self._post_at_selection)))
+            tree.bind(key, lambda _event: call_and_break(lambda: once_there(self._post_at_selection)))
 
     def _clicked(self, event: tk.Event) -> str:
         row = self._tree.identify_row(event.y)
@@ -345,9 +345,9 @@ class PagedList(ttk.Frame):
         }
         for key, action in keys.items():
             # `in_turn`, not `once_there`: a key that is held down must not wait for each page on the way.
-            self.tree.bind(key, lambda _event, action=action: _done(lambda: self.in_turn(action)))  # type: ignore[misc]
+            self.tree.bind(key, lambda _event, action=action: call_and_break(lambda: self.in_turn(action)))  # type: ignore[misc]
         for key in ("<Return>", "<KP_Enter>"):
-            self.tree.bind(key, lambda _event: _done(lambda: self.once_there(self._open)))
+            self.tree.bind(key, lambda _event: call_and_break(lambda: self.once_there(self._open)))
         for key in ("<Control-Prior>", "<Control-Next>"):
             self.tree.bind(key, lambda _event: None)  # these belong to the window; Treeview would page on them
         self.tree.bind("<Double-Button-1>", self._double_clicked)
@@ -529,11 +529,6 @@ class PagedList(ttk.Frame):
             self._open()
 
 
-def _done(action: Callable[[], object]) -> str:
-    action()
-    return "break"
-
-
 _TAG = "chosen"
 
 
@@ -570,7 +565,7 @@ class RowSelection:
             ("<Command-a>" if mac else "<Control-a>", choose_all),
             ("<<SelectAll>>", choose_all),
         ):
-            tree.bind_class(own, sequence, lambda _event, action=action: _done(action))  # type: ignore[misc]
+            tree.bind_class(own, sequence, lambda _event, action=action: call_and_break(action))  # type: ignore[misc]
         tree.bind_class(own, "<Escape>", lambda _event: self._escape())
         for sequence in ("<Up>", "<Down>", "<Prior>", "<Next>", "<Home>", "<End>"):
             tree.bind_class(own, sequence, lambda _event: page.in_turn(self.clear))

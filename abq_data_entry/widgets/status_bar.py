@@ -15,7 +15,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import NamedTuple
 
-from .focus import exempt_from_leaving, focused_widget, give_focus
+from .focus import call_and_break, exempt_from_leaving, focused_widget, give_focus
 from .scrolled import Flow
 from .text_lines import OneLine, Tooltip, shortened
 
@@ -471,8 +471,8 @@ class ExtractRow(ttk.Frame):
         for key, step in (("<Left>", -1), ("<Right>", 1)):
             button.bind(key, lambda _event, step=step: self._step(number + step))  # type: ignore[misc]
         for key in ("<Return>", "<KP_Enter>", "<Down>", "<Up>"):
-            button.bind(key, lambda _event: _done(lambda: self.open_commands(number)))
-        button.bind("<Escape>", lambda _event: _done(self._leave))
+            button.bind(key, lambda _event: call_and_break(lambda: self.open_commands(number)))
+        button.bind("<Escape>", lambda _event: call_and_break(self._leave))
         self.buttons.append(button)
 
     def _write(self) -> None:
@@ -502,11 +502,6 @@ class ExtractRow(ttk.Frame):
         if 0 <= number < len(self.buttons):
             self.buttons[number].focus_set()
         return "break"
-
-
-def _done(action: Callable[[], object]) -> str:
-    action()
-    return "break"
 
 
 DATABASE, BACKUP = "database", "backup"

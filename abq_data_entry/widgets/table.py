@@ -121,12 +121,12 @@ class Table(ttk.Frame):
         if tuple(self.tree.cget("displaycolumns")) != displayed:
             self.tree.configure(displaycolumns=displayed)
         for name in shown:
-            self._give(name, widths[name])
+            self._set_width(name, widths[name])
         # Tk stretches a column only when the table grows, not when another column is hidden.
         room = width - _FRAME - sum(int(self.tree.column(each, "width")) for each in shown)
         self.tree.column(self._roomy, width=max(least, room))
 
-    def _give(self, name: str, width: int) -> None:
+    def _set_width(self, name: str, width: int) -> None:
         if self._given.get(name) != width:
             self._given[name] = width
             self.tree.column(name, width=width)

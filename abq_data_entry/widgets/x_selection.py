@@ -156,7 +156,10 @@ class _Connection:
         self._xcb.xcb_disconnect(self._at)
 
     def refuse_own(self, selection: str, window: int) -> None:
-        """Raise :class:`OwnedHere` if the selection's owner belongs to the same program as ``window``."""
+        """Raise :class:`OwnedHere` if the selection's owner belongs to the same program as ``window``.
+
+        Raises :class:`Unavailable` if the display has gone.
+        """
         cookie = self._xcb.xcb_get_selection_owner(self._at, self._atom(selection))
         reply = self._xcb.xcb_get_selection_owner_reply(self._at, cookie, None)
         if not reply:

@@ -56,7 +56,7 @@ def remembered(kind: str, values: Values) -> Where:
 
     If the file with it can't be read, the result is () as well.
     """
-    found = _kept().get(_place(kind, values))
+    found = _remembered_folders().get(_place(kind, values))
     if not isinstance(found, list) or len(found) > _DEEPEST or not all(isinstance(each, str) for each in found):
         return ()
     return () if any(map(name_problem, found)) else tuple(found)
@@ -64,14 +64,14 @@ def remembered(kind: str, values: Values) -> Where:
 
 def remember(kind: str, values: Values, where: Where) -> None:
     """Make a folder the current one for the next command. Raises `OSError`."""
-    kept = {key: parts for key, parts in _kept().items() if key != _place(kind, values)}
+    kept = {key: parts for key, parts in _remembered_folders().items() if key != _place(kind, values)}
     if where:
         kept[_place(kind, values)] = [*where]
     with folders.replacement(folders.data_folder(create=True) / _FILE) as path:
         path.write_text(json.dumps(kept, indent=2), encoding="ascii")
 
 
-def _kept() -> dict[str, Any]:
+def _remembered_folders() -> dict[str, Any]:
     try:
         with (folders.data_folder() / _FILE).open(encoding="ascii") as file:
             found = json.loads(file.read(_LARGEST))

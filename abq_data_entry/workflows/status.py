@@ -54,10 +54,10 @@ def status(values: Values, opened: OpenDatabase, limits: Limits, now: datetime.d
     """
     parts: dict[str, tuple[Part, list[str]]] = {
         "database": _database(values, opened, limits, now),
-        "records_waiting": _tried(lambda: _records(values, limits, now)),
-        "deliveries": _tried(_deliveries),
-        "backup": _tried(lambda: in_time(kept_backups(values).folder, lambda: _backup(values, limits, now))),
-        "disk": _tried(lambda: _disk(limits)),
+        "records_waiting": _part_or_problem(lambda: _records(values, limits, now)),
+        "deliveries": _part_or_problem(_deliveries),
+        "backup": _part_or_problem(lambda: in_time(kept_backups(values).folder, lambda: _backup(values, limits, now))),
+        "disk": _part_or_problem(lambda: _disk(limits)),
     }
     problems = tuple(problem for _, found in parts.values() for problem in found)
     content: Part = {
@@ -72,7 +72,7 @@ def status(values: Values, opened: OpenDatabase, limits: Limits, now: datetime.d
     return Status(content, problems)
 
 
-def _tried(look: Callable[[], tuple[Part, list[str]]]) -> tuple[Part, list[str]]:
+def _part_or_problem(look: Callable[[], tuple[Part, list[str]]]) -> tuple[Part, list[str]]:
     from ..journal import JournalError
     from ..outbox import OutboxError
     from ..postgres import PostgresError

@@ -12,7 +12,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.models.alarms import WEBHOOK, Finding, Receiver
 from abq_data_entry.models.undoing import By
 from abq_data_entry.views.alarms import END, AlarmsWindow
-from abq_data_entry.views.marks import WordsDialog
+from abq_data_entry.views.marks import TextDialog
 from abq_data_entry.workflows import local_findings
 from abq_data_entry.workflows.status import Limits
 from tests.fixtures.window import Window
@@ -74,9 +74,9 @@ def test_alarms_are_shown_told_and_ended(
         window.until(lambda: len(page.tree.get_children()) == 2 and END in page.allowed, "both, one chosen")
         assert "The audit is broken." in page.detail.text.get("1.0", "end")
         window.press("alt+e")
-        window.until(lambda: window.dialogs and isinstance(window.dialogs[-1], WordsDialog), "the dialog")
+        window.until(lambda: window.dialogs and isinstance(window.dialogs[-1], TextDialog), "the dialog")
         dialog = window.dialogs[-1]
-        assert isinstance(dialog, WordsDialog)
+        assert isinstance(dialog, TextDialog)
         window.until(lambda: app.focus_get() is dialog.box, "the focus in it")
         window.type("restored")
         window.press("Return")

@@ -17,7 +17,7 @@ from abq_data_entry.models.alarms import Finding
 from abq_data_entry.models.undoing import By
 from abq_data_entry.views.administration import AdministrationWindow
 from abq_data_entry.views.charts import ChartsWindow
-from abq_data_entry.views.marks import WordsDialog
+from abq_data_entry.views.marks import TextDialog
 from abq_data_entry.views.record_windows import HistoryWindow
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
@@ -28,10 +28,10 @@ def close(window: Window, closed: tk.Tk | tk.Toplevel) -> None:
     window.app.tk.eval(str(closed.protocol("WM_DELETE_WINDOW")))
 
 
-def words(window: Window) -> WordsDialog:
+def words(window: Window) -> TextDialog:
     """The dialog that asks for words, with the keyboard."""
     dialog = window.dialog()
-    assert isinstance(dialog, WordsDialog)
+    assert isinstance(dialog, TextDialog)
     window.until(lambda: window.app.focus_get() is dialog.box, "the focus in it")
     return dialog
 

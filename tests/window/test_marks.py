@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from abq_data_entry.views.marks import ANSWER, CLOSE, REOPEN, MarkDialog, QuestionsWindow, WordsDialog
+from abq_data_entry.views.marks import ANSWER, CLOSE, REOPEN, MarkDialog, QuestionsWindow, TextDialog
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 
@@ -49,7 +49,7 @@ def test_a_question_is_seen_answered_and_corrected_by_keys(window: Window, store
     )  # fmt: skip
     window.until(lambda: "marked by" in listed.detail.text.get("1.0", "end"), "the history")
     window.press("alt+a")
-    assert isinstance(window.dialog(), WordsDialog)
+    assert isinstance(window.dialog(), TextDialog)
     window.press("Return")
     assert window.dialogs and "Words are required" in str(window.dialogs[0].note.cget("text"))  # type: ignore[attr-defined]
     window.type("The door was open.\n")
@@ -141,7 +141,7 @@ def test_an_answer_that_is_refused_is_kept(window: Window, stored: SQLModel) -> 
     assert "What you typed is kept" in window.dialog().detail
     stored.reopen_mark(number, "Was it dark?")
     window.answer("Try Again")
-    window.until(lambda: isinstance(window.dialog(), WordsDialog), "the dialog once more")
+    window.until(lambda: isinstance(window.dialog(), TextDialog), "the dialog once more")
     window.app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
     window.press("Return")
     window.until(lambda: window.dialogs and "database is away" in window.dialogs[-1].detail, "why it isn't taken")
@@ -150,6 +150,6 @@ def test_an_answer_that_is_refused_is_kept(window: Window, stored: SQLModel) -> 
     window.until(lambda: window.app.shared.reachable is not None and ANSWER in listed.allowed, "the database")
     window.settle()
     listed.press(ANSWER)
-    window.until(lambda: isinstance(window.dialog(), WordsDialog), "the dialog")
+    window.until(lambda: isinstance(window.dialog(), TextDialog), "the dialog")
     window.press("Return")
     window.until(lambda: stored.get_mark(number).answer == "The lamp was changed.", "the answer")
