@@ -74,7 +74,7 @@ def line(
 
     def run(*words: object, stdin: str = "") -> Outcome:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        monkeypatch.setattr(outcome, "FIRST", PATIENCE)  # a busy machine's waits are told in test_waits_told.py
+        monkeypatch.setattr(outcome, "FIRST", PATIENCE)  # test_waits_announced.py tests the waits of a busy machine
         capsys.readouterr()
         code = main([str(word) for word in words])
         said = capsys.readouterr()

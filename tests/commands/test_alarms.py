@@ -84,7 +84,7 @@ def events(posts: Posts) -> list[tuple[str, str]]:
 
 
 @pytest.mark.needs("network")
-def test_the_beginning_and_the_end_are_told_once(line: Line, told: Servers, stored: SQLModel) -> None:
+def test_the_beginning_and_the_end_are_sent_once(line: Line, told: Servers, stored: SQLModel) -> None:
     assert line("alarms").output == "There is no alarm.\n"
     assert line("alarms", "test").output == "chat was told: noted\nqa was told.\n"
     assert told.letters.messages()[0]["Subject"] == "ABQ alarm: a test" and events(told.posts)[0][0] == "test"
@@ -375,7 +375,7 @@ def test_who_holds_a_notice_back_holds_no_other_back(
 
 
 @pytest.mark.needs("network")
-def test_who_keeps_the_lock_for_himself_keeps_nobody_from_being_told(
+def test_a_lock_that_is_never_released_only_delays_notices(
     line: Line, told: Servers, stored: SQLModel, database: dict[str, str]
 ) -> None:
     line("alarms", "receivers", "remove", "qa")

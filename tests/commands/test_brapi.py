@@ -15,7 +15,7 @@ Line = Callable[..., Outcome]
 
 
 @pytest.mark.needs("network")
-def test_a_day_is_sent_corrected_and_told_where_some_of_it_is_refused(
+def test_a_day_is_sent_and_corrected_and_refused_values_are_reported(
     line: Line, one_record: None, stored: SQLModel
 ) -> None:
     with brapi_server() as server:

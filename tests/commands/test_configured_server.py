@@ -133,7 +133,7 @@ def test_it_is_asked_for_at_a_terminal_until_it_is_right(line: Callable[..., Out
 
 
 @pytest.mark.parametrize("password", ["", "wrong horse"])
-def test_a_wrong_password_is_told(
+def test_a_wrong_password_is_reported_as_such(
     password: str, line: Callable[..., Outcome], log_in: Callable[[str, str], None]
 ) -> None:
     log_in(USER, password)
@@ -224,7 +224,7 @@ def test_a_doubt_which_database_is_meant_opens_none(
     assert file.read_text(encoding="utf-8") == content
 
 
-def test_who_may_not_add_a_technician_is_told_the_role_to_have(
+def test_without_the_right_to_add_technicians_the_role_is_named(
     line: Callable[..., Outcome], log_in: Callable[[str, str], None], tcp_server: Configured
 ) -> None:
     log_in(USER, PASSWORD)

@@ -301,7 +301,7 @@ def test_without_a_password_nothing_is_tried_and_one_sentence_says_so(line: Line
     assert {each.state for each in outbox().deliveries()} == {"waiting"}
 
 
-def test_many_problems_are_not_all_told(line: Line, service: Service) -> None:
+def test_of_many_problems_only_some_are_printed(line: Line, service: Service) -> None:
     put_in(8)
     service.answer = http("422 Unprocessable")
     reason = line("deliveries", "run", "--password-stdin", stdin="test").reason

@@ -181,7 +181,7 @@ def test_a_run_that_nobody_watches_sends_what_schedules_want_once(
     assert line("deliveries", "run", "--unattended").output == "Nothing waits to be delivered.\n"
 
 
-def test_what_cannot_go_keeps_nothing_else_and_is_told(
+def test_a_delivery_that_fails_is_reported_and_stops_no_other(
     line: Line, stored: SQLModel, database: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (before,) = stored.query(f"SELECT (now() AT TIME ZONE '{ZONE}')::date - 2 AS day") or []

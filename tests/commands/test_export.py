@@ -14,7 +14,7 @@ import pytest
 from abq_data_entry.fields import CSV_HEADER
 from abq_data_entry.models import SQLModel
 from tests.commands.conftest import DAY, Outcome, outcome_of, start_process
-from tests.commands.test_waits_told import table_locked
+from tests.commands.test_waits_announced import table_locked
 from tests.fixtures.cluster import wait_until
 from tests.models.records import record
 

@@ -29,7 +29,7 @@ Line = Callable[..., Outcome]
 SENT = datetime.datetime(2026, 11, 21, 20, 30, tzinfo=datetime.timezone.utc)
 
 
-def test_lists_are_told_by_their_first_line(tmp_path: Path) -> None:
+def test_lists_are_recognized_by_their_first_line(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     blocks = re.findall(r"```text\n((?:Number|Lab),[^`]+)```", DOCUMENT.read_text("utf-8"))
     for text, what in zip(blocks, ("2 technicians", "2 seed samples"), strict=True):
@@ -75,7 +75,7 @@ def delivery(name: str, content: bytes, state: str = "delivered", minutes: int =
     )  # fmt: skip
 
 
-def test_what_is_there_is_told_apart() -> None:
+def test_remote_files_are_compared_with_those_sent() -> None:
     ours = remote_files.sent(
         [delivery("same.csv", b"old"), delivery("same.csv", b"1234", minutes=1),
          delivery("same.csv", b"x", "failed", 2), delivery("size.csv", b"12"), delivery("other.csv", b"abcd"),

@@ -38,7 +38,7 @@ def test_what_waits_is_listed_and_saved(line: Line, database: dict[str, str], st
     assert kept.entries() == []
 
 
-def test_a_conflict_is_told_and_kept(line: Line, database: dict[str, str], stored: SQLModel) -> None:
+def test_a_conflict_is_reported_and_kept(line: Line, database: dict[str, str], stored: SQLModel) -> None:
     stored.save_record(record(Plot="1", Fruit="8"))
     kept = keep(database, 1)
     reason = line("journal", "replay").reason
@@ -64,7 +64,7 @@ def test_the_database_is_not_moved_while_something_waits_for_it(line: Line, data
     assert "1 record of this computer waits for this database: `journal replay`" in line("db", "move", "db1").reason
 
 
-def test_a_journal_that_cannot_be_read_is_told(line: Line) -> None:
+def test_a_journal_that_cannot_be_read_is_reported(line: Line) -> None:
     folder = Path(os.environ["ABQ_DATA_DIR"]) / "journal"
     (folder / "waiting.sqlite").mkdir(parents=True)
     try:

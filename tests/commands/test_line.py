@@ -106,7 +106,7 @@ def test_words_import_no_tkinter_and_the_start_imports_little(line: Callable[...
     assert done.returncode == 0, done.stderr
 
 
-def test_settings_that_make_no_sense_are_told_and_the_default_is_used(
+def test_invalid_settings_are_reported_and_the_default_is_used(
     configure: Callable[..., None], line: Callable[..., Outcome]
 ) -> None:
     configure(abq_ftp_port="twenty-one")

@@ -206,7 +206,7 @@ def test_a_wrong_login_changes_nothing(laboratory: Laboratory) -> None:
         ([""], r"^HOST is empty"),
     ],
 )
-def test_what_is_wrong_with_the_line_is_told_of_the_line(
+def test_errors_in_the_arguments_name_the_arguments(
     laboratory: Laboratory, words: list[str], told: str
 ) -> None:
     """The settings name no server yet: who looks for `db_host` there finds nothing."""

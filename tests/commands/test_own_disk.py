@@ -69,7 +69,7 @@ def test_a_full_disk_keeps_what_waits_until_there_is_room(disk: Path, line: Line
     assert only().state == "delivered" and len(service.received) == 1
 
 
-def test_a_full_disk_leaves_nothing_untold_that_schedules_want(
+def test_on_a_full_disk_every_due_delivery_is_reported(
     disk: Path, line: Line, stored: SQLModel, database: dict[str, str], tmp_path: Path
 ) -> None:
     (before,) = stored.query(f"SELECT (now() AT TIME ZONE '{ZONE}')::date - 2 AS day") or []
@@ -88,7 +88,7 @@ def test_a_full_disk_leaves_nothing_untold_that_schedules_want(
     assert list(share.iterdir()) == []
 
 
-def test_an_outbox_that_can_only_be_read_is_told_by_each_run(disk: Path, line: Line, service: Service) -> None:
+def test_a_read_only_outbox_is_reported_by_each_run(disk: Path, line: Line, service: Service) -> None:
     assert upload(line).code == 1
     make_due()
     service.recover()
@@ -104,7 +104,7 @@ def test_an_outbox_that_can_only_be_read_is_told_by_each_run(disk: Path, line: L
     assert line("deliveries", "run", "--password-stdin", stdin="test").code == 0 and len(service.received) == 1
 
 
-def test_a_damaged_entry_that_can_not_be_put_aside_is_told_each_time(disk: Path, line: Line, service: Service) -> None:
+def test_a_damaged_entry_that_cannot_be_moved_is_reported_each_time(disk: Path, line: Line, service: Service) -> None:
     upload(line)
     bad = outbox().add(Extract(), DATE, FTP, "test")
     replace_content(outbox(), bad, "{")

@@ -21,7 +21,7 @@ def given(monkeypatch: pytest.MonkeyPatch, content: bytes, errors: str) -> str:
 
 
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])  # as in de_DE.UTF-8, and where cron runs
-def test_a_password_of_another_encoding_is_told(errors: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_of_another_encoding_is_refused(errors: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotDone, match="on standard input isn't text in the encoding of this system"):
         given(monkeypatch, LATIN + b"\n", errors)
     for content in ("Wäll \U0001f33e \n", "Wäll \U0001f33e \r\nmore", "\ufeffWäll \U0001f33e "):

@@ -62,7 +62,7 @@ def test_all_is_well(line: Line, backed_up: Path, database: dict[str, str], stor
     assert "The newest observation of the weather is of" in line("status", "--weather-hours", "1").reason
 
 
-def test_what_waits_and_what_is_old_is_told(line: Line, backed_up: Path, database: dict[str, str]) -> None:
+def test_status_reports_waiting_records_and_old_backups(line: Line, backed_up: Path, database: dict[str, str]) -> None:
     keep(database, 1)
     keep({"dbname": "another"}, 2)
     told = content(line("status"))

@@ -124,7 +124,7 @@ def test_nobody_to_ask(line: Callable[..., Outcome], rest: BundledServer) -> Non
 
 
 @pytest.mark.parametrize("destination", ["rest", "ftp"])
-def test_a_wrong_password_is_told_apart_and_shown_nowhere(
+def test_a_wrong_password_is_reported_as_such_and_shown_nowhere(
     destination: str, request: pytest.FixtureRequest, line: Callable[..., Outcome], caplog: pytest.LogCaptureFixture
 ) -> None:
     server: BundledServer = request.getfixturevalue(destination)
@@ -137,7 +137,7 @@ def test_a_wrong_password_is_told_apart_and_shown_nowhere(
 
 
 @pytest.mark.parametrize("destination", ["rest", "ftp"])
-def test_an_unreachable_destination_is_told_apart(
+def test_an_unreachable_destination_is_reported_as_such(
     destination: str, line: Callable[..., Outcome], configure: Callable[..., None], one_record: None
 ) -> None:
     nowhere = "http://127.0.0.1:1/"

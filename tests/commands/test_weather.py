@@ -76,7 +76,7 @@ def feed(observations: Path, configure: Callable[..., None], tmp_path: Path) -> 
     ],
     ids=["unknown", "no time", "another station", "ahead", "no value", "-0560"],
 )
-def test_what_cannot_be_stored_is_told(
+def test_an_observation_that_cannot_be_stored_is_reported(
     name: str,
     text: str,
     expected: str,
@@ -124,7 +124,7 @@ def test_a_row_of_another_station_at_that_moment_is_not_called_recorded(
     assert "of the station KABQ of the same moment" in reason and "recorded" not in reason
 
 
-def test_the_contact_of_the_settings_is_told_and_a_busy_feed_left_alone(
+def test_the_contact_is_sent_and_a_busy_feed_is_not_asked_again(
     line: Callable[..., Outcome], configure: Callable[..., None]
 ) -> None:
     asked: list[bytes] = []

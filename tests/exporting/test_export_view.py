@@ -30,7 +30,7 @@ from abq_data_entry.workflows.export_view import (
     export_view,
     usual_name,
 )
-from tests.commands.test_waits_told import table_locked
+from tests.commands.test_waits_announced import table_locked
 from tests.fixtures.disks import small_disk
 from tests.qa.data import FIRST
 

@@ -120,7 +120,7 @@ def test_a_beginning_that_was_torn_is_no_obstacle(journal: Journal) -> None:
     assert len(Journal(journal.folder).entries()) == 1
 
 
-def test_damaged_lines_are_put_aside_and_told(journal: Journal, older: journal_1_0.Journal) -> None:
+def test_damaged_lines_are_put_aside_and_reported(journal: Journal, older: journal_1_0.Journal) -> None:
     for plot in (1, 2, 3):
         older.keep(inserted(plot))
     data = older.path.read_bytes().split(b"\n")
@@ -138,7 +138,7 @@ def test_one_that_holds_nothing_that_can_be_read_is_put_away_too(journal: Journa
     assert aside.read_bytes() == b"nonsense\n" and "journal.log" not in names(journal)
 
 
-def test_an_event_that_is_none_is_put_aside_and_told(journal: Journal, older: journal_1_0.Journal) -> None:
+def test_an_unknown_event_is_put_aside_and_reported(journal: Journal, older: journal_1_0.Journal) -> None:
     older.keep(inserted(1))
     with older.path.open("ab") as file:
         file.write(to_line({"event": "painted", "id": "0" * 32}) + to_line({"event": "keep"}))
@@ -168,7 +168,7 @@ def test_a_name_that_was_freed_while_records_wait_is_occupied_again(journal: Jou
 
 
 @pytest.mark.parametrize("how", ["emptied", "removed", "cut"])
-def test_that_it_was_cut_short_is_told(journal: Journal, older: journal_1_0.Journal, how: str) -> None:
+def test_a_truncated_journal_is_reported(journal: Journal, older: journal_1_0.Journal, how: str) -> None:
     older.keep(inserted(1))
     length = older.path.stat().st_size
     older.keep(inserted(2))
@@ -257,7 +257,7 @@ def test_windows_of_both_versions_keep_at_the_same_time(journal: Journal) -> Non
     assert not journal.problems
 
 
-def test_one_that_cannot_be_taken_over_is_told_and_stays(journal: Journal, tmp_path: Path) -> None:
+def test_a_journal_that_cannot_be_taken_over_is_an_error_and_stays(journal: Journal, tmp_path: Path) -> None:
     with small_disk(journal.folder, "256k"):
         older = journal_1_0.Journal(journal.folder)
         older.keep(inserted(1))

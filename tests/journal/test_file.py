@@ -64,7 +64,7 @@ def sql(journal: Journal, statement: str, *values: object) -> list[tuple[Any, ..
         return connection.execute(statement, values).fetchall()
 
 
-def test_a_damaged_record_is_put_aside_and_told_and_the_rest_is_kept(journal: Journal) -> None:
+def test_a_damaged_record_is_put_aside_and_reported_and_the_rest_is_kept(journal: Journal) -> None:
     for plot in (1, 2, 3):
         journal.keep(inserted(plot))
     sql(journal, "UPDATE waiting SET content = replace(content, '24.09', '24.08') WHERE number = 2")
@@ -76,7 +76,7 @@ def test_a_damaged_record_is_put_aside_and_told_and_the_rest_is_kept(journal: Jo
     assert [each.record["Plot"] for each in again.entries()] == [1, 3] and not again.problems
 
 
-def test_a_record_that_this_version_does_not_understand_is_left_and_told(journal: Journal) -> None:
+def test_a_record_of_an_unknown_format_is_left_and_reported(journal: Journal) -> None:
     journal.keep(inserted(1))
     text = json.dumps({"id": "0" * 32, "record": "of the future"})
     sql(journal, "INSERT INTO waiting (id, content, digest) VALUES (?, ?, ?)", "0" * 32, text, digest_of(text))
@@ -136,7 +136,7 @@ def test_a_newer_versions_journal_is_refused_and_not_touched(journal: Journal) -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of files there")
-def test_a_full_disk_is_told_and_leaves_the_journal_whole(journal: Journal) -> None:
+def test_a_full_disk_is_an_error_and_leaves_the_journal_whole(journal: Journal) -> None:
     import resource
 
     for plot in range(1, 9):
@@ -184,7 +184,7 @@ def test_a_folder_that_can_only_be_read_shows_what_waits(tmp_path: Path) -> None
         assert len(journal.entries()) == 1 and not journal.problems
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(JournalError, match="can't be opened"):
         Journal(tmp_path / "file" / "journal")
@@ -323,14 +323,14 @@ def test_a_value_beyond_limits_that_were_tightened_is_read_as_it_was_typed(journ
 
 
 @pytest.mark.parametrize(("name", "text"), [("Date", "2026-13-01"), ("Plot", "x"), ("Plot", ""), ("Time", "")])
-def test_a_record_without_a_key_is_left_and_told(journal: Journal, name: str, text: str) -> None:
+def test_a_record_without_a_key_is_left_and_reported(journal: Journal, name: str, text: str) -> None:
     journal.keep(inserted(1))
     rewritten(journal, lambda event: event["record"].update({name: text}))
     assert journal.entries() == [] and "can't be read" in journal.problems[0]
 
 
 @pytest.mark.parametrize("how", ["emptied", "removed", "cut by a quarter", "an older copy"])
-def test_a_journal_that_was_cut_short_is_told_once(journal: Journal, how: str) -> None:
+def test_a_truncated_journal_is_reported_once(journal: Journal, how: str) -> None:
     journal.keep(inserted(1))
     copy = journal.path.read_bytes()
     for plot in range(2, 21):
@@ -357,7 +357,7 @@ def test_a_save_into_a_journal_that_was_cut_short_tells_it_too(journal: Journal)
     assert "1 record that waited in it is gone" in journal.problems[0]
 
 
-def test_nothing_is_told_where_all_was_settled(journal: Journal) -> None:
+def test_no_loss_is_reported_if_all_was_settled(journal: Journal) -> None:
     entry = inserted(1)
     journal.keep(entry)
     journal.settle(entry.identifier, "saved")
@@ -369,7 +369,7 @@ def test_a_look_at_a_journal_that_is_not_there_makes_none(journal: Journal) -> N
     assert journal.entries() == [] and not journal.path.exists()
 
 
-def test_a_lock_that_cannot_be_taken_is_told(journal: Journal) -> None:
+def test_a_lock_that_cannot_be_taken_is_an_error(journal: Journal) -> None:
     (journal.folder / "replaying.lock").mkdir()
     with pytest.raises(JournalError, match="can't be locked"), journal.replaying():
         pass

@@ -126,7 +126,7 @@ def test_who_belongs_where_is_in_the_audit(node: Node) -> None:
         ("nobody_of_that_name", ["A"], "There is no login or role"),
     ],
 )
-def test_what_is_not_there_is_told(node: Node, member: str, labs: list[str], reason: str) -> None:
+def test_an_unknown_role_or_lab_is_refused_by_name(node: Node, member: str, labs: list[str], reason: str) -> None:
     with pytest.raises(DatabaseError, match=reason):
         schema.set_labs(node.endpoint(), member, labs)
 
@@ -144,7 +144,7 @@ def test_a_login_is_the_technicians_own_until_it_is_taken_back(node: Node) -> No
     assert node.execute(own, "abq") == []
 
 
-def test_a_login_that_nobody_can_have_is_told(node: Node) -> None:
+def test_a_login_for_nobody_is_refused(node: Node) -> None:
     mine = login(node, "abq_technician")["user"]
     with pytest.raises(DatabaseError, match="Technician Nobody N is not known"):
         schema.set_technician(node.endpoint(), mine, "Nobody N")
@@ -300,7 +300,7 @@ def test_labs_kept_apart_no_longer(node: Node) -> None:
     assert run(login(node, "abq_technician"), SEEN) == [("A",) * 5]
 
 
-def test_who_may_not_make_roles_is_told_who_may() -> None:
+def test_without_createrole_the_error_has_the_statements_to_run() -> None:
     with server_with_logins() as made:
         made.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
         made.execute("CREATE DATABASE plain OWNER plain TEMPLATE template0 ENCODING 'UTF8'")

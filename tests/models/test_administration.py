@@ -74,7 +74,7 @@ def test_names_that_lists_could_not_tell_apart(model: SQLModel, name: str) -> No
     assert model.choices().technicians == ("J Simms", "L Taniff", "P Taylor", "Q Murphy")
 
 
-def test_who_has_a_name_is_told(model: SQLModel) -> None:
+def test_who_has_the_name_already_is_named(model: SQLModel) -> None:
     for name, differs in (("J Simms", ""), ("j simms", ", and differs only by capitals or spaces")):
         with pytest.raises(DatabaseError) as told:
             model.add_technician(7000, name)
@@ -232,7 +232,7 @@ def test_the_last_number_and_the_longest_name(model: SQLModel) -> None:
             model.add_plot("F", plot)
 
 
-def test_who_is_meant_is_told(model: SQLModel) -> None:
+def test_refused_changes_of_lists_name_whom_or_what_they_are_about(model: SQLModel) -> None:
     for call, words in (
         (lambda: model.add_technician(4291, "X"), "Technician X can't be added as 4291: J Simms is 4291 already."),
         (lambda: model.add_technician(7, "Any"), "can't be called Any: lists use that for all"),

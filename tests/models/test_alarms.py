@@ -91,7 +91,7 @@ def test_what_was_due_before_it_was_expected_is_not_missing(model: SQLModel, own
     assert [each.time for each in kept] == ["8:00"]
 
 
-def test_a_missing_check_is_told_once_and_ends_when_it_arrives(model: SQLModel, owner: Owner) -> None:
+def test_a_missing_check_raises_one_alarm_that_ends_when_it_arrives(model: SQLModel, owner: Owner) -> None:
     yesterday = owner.ask("SELECT (now() AT TIME ZONE 'UTC')::date - 1")[0][0]
     assert isinstance(yesterday, datetime.date)
     expect(owner, model, "UTC", times=("8:00", "12:00"))
@@ -230,7 +230,7 @@ def test_only_the_workstation_that_knows_ends_its_alarm(model: SQLModel, owner: 
     assert model.get_alarms(ended_days=365) == []
 
 
-def test_what_comes_and_goes_is_told_once_an_hour(model: SQLModel, owner: Owner) -> None:
+def test_a_fault_that_comes_and_goes_makes_one_notice_an_hour(model: SQLModel, owner: Owner) -> None:
     model.add_receiver(Receiver("qa", MAIL, "qa@example.com"))
     told = list[tuple[int, str]]()
     for _ in range(5):
@@ -274,7 +274,7 @@ def test_an_open_transaction_holds_its_own_alarm_back_and_no_other(
     assert "delivery failed" in [each.kind for each in model.get_alarms()]
 
 
-def test_a_receiver_with_many_to_be_told_keeps_no_other_waiting(model: SQLModel, owner: Owner) -> None:
+def test_a_receiver_with_many_due_notices_keeps_no_other_waiting(model: SQLModel, owner: Owner) -> None:
     for name in ("a", "b"):
         model.add_receiver(Receiver(name, MAIL, "qa@example.com"))
     owner.ask(

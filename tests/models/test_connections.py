@@ -211,7 +211,7 @@ def test_a_failed_login_says_why(
     assert password not in f"{caught.value!r} {caught.value.detail} {model!r} {caught.getrepr()}"
 
 
-def test_a_wrong_password_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_wrong_password_is_reported_as_such(tmp_path_factory: pytest.TempPathFactory) -> None:
     """By a server that asks for one: over TCP, with SCRAM."""
     asking = postgres.start(tmp_path_factory.mktemp("asking") / "data", over_tcp=True)
     try:
@@ -354,7 +354,7 @@ def test_what_is_at_the_other_end_is_known(model: SQLModel) -> None:
 
 
 @unix_only
-def test_what_somebody_else_did_while_the_answer_was_lost_is_told(database: Endpoint) -> None:
+def test_changes_by_others_during_a_lost_answer_are_reported(database: Endpoint) -> None:
     refuses = (
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'disk quota'; END$$;"
         "CREATE TRIGGER refuse BEFORE INSERT ON plot_checks FOR EACH ROW EXECUTE FUNCTION refuse()"

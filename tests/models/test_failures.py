@@ -89,7 +89,7 @@ def test_what_a_right_or_a_column_is_about() -> None:
     assert type(failures.describe_statement(error("23514", "row-level security"), ENDPOINT)) is DatabaseError
 
 
-def test_what_is_known_of_no_error_is_told_as_such() -> None:
+def test_an_unknown_error_becomes_a_general_one() -> None:
     told = failures.describe_connection(psycopg2.OperationalError("nobody knows"), ENDPOINT)
     assert type(told) is ServerUnreachable and str(told) == "The database could not be reached."
     assert failures.describe_statement(error(None), ENDPOINT).detail == "the connection is closed"

@@ -40,7 +40,7 @@ def as_role(node: Node, role: str, dbname: str = "abq") -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("role", "named"), [("nobody", "nobody"), ("Some One", '"Some One"')])
-def test_a_role_that_may_make_no_tables_is_told_the_grant(node: Node, role: str, named: str) -> None:
+def test_for_a_role_that_may_make_no_tables_the_grant_is_named(node: Node, role: str, named: str) -> None:
     node.execute("DROP DATABASE IF EXISTS empty")
     node.execute("CREATE DATABASE empty TEMPLATE template0 ENCODING 'UTF8'")
     with pytest.raises(PrivilegeMissing) as caught:
@@ -51,7 +51,7 @@ def test_a_role_that_may_make_no_tables_is_told_the_grant(node: Node, role: str,
     assert schema.prepare(as_role(node, role, "empty")) is True
 
 
-def test_a_role_without_privileges_is_told_the_role_to_grant(node: Node) -> None:
+def test_for_a_login_without_privileges_the_role_to_grant_is_named(node: Node) -> None:
     model = SQLModel.at(as_role(node, "nobody"))
     with pytest.raises(PrivilegeMissing, match='GRANT abq_technician TO "nobody";'):
         model.connect()
@@ -141,7 +141,7 @@ def test_each_reason_has_its_own_words(said: str) -> None:
     assert type(told) is kind and words in str(told)
 
 
-def test_a_connection_that_was_lost_is_told_with_a_detail_that_says_so() -> None:
+def test_a_lost_connection_is_reported_with_its_detail() -> None:
     told = errors.describe_statement(psycopg2.InterfaceError("cursor already closed"), {})
     assert type(told) is ServerUnreachable and "was lost" in str(told)
     assert told.detail == "the connection is closed"

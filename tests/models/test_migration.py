@@ -143,7 +143,7 @@ def test_it_has_the_tables_of_a_new_one(older: Endpoint, tables_of_a_new_one: st
     assert dump(older, "--schema-only") == tables_of_a_new_one
 
 
-def test_old_records_are_reported_and_corrected_and_those_slipped_in_later_are_told(older: Endpoint) -> None:
+def test_old_records_can_be_corrected_and_forged_ones_are_found(older: Endpoint) -> None:
     run(older, 'CREATE VIEW report AS SELECT "Date", count(*) AS records FROM data_record_view GROUP BY 1')  # QA's own
     schema.prepare(older)
     assert len(run(older, "SELECT * FROM report")) == 2

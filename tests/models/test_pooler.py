@@ -235,7 +235,7 @@ def test_a_backup_comes_back_through_it_or_past_it(
             assert cursor.fetchall() == [(2,)]
 
 
-def test_who_has_no_way_past_it_is_told_which_setting_names_one(
+def test_without_a_server_behind_the_pooler_the_setting_is_named(
     mode: str, through: dict[str, str], node: Node
 ) -> None:
     nowhere: Settings = {"db_notify_host": "", "db_notify_port": ""}

@@ -375,7 +375,7 @@ def test_who_is_logged_in_stands_in_the_audit_whatever_the_application_says(node
     ("role", "entering", "managing"),
     [("abq_technician", True, False), ("abq_supervisor", True, True), ("abq_qa", False, False)],
 )
-def test_the_window_is_told_what_the_login_may_do(node: Node, role: str, entering: bool, managing: bool) -> None:
+def test_privileges_are_those_of_the_login(node: Node, role: str, entering: bool, managing: bool) -> None:
     model = SQLModel.at(login(node, role))
     try:
         model.connect()

@@ -57,7 +57,7 @@ def test_all_records_are_todays_in_the_order_of_time(model: SQLModel) -> None:
     assert len(model.get_all_records(all_dates=True)) == (3 if today == DATE else 6)
 
 
-def test_what_became_of_a_record_that_is_gone_is_told(model: SQLModel) -> None:
+def test_why_a_record_is_gone_is_reported(model: SQLModel) -> None:
     key, by = (DATE, "8:00", "A", 3), By("P Taylor")
 
     def told() -> str:
@@ -131,7 +131,7 @@ def test_an_unknown_plot_takes_its_check_along(model: SQLModel) -> None:
     assert counted(model, "lab_checks") == 0
 
 
-def test_a_rule_of_the_database_alone_is_told_by_its_field(model: SQLModel) -> None:
+def test_a_constraint_of_the_database_alone_is_named(model: SQLModel) -> None:
     model.query("ALTER TABLE plot_checks ADD CONSTRAINT \"fruit_by_plants\" CHECK (fruit <= plants)")
     with pytest.raises(RecordInvalid, match="fruit by plants") as refused:
         model.save_record(record(Fruit="10"))

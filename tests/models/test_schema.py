@@ -330,12 +330,12 @@ class TestWithoutPrivileges:
             run(each, "DROP OWNED BY abq_guest")
         run(server.endpoint("postgres"), "DROP ROLE abq_guest")
 
-    def test_who_may_not_make_tables_is_told_what_to_run(self, without: Callable[[str], Endpoint]) -> None:
+    def test_without_the_right_to_create_tables_the_grant_is_named(self, without: Callable[[str], Endpoint]) -> None:
         with pytest.raises(PrivilegeMissing, match="GRANT USAGE, CREATE ON SCHEMA public TO abq_guest;") as told:
             schema.prepare(without("template0"))
         assert "permission denied" in told.value.detail
 
-    def test_who_may_not_read_is_told_what_to_grant(
+    def test_without_the_right_to_read_the_grant_is_named(
         self, without: Callable[[str], Endpoint], database_template: str
     ) -> None:
         endpoint = without(database_template)

@@ -156,7 +156,7 @@ DOUBTFUL = {
 
 
 @pytest.mark.parametrize("name", DOUBTFUL)
-def test_a_doubt_which_database_is_meant_is_told_and_the_file_stays(tmp_path: Path, name: str) -> None:
+def test_a_doubt_about_the_database_is_reported_and_the_file_stays(tmp_path: Path, name: str) -> None:
     content, words = DOUBTFUL[name]
     (tmp_path / FILE).write_bytes(content)
     settings = SettingsModel(FILE, tmp_path)

@@ -455,7 +455,7 @@ class TestDeliveries:
         assert self.outdated(model) == {first, second}
         assert self.delivery(model, DATE) not in self.outdated(model)
 
-    def test_one_that_is_told_late_too(self, model: SQLModel) -> None:
+    def test_a_delivery_that_is_recorded_late_too(self, model: SQLModel) -> None:
         model.save_record(record())
         head = model.audit_heads(DATE)
         model.withdraw_record(KEY, "wrong")

@@ -256,7 +256,7 @@ def forge(endpoint: Endpoint, moment: str, table: str) -> None:
 
 
 @on_both
-def test_an_entry_of_an_earlier_moment_is_told(used: Endpoint) -> None:
+def test_an_entry_of_an_earlier_moment_is_noted(used: Endpoint) -> None:
     """It is in its place and has its hash: only its moment gives it away, unless somebody set the clock back."""
     assert verdict(used).notes == ()
     forge(used, "now() - interval '30 days'", "'plot_checks'")
@@ -400,7 +400,7 @@ def test_on_a_standby_all_but_the_definitions_is_compared() -> None:
     assert found.not_compared == "this server is a standby, where nothing can be made"
 
 
-def test_who_does_not_see_all_of_a_chain_is_told_so_and_of_no_break_in_it(used: Endpoint) -> None:
+def test_a_login_that_sees_part_of_a_chain_gets_a_note_and_no_break(used: Endpoint) -> None:
     """An older database may have a lab "-", whose entries are in the chain of what belongs to no lab."""
     run(used, hidden("INSERT INTO labs VALUES ('-')"))
     run(used, "SELECT restrict_labs(true); INSERT INTO plots VALUES ('-', 1); DELETE FROM plots WHERE lab_id = '-'")
@@ -421,7 +421,7 @@ def test_what_is_no_head_is_refused(heads: str) -> None:
     assert auditing.parse_heads(f" A 1 {'0' * 64};;A 20 {'f' * 64} ; ") == {("A", 1): "0" * 64, ("A", 20): "f" * 64}
 
 
-def test_a_database_without_an_audit_is_told(make_database: Callable[[str], Endpoint]) -> None:
+def test_a_database_without_an_audit_is_refused(make_database: Callable[[str], Endpoint]) -> None:
     with pytest.raises(SchemaMissing):
         verdict(make_database("template0"))
 
@@ -486,7 +486,7 @@ def test_extensions_are_no_finding(used: Endpoint) -> None:
 
 
 @on_both
-def test_who_may_make_no_schema_is_told_so(used: Endpoint) -> None:
+def test_without_the_right_to_create_schemas_definitions_are_not_compared(used: Endpoint) -> None:
     """The rows are still compared, and what is in the catalogs."""
     run(used, "ALTER TABLE plot_checks DISABLE TRIGGER keep_audit_of_new")
     found = verdict(used, options="-c role=abq_qa")

@@ -411,13 +411,13 @@ class TestWatching:
         stop.set()
         thread.join()
 
-    def test_what_others_save_is_told(self, told: queue.Queue[Notification], other: SQLModel) -> None:
+    def test_saves_of_others_are_notified(self, told: queue.Queue[Notification], other: SQLModel) -> None:
         other.save_record(record(), workstation="bench-2")
         notice = _found(told, lambda each: each.content.get("table") == "plot_checks")
         assert notice.channel == RECORDS
         assert {"plot": 3, "lab_id": "A", "operation": "INSERT", "by": "bench-2"}.items() <= notice.content.items()
 
-    def test_who_comes_is_told(self, told: queue.Queue[Notification], other: SQLModel) -> None:
+    def test_presence_of_others_is_notified(self, told: queue.Queue[Notification], other: SQLModel) -> None:
         other.enter_check(DATE, "8:00", "A", 1, "P Taylor")
         assert _found(told, lambda each: each.channel == PRESENCE)
 

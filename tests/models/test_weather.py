@@ -137,7 +137,7 @@ def test_a_station_that_is_no_text_is_refused(model: SQLModel) -> None:
         model.add_weather_data({**OF_KBMG, **wrong})
 
 
-def test_another_stations_observation_of_the_same_moment_is_told_as_such(model: SQLModel) -> None:
+def test_an_observation_of_another_station_with_the_same_time_is_refused(model: SQLModel) -> None:
     assert model.add_weather_data(OF_KBMG)
     with pytest.raises(ObservationElsewhere, match=r"station KBMG of the same moment.*that of KOKC was not stored"):
         model.add_weather_data({**OF_KBMG, "station": "KOKC", "temp_c": "30"})
@@ -164,7 +164,7 @@ def test_what_was_empty_is_filled_when_the_observation_comes_again(model: SQLMod
     assert not model.verify_audit().breaks
 
 
-def test_a_value_that_differs_is_kept_and_told_while_others_are_filled(model: SQLModel) -> None:
+def test_a_stored_value_that_differs_stays_with_a_warning_and_others_are_filled(model: SQLModel) -> None:
     model.add_weather_data({**OF_KBMG, "pressure_mb": None})
     again = model.store_weather({**OF_KBMG, "temp_c": "12.0"})
     assert (again.state, again.filled) == ("filled", ("pressure",))
@@ -236,7 +236,7 @@ def test_a_time_ahead_or_from_before_all_observations_is_refused(time: str, expe
         ("Wed, 14 Feb 2018 14:53:00 -0500", ("the observation is 8 years old",)),
     ],
 )
-def test_an_old_observation_is_told_with_its_age(time: str, expected: tuple[str, ...]) -> None:
+def test_the_warning_about_an_old_observation_has_its_age(time: str, expected: tuple[str, ...]) -> None:
     seen = parse_observation({**GOOD, "observation_time_rfc822": time}, NOW)
     assert Stored("new", seen).warnings == expected
 

@@ -217,7 +217,7 @@ def test_studies_of_a_trial(sender: Sender) -> None:
         assert {each["studyDbId"] for each in server.observations} == {made["studyDbId"]}
 
 
-def test_a_wrong_login_is_told_once(sender: Sender) -> None:
+def test_a_wrong_login_is_tried_once(sender: Sender) -> None:
     with brapi_server() as server:
         error = sender.failed(server, [row()], password="felder 8")
         assert error.login_refused and not error.transient and "Incorrect Password" in str(error)

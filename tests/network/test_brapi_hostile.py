@@ -30,7 +30,7 @@ def server() -> Iterator[BrapiServer]:
         yield running
 
 
-def test_a_change_that_is_refused_in_a_success_is_told(server: BrapiServer, sender: Sender) -> None:
+def test_a_change_refused_with_status_200_is_reported(server: BrapiServer, sender: Sender) -> None:
     sender.send(server, [row()])
     there = server.put
     server.put = lambda changed: (200, answer([], said=f"frozen for {TOKEN}\x1b[2J"))  # type: ignore[method-assign]

@@ -220,7 +220,7 @@ def test_digest_where_the_server_tells_it(extract: Path, command: str, right: bo
     assert server.files == {extract.name: extract.read_bytes() if right else b"old"}
 
 
-def test_digest_that_is_announced_and_not_told(extract: Path) -> None:
+def test_a_digest_that_is_announced_but_not_available(extract: Path) -> None:
     server = Ftp(replies={"FEAT": "211-\r\n HASH MD5*\r\n XSHA256\r\n211 end"})
     with serving(server) as port:
         send(port, extract)

@@ -174,7 +174,7 @@ _LIST, _SIGN, _FAILURE = 11, 13, b"\5"
 
 @pytest.mark.needs("network")
 @pytest.mark.skipif(not hasattr(socketserver, "ThreadingUnixStreamServer"), reason="there are no such sockets")
-def test_an_agent_that_fails_or_waits_is_told_and_has_an_end(
+def test_an_agent_that_fails_or_waits_is_reported_in_time(
     way: Way, extract: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blob = base64.b64decode(way.jump.key_file.with_name("user_key.pub").read_text().split()[1])

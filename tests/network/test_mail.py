@@ -77,7 +77,7 @@ def test_it_arrives_encrypted_and_whole(trusted: Authority, security: str) -> No
 
 
 @pytest.mark.needs("network")
-def test_without_encryption_nothing_is_said_and_receivers_are_told_apart(tmp_path: Path) -> None:
+def test_without_encryption_no_login_is_sent_and_receivers_are_distinguished(tmp_path: Path) -> None:
     with mail_server() as (port, letters):
         plain = MailServer("127.0.0.1", port)
         with pytest.raises(MailFailed, match="offers no encryption"):
@@ -143,7 +143,7 @@ def test_a_frozen_server_costs_a_bounded_time(stage: str) -> None:
 
 
 @pytest.mark.needs("network")
-def test_what_a_server_repeats_of_the_login_is_told_to_nobody() -> None:
+def test_a_login_that_the_server_repeats_is_shown_nowhere() -> None:
     encoded = base64.b64encode(b"\0u\0Gr0undhog").decode()
 
     def script(connection: Connection) -> None:

@@ -91,7 +91,7 @@ def test_facts_with_rights_in_words() -> None:
     assert folder.rights == "its owner may list, change and enter, its group list and enter, others nothing"
 
 
-def test_names_that_mean_harm_are_left_out_and_told() -> None:
+def test_malicious_names_are_left_out_and_counted() -> None:
     names = ["../up", "a/b", "c\\d", "e\nf", "..", ".", "", "n\0", "x" * 300, "fine", "fine", LATIN]
     found = listing(RemoteEntry(each, FILE) for each in names)
     assert [each.name for each in found.entries] == ["fine", LATIN] and found.remark.startswith("7 names can't be used")

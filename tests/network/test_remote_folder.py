@@ -115,7 +115,7 @@ def test_several_files_over_one_login_go_there(server: Server, extract: Path) ->
     assert server.files() == {"a/b/two.csv": CONTENT}
 
 
-def test_what_is_in_the_way_is_told_by_name(server: Server, extract: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_named(server: Server, extract: Path) -> None:
     (server.folder / "incoming").write_bytes(b"a file")
     with pytest.raises(Exception) as caught:
         server.send(extract, "incoming/x")

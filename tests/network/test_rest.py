@@ -214,7 +214,7 @@ def test_a_proxy_that_wants_a_login_of_its_own_says_so(scheme: str, extract: Pat
 
 @pytest.mark.usefixtures("no_proxies")
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_is_not_there_is_told_as_the_proxy(scheme: str, extract: Path) -> None:
+def test_an_unreachable_proxy_is_named_as_the_proxy(scheme: str, extract: Path) -> None:
     with serving(lambda connection: None) as port:
         pass
     told = by_proxy(extract, f"http://127.0.0.1:{port}", scheme)
@@ -223,7 +223,7 @@ def test_a_proxy_that_is_not_there_is_told_as_the_proxy(scheme: str, extract: Pa
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "socks4a://127.0.0.1:1080", "http://", "http://h:99999"])
-def test_a_proxy_that_cannot_be_used_is_told_as_the_proxy(
+def test_an_unusable_proxy_is_named_as_the_proxy(
     proxy: str, extract: Path, monkeypatch: pytest.MonkeyPatch, no_proxies: None
 ) -> None:
     assert "network_proxy" in by_proxy(extract, proxy)

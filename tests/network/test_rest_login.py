@@ -66,7 +66,7 @@ def refused(sender: RestUploads, path: Path, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("method", ["token", "api-key", "basic", "oauth2"])
-def test_one_login_for_many_files_and_a_wrong_one_is_told_once(
+def test_one_login_serves_many_files_and_a_wrong_one_is_tried_once(
     method: str, extract: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

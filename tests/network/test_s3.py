@@ -90,7 +90,7 @@ def test_a_destination_of_the_database_sends_the_digest_along(store: ObjectStore
 
 
 @pytest.mark.needs("network")
-def test_wrong_keys_missing_buckets_and_missing_rights_are_told(store: ObjectStore, extract: Path) -> None:
+def test_wrong_keys_missing_buckets_and_missing_rights_are_reported(store: ObjectStore, extract: Path) -> None:
     for keys, code in (((store.key, "wrong"), "SignatureDoesNotMatch"), (KEYS, "InvalidAccessKeyId")):
         told, error = refusal(store.url, extract, keys)
         assert f"refused the access key or the secret key ({code})" in told
@@ -153,7 +153,7 @@ def test_what_only_get_says_of_the_file_is_enough(status: str, body: bytes, head
 
 @pytest.mark.needs("network")
 @pytest.mark.parametrize("tag", [DIGESTS.md5, ""])
-def test_where_no_size_is_told_the_tag_of_the_put_counts(tag: str, extract: Path) -> None:
+def test_without_a_size_the_etag_of_the_put_counts(tag: str, extract: Path) -> None:
     """What isn't told is no other content: it would be sent again and again."""
     put = http("200 OK", b"", f'ETag: "{tag}"')
     untold = b"HTTP/1.1 206 Part\r\nContent-Range: bytes 0-0/*\r\nContent-Length: 1\r\n\r\n"
@@ -233,7 +233,7 @@ def _store(put: bytes, then: Callable[[bytes], bytes] = lambda head: http("404 N
     (http("403 No", _error("AccountSuspended")), "refused it (403). Check the access key", False),
     (http("200 OK"), "something else", True),  # and then it isn't there
 ])  # fmt: skip
-def test_what_a_store_refuses_is_told(answer: bytes, words: str, transient: bool, extract: Path) -> None:
+def test_refusals_of_a_store_have_its_reason(answer: bytes, words: str, transient: bool, extract: Path) -> None:
     with serving(_store(answer)) as port:
         told, error = refusal(f"http://127.0.0.1:{port}/lab", extract)
     assert words in told and len(told) < 600

@@ -199,7 +199,7 @@ def file_system(server: ShellServer) -> Iterator[Callable[..., None]]:
         ([], "x" * 245 + ".csv", "its name is too long", errno.ENAMETOOLONG),
     ],
 )
-def test_refusals_that_the_server_calls_a_failure_are_told_apart(
+def test_refusals_with_the_status_failure_are_distinguished(
     options: list[str],
     name: str,
     told: str,

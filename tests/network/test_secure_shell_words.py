@@ -76,7 +76,7 @@ def test_a_connection_that_is_cut_during_the_login_is_no_wrong_password(tmp_path
 @pytest.mark.needs("network")
 @pytest.mark.parametrize("folder", ["", "plants/incoming"])
 @pytest.mark.parametrize("length", [5, 260, 290])
-def test_a_password_that_the_server_repeats_is_told_nowhere(tmp_path: Path, folder: str, length: int) -> None:
+def test_a_password_that_the_server_repeats_is_shown_nowhere(tmp_path: Path, folder: str, length: int) -> None:
     key, path = paramiko.ECDSAKey.generate(), tmp_path / "day.csv"
     path.write_bytes(b"x" * 100)
     known = tmp_path / "known_hosts"

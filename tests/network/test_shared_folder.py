@@ -148,7 +148,7 @@ def test_a_disk_that_is_full_or_can_only_be_read(share: Path, extract: Path) -> 
         filled(share / "rest")
 
 
-def test_a_frozen_share_is_left_behind_and_one_that_has_gone_is_told(share: Path, extract: Path) -> None:
+def test_a_frozen_share_times_out_and_a_missing_one_is_reported(share: Path, extract: Path) -> None:
     with frozen_share(share) as frozen:
         begun = time.monotonic()
         said, transient = refusal(share, extract, timeout=0.3)

@@ -109,7 +109,7 @@ def test_rest_connection_that_died_between_files(how: str, extracts: list[Path])
     assert server.requests.count("PUT") == FILES + len(cut) and server.connections == 2
 
 
-def test_rest_break_in_the_first_file_is_told(extracts: list[Path]) -> None:
+def test_a_broken_connection_in_the_first_file_is_an_error(extracts: list[Path]) -> None:
     """A second PUT by itself is for connections that somebody left open too long; the rest is the outbox's."""
     server = Rest()
 

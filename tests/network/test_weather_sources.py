@@ -366,7 +366,7 @@ def test_a_slow_one_does_not_hold_the_next_one_up(service: Service) -> None:
     assert time.monotonic() - start < patience(5)
 
 
-def test_if_none_answers_the_error_of_the_first_is_told(service: Service) -> None:
+def test_if_none_answers_the_error_of_the_first_is_raised(service: Service) -> None:
     service.say("/xml/KDCA.xml", b"", 500)
     with pytest.raises(network.WeatherError, match="had an error of its own"):
         network.fetch_observation(service.settings, timeout=5)

@@ -143,7 +143,7 @@ def test_it_posts_json_with_the_key_and_the_secret(service: Posts) -> None:
         ("cut", "", True),
     ],
 )
-def test_what_the_service_says_is_told_and_no_secret(service: Posts, fault: Any, words: str, is_later: bool) -> None:
+def test_an_error_has_the_answer_and_no_secret(service: Posts, fault: Any, words: str, is_later: bool) -> None:
     service.fault = fault
     with pytest.raises(requests.RequestException) as caught:
         Webhook(service.url, TOKEN, SECRET, timeout=TIMEOUT).post(CONTENT, "k")

@@ -110,7 +110,7 @@ def test_a_method_of_another_name_without_a_login(tmp_path: Path, extract: Path)
     (-32602, "(fault -32602)", False, False),
     (403, "refused the user name or the password (fault 403)", False, True),
 ])  # fmt: skip
-def test_a_fault_is_told_in_the_words_of_the_server(
+def test_a_fault_is_reported_in_the_words_of_the_server(
     server: XmlRpcServer, extract: Path, code: int, words: str, transient: bool, of_login: bool
 ) -> None:
     server.fault = xmlrpc.client.Fault(code, "the disk is full \x07\x1b[2J")
@@ -193,7 +193,7 @@ NESTED = b"<array><data><value>" * 5000 + b"x" + b"</value></data></array>" * 50
      b"<member><name>faultString</name><value><string>\xc2\x9bno test </string></value></member></struct></value>"
      b"</fault></methodResponse>", "The server said: no …"),
 ])  # fmt: skip
-def test_hostile_answers_are_told_and_cost_nothing(page: bytes, words: str, extract: Path) -> None:
+def test_hostile_answers_are_reported_in_short(page: bytes, words: str, extract: Path) -> None:
     with serving(_answering(page)) as port:
         url = f"http://127.0.0.1:{port}/"
         told, _ = refusal(url, extract)

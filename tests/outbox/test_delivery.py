@@ -52,7 +52,7 @@ def test_what_its_state_means(state: str) -> None:
     assert delivery.next_step == ("Waits. Because." if state == WAITING else "Because.")
 
 
-def test_what_happens_next_is_told_by_the_clock_on_the_wall() -> None:
+def test_the_next_step_is_in_local_time() -> None:
     planned = replace(LEFT, planned=START)
     assert planned.next_step == f"Next attempt {START.astimezone():%Y-%m-%d %H:%M}."
     assert LEFT.next_step == "Waits."

@@ -124,7 +124,7 @@ def test_a_file_of_all_that_waits_that_was_damaged_costs_no_delivery(box: Outbox
 
 @pytest.mark.parametrize("waits", [True, False])
 @pytest.mark.parametrize("how", ["removed", "emptied"])
-def test_receipts_that_were_lost_are_told_once(box: Outbox, how: str, waits: bool) -> None:
+def test_receipts_that_were_lost_are_reported_once(box: Outbox, how: str, waits: bool) -> None:
     sent = put(box)
     with box.lane(sent):
         box.write(sent, state="delivered")
@@ -258,7 +258,7 @@ def test_an_open_window_of_that_version_never_sees_half_a_folder(
     assert present == [False] and box.leftovers() == []
 
 
-def test_a_folder_without_a_description_is_put_aside_and_told(box: Outbox) -> None:
+def test_a_folder_without_a_description_is_put_aside_and_reported(box: Outbox) -> None:
     lost = box.folder / ("ab" * 16)
     lost.mkdir()
     (lost / NAME).write_bytes(b"x")
@@ -270,7 +270,7 @@ def test_a_folder_without_a_description_is_put_aside_and_told(box: Outbox) -> No
     assert (aside / NAME).read_bytes() == b"x"
 
 
-def test_a_number_that_two_deliveries_begin_with_is_told(box: Outbox) -> None:
+def test_a_number_that_two_deliveries_begin_with_is_refused(box: Outbox) -> None:
     known = []
     for identifier in ("ab" * 16, "abcd" * 8):
         delivery = replace(put(box), identifier=identifier)

@@ -170,7 +170,7 @@ def test_an_absurd_entry_is_put_aside_and_the_others_go_on(box: Outbox, name: st
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such things here")
 @pytest.mark.parametrize("what", ["folder", "pipe", "loop", "huge", "no right"])
-def test_an_entry_that_is_no_file_to_read_is_told_and_the_others_go_on(box: Outbox, what: str) -> None:
+def test_an_unreadable_entry_is_reported_and_the_others_go_on(box: Outbox, what: str) -> None:
     good, bad = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
     entry = left_by_the_version_before(box, bad)
     with contextlib.ExitStack() as stack:
@@ -197,7 +197,7 @@ def test_an_entry_that_is_no_file_to_read_is_told_and_the_others_go_on(box: Outb
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"format": 1}', "null", "[" * 100_000, "\udcff"], ids=lambda _: "")
-def test_a_damaged_entry_is_put_aside_and_told(box: Outbox, damage: str) -> None:
+def test_a_damaged_entry_is_put_aside_and_reported(box: Outbox, damage: str) -> None:
     good, bad = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
     replace_content(box, bad, damage)
     assert box.deliveries() == box.deliveries() == [good]
@@ -216,7 +216,7 @@ def test_a_row_that_is_not_as_it_was_written_is_put_aside(box: Outbox) -> None:
     assert bad.short_id in told and str(aside) in told and b"lab-b" in (aside / "delivery.json").read_bytes()
 
 
-def test_a_damaged_row_without_a_folder_is_told_and_gone(box: Outbox) -> None:
+def test_a_damaged_row_without_a_folder_is_reported_and_removed(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     shutil.rmtree(box.file_of(put).parent)
     replace_content(box, put, "{")
@@ -236,7 +236,7 @@ def test_a_row_of_a_name_that_is_none_moves_nothing(box: Outbox) -> None:
     assert not (box.folder / "damaged").exists() and Outbox(box.folder).deliveries() == [put]
 
 
-def test_what_cannot_be_put_aside_is_told_and_stays(box: Outbox) -> None:
+def test_a_folder_that_cannot_be_put_aside_is_reported_and_stays(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     (box.folder / "damaged").write_bytes(b"in the way")
     replace_content(box, put, "{")
@@ -295,7 +295,7 @@ def test_a_description_moved_to_another_name_is_not_believed(box: Outbox) -> Non
     assert box.deliveries() == [one]
 
 
-def test_an_unknown_or_ambiguous_number_is_told(box: Outbox) -> None:
+def test_an_unknown_number_is_refused(box: Outbox) -> None:
     box.add(Extract(), DATE, REST, "lab-a")
     box.add(Extract(), DATE, FTP, "lab-a")
     for beginning, words in (("zz", "no delivery"), ("", "no delivery"), ("../..", "no delivery")):
@@ -327,7 +327,7 @@ def test_two_processes_are_never_at_the_same_delivery(box: Outbox) -> None:
         pass
 
 
-def test_a_file_that_another_window_holds_is_told_and_stays(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_another_window_holds_is_reported_as_busy(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     monkeypatch.setattr("abq_data_entry.store.database.PATIENCE", 0.05)
     with FileLock(box.folder.parent / "journal" / "writing.lock"), pytest.raises(Busy):
@@ -384,7 +384,7 @@ def test_receipts_go_when_they_are_old_and_in_the_database(box: Outbox, clock: C
     assert {each.name for each in box.folder.iterdir() if each.is_dir()} == {waiting.identifier, "locks"}
 
 
-def test_a_folder_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "outbox").write_bytes(b"")
     with pytest.raises(OSError):
         Outbox(tmp_path / "outbox")

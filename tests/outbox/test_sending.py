@@ -337,7 +337,7 @@ def test_the_version_that_the_database_knows() -> None:
     assert known_version(Ledger(DatabaseError("gone")), DATE, "rest") == 0
 
 
-def test_what_could_not_be_recorded_is_told_and_stays(box: Outbox) -> None:
+def test_rows_that_could_not_be_recorded_are_reported_and_stay(box: Outbox) -> None:
     ledger = Ledger(DatabaseError("The database is gone."))
     first, second = put(box), box.add(Extract(), DATE, FTP, "lab-a")
     assert record(box, ledger, first) == "" and box.unrecorded() == [second]

@@ -17,7 +17,7 @@ from abq_data_entry import postgres
 from abq_data_entry.models import SQLModel, schema
 from abq_data_entry.postgres.cluster import home_in, locked
 from abq_data_entry.postgres.server import stop_server
-from tests.commands.test_waits_told import table_locked
+from tests.commands.test_waits_announced import table_locked
 from tests.fixtures.window import Window
 from tests.models.records import record
 

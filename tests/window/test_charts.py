@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 from abq_data_entry.charts.drawing import Drawing
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.views.charts import ChartsWindow
-from tests.commands.test_waits_told import table_locked
+from tests.commands.test_waits_announced import table_locked
 from tests.fixtures.window import Window
 from tests.qa.data import FIRST, fill, make_records, make_weather
 

@@ -12,7 +12,7 @@ import pytest
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.export_dialog import ExportDialog
 from abq_data_entry.widgets.status_bar import RunningLine
-from tests.commands.test_waits_told import table_locked
+from tests.commands.test_waits_announced import table_locked
 from tests.fixtures.window import Window
 from tests.models.records import DATE, record
 

@@ -21,7 +21,7 @@ from abq_data_entry.models import SQLModel
 from abq_data_entry.views import Dialog, LoginDialog
 from abq_data_entry.views.conflict import ConflictDialog
 from abq_data_entry.views.record_windows import WaitingWindow
-from tests.commands.test_waits_told import table_locked
+from tests.commands.test_waits_announced import table_locked
 from tests.fixtures import journal_1_0
 from tests.fixtures.cluster import OWNER, Node
 from tests.fixtures.window import Window

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
-from tests.commands.test_waits_told import table_locked
+from tests.commands.test_waits_announced import table_locked
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 

@@ -13,7 +13,7 @@ from abq_data_entry.views.conflict import ConflictDialog
 from abq_data_entry.views.reasoned import REASON, ManyDialog, ReasonedDialog
 from abq_data_entry.views.record_windows import WithdrawnWindow
 from abq_data_entry.widgets.paged_list import PageRequest
-from tests.commands.test_waits_told import table_locked
+from tests.commands.test_waits_announced import table_locked
 from tests.fixtures.window import Window
 from tests.window.test_form import open_plot, record, today
 

@@ -183,7 +183,7 @@ def test_a_weather_service_that_does_not_answer(home: Path, configure: Callable[
             process.communicate()
 
 
-def test_with_quiet_nothing_is_told(ours: dict[str, str], tmp_path: Path) -> None:
+def test_with_quiet_nothing_is_printed(ours: dict[str, str], tmp_path: Path) -> None:
     with table_locked(ours, "plot_checks"):
         process = start_process("--quiet", "db", "backup", tmp_path / "new.dump")
         with pytest.raises(subprocess.TimeoutExpired):  # it has to be seen for a while that nothing comes
@@ -223,7 +223,7 @@ def test_somebody_who_is_asked_knows_that() -> None:
         os.close(ours_)
 
 
-def test_how_far_it_is_is_told_again(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_printed_repeatedly(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcome, "FIRST", 0.1)
     monkeypatch.setattr(outcome, "AGAIN", 0.1)
     shown = ""
@@ -246,5 +246,5 @@ def test_how_far_it_is_is_told_again(capsys: pytest.CaptureFixture[str], monkeyp
     assert shown.count("25 %") == 1
 
 
-def test_a_wait_is_told_in_time() -> None:
+def test_a_wait_is_announced_before_the_limit() -> None:
     assert outcome.FIRST < LIMIT
