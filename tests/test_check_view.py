@@ -37,7 +37,7 @@ def test_plots_come_in_their_order_and_going_round(
     assert check.next_missing(after) == (free[0] if free else None)
 
 
-def test_who_has_what_is_left_is_told() -> None:
+def test_who_has_the_last_plots_is_named() -> None:
     left = view("13456", "2").left_to_others()
     assert left is not None and left.named == "P Taylor on bench-2"
     assert view("1345", "2").left_to_others() is None

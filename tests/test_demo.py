@@ -216,7 +216,7 @@ def test_results_follow_no_link(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere" / MARKER).is_file()
 
 
-def test_results_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+def test_results_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(DemoFailed, match="--folder"):
         results_folder(tmp_path / "file" / "demo")

@@ -162,14 +162,14 @@ def options(of: argparse.ArgumentParser) -> Iterator[str]:
         yield from (option for option in action.option_strings if option.startswith("--"))
 
 
-def test_every_word_of_the_command_line_is_told() -> None:
+def test_every_subcommand_is_documented() -> None:
     known = list(words(parser()))
     assert {"weather", "export", "upload rest", "upload ftp", "db dsn", "demo"} <= set(known)
     told = "".join(text_of(document) for document in (README, QA, ADMINISTRATORS))
     assert not [word for word in known if not re.search(rf"(`|abq-data-entry ){word}\b", told)]
 
 
-def test_every_kind_and_column_of_a_destination_is_told() -> None:
+def test_every_kind_and_column_of_a_destination_is_documented() -> None:
     added = {kind for each in DOCUMENTS for block in blocks(each, "")
              for kind in re.findall(r"^abq-data-entry destinations add \S+ (\S+) ", block, re.MULTILINE)}  # fmt: skip
     assert added == set(STORED_KINDS)
@@ -178,7 +178,7 @@ def test_every_kind_and_column_of_a_destination_is_told() -> None:
     assert told - {"destinations"} == set(StoredDestination._fields)  # which stands in the heading
 
 
-def test_every_option_of_the_command_line_is_told_to_administrators() -> None:
+def test_every_option_is_documented_for_administrators() -> None:
     told = text_of(ADMINISTRATORS)
     assert not [option for option in set(options(parser())) - {"--output"} if option not in told]
 

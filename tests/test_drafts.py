@@ -243,7 +243,7 @@ def test_drafts_in_a_damaged_file_are_found_as_far_as_they_can_be_read(tmp_path:
     assert not after.problems or list(tmp_path.glob("damaged-*.sqlite"))
 
 
-def test_a_newer_versions_file_is_told_and_not_touched(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_version_is_reported_and_not_changed(tmp_path: Path) -> None:
     file = DraftFile(tmp_path)
     file.take_over()
     file.write(Content((of_plot(3),)))

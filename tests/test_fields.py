@@ -322,7 +322,7 @@ def test_what_was_probably_meant_is_offered(name: str, text: str, meant: str | N
     assert fields.likely(fields.field(name), text) == meant
 
 
-def test_names_that_differ_in_case_only_are_told_apart_by_case() -> None:
+def test_names_that_differ_in_case_only_are_distinguished_by_case() -> None:
     technician = fields.field("Technician")
     assert fields.parse(technician, "ann", ("Ann", "ann")) == "ann"
     with pytest.raises(ValueError, match="ANN could be Ann or ann"):
@@ -488,7 +488,7 @@ def test_a_record_of_texts_and_one_of_values_mean_the_same() -> None:
     assert list(values) == list(fields.CSV_HEADER)
 
 
-def test_all_errors_of_a_record_are_told() -> None:
+def test_all_errors_of_a_record_are_found() -> None:
     assert fields.check_record(RECORD) == {}
     assert set(fields.check_record({})) == set(fields.REQUIRED_ORDER)
     assert fields.check_record({**RECORD, "Humidty": "3"}) == {"Humidty": "no field of a record"}
@@ -539,7 +539,7 @@ def test_a_copied_part_of_a_sheet_is_cut_at_its_tabs() -> None:
         (tuple("abcdef"), "a, b, c, d, e or f"), (tuple("abcdefg"), "a, b, c, d, e, f or …"),
     ],
 )  # fmt: skip
-def test_the_choices_are_told_with_the_first_six(names: tuple[str, ...], listed: str) -> None:
+def test_an_error_lists_the_first_six_choices(names: tuple[str, ...], listed: str) -> None:
     with pytest.raises(ValueError) as told:
         fields.parse(fields.field("Technician"), "x" * 40, names)
     assert str(told.value) == f"{'x' * 40} isn't one of {listed}"
@@ -620,7 +620,7 @@ def test_a_record_is_a_value() -> None:
     assert {hash(found), hash(fields.parse_record({**RECORD, "Fruit": "4"}))} != {hash(found)}
 
 
-def test_each_error_is_told_with_its_field() -> None:
+def test_each_error_is_listed_with_its_field() -> None:
     with pytest.raises(fields.FieldErrors) as told:
         fields.parse_record({**RECORD, "Plants": "21", "Lab": ""})
     assert str(told.value) == "Lab is required.; Plants: 21 is above 20"
@@ -645,7 +645,7 @@ def test_the_height_to_change_is_named(heights: tuple[str, ...], errors: dict[st
     assert fields.check_record({**RECORD, **dict(zip(names, heights, strict=True))}) == errors
 
 
-def test_a_reading_beside_a_fault_is_told_in_each_field() -> None:
+def test_a_reading_beside_a_fault_is_an_error_in_each_field() -> None:
     told = fields.check_record({**RECORD, "Equipment Fault": True, "Light": ""})
     assert told == dict.fromkeys(("Humidity", "Temperature"), "a reading, although Equipment Fault is set")
     assert fields.check_record({**RECORD, "Equipment Fault": "perhaps", "Light": ""}) == {

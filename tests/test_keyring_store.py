@@ -86,7 +86,7 @@ def test_no_keyring(use: Callable[[], object]) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_keyring_that_fails_is_told_in_words(
+def test_a_keyring_that_fails_is_explained_in_words(
     use: Callable[[], object], broken_keyring: Callable[[BaseException], None], error: BaseException, words: str
 ) -> None:
     broken_keyring(error)

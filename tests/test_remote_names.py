@@ -71,7 +71,7 @@ def test_what_no_extract_is_called(pattern: str, words: str) -> None:
         name_at_destination(pattern, DAY, ["A"])
 
 
-def test_too_many_labs_for_a_name_are_told() -> None:
+def test_too_many_labs_for_a_name_are_an_error() -> None:
     with pytest.raises(ValueError, match="too long with these labs"):
         name_at_destination("{lab}{lab}{lab}.csv", DAY, [chr(65 + number) for number in range(40)])
 

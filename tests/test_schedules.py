@@ -122,7 +122,7 @@ def test_the_task_of_windows_is_xml_with_these_words() -> None:
     assert found.findtext(".//t:StartBoundary", "", space).endswith("T00:20:00")
 
 
-def test_without_the_scheduler_the_reason_is_told(
+def test_without_the_scheduler_the_reason_is_printed(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(home))

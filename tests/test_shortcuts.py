@@ -79,7 +79,7 @@ def test_the_entry_is_valid(data: Path) -> None:
 
 
 @linux
-def test_a_folder_that_cannot_be_written_is_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (data / "applications").write_text("a file")
     assert run(["desktop", "install"]) == 1
     assert "could not be made" in capsys.readouterr().err

@@ -63,7 +63,7 @@ def test_all_sent_is_not_yet_taken() -> None:
     assert progress.text == "40.0 of 40.0 MB, waiting for the answer" and progress.percent == 100
 
 
-def test_a_standstill_is_told_and_the_speed_sinks_before() -> None:
+def test_a_standstill_is_shown_after_the_speed_has_sunk() -> None:
     progress, clock = moved((1, 3 * MB), (1, 6 * MB))
     before = progress.rate
     assert before is not None
@@ -102,7 +102,7 @@ def test_the_rate_lies_between_the_slowest_and_the_fastest(pieces: list[tuple[fl
 
 
 @given(st.floats(0.02, 1.5), st.integers(1000, 5 * MB), st.integers(70, 100))
-def test_a_steady_rate_is_told_as_it_is(pause: float, size: int, count: int) -> None:
+def test_a_steady_rate_is_the_average(pause: float, size: int, count: int) -> None:
     progress, _ = moved(*((pause, size * number) for number in range(1, count + 1)), total=1000 * MB)
     assert progress.rate == pytest.approx(size / pause, rel=1e-6)
 

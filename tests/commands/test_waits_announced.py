@@ -97,7 +97,7 @@ def test_an_extract(ours: dict[str, str]) -> None:
     assert said == "Writing the extract of 2026-11-21 …"
 
 
-def test_what_nothing_tells_more_exactly(ours: dict[str, str]) -> None:
+def test_a_command_without_a_longer_step_is_announced_by_its_name(ours: dict[str, str]) -> None:
     with table_locked(ours, "lab_techs"):
         process = start_process("db", "add-technician", "7", "N Ewcomer")
         assert process.stderr is not None

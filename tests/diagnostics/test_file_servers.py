@@ -199,7 +199,7 @@ def test_a_folder_or_name_that_makes_no_sense_is_refused_by_name(
     assert [step.what for step in steps] == ["Settings"] and name in failure(steps).text
 
 
-def test_a_name_without_the_date_is_told(check: Checks, ftp_server: BundledServer) -> None:
+def test_a_name_without_the_date_gets_advice(check: Checks, ftp_server: BundledServer) -> None:
     steps = ftp(check, ftp_server.port, abq_upload_name="latest.csv")
     assert set(verdicts(steps).values()) == {OK} and "{date}" in step_of(steps, "Settings").advice
 

@@ -203,7 +203,7 @@ def test_what_a_killed_export_left_goes_with_the_next(month: SQLModel, tmp_path:
         assert {path.name for path in tmp_path.iterdir()} == {"all.csv", running.name, foreign.name}
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(month: SQLModel, tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_and_leaves_nothing(month: SQLModel, tmp_path: Path) -> None:
     with small_disk(tmp_path, "16k"):
         (tmp_path / "rest").write_bytes(b"x" * 8192)
         for form in FORMATS:

@@ -350,7 +350,7 @@ def test_a_truncated_journal_is_reported_once(journal: Journal, how: str) -> Non
     assert len(again.entries()) == left + 1 and not again.problems
 
 
-def test_a_save_into_a_journal_that_was_cut_short_tells_it_too(journal: Journal) -> None:
+def test_a_save_into_a_truncated_journal_reports_it_too(journal: Journal) -> None:
     journal.keep(inserted(1))
     journal.path.unlink()
     journal.keep(inserted(2))

@@ -110,7 +110,7 @@ def test_without_xvfb_the_line_to_install_it_is_named(monkeypatch: pytest.Monkey
         pass
 
 
-def test_a_server_that_fails_is_told_with_its_reason(display: str) -> None:
+def test_a_server_that_fails_is_reported_with_its_reason(display: str) -> None:
     broken = VirtualDisplay(depth=0)
     with pytest.raises(DisplayError, match=r"Xvfb did not start: \w"), broken:
         pass

@@ -214,7 +214,7 @@ def test_the_fast_part_is_what_needs_no_more_than_this_process() -> None:
     assert "test_an_interim_answer_alone_is_no_success" not in finished.stdout
 
 
-def test_a_connection_in_the_fast_part_is_told(tmp_path: Path) -> None:
+def test_a_connection_in_the_fast_part_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "test_small.py"
     path.write_text("import socket\n\ndef test_it(): socket.socket().bind(('127.0.0.1', 0))\n", "utf-8")
 

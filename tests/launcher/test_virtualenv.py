@@ -128,7 +128,7 @@ def test_a_developers_own_environment_is_kept(checkout: Checkout, prepared: Path
         assert own.exists()
 
 
-def test_what_cannot_be_fetched_or_is_forged_is_told_in_one_line_and_never_taken_as_done(
+def test_a_package_that_is_missing_or_forged_is_reported_in_one_line(
     checkout: Checkout, prepared: Path, tmp_path: Path
 ) -> None:
     environment = checkout.give_environment(prepared)
@@ -158,7 +158,7 @@ def test_what_cannot_be_fetched_or_is_forged_is_told_in_one_line_and_never_taken
     assert list(temporary.iterdir()) == [] and not (environment / "tmp").exists()
 
 
-def test_a_network_that_shows_its_own_certificate_is_told_as_that(
+def test_a_network_that_replaces_certificates_is_reported_as_such(
     checkout: Checkout, prepared: Path, tmp_path: Path
 ) -> None:
     checkout.give_environment(prepared)
@@ -174,7 +174,7 @@ def test_a_network_that_shows_its_own_certificate_is_told_as_that(
     assert "replaces the certificate" in started.stderr
 
 
-def test_a_folder_with_a_colon_in_its_name_is_told(checkout: Checkout) -> None:
+def test_a_folder_with_a_colon_in_its_name_is_refused(checkout: Checkout) -> None:
     moved = Checkout(checkout.folder.rename(checkout.folder.with_name(f"a{os.pathsep}b")))
 
     started = moved.start("weather")
@@ -222,7 +222,7 @@ def test_somebody_at_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
     assert "Fetching package 1 of 5" in said
 
 
-def test_a_checkout_that_cannot_be_written_is_told(checkout: Checkout) -> None:
+def test_a_checkout_that_cannot_be_written_is_reported(checkout: Checkout) -> None:
     (checkout.folder / ".venv.lock").mkdir()  # keeps root out, too
 
     started = checkout.start("weather")

@@ -282,7 +282,7 @@ def test_the_commands_go_past_it(
     assert len(model.get_all_records(all_dates=True)) == 1
 
 
-def test_check_tells_it(through: dict[str, str]) -> None:
+def test_the_check_reports_the_pooler(through: dict[str, str]) -> None:
     settings = SettingsModel("none.json", "/nowhere").values()
     settings |= {"db_host": "127.0.0.1", "db_port": through["port"], "db_name": through["dbname"]}
     login = (through["user"], through["password"])

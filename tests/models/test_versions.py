@@ -167,7 +167,7 @@ class TestChecks:
 
 
 class TestHistory:
-    def test_it_tells_who_changed_what_and_why(self, model: SQLModel) -> None:
+    def test_the_history_has_who_changed_what_and_why(self, model: SQLModel) -> None:
         model.save_record(record(Technician="J Simms"), workstation="bench-1")
         model.save_record(
             record(Technician="P Taylor", Humidity=Decimal("25.00"), Notes="it's \"wet\"\n\\"),

@@ -51,7 +51,7 @@ def test_the_difference(
 
 
 @pytest.mark.parametrize("said", ["", "yesterday", "Sat, 99 Nov 2026 10:00:00 GMT", "Sat, 21 Nov 99999 10:00:00 GMT"])
-def test_what_is_no_time_tells_nothing(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+def test_an_invalid_date_gives_no_difference(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     assert difference(monkeypatch, Times(1000.0, 1001.0), {"Date": said}) is None
     assert difference(monkeypatch, Times(1000.0, 1001.0), {}) is None
 

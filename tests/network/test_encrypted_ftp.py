@@ -77,7 +77,7 @@ def test_servers_that_want_the_session_again(
         assert files(server) == {extract.name: b"corrected\r\n"}
 
 
-def test_server_that_tells_digests(trusted: Authority, extract: Path) -> None:
+def test_a_server_that_supports_hash(trusted: Authority, extract: Path) -> None:
     with proftpd(trusted.issue("127.0.0.1"), "LoadModule mod_digest.c") as server:
         send(server, extract, trusted, security="explicit")
         assert f"HASH {extract.name}" in server.commands and "PASS" in server.commands

@@ -203,7 +203,7 @@ def test_broken_between_the_two_renames(extract: Path) -> None:
 
 @pytest.mark.parametrize("command", ["HASH", "XSHA256"])
 @pytest.mark.parametrize("right", [True, False])
-def test_digest_where_the_server_tells_it(extract: Path, command: str, right: bool) -> None:
+def test_the_digest_is_compared_if_the_server_sends_it(extract: Path, command: str, right: bool) -> None:
     digest = hashlib.sha256(extract.read_bytes()).hexdigest() if right else "0" * 64
     replies = {
         "FEAT": f"211-\r\n {command} SHA-256*;SHA-1\r\n211 end",
@@ -264,7 +264,7 @@ def test_short_file_is_found_whatever_the_server_says(unknown: dict[str, str], t
     assert server.files == {}
 
 
-def test_size_that_nobody_tells(extract: Path) -> None:
+def test_a_size_that_the_server_does_not_send(extract: Path) -> None:
     error = failing(Ftp(replies={"SIZE": "502 no", "LIST": "502 no"}), extract)
     assert isinstance(error, network.TransferIncomplete)
     assert "can't be confirmed" in str(error)

@@ -224,7 +224,7 @@ def checked(row: StoredDestination, login: tuple[str, str]) -> list[probing.Step
 
 
 @pytest.mark.parametrize("method", ["token", "api-key", "basic", "oauth2"])
-def test_the_check_of_connections_logs_in_and_tells_what_was_refused(method: str) -> None:
+def test_the_check_of_connections_logs_in_and_reports_refusals(method: str) -> None:
     with login_service(method) as service:
         login_address = f"{service.url}/auth" if method in ("token", "oauth2") else ""
         row = StoredDestination(

@@ -154,7 +154,7 @@ def test_what_only_get_says_of_the_file_is_enough(status: str, body: bytes, head
 @pytest.mark.needs("network")
 @pytest.mark.parametrize("tag", [DIGESTS.md5, ""])
 def test_without_a_size_the_etag_of_the_put_counts(tag: str, extract: Path) -> None:
-    """What isn't told is no other content: it would be sent again and again."""
+    """A missing size doesn't count as a difference: the file would be sent again and again."""
     put = http("200 OK", b"", f'ETag: "{tag}"')
     untold = b"HTTP/1.1 206 Part\r\nContent-Range: bytes 0-0/*\r\nContent-Length: 1\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\n\r\n"

@@ -184,7 +184,7 @@ def test_scratch_databases_of_killed_processes_are_dropped(endpoint: dict[str, s
     postgres.dump(endpoint, tmp_path / "dump", verify=True)
 
 
-def test_who_may_not_make_databases_is_told_how_to_go_on(endpoint: dict[str, str], tmp_path: Path) -> None:
+def test_without_createdb_the_option_without_verification_is_named(endpoint: dict[str, str], tmp_path: Path) -> None:
     with cursor_at(endpoint) as cursor:
         cursor.execute('CREATE ROLE "without right" LOGIN; GRANT pg_read_all_data TO "without right"')
     try:

@@ -72,7 +72,7 @@ def lose_everything_but_the_version(cluster: Path) -> None:
         lose_everything_but_the_version,
     ],
 )
-def test_told_and_left_as_it_is(data_folder: Path, damage: Callable[[Path], None]) -> None:
+def test_damage_is_reported_and_left_as_it_is(data_folder: Path, damage: Callable[[Path], None]) -> None:
     cluster = data_folder / "postgres/cluster"
     damage(cluster)
     before = state(cluster)

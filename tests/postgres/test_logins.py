@@ -153,7 +153,7 @@ def test_a_file_of_authorities_that_is_missing_or_none_is_named(encrypting: Encr
         assert f"The file of certificate authorities {file} is missing or can't be read" in said
 
 
-def test_a_certificate_that_has_expired_is_told(encrypting: Encrypting) -> None:
+def test_a_certificate_that_has_expired_is_reported(encrypting: Encrypting) -> None:
     endpoint = encrypting.endpoint("localhost", "verify-full", encrypting.trusted.file)
     file = encrypting.node.folder / "server.pem"
     valid = file.read_text()

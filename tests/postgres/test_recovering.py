@@ -59,7 +59,7 @@ def start(node: Node) -> None:
     subprocess.run(command, **options, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 
-def test_a_server_killed_while_it_recovers_is_told_as_starting_and_waited_for(
+def test_a_server_killed_while_it_recovers_is_starting_and_waited_for(
     single: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for statement in (_MADE, _MUCH):
@@ -148,8 +148,8 @@ def test_another_window_waits_while_the_embedded_server_recovers(data_folder: Pa
     assert found == [ROWS, ROWS]
 
 
-def test_who_is_killed_at_every_start_is_told_that(data_folder: Path) -> None:
-    """It isn't told as damaged, though the server itself says that data may be corrupted."""
+def test_a_server_killed_at_every_start_is_not_reported_as_damaged(data_folder: Path) -> None:
+    """The server itself logs that data may be corrupted, which is only a guess."""
     said = (
         "LOG:  database system was interrupted while in recovery at 2026-11-26 10:00:00 UTC\n"
         "HINT:  This probably means that some data is corrupted and you will have to use the last backup for recovery."

@@ -95,7 +95,7 @@ def test_the_reason_is_that_of_the_program_that_fits(tmp_path: Path, monkeypatch
         dumps.output("pg_dump", [], "Not done")
 
 
-def test_whoever_may_not_cut_others_off_is_told(owned: Endpoint, node: Node, tmp_path: Path) -> None:
+def test_without_the_right_to_end_sessions_the_grant_is_named(owned: Endpoint, node: Node, tmp_path: Path) -> None:
     password = secrets.token_hex(12)
     node.execute(f"CREATE ROLE window_of_others LOGIN PASSWORD '{password}'")
     postgres.dump(owned, tmp_path / "dump")

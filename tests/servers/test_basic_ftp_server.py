@@ -74,7 +74,7 @@ def run(*options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
 
 
-def test_port_in_use_is_told_in_one_line(ftp_server: BundledServer) -> None:
+def test_a_port_in_use_is_reported_in_one_line(ftp_server: BundledServer) -> None:
     done = run("--port", str(ftp_server.port))
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
@@ -83,7 +83,7 @@ def test_port_in_use_is_told_in_one_line(ftp_server: BundledServer) -> None:
 
 
 @pytest.mark.parametrize("script", [SCRIPT, "sample_http_server.py"])
-def test_a_python_without_the_packages_is_told_what_to_type(script: str) -> None:
+def test_for_a_python_without_the_packages_the_command_is_named(script: str) -> None:
     """The isolated mode without site-packages stands for it; the other server needs none."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(ROOT / script), "--help"], capture_output=True, text=True, timeout=PATIENCE

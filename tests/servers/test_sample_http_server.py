@@ -122,7 +122,7 @@ def test_what_is_not_stored_is_no_success(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix" or not Path("/dev/shm").is_dir(), reason="needs limits of POSIX")
-def test_a_file_too_large_to_be_stored_is_told(tmp_path: Path) -> None:
+def test_a_file_too_large_to_be_stored_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "files"
     limit = ["prlimit", "--fsize=100000"]
     if not shutil.which(limit[0]):
@@ -292,7 +292,7 @@ def run(*options: str, **more: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, **more)  # type: ignore[call-overload]
 
 
-def test_port_in_use_is_told_in_one_line(weather_feed: BundledServer) -> None:
+def test_a_port_in_use_is_reported_in_one_line(weather_feed: BundledServer) -> None:
     done = run("--port", str(weather_feed.port))
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and "--port" in done.stderr and str(weather_feed.port) in done.stderr

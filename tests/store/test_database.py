@@ -172,7 +172,7 @@ def test_bytes_that_were_changed_cost_no_more_than_they_touch(tmp_path: Path, se
 
 
 @pytest.mark.parametrize("damage", ["cut", "no database", "other tables", "first page"])
-def test_a_damaged_file_is_put_aside_whole_and_told(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_file_is_put_aside_whole_and_reported(tmp_path: Path, damage: str) -> None:
     file = of(tmp_path)
     put(file, *range(60))
     data = file.path.read_bytes()
