@@ -75,8 +75,8 @@ def restrict_labs(options: argparse.Namespace, secrets: Secrets) -> None:
 
     with opened_endpoint(read_settings(), secrets) as endpoint:
         schema.restrict_labs(endpoint, options.state == "on")
-    told = "sees and enters only what belongs to its labs" if options.state == "on" else "sees all labs"
-    print(f"Each login {told} from now on")
+    effect = "sees and enters only what belongs to its labs" if options.state == "on" else "sees all labs"
+    print(f"Each login {effect} from now on")
 
 
 def add_lists_to(tasks: Subcommands) -> None:
@@ -128,8 +128,8 @@ def _add_with_model(tasks: Subcommands, name: str, task: Task, text: str) -> arg
         from .database import opened_model, read_settings
 
         with opened_model(read_settings(), secrets) as model:
-            said = task(model, options)
-        print(said)
+            result = task(model, options)
+        print(result)
 
     return add_task(tasks, name, run, text)
 
@@ -176,12 +176,12 @@ def _add_technician(model: SQLModel, options: argparse.Namespace) -> str:
     from .database import read_settings
 
     added = model.add_technician(options.id, options.name)
-    said = f"Technician {options.name} ({options.id}) {_state(added)}"
+    done = f"Technician {options.name} ({options.id}) {_state(added)}"
     if not added or not read_settings()["db_host"]:
-        return said
+        return done
     # An embedded database has one login, so this next step is needed only on a server.
     login = "CREATE ROLE … LOGIN IN ROLE abq_technician;"
-    return f"{said}\nThat makes no login at the server: one of that person's own has the role abq_technician ({login})"
+    return f"{done}\nThat makes no login at the server: one of that person's own has the role abq_technician ({login})"
 
 
 def _add_lab(model: SQLModel, options: argparse.Namespace) -> str:

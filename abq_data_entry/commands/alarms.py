@@ -175,13 +175,13 @@ def test(options: argparse.Namespace, secrets: Secrets) -> None:
         for row in chosen:
             try:
                 with message_sender(row, values, _known) as send:
-                    said = send(test_message(row.name, datetime.datetime.now()), lambda: None, cancel)
+                    response = send(test_message(row.name, datetime.datetime.now()), lambda: None, cancel)
             except CannotSend as error:
                 failed.append(f"{row.name}: {error}")
             except OSError as error:
                 failed.append(f"{row.name}: {describe_failure(error)}")
             else:
-                print(f"{row.name} was told" + (f": {said}" if said else "."))
+                print(f"{row.name} was told" + (f": {response}" if response else "."))
     if failed:
         raise NotDone(" ".join(failed))
 

@@ -230,7 +230,7 @@ def _refuse_one_password_for_several(due: Sequence[Delivery], from_stdin: bool, 
 
 
 def _changed_since(found: Sequence[Delivery], secrets: Secrets) -> dict[str, datetime.datetime]:
-    """Return by delivery number since when an arrived delivery is outdated; asks for no password."""
+    """Return the times since which delivered extracts are outdated, by delivery number; asks for no password."""
     from ..models import DatabaseError
     from ..postgres import PostgresError
     from .database import opened_model, read_settings

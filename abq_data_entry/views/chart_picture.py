@@ -74,7 +74,7 @@ class ChartPicture(tk.Canvas):
         self._mark()
 
     def recolour(self) -> None:
-        """Take the colours of the theme."""
+        """Apply the colours of the theme."""
         style = ttk.Style(self)
         ground = style.lookup("TFrame", "background")
         self.configure(

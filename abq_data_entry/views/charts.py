@@ -48,7 +48,7 @@ class ChartCallbacks(NamedTuple):
 
 
 class ChartsWindow(SideWindow):
-    """Stays open beside the form. `lab` is chosen at first; empty: all labs."""
+    """The window, which stays open beside the form. `lab` is chosen at first; empty: all labs."""
 
     def __init__(self, parent: tk.Misc, callbacks: ChartCallbacks, reader: DateReader, lab: str = "") -> None:
         super().__init__(parent, "Charts")

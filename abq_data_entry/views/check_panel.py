@@ -155,7 +155,7 @@ class TechnicianQuestion(NamedTuple):
 
 
 class TechnicianLine(ttk.Frame):
-    """Asks whose plots these are: a sentence and a button, which F7 presses.
+    """Asks to which technician the plots of the check belong: a sentence and a button, which F7 presses.
 
     The line never takes the focus: without an answer, only the plots saved from now on get the name.
     """

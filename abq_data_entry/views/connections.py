@@ -224,7 +224,7 @@ class ConnectionsWindow(SideWindow):
             self.buttons[name].state(["!disabled" if may else "disabled"])
 
     def _colour(self) -> None:
-        """Take the colours and the font of the theme, which a text widget doesn't do by itself."""
+        """Apply the colours and the font of the theme, because a text widget doesn't do that by itself."""
         style = ttk.Style(self)
 
         def colour(name: str, option: str = "foreground") -> str:

@@ -61,7 +61,7 @@ class DeliveryCallbacks:
 
 
 class DeliveriesWindow(SideWindow):
-    """Stays open beside the form, and refreshes itself each second."""
+    """The window, which stays open beside the form, and refreshes itself each second."""
 
     def __init__(self, parent: tk.Misc, callbacks: DeliveryCallbacks) -> None:
         super().__init__(parent, "Deliveries")

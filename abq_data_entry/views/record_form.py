@@ -28,7 +28,7 @@ from .typed_keys import Place
 class DataRecordForm(FormContent):
     """Enter and correct records, one plot after the other.
 
-    ``settings`` are the user's options, such as ``autofill date``. :meth:`show_choices` takes the lists of the
+    ``settings`` are the user's options, such as ``autofill date``. :meth:`show_choices` sets the lists of the
     database, and ``known.show`` the check. ``opening`` goes to other records, ``who`` knows the person at the window,
     ``half_typed`` handles drafts, and ``awaiting`` holds keys back until the check or the plot is known.
     """

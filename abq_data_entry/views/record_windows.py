@@ -42,7 +42,7 @@ class RecordChange(NamedTuple):
 
 
 class HistoryWindow(SideWindow):
-    """Stays open beside the form; newest change first, a row for each field.
+    """The history of a record, open beside the form; newest change first, a row for each field.
 
     ``fetch(window)`` is called when the window opens and for Refresh, and calls :meth:`show_changes` or
     :meth:`show_problem` when done. ``undo(window, what)`` is called for the button that undoes the last change.
@@ -218,7 +218,7 @@ class WaitingCallbacks(NamedTuple):
 
 
 class WaitingWindow(SideWindow):
-    """Stays open beside the form; :meth:`show_rows` updates it."""
+    """The records that wait on this computer, open beside the form; :meth:`show_rows` updates the list."""
 
     def __init__(self, parent: tk.Misc, callbacks: WaitingCallbacks) -> None:
         super().__init__(parent, "Waiting Records")
@@ -288,7 +288,11 @@ class WithdrawnRow(NamedTuple):
 
 
 class WithdrawnWindow(SideWindow):
-    """Stays open beside the form. ``fetch(show, problem)`` fetches the rows; ``bring_back`` takes an identifier."""
+    """The withdrawn records, open beside the form.
+
+    ``fetch(show, problem)`` fetches the rows and calls ``show(rows)``, or ``problem(text)`` if that fails.
+    ``bring_back(identifier)`` brings a record back.
+    """
 
     def __init__(
         self,
@@ -337,7 +341,7 @@ class WithdrawnWindow(SideWindow):
             self._show_chosen()
 
     def _call(self) -> None:
-        # After a refresh, the record may be gone.
+        # After a refresh, the record may no longer be listed.
         if self.live_list.chosen in self._rows:
             self._bring_back(str(self.live_list.chosen))
 

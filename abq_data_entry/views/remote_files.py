@@ -38,7 +38,8 @@ class FilesCallbacks(NamedTuple):
 
 
 class RemoteFilesWindow(SideWindow):
-    """Stays open beside the form. ``destinations`` has names by key; ``first`` is the key of the one shown first."""
+    """The window, open beside the form. ``destinations`` has names by key; ``first`` is the key of the first one shown.
+    """
 
     def __init__(
         self, parent: tk.Misc, destinations: Mapping[str, str], first: str, callbacks: FilesCallbacks

@@ -88,7 +88,7 @@ class TypedKey(NamedTuple):
     @property
     def _key_name(self) -> str:
         name = self.keysym.lower()
-        # With another alphabet, the position of the key tells which letter is meant.
+        # With another alphabet, the position of the key determines which letter is meant.
         if name in _EDITING or (len(name) == 1 and name.isascii()):
             return name
         return _PLACES.get(self.keycode, "")

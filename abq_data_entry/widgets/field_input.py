@@ -217,11 +217,11 @@ class FieldInput(ttk.Frame):
         self.line_below.room.grid(row=1, column=0, columnspan=3, sticky="ew")
 
     def _refresh(self) -> None:
-        said = ERROR_MARK + self.error if self.error else self._hint
+        message = ERROR_MARK + self.error if self.error else self._hint
         question = self._question
-        if said and question:  # the symbol first, then the error, so that a long question can't push it out of sight
-            said, question = f"{question[:2]}{said}", question[2:]
-        text = " · ".join(filter(None, (said, self._previous, question)))
+        if message and question:  # the symbol first, then the error, so that a long question can't push it out of sight
+            message, question = f"{question[:2]}{message}", question[2:]
+        text = " · ".join(filter(None, (message, self._previous, question)))
         # A previous reading alone is right-aligned, digit below digit; a sentence has the whole width.
         alone = bool(text) and text == self._previous
         style = "Error.TLabel" if self.error else "Warning.TLabel" if question else "Note.TLabel"

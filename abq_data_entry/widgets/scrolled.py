@@ -254,7 +254,7 @@ class Scrolled(ttk.Frame):
         self.wheel = Wheel(self, self._wheel, lines=1, tag=tag)
 
     def show_look(self, look: Look) -> None:
-        """Take the colours of the theme."""
+        """Apply the colours of the theme."""
         self.inside.configure(background=look.palette.surface)
 
     def arrange(self) -> None:

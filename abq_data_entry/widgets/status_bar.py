@@ -111,7 +111,7 @@ class MessagePanel(ttk.Frame):
             self._fit()
 
     def recolour(self) -> None:
-        """Take the colours of the theme."""
+        """Apply the colours of the theme."""
         style = ttk.Style(self)
         background = style.lookup("Help.TFrame", "background") or style.lookup("TFrame", "background")
         self._detail.configure(background=background, foreground=style.lookup("TLabel", "foreground"))

@@ -149,7 +149,7 @@ def _send_notice(
             raise CannotSend("another workstation sends it.")
 
     try:
-        said = send(message, sending, cancel)
+        response = send(message, sending, cancel)
     except CannotSend:
         return True
     except DatabaseError:  # raised by `sending`, so nothing was sent
@@ -165,7 +165,7 @@ def _send_notice(
         log.warning("alarm %s wasn't told to %s: %s", due.alarm.id, due.receiver, type(error).__name__)
         problems.append(f"Alarm {due.alarm.id} to {due.receiver}: {reason}")
         return not is_later
-    model.note_notice(due, TOLD, said, by=by)
+    model.note_notice(due, TOLD, response, by=by)
     log.info("alarm %s (%s) was told to %s", due.alarm.id, due.about, due.receiver)
-    sent.append(f"{due.receiver} was told: {message.subject}" + (f" ({said})" if said else ""))
+    sent.append(f"{due.receiver} was told: {message.subject}" + (f" ({response})" if response else ""))
     return True

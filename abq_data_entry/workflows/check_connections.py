@@ -127,8 +127,8 @@ def _weather_source(source: WeatherSource, context: Context) -> Steps[None]:
 def lines_of(step: Step) -> list[str]:
     """Return the step as a line, followed by one with the advice if there is any."""
     mark = _MARKS.get(step.verdict, "!")
-    told = f"  {mark} {step.verdict:7} {step.what:{_WIDEST}} {time_of(step):>8}  {step.text}"
-    return [told.rstrip(), *([f"{'':{_WIDEST + 20}} → {step.advice}"] if step.advice else [])]
+    line = f"  {mark} {step.verdict:7} {step.what:{_WIDEST}} {time_of(step):>8}  {step.text}"
+    return [line.rstrip(), *([f"{'':{_WIDEST + 20}} → {step.advice}"] if step.advice else [])]
 
 
 def time_of(step: Step) -> str:

@@ -83,11 +83,11 @@ def export_view(
 def _write(
     found: ViewRows, wanted: ViewQuery, format_name: str, target: Path, monitor: ProgressMonitor, style: CsvStyle
 ) -> Exported:
-    told = Metadata(wanted.view, found.columns, found.time_zone, target)
+    metadata = Metadata(wanted.view, found.columns, found.time_zone, target)
     with _room_beside(target) as folder:
         sink = Sink(folder / "rows", folder, {})
         with folders.replacement(target) as file:
-            writer = make_writer(format_name, sink, told, style)
+            writer = make_writer(format_name, sink, metadata, style)
             try:
                 rows = 0
                 monitor.report(0, found.total or 0)

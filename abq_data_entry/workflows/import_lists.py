@@ -95,10 +95,10 @@ def _technician(row: list[str], name: int, number: int | None) -> tuple[int | No
     text = " ".join(row[name].split())
     if not text or not text.isprintable():
         raise ValueError("It has no name that can be used.")
-    told = row[number].strip() if number is not None else ""
-    if told and not (told.isascii() and told.isdigit() and len(told) < 6):
-        raise ValueError(f"{told} isn't the number of a technician.")
-    return int(told) if told else None, text
+    digits = row[number].strip() if number is not None else ""
+    if digits and not (digits.isascii() and digits.isdigit() and len(digits) < 6):
+        raise ValueError(f"{digits} isn't the number of a technician.")
+    return int(digits) if digits else None, text
 
 
 def _seed(row: list[str], columns: list[int]) -> tuple[str, int, str | None]:

@@ -23,7 +23,7 @@ Values = Mapping[str, object]
 
 
 def local_findings(values: Values, now: datetime.datetime, database_since: datetime.datetime | None) -> list[Finding]:
-    """Return the findings about disks and backups; those that can't be made (no answer, say) aren't in the list.
+    """Return the findings about disks and backups, without those that can't be made, such as of a disk that hangs.
 
     `now`: with its time zone; `database_since`: when the database was created.
     """

@@ -262,8 +262,8 @@ def _apply(box: Outbox, delivery: Delivery, receipt: Receipt) -> Delivery:
 
 def _reason(receipt: Receipt) -> str:
     """What to do, then why: the receiver's words may be long, and lists and dialogs show only the beginning."""
-    said = receipt.line if len(receipt.line) <= LONGEST_REASON else f"{receipt.line[:LONGEST_REASON]}…"
-    return f"Send the day again when it is corrected. {said}"
+    answer = receipt.line if len(receipt.line) <= LONGEST_REASON else f"{receipt.line[:LONGEST_REASON]}…"
+    return f"Send the day again when it is corrected. {answer}"
 
 
 ROUND = 120.0

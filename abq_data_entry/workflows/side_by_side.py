@@ -158,7 +158,7 @@ class _OneAtATime:
 
 
 def _await(ended: Sequence[threading.Event], seconds: float) -> None:
-    # Not by joining threads: if Ctrl-C interrupts a join, Python before 3.13 takes the thread for ended (bpo-45274).
+    # Not by joining threads: if Ctrl-C interrupts a join, Python before 3.13 treats the thread as ended (bpo-45274).
     until = time.monotonic() + seconds
     for each in ended:
         each.wait(max(until - time.monotonic(), 0.0))

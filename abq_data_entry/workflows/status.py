@@ -1,6 +1,6 @@
 """The state of this computer, for a monitoring system: database, waiting records, deliveries, backups, disk, weather.
 
-Getting it starts nothing, asks for nothing and sends nothing. It contains no reading, login or secret.
+Collecting the state starts nothing, asks for nothing and sends nothing. It contains no reading, login or secret.
 """
 
 from __future__ import annotations
