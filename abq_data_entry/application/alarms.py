@@ -157,7 +157,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         lines = [f"Alarm {alarm.id}, {alarm.kind}, found {found}{where}:", alarm.line]
         if alarm.ended is not None:
             lines.append(f"{alarm.ended.astimezone():%Y-%m-%d %H:%M} ended: {state}.")
-        lines += [f"Not told: {one_line(each)}." for each in alarm.untold]
+        lines += [f"Not told: {one_line(each)}." for each in alarm.failed_notices]
         allowed = frozenset((END,)) if alarm.ended is None and not away else frozenset[str]()
         return ActionRow(str(alarm.id), (alarm.kind, state, found, alarm.line), "\n".join(lines), allowed)
 

@@ -197,8 +197,8 @@ def _known(key: str, username: str, place: str) -> tuple[str, str] | None:
 
 def _line(alarm: Alarm) -> str:
     ended = f" Ended {_local(alarm.ended)}: {alarm.ended_words}." if alarm.ended is not None else ""
-    untold = "".join(f" Not told: {each}." for each in alarm.untold)
-    return f"{alarm.id}  {_local(alarm.raised)}  {alarm.kind}: {alarm.line}{ended}{untold}"
+    failed = "".join(f" Not told: {each}." for each in alarm.failed_notices)
+    return f"{alarm.id}  {_local(alarm.raised)}  {alarm.kind}: {alarm.line}{ended}{failed}"
 
 
 def _local(moment: datetime.datetime) -> str:
@@ -210,7 +210,7 @@ def _content(alarm: Alarm) -> dict[str, object]:
         "id": alarm.id, "kind": alarm.kind, "subject": alarm.subject, "text": alarm.words, "lab": alarm.lab,
         "workstation": alarm.workstation or None, "raised": alarm.raised.isoformat(),
         "ended": alarm.ended and alarm.ended.isoformat(), "end": alarm.ended_words or None,
-        "not_told": list(alarm.untold),
+        "not_told": list(alarm.failed_notices),
     }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ _LIST = """
         coalesce(ended_words, '') AS ended_words, ARRAY(
             SELECT concat_ws(': ', format('%%s of the %%s', receiver, about), nullif(said, '')) FROM alarm_notices
             WHERE alarm = alarms.id AND state IN ('failed', 'given up', 'unknown') ORDER BY receiver, about
-        ) AS untold
+        ) AS failed_notices
     FROM alarms WHERE ended IS NULL OR ended > clock_timestamp() - make_interval(days => %(days)s)
     ORDER BY ended IS NOT NULL, coalesce(ended, raised) DESC, id DESC LIMIT %(limit)s
 """
@@ -72,7 +72,7 @@ _FORGET = """
 
 @dataclass(frozen=True)
 class Alarm:
-    """A row of `alarms`. `ended` is None while it is open; `untold`: failed notices, each with receiver and reason."""
+    """A row of `alarms`. `ended` is None while it is open; `failed_notices`: each with receiver and reason."""
 
     id: int
     kind: str
@@ -83,7 +83,7 @@ class Alarm:
     raised: datetime.datetime
     ended: datetime.datetime | None
     ended_words: str
-    untold: Sequence[str] = ()
+    failed_notices: Sequence[str] = ()
 
     @property
     def line(self) -> str:

@@ -127,7 +127,7 @@ def test_what_servers_refuse_or_lose(line: Line, told: Servers, stored: SQLModel
     assert done.code == 1 and "out of order" in done.reason and "isn't known" in done.reason
     (alarm,) = stored.get_alarms()
     assert "\x1b" not in alarm.words and len(alarm.words) == 1000
-    assert [each.partition(":")[0] for each in alarm.untold] == ["chat of the begin", "qa of the begin"]
+    assert [each.partition(":")[0] for each in alarm.failed_notices] == ["chat of the begin", "qa of the begin"]
     assert "Not told: qa of the begin: Whether the mail arrived isn't known" in line("alarms").output
     told.letters.fault, told.posts.fault = lambda: "", None
     assert line("alarms", "run", "--no-verify").code == 0

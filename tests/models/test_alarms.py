@@ -247,7 +247,7 @@ def test_a_fault_that_comes_and_goes_makes_one_notice_an_hour(model: SQLModel, o
     (due,) = model.due_notices()
     # What fails is tried again after a while, by whoever comes first, and given up after a day.
     assert model.take_notice(due, by=BENCH) and model.note_notice(due, FAILED, "no\nway", 60.0, by=BENCH)
-    assert model.due_notices() == [] and model.get_alarms()[0].untold == ["qa of the begin: no way"]
+    assert model.due_notices() == [] and model.get_alarms()[0].failed_notices == ["qa of the begin: no way"]
     owner.ask("UPDATE alarm_notices SET next = now() WHERE state = 'failed'")
     (again,) = model.due_notices()
     assert again.attempts == 1 and model.take_notice(again, by=OFFICE)
@@ -300,8 +300,8 @@ def test_who_was_sending_and_never_said_what_came_of_it(model: SQLModel, owner: 
     model.look_for_alarms(by=OFFICE)
     # Nothing of it was sent to the boss; it may have arrived at QA, so it isn't sent again by itself.
     assert [(each.receiver, each.about) for each in model.due_notices()] == [("boss", BEGIN)]
-    (untold,) = model.get_alarms()[0].untold
-    assert untold.startswith("qa of the begin: The workstation that was sending it")
+    (failed,) = model.get_alarms()[0].failed_notices
+    assert failed.startswith("qa of the begin: The workstation that was sending it")
     model.look_for_alarms([FREE], by=BENCH)
     assert [(each.receiver, each.about) for each in model.due_notices()] == [("qa", END)]
 
