@@ -40,9 +40,10 @@ Key = tuple[Any, ...]
 class Saver:
     """Saves into the database; if that can't be reached, takes too long or can't store anything, into the journal.
 
-    Both carry the same identifier, so that a save whose answer was lost is done once. ``retry_after_restart(work)``
-    runs it on the database's thread; ``ask_version(model)`` finds out whether this program is too old;
-    ``claimed_late()`` is called if a save that took too long has claimed a plot. On the Tk thread.
+    Both get the same identifier, so that a save whose answer was lost is done only once. ``retry_after_restart(work)``,
+    on a worker thread, returns ``work()``, which is repeated if the embedded server had to be restarted;
+    ``ask_version(model)`` checks whether this program is too old for the database; ``claimed_late()`` is called if a
+    save that took too long has claimed a plot. On the Tk thread.
     """
 
     def __init__(
@@ -178,8 +179,8 @@ class RecordEntry:
         )
         self._save(self._typed)
 
-    def _save(self, save: Save, said: str = "", dialog: ConflictDialog | None = None) -> None:
-        """Save. ``said``: what was merged from another version; ``dialog``: where it was chosen, still open."""
+    def _save(self, save: Save, merged: str = "", dialog: ConflictDialog | None = None) -> None:
+        """Save. ``merged``: what was merged from another version, in words; ``dialog``: the open conflict dialog."""
 
         def conflict(found: Conflict) -> None:
             question = question_of(found, save.author)
@@ -188,7 +189,7 @@ class RecordEntry:
                 self._messages,
                 self._show_status,
                 question,
-                lambda merged, asked: self._save(save.over(found.theirs, merged), question.merged_words, asked),
+                lambda record, asked: self._save(save.over(found.theirs, record), question.merged_words, asked),
                 lambda: self._decided_not_to(save, found),
                 dialog,
             )
@@ -199,15 +200,15 @@ class RecordEntry:
             else:
                 self._save_failed(save.record, error)
 
-        self._saver.save(save, partial(self._ended, save, said, dialog), conflict, failed)
+        self._saver.save(save, partial(self._show_saved, save, merged, dialog), conflict, failed)
 
-    def _ended(self, save: Save, said: str, dialog: ConflictDialog | None, saved: Saved | None) -> None:
+    def _show_saved(self, save: Save, merged: str, dialog: ConflictDialog | None, saved: Saved | None) -> None:
         if dialog is not None:
             dialog.close()
         form, state, then = self._form, self._state, self._form.after_save
         form.after_save = None
         if saved is not None and saved.merged is not None:
-            said = f"{said} {question_of(saved.merged, save.author).merged_words}"
+            merged = f"{merged} {question_of(saved.merged, save.author).merged_words}"
         remark = "" if saved is None else saved.remark
         waits, record = saved is None, save.record if saved is None else saved.record
         corrects = save.base is not None
@@ -215,7 +216,7 @@ class RecordEntry:
         state.last_save = LastSave(self._typed or save, None if saved is None else saved.version)
         count = f"{state.saved_records} record{'s' * (state.saved_records != 1)} saved"
         how = "kept on this computer until the database is back" if waits else "changes saved" if corrects else "saved"
-        done = " ".join(filter(None, (how, said.strip(), remark)))
+        done = " ".join(filter(None, (how, merged.strip(), remark)))
         self._show_status(f"{place(record)}: {done} · {count} in this session")
         self._drafts.saved()
         form.saved(record, None if saved is None else saved.claimed, leaves=then is not None)
@@ -271,8 +272,8 @@ class RecordEntry:
 class Question(NamedTuple):
     """A conflict in words.
 
-    ``by``: who saved the other version; ``merged_words``: what came together by itself, for the status line, empty
-    where nothing did; ``words``: what the dialog says; ``differences``: what is to be chosen, as texts.
+    ``by``: who saved the other version; ``merged_words``: which fields were merged automatically, for the status line,
+    empty if none were; ``words``: the texts of the dialog; ``differences``: the fields to choose, with both values.
     """
 
     conflict: Conflict
@@ -405,7 +406,7 @@ class Drafts:
         self._shown: DraftId | None = None
         self._timer = self._not_kept = ""
         self.greeting = "Ready"
-        """What the status line says when the database is open."""
+        """The text of the status line when the database is open."""
 
     def begin(self) -> None:
         """Take over the drafts of windows that have ended, and show in the form what was being typed."""
@@ -433,9 +434,9 @@ class Drafts:
         self._jobs.submit("files", self.file.write, content, done=self._written, failed=self._failed)
 
     def put_away(self) -> bool:
-        """Keep what is half typed as a draft of its plot, because the form is left; return False if it can't be left.
+        """Keep what is half typed as a draft of its plot, because the user leaves the form; return whether that worked.
 
-        Values without a plot couldn't be found again, so the focus goes to what is missing.
+        Values without a plot couldn't be found again, so they aren't kept, and the focus goes to what is missing.
         """
         draft = self._form.draft()
         if draft is None:
@@ -489,7 +490,7 @@ class Drafts:
         self._timer = self._form.after(1, self.keep)
 
     def discard(self) -> None:
-        """Discard what is half typed in the form, for the user."""
+        """Discard what is half typed in the form, because the user asks for it."""
         form = self._form
         if self._shown is not None:
             self._kept.pop(self._shown, None)

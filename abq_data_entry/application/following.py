@@ -238,7 +238,7 @@ class Following:
         self._timer, self._begins = form.after(LOOK_MS, self._look), ""
 
     def begin_again(self, model: SQLModel) -> None:
-        """Listen soon to a database that is back, and fetch then what was missed."""
+        """Start soon to listen to a database that is back, and then fetch the changes that were missed."""
         self.stop_listening()
         self._begins = self._form.after(AGAIN_MS, self.begin, model)
 
@@ -268,7 +268,7 @@ class Following:
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
 
-    # -- what was heard ---------------------------------------------------------------------------------
+    # -- notifications ----------------------------------------------------------------------------------
 
     def _look(self) -> None:
         self._timer = self._form.after(LOOK_MS, self._look)
@@ -373,7 +373,7 @@ class Following:
             whole = True
         inserted = [key for key, operation in saved.items() if operation == "insert" and key[3] is not None]
         new = [key for key in inserted if not whole and not records.holds(key) and records.may_admit(key)]
-        if records.filter.technician is None:  # then the key alone tells whether a record matches
+        if records.filter.technician is None:  # then the key alone determines whether a record matches
             self._show_new(len(new))
             new = []
         wanted = list(dict.fromkeys((*changed, *also, *new)))[:MOST_ROWS]
@@ -424,7 +424,7 @@ class Following:
             self._browsing.follow(count)
 
     def _show_opened(self, key: Any, theirs: Any) -> None:
-        """Show the new version of the record in the form; if something was typed there, only say that there is one."""
+        """Show the new version of the record in the form; if something was typed there, only show that there is one."""
         form = self._form
         opened = form.opened_record
         if opened is None or opened.version in (None, theirs.version) or form.saving:

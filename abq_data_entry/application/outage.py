@@ -280,7 +280,7 @@ class Waiting:
         self._jobs.submit("files", self._journal.settle, identifiers, how, done=lambda _: self._look_once())
 
     def replay_now(self) -> None:
-        """Save what waits, even if the database refused that before: it was away since, or the user asks for it."""
+        """Save what waits, even if the database has refused it: the connection is new, or the user asks for it."""
         self._retries.succeeded()
         self.replay()
 
@@ -311,7 +311,7 @@ class Waiting:
         )
 
     def agree(self, then: Callable[[], object], date: datetime.date | None = None) -> object:
-        """Call `then`, which makes an extract; if records of its day wait here, first ask whether it may lack them.
+        """Call `then`, which makes an extract; if records of its day wait here, first ask whether it may lack those.
 
         The day is ``date``; without it, that of the form or today.
         """
