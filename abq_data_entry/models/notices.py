@@ -81,7 +81,7 @@ class Notices:
         self._connections = connections
 
     def board(self, source: str, *, by: By = NOBODY_NAMED) -> Noticeboard:
-        """Return the notices of a source and its state; without a name in `by`, the login's technician reads."""
+        """Return the notices of a source and its state; the reader is `by`, else the login's person."""
         found: Noticeboard = self._connections.read(partial(_board, bound={"source": source, "reader": by.author}))
         return found
 

@@ -127,7 +127,7 @@ def watch(
     """Call `notify` with the notifications that arrive, all that are there at once, until `stop` is set.
 
     A lost connection is opened again, with growing pauses. Behind a pooler no notifications arrive: then `notify` gets
-    one with the channel '' every `_POOLED_LOOK` seconds. Database errors are only logged.
+    one with the channel '' every `_POOLED_LOOK` seconds. Database errors aren't raised.
     """
     retries, waits = Retries(LISTENING), Waits(endpoint)
     while not stop.is_set():
