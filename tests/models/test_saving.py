@@ -89,6 +89,14 @@ def test_a_rule_that_only_this_database_has_is_named(model: SQLModel) -> None:
     assert "our_own_rule" in told.value.detail and counted(model, "plot_checks") == 0
 
 
+def test_a_limit_that_is_narrower_in_this_database_is_named_at_its_field(model: SQLModel) -> None:
+    model.query("ALTER TABLE plot_checks DROP CONSTRAINT plants_within_limits")
+    model.query("ALTER TABLE plot_checks ADD CONSTRAINT plants_within_limits CHECK (plants < 7)")
+    with pytest.raises(RecordInvalid) as caught:
+        model.save_record(record(Plants=7))
+    assert caught.value.errors == {"Plants": "The database refused this record by its rule 'plants within limits'."}
+
+
 def test_an_existing_record_is_not_inserted_again(model: SQLModel) -> None:
     model.save_record(record(), write="insert")
     with pytest.raises(RecordExists, match="2026-11-20 8:00, lab A, plot 3") as caught:
