@@ -26,6 +26,9 @@ _GAP = 24
 _BESIDE = 64
 _NAME_WIDTH, _LEAST_NAME_WIDTH = 16, 8
 _LINES, _LEAST_LINES = 9, 3
+# What Add empties, for the next one, and the entries that Add reads.
+_EMPTIED = {"technician": ("number", "name"), "lab": ("letter",)}
+_ADDED = {"technician": ("number", "name"), "lab": ("letter", "count")}
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class AdministrationWindow(SideWindow):
         self._room_of_half = 0
         self.entries: dict[str, ttk.Entry] = {}
         self.notes: dict[str, ttk.Label] = {}
+        self._sent: dict[str, list[str]] = {}  # by part: the texts of its line when the last command began
         self.retire_buttons: dict[str, ttk.Button] = {}
         self.technicians = self._make_technicians(self._halves)
         self.plots = self._make_plots(self._halves)
@@ -102,13 +106,21 @@ class AdministrationWindow(SideWindow):
             self.lab.set(labs[0])
         self._show_plots()
         self._show_beside(part, f"✓ {done}" if done else "")
-        cleared = {"technician": ("number", "name"), "lab": ("letter",)}.get(part, ()) if done else ()
-        for name in cleared:
+        if done:
+            self._clear_line(part)
+
+    def _clear_line(self, part: str) -> None:
+        """Empty the line of what was changed, and go to its beginning, unless the user has gone on typing since."""
+        if self._texts(part) != self._sent.get(part):
+            return
+        focus = self.focus_lastfor()
+        for name in _EMPTIED.get(part, ()):
             self.entries[name].delete(0, "end")
-        if done and part == "lab":
-            self.entries["letter"].focus_set()
-        elif done and part == "technician":
-            self.entries["number"].focus_set()
+        if part in _ADDED and not any(focus is self.entries[name] for name in self.entries.keys() - set(_ADDED[part])):
+            self.entries[_ADDED[part][0]].focus_set()
+
+    def _texts(self, part: str) -> list[str]:
+        return [self.entries[name].get() for name in _ADDED.get(part, ())]
 
     def show_error(self, part: str, text: str) -> None:
         """Show at ``part`` why a command failed; everything stays as it was typed."""
@@ -366,7 +378,9 @@ class AdministrationWindow(SideWindow):
     def _show_beside(self, part: str, text: str, error: bool = False) -> None:
         shown = f"{ERROR_MARK}{text}" if error else text
         self.notes[part].configure(text=shown, style="Error.TLabel" if error else "Note.TLabel")
-        if text and not text.endswith("…"):  # what was done, or why it wasn't
+        if text.endswith("…"):
+            self._sent[part] = self._texts(part)
+        elif text:  # what was done, or why it wasn't
             self._scrolled.show_part(self.notes[part])
 
     def _show_plots(self) -> None:
@@ -389,13 +403,14 @@ class AdministrationWindow(SideWindow):
 
 
 def _fill(tree: ttk.Treeview, rows: Sequence[tuple[str, ...]]) -> None:
-    chosen = tree.selection()
-    tree.delete(*tree.get_children())
-    for cells in rows:
-        tree.insert("", "end", iid=cells[0], values=cells)
-    if chosen and tree.exists(chosen[0]):
-        tree.selection_set(chosen[0])
-        tree.see(chosen[0])
+    """Show the rows; one that was chosen stays so, without being chosen anew, which would replace what is typed."""
+    tree.delete(*(set(tree.get_children()) - {cells[0] for cells in rows}))
+    for position, cells in enumerate(rows):
+        if tree.exists(cells[0]):
+            tree.item(cells[0], values=cells)
+            tree.move(cells[0], "", position)
+        else:
+            tree.insert("", position, iid=cells[0], values=cells)
 
 
 def _next(entry: ttk.Entry) -> None:

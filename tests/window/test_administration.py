@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tkinter as tk
+from contextlib import closing
 from tkinter import ttk
 from tkinter.font import nametofont
 
+import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn
 
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
@@ -114,6 +117,34 @@ def test_a_lab_and_a_plot_are_added(window: Window, administration: Administrati
 def test_it_opens_once(window: Window, administration: AdministrationWindow) -> None:
     window.app.callbacks["show_administration"]()
     assert [each for each in window.app.winfo_children() if isinstance(each, AdministrationWindow)] == [administration]
+
+
+def test_what_is_typed_while_the_lists_come_again_stays(
+    window: Window, administration: AdministrationWindow
+) -> None:
+    choose(administration, "4319")
+    retype(window, administration.entries["name"], "Half Typ")
+    administration.entries["letter"].focus_force()
+    window.type("G\n\n")
+    window.until(lambda: "Lab G added" in note(administration, "lab"), "the answer")
+    window.settle()
+    assert administration.entries["number"].get() == "4319" and administration.entries["name"].get() == "Half Typ"
+
+
+def test_the_next_entry_may_be_typed_while_a_slow_database_still_adds_the_last(
+    window: Window, administration: AdministrationWindow, database: dict[str, str]
+) -> None:
+    with closing(psycopg2.connect(make_dsn(**database))) as other:
+        other.cursor().execute("LOCK TABLE lab_techs")
+        window.type("4711\nA Newcomer\n")
+        retype(window, administration.entries["number"], "4712")
+        administration.entries["plot"].focus_force()
+        window.type("1")
+    window.until(lambda: "added" in note(administration, "technician"), "the answer")
+    window.settle()
+    assert administration.entries["number"].get() == "4712" and administration.entries["name"].get() == "A Newcomer"
+    window.type("2")
+    assert administration.entries["plot"].get() == "12"
 
 
 def press(window: Window, administration: AdministrationWindow, text: str) -> None:
