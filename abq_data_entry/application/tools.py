@@ -106,7 +106,7 @@ class BackgroundCommands:
         def ended_badly(error: BaseException) -> None:
             end()
             if job.cancel.is_set():
-                self._show_status(f"{name}: cancelled, nothing was stored or sent")
+                self._show_status(f"{name}: {_cancelled(error)}")
                 return
             log.warning("%s failed: %s", name, type(error).__name__)
             failed(error)
@@ -263,6 +263,15 @@ class Tools:
             "Neither the form's day nor one of the last seven has records that weren't sent."
             " Nothing was asked or sent.",
         )
+
+
+def _cancelled(error: BaseException) -> str:
+    """What a cancel left behind: between the last byte and the answer, nobody knows whether the file has arrived."""
+    from ..outbox.delivery import CANCELLED_LATE
+
+    if isinstance(error, NotDelivered) and error.outcome.delivery.reason == CANCELLED_LATE:
+        return "cancelled when the whole file had been sent: it may have arrived"
+    return "cancelled, nothing was stored or sent"
 
 
 def _reason(error: BaseException) -> str:

@@ -173,6 +173,7 @@ BROKEN_OFF = "Broken off: the application ended while it was sending."
 PERHAPS_ARRIVED = (
     "Whether it arrived isn't known: the application ended before the server's last answer. Ask the receivers."
 )
+CANCELLED_LATE = "Cancelled when the whole file had been sent: it may have arrived."
 STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED, UNKNOWN)
 ENDED = (DELIVERED, CANCELLED)
 """The final states, in which the file is no longer needed."""

@@ -26,6 +26,7 @@ from ..remote_names import name_problem
 from .delivery import (
     BROKEN_OFF,
     CANCELLED,
+    CANCELLED_LATE,
     DELIVERED,
     ENDED,
     FAILED,
@@ -163,12 +164,12 @@ def _attempted(
     jitter: Callable[[], float],
 ) -> tuple[Delivery, BaseException | None]:
     """Send the file of an attempt that has begun, and write its outcome."""
-    began, sent = time.monotonic(), 0
+    began, sent, all_sent = time.monotonic(), 0, False
 
     def noted(so_far: int, total: int) -> None:
-        nonlocal sent, delivery
-        sent = so_far
-        if so_far == total and not destination(delivery.kind).repeatable and not delivery.may_have_arrived:
+        nonlocal sent, all_sent, delivery
+        sent, all_sent = so_far, so_far == total
+        if all_sent and not destination(delivery.kind).repeatable and not delivery.may_have_arrived:
             # Written before the last bytes are sent: even if this computer fails now, the file isn't sent twice.
             running = Attempt(delivery.attempts[-1].started, None, delivery.size)
             delivery = outbox.write(delivery, attempts=(*delivery.attempts[:-1], running))
@@ -185,7 +186,7 @@ def _attempted(
     try:
         remark = send(outbox.file_of(delivery), name=delivery.sent_as, progress=noted, cancel=cancel)
     except Cancelled as error:
-        return ended(CANCELLED, "Cancelled."), error
+        return ended(CANCELLED, CANCELLED_LATE if all_sent else "Cancelled."), error
     except Exception as error:
         return _failed(outbox, delivery, error, jitter, ended), error
     except BaseException:  # ending the program doesn't cancel the delivery

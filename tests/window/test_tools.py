@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import os
 import socket
 import tempfile
 import time
@@ -16,6 +17,7 @@ import pytest
 from abq_data_entry.application import tools
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
+from abq_data_entry.outbox import Outbox
 from abq_data_entry.views import LoginDialog
 from tests.fixtures.servers import BundledServer
 from tests.fixtures.window import Window
@@ -434,6 +436,30 @@ def test_progress_shows_a_number_and_a_cut_upload_leaves_nothing(
         window.until(lambda: not window.app.commands.running, "the end")
     assert status(window) == "REST: cancelled, nothing was stored or sent"
     assert list(temporary.iterdir()) == []
+
+
+def test_cancelled_before_the_answer_says_that_the_file_may_have_arrived(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, str(TODAY)))
+    received = list[bytes]()
+
+    def take_all(connection: Connection) -> None:
+        connection.request()
+        connection.send(http("200 OK", b"in", "Set-Cookie: token=abc"))
+        received.append(connection.request())
+        connection.stall()
+
+    with serving(take_all) as port:
+        url = f"http://127.0.0.1:{port}/"
+        point_to(window, abq_auth_url=url, abq_upload_url=url)
+        window.app.callbacks["upload_to_corporate_rest"]()
+        log_in(window, REST_TITLE, "test", "test")
+        window.until(lambda: received and running_lines(window), "the whole file at the server")
+        press_cancel(window, "REST")
+        window.until(lambda: not window.app.commands.running, "the end")
+    assert EXTRACT.encode() in received[0]
+    assert status(window) == "REST: cancelled when the whole file had been sent: it may have arrived"
+    (delivery,) = Outbox(Path(os.environ["ABQ_DATA_DIR"]) / "outbox").deliveries()
+    assert delivery.state == "cancelled" and "may have arrived" in delivery.reason
 
 
 def test_a_command_pressed_twice_asks_once(window: Window, stored: SQLModel, rest_server: BundledServer) -> None:
