@@ -10,7 +10,7 @@ from .. import fields
 from ..jobs import Jobs
 from ..views import DataRecordForm
 from ..workflows.save_record import Conflict, Save, Saved, merge_versions
-from .entry import question_of, resolve
+from .entry import KEPT_HERE, question_of, resolve
 from .messages import Messages, place, reason_of
 from .state import State
 
@@ -39,7 +39,7 @@ class Deciding:
 
     ``save`` is `Saver.save`; ``open_record(key)`` shows a record that waits, ``leave_form(then)`` does ``then`` once
     what is half typed is kept; ``show_form()`` brings the form to the front; ``decided(record, key)`` is called once
-    the database has the decision. On the Tk thread.
+    the database has the decision, with ``None`` as the record if the decision waits here. On the Tk thread.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Deciding:
         open_record: Callable[[tuple[Any, ...]], object],
         leave_form: Callable[[Callable[[], object]], object],
         show_form: Callable[[], object],
-        decided: Callable[[Record, tuple[Any, ...]], object],
+        decided: Callable[[Record | None, tuple[Any, ...]], object],
     ) -> None:
         self._form, self._jobs, self._state, self._messages = form, jobs, state, messages
         self._show_status = show_status
@@ -141,8 +141,9 @@ class Deciding:
             self._waiting.settle(tuple(each.identifier for each in same), "decided")
             conflict = None if saved is None else saved.merged
             merged = "" if conflict is None else question_of(conflict, save.author).merged_words
-            self._show_status(" ".join(filter(None, (f"{place(save.record)}: saved", said, merged))))
-            self._decided(save.record if saved is None else saved.record, save.key)
+            how = KEPT_HERE if saved is None else "saved"
+            self._show_status(" ".join(filter(None, (f"{place(save.record)}: {how}", said, merged))))
+            self._decided(None if saved is None else saved.record, save.key)
 
         def failed(error: BaseException) -> None:
             if dialog is not None:

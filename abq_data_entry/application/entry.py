@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SLOW_MS = 300  # a save that takes longer is shown as running
+KEPT_HERE = "kept on this computer until the database is back"
 Record = Mapping[str, Any]
 Key = tuple[Any, ...]
 
@@ -215,7 +216,7 @@ class RecordEntry:
         state.saved_records += 1
         state.last_save = LastSave(self._typed or save, None if saved is None else saved.version)
         count = f"{state.saved_records} record{'s' * (state.saved_records != 1)} saved"
-        how = "kept on this computer until the database is back" if waits else "changes saved" if corrects else "saved"
+        how = KEPT_HERE if waits else "changes saved" if corrects else "saved"
         done = " ".join(filter(None, (how, merged.strip(), remark)))
         self._show_status(f"{place(record)}: {done} · {count} in this session")
         self._drafts.saved()

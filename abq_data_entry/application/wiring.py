@@ -568,9 +568,12 @@ class Wiring(MainWindow):
         self.browsing.look_again()
         self.outdated.offer()
 
-    def _decided(self, record: Mapping[str, Any], key: tuple[Any, ...]) -> None:
-        self.offline.record_saved(record)
+    def _decided(self, record: Mapping[str, Any] | None, key: tuple[Any, ...]) -> None:
         self.form.known.look_up()
+        if record is None:  # the database doesn't have the decision yet
+            self.browsing.look_again()
+            return
+        self.offline.record_saved(record)
         self.browsing.record_saved(key, corrected=True)
 
     def _saved_records_changed(self) -> None:

@@ -23,7 +23,7 @@ from abq_data_entry.views.conflict import ConflictDialog
 from abq_data_entry.views.record_windows import WaitingWindow
 from tests.commands.test_waits_announced import table_locked
 from tests.fixtures import journal_1_0
-from tests.fixtures.cluster import OWNER, Node
+from tests.fixtures.cluster import OWNER, Node, frozen
 from tests.fixtures.window import Window
 from tests.models.records import record
 from tests.window.test_form import record as form_record
@@ -286,6 +286,44 @@ def test_what_somebody_else_recorded_is_told_and_decided_on(online: Window, sing
     window.answer("Save")
     window.settle()
     window.until(lambda: not trouble(window), "the decision")
+    assert fruit(there) == [(1, 3)] and journal().entries() == []
+
+
+@pytest.mark.parametrize("fault", ["stopped", "frozen"])
+def test_a_decision_that_has_to_wait_itself_is_not_called_saved(
+    online: Window, single: Node, there: SQLModel, fault: str
+) -> None:
+    """The server goes away while the dialog is open: what was decided waits here, and is saved later."""
+    window = online
+    window.begin_check()
+    window.app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
+    window.fill_readings()
+    window.save()
+    there.save_record(record(Date=str(datetime.date.today()), Plot="1", Fruit="8"))
+    window.app.retry_database()
+    window.until(lambda: window.app.waiting.undecided, "the conflict")
+    window.settle()
+    window.press_message("Show Records")
+    waiting_window(window).press("Open")
+    dialog = window.dialog()
+    assert isinstance(dialog, ConflictDialog)
+    dialog.take_all("mine")
+    if fault == "stopped":
+        single.stop()
+        window.answer("Save")
+        window.until(lambda: not dialog.winfo_exists(), "the decision to be kept")
+        status = window.app.status.get()
+        single.start()
+    else:
+        with frozen(single):
+            window.answer("Save")
+            window.until(lambda: not dialog.winfo_exists(), "the decision to be kept")
+            status = window.app.status.get()
+    assert status.startswith("Plot 1, lab A, 8:00: kept on this computer until the database is back")
+    if trouble(window):
+        window.app.retry_database()
+    window.until(lambda: not trouble(window), "the decision in the database")
+    window.settle()
     assert fruit(there) == [(1, 3)] and journal().entries() == []
 
 
