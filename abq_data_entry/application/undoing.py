@@ -36,6 +36,7 @@ Key = tuple[Any, Any, Any, Any]
 _WITHDRAWING = ("Typed twice", "Wrong plot", "Wrong check", "Not measured")
 _MOVING = ("Wrong plot", "Wrong time", "Wrong day", "Wrong lab")
 _BACK = ("It was right", "Withdrawn by mistake")
+_AWAY = "Saved records can be changed when the database is back"
 
 
 def place_taken(mine: Mapping[str, Any], theirs: VersionedRecord, doing: str, then: str) -> Question:
@@ -276,11 +277,13 @@ class Changes:
         refused: Callable[[BaseException], object] | None = None,
     ) -> None:
         """Change something on the database thread. ``taken(theirs)`` is called if another record is at that place,
-        ``refused(error)`` for an error; without it, a message shows the error."""
+        ``refused(error)`` for an error, also if the database is away; without it, a message shows the error."""
         from .. import models
 
         by = self._taking_back.by()
         if not self.may_begin():
+            if refused is not None:  # a dialog that stays open until it is answered
+                refused(ConnectionError(_AWAY))
             return
 
         def failed(error: BaseException) -> None:
@@ -290,6 +293,7 @@ class Changes:
                 return
             self._form.known.look_up()
             if refused is not None:
+                self._reconnecting.means_away(error)
                 refused(error)
             else:
                 self.failed(title, error)
@@ -349,7 +353,7 @@ class Changes:
     def may_begin(self) -> bool:
         """Whether saved records can be changed now; if not, the status line says why."""
         if self._state.reachable is None:
-            self._show_status("Saved records can be changed when the database is back")
+            self._show_status(_AWAY)
         return self._state.reachable is not None
 
     def attended(self) -> Key | None:

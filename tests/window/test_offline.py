@@ -20,12 +20,14 @@ from abq_data_entry.journal import Journal, database_name, new_entry
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views import Dialog, LoginDialog
 from abq_data_entry.views.conflict import ConflictDialog
+from abq_data_entry.views.reasoned import REASON, ReasonedDialog
 from abq_data_entry.views.record_windows import WaitingWindow
 from tests.commands.test_waits_announced import table_locked
 from tests.fixtures import journal_1_0
 from tests.fixtures.cluster import OWNER, Node, frozen
 from tests.fixtures.window import Window
 from tests.models.records import record
+from tests.window.test_form import open_plot
 from tests.window.test_form import record as form_record
 from tests.window.test_login import type_login
 
@@ -325,6 +327,42 @@ def test_a_decision_that_has_to_wait_itself_is_not_called_saved(
     window.until(lambda: not trouble(window), "the decision in the database")
     window.settle()
     assert fruit(there) == [(1, 3)] and journal().entries() == []
+
+
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_a_move_over_another_record_can_be_answered_while_the_database_is_away(
+    online: Window, single: Node, there: SQLModel, is_noticed: bool
+) -> None:
+    """The server stops while the dialog of two versions is open: it says so, stays, and saves when asked again."""
+    window, today = online, str(datetime.date.today())
+    there.save_record(record(Date=today, Plot="1"))
+    there.save_record(record(Date=today, Plot="2", Fruit="8"))
+    window.begin_check()
+    open_plot(window, 1)
+    window.settle()
+    window.app.callbacks["move_record"]()
+    dialog = window.dialog()
+    assert isinstance(dialog, ReasonedDialog)
+    dialog.boxes[F.PLOT].set("2")
+    dialog.boxes[REASON].set("wrong plot")
+    window.answer("Move")
+    both = window.dialog()
+    assert isinstance(both, ConflictDialog)
+    both.take_all("mine")
+    single.stop()
+    if is_noticed:
+        window.app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
+    window.answer("Save")
+    window.until(lambda: "Not saved: Nothing was changed." in both.state_label.cget("text"), "the refusal")
+    assert both.choices == {F.FRUIT: "mine"}
+    window.until(lambda: window.app.reconnecting.away, "the outage to be noticed")
+    single.start()
+    window.app.retry_database()
+    window.until(lambda: not window.app.reconnecting.away, "the database")
+    window.answer("Save")
+    window.until(lambda: not both.winfo_exists(), "the save")
+    window.settle()
+    assert fruit(there) == [(2, 3)]
 
 
 def test_what_the_database_refuses_is_put_right_in_the_form(
