@@ -14,6 +14,7 @@ from ..views.conflict import ConflictDialog, ConflictText
 from ..views.reasoned import Asked, ReasonedDialog
 from ..widgets.focus import focused_widget
 from ..workflows.save_record import merge_versions
+from .connection import NoAnswer
 from .entry import Question, moment, question_of, resolve, shown
 from .messages import reason_of
 from .taking_back import LastAction
@@ -277,7 +278,8 @@ class Changes:
         refused: Callable[[BaseException], object] | None = None,
     ) -> None:
         """Change something on the database thread. ``taken(theirs)`` is called if another record is at that place,
-        ``refused(error)`` for an error, also if the database is away; without it, a message shows the error."""
+        ``refused(error)`` for an error, also if the database is away or doesn't answer in time; without it, a message
+        shows the error. After `NoAnswer`, ``done`` or ``refused`` is called once the answer is here."""
         from .. import models
 
         by = self._taking_back.by()
@@ -298,14 +300,21 @@ class Changes:
             else:
                 self.failed(title, error)
 
-        self._connection.ask(lambda model: change(model, by), done, failed, "database")
+        job = self._connection.ask(lambda model: change(model, by), done, failed, "database")
+        if refused is not None:
+            self._reconnecting.expect(job, partial(refused, NoAnswer("The database didn't answer in time.")))
 
     def _resolve(self, over: Question, reason: str, source: tuple[Key, int] | None = None) -> None:
         """Ask which values to keep, field by field, and save the result over the record that is there.
 
         ``source``: the record that was to come there, with its version, which is withdrawn then.
         """
+        from ..models.errors import OutcomeUnknown
+
         author, key = self._state.person, key_of(over.conflict.mine)
+        is_unknown = False  # whether it was saved; then the answer may come when the dialog has been closed
+
+        unknown = f"The database hasn't answered yet whether the record of {named(key)} is saved"
 
         def save(result: Mapping[str, Any], dialog: ConflictDialog | None) -> None:
             def change(model: SQLModel, by: By) -> None:
@@ -322,19 +331,26 @@ class Changes:
                     model.withdraw_record(source[0], reason, expected_version=source[1], by=by)
 
             def done(_result: object) -> None:
-                if dialog is not None:
+                if dialog is not None and dialog.winfo_exists():
                     dialog.close()
                 self.changed(f"The record of {named(key)} is saved as chosen")
 
             def refused(error: BaseException) -> None:
-                if dialog is None:
-                    self.failed("Two Versions of One Record", error)
+                nonlocal is_unknown
+                no_answer = isinstance(error, NoAnswer | OutcomeUnknown)
+                is_unknown = no_answer or (is_unknown and isinstance(error, ConnectionError))  # asked again meanwhile
+                if dialog is not None and dialog.winfo_exists():
+                    dialog.refuse(str(error) if is_unknown else f"Nothing was changed. {error}", is_unknown)
+                elif is_unknown:
+                    self._show_status(unknown)
                 else:
-                    dialog.refuse(f"Nothing was changed. {error}")
+                    self.failed("Two Versions of One Record", error)
 
             self.do("Two Versions of One Record", change, done, refused=refused)
 
-        cancel = partial(self._show_status, "Nothing was changed")
+        def cancel() -> None:
+            self._show_status(unknown if is_unknown else "Nothing was changed")
+
         resolve(self._form, self._messages, self._show_status, over, save, cancel)
 
     def changed(self, result: str) -> None:

@@ -132,12 +132,12 @@ class ConflictDialog(Dialog):
             self.state_label.configure(text="Saving…", style="Note.TLabel")
             self.as_command(partial(self._save, record, self))()
 
-    def refuse(self, reason: str) -> None:
-        """Show the reason why the record wasn't saved; the choices stay."""
+    def refuse(self, reason: str, is_unknown: bool = False) -> None:
+        """Show the reason why the record wasn't saved, or why that isn't known; the choices stay."""
         self._saving = False
         for button in self.buttons:
             button.state(["!disabled"])
-        self._show_choices(refused=reason)
+        self._show_choices(refused=f"{'Not known yet whether it is saved' if is_unknown else 'Not saved'}: {reason}")
         self.buttons[0].focus_set()
 
     def _confirmed(self) -> None:
@@ -216,7 +216,7 @@ class ConflictDialog(Dialog):
         wrong = self._result(self.choices)[1] if not missing else {}
         text, style = "", "Note.TLabel"
         if refused:
-            text, style = f"✗ Not saved: {refused}", "Error.TLabel"
+            text, style = f"✗ {refused}", "Error.TLabel"
         elif wrong:
             text, style = "\n".join(f"✗ {sentence}" for sentence in wrong.values()), "Error.TLabel"
         elif missing:

@@ -329,12 +329,9 @@ def test_a_decision_that_has_to_wait_itself_is_not_called_saved(
     assert fruit(there) == [(1, 3)] and journal().entries() == []
 
 
-@pytest.mark.parametrize("is_noticed", [True, False])
-def test_a_move_over_another_record_can_be_answered_while_the_database_is_away(
-    online: Window, single: Node, there: SQLModel, is_noticed: bool
-) -> None:
-    """The server stops while the dialog of two versions is open: it says so, stays, and saves when asked again."""
-    window, today = online, str(datetime.date.today())
+def move_over_another(window: Window, there: SQLModel) -> ConflictDialog:
+    """Move plot 1 to plot 2, which has a record too, and choose what was typed here; the dialog waits for Save."""
+    today = str(datetime.date.today())
     there.save_record(record(Date=today, Plot="1"))
     there.save_record(record(Date=today, Plot="2", Fruit="8"))
     window.begin_check()
@@ -349,6 +346,16 @@ def test_a_move_over_another_record_can_be_answered_while_the_database_is_away(
     both = window.dialog()
     assert isinstance(both, ConflictDialog)
     both.take_all("mine")
+    return both
+
+
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_a_move_over_another_record_can_be_answered_while_the_database_is_away(
+    online: Window, single: Node, there: SQLModel, is_noticed: bool
+) -> None:
+    """The server stops while the dialog of two versions is open: it says so, stays, and saves when asked again."""
+    window = online
+    both = move_over_another(window, there)
     single.stop()
     if is_noticed:
         window.app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
@@ -361,6 +368,39 @@ def test_a_move_over_another_record_can_be_answered_while_the_database_is_away(
     window.until(lambda: not window.app.reconnecting.away, "the database")
     window.answer("Save")
     window.until(lambda: not both.winfo_exists(), "the save")
+    window.settle()
+    assert fruit(there) == [(2, 3)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP there")
+@pytest.mark.parametrize("then", ["waits", "cancels", "asks again", "cancels, and the server ends"])
+def test_a_move_over_another_record_is_answered_late(online: Window, single: Node, there: SQLModel, then: str) -> None:
+    """The server freezes during Save: the dialog says that nothing is known yet, and the answer is shown later."""
+    window = online
+    both = move_over_another(window, there)
+    status = window.app.status
+    with frozen(single):
+        window.answer("Save")
+        window.until(lambda: "Not known yet whether it is saved" in both.state_label.cget("text"), "the time limit")
+        assert window.app.reconnecting.away and both.choices == {F.FRUIT: "mine"}
+        if then == "asks again":
+            window.answer("Save")
+            assert "Not known yet whether it is saved" in both.state_label.cget("text")
+            window.answer("Cancel")
+        elif then.startswith("cancels"):
+            window.answer("Cancel")
+        if then != "waits":
+            assert not both.winfo_exists()
+            assert status.get().startswith("The database hasn't answered yet whether the record of ")
+        if then.endswith("the server ends"):
+            single.kill()
+    if then.endswith("the server ends"):
+        window.until(lambda: not window.app.jobs.busy, "the end of the connection")
+        assert status.get() == "Nothing was changed: the database is away"
+        return
+    window.until(lambda: "is saved as chosen" in status.get(), "the answer")
+    assert not both.winfo_exists()
+    window.until(lambda: not window.app.reconnecting.away, "the database")
     window.settle()
     assert fruit(there) == [(2, 3)]
 
