@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
-MOST = 83
+MOST = 79
 """How many accesses are left. Whoever makes it fewer lowers it; nobody raises it."""
 _PUBLIC = {"_replace", "_asdict", "_fields", "_exit"}  # of `namedtuple` and `os`, whose documents name them
 _OWN = {"self", "cls", "super()"}

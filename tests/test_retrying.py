@@ -53,6 +53,17 @@ def test_in_a_day_they_are_as_few_as_the_longest_pause_says(name: str) -> None:
     assert attempts_within(policy, 86_400.0, 0.0) <= 86_400 / (policy.longest / 2) + 20
 
 
+def test_the_pauses_are_those_that_administrators_were_promised() -> None:
+    """`docs/administrators.md`: what a database refused, and what couldn't be delivered or reported."""
+    for policy, first, longest in (
+        (retrying.JOURNAL, (1, 2), (30, 60)),
+        (retrying.DELIVERY, (30, 60), (1800, 3600)),
+        (retrying.ALARM, (30, 60), (1800, 3600)),
+    ):
+        assert (policy.pause(1, 0.0), policy.pause(1, 1.0)) == first
+        assert (policy.pause(99, 0.0), policy.pause(99, 1.0)) == longest
+
+
 @given(st.floats(0.01, 100), st.floats(0.01, 10_000), st.integers(1, 10_000), st.floats(0, 1))
 def test_a_pause_grows_up_to_its_limit(first: float, longest: float, failures: int, jitter: float) -> None:
     policy = Policy(first, longest)

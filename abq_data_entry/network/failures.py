@@ -197,14 +197,15 @@ def _certificate(error: BaseException) -> str:
 
 
 _FTP_WORDS = {
+    **{code: f"The FTP server refused the user name or the password ({code})." for code in ("430", "530")},
+    **{
+        code: f"The FTP server doesn't know a command that is needed ({code}). Tell its administrator."
+        for code in ("500", "502")
+    },
     "421": "The FTP server closed the connection (421): it may be busy or shutting down. Try again later.",
     "425": "The FTP server couldn't open a connection for the data (425). A firewall may be in the way.",
     "426": "The FTP server cut the transfer off (426). Try again.",
-    "430": "The FTP server refused the user name or the password (430).",
     "452": "The FTP server has no space left (452). Tell its administrator.",
-    "500": "The FTP server doesn't know a command that is needed (500). Tell its administrator.",
-    "502": "The FTP server doesn't know a command that is needed (502). Tell its administrator.",
-    "530": "The FTP server refused the user name or the password (530).",
     "532": "The FTP server wants an account for storing files (532). Ask its administrator.",
     "534": "The FTP server refuses this kind of connection (534). Ask its administrator about encryption.",
     "550": "The FTP server refused the file (550): the folder may be missing, or the right to write to it.",
