@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,6 +59,24 @@ def test_help_names_all_words(home: Path, capsys: pytest.CaptureFixture[str]) ->
     shown = capsys.readouterr().out
     for word in ("weather", "export", "upload", "db", "demo", "ABQ_DB_PASSWORD"):
         assert word in shown
+
+
+def options_of(subcommand: list[str], capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the names of each option that the help of this subcommand, and of those below it, lists."""
+    assert main([*subcommand, "--help"]) == 0
+    shown = capsys.readouterr().out
+    for line in re.findall(r"^  (-.*)$", shown, re.MULTILINE):
+        yield tuple(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line.partition("   ")[0]))
+    for below in re.findall(r"^    ([a-z][a-z-]*)(?: |$)", shown, re.MULTILINE):
+        yield from options_of([*subcommand, below], capsys)
+
+
+def test_each_option_is_documented(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    documents = "".join(each.read_text("utf-8") for each in (CHECKOUT / "README.md", *(CHECKOUT / "docs").glob("*.md")))
+    options = list(options_of([], capsys))
+    assert ("--quiet",) in options and len(options) > 100
+    written = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", documents))
+    assert [each for each in options if written.isdisjoint(each) and "--help" not in each] == []
 
 
 def test_version(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
