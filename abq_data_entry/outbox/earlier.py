@@ -45,7 +45,8 @@ class Box(Protocol):
 
     def put_aside(self, name: str, why: str) -> bool: ...
 
-    def note_problem(self, sentence: str) -> None: ...
+    def note_problem(self, sentence: str) -> None:
+        """Keep a sentence about damage in the outbox, for the user."""
 
 
 class TakenOver(NamedTuple):
