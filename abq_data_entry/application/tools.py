@@ -267,10 +267,11 @@ class Tools:
 
 def _cancelled(error: BaseException) -> str:
     """What a cancel left behind: between the last byte and the answer, nobody knows whether the file has arrived."""
-    from ..outbox.delivery import CANCELLED_LATE
+    from ..outbox.delivery import CANCELLED_LATE, CANCELLED_MIDWAY
 
-    if isinstance(error, NotDelivered) and error.outcome.delivery.reason == CANCELLED_LATE:
-        return "cancelled when the whole file had been sent: it may have arrived"
+    reason = error.outcome.delivery.reason if isinstance(error, NotDelivered) else ""
+    if reason in (CANCELLED_LATE, CANCELLED_MIDWAY):
+        return f"c{reason[1:-1]}"
     return "cancelled, nothing was stored or sent"
 
 

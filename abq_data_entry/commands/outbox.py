@@ -125,7 +125,7 @@ def watched(delivery: Delivery, waits: bool = False) -> Iterator[AttemptMonitor]
 
 def success_text(outcome: Outcome) -> str:
     """Return the message of a success. Raises NotDone with the reason and the next step, or the error of a cancel."""
-    from ..network.failures import with_sentence
+    from ..network.failures import Cancelled, with_sentence
 
     delivery, error = outcome.delivery, outcome.error
     if outcome.arrived:
@@ -135,7 +135,7 @@ def success_text(outcome: Outcome) -> str:
     if isinstance(error, delivering.OutboxError):  # an error of the file itself, so another attempt wouldn't help
         raise error
     if delivery.state == "cancelled":
-        raise error if isinstance(error, Exception) else NotDone(delivery.reason)
+        raise error if isinstance(error, Exception) and not isinstance(error, Cancelled) else NotDone(delivery.reason)
     why = reason(error) if error is not None else delivery.reason
     if delivery.planned is not None:
         following = (

@@ -53,6 +53,9 @@ class WeatherBusy(WeatherError):
 class Cancelled(UserFacingError, Exception):
     """The caller's `cancel` event was set, which ended the transfer."""
 
+    midway = False
+    """Whether it ended the storing under the final name: the file there may be incomplete or missing."""
+
     def __init__(self, message: str = "Cancelled.") -> None:
         super().__init__(message)
 

@@ -97,6 +97,8 @@ class Session(ftplib.FTP):
 
     reply_errors = "replace"
     """The error handler for bytes in a reply that aren't UTF-8."""
+    transfer = ""
+    """The last command for a data connection that was sent; '' if none was."""
 
     def __init__(
         self, guard: Guard, security: str = "none", context: ssl.SSLContext | None = None, passive: bool = True
@@ -237,6 +239,7 @@ class Session(ftplib.FTP):
         with opened() as connect:
             if rest is not None:
                 self.sendcmd(f"REST {rest}")
+            self.transfer = cmd
             reply = self.sendcmd(cmd)
             if reply[:1] != "1":
                 raise ftplib.error_reply(reply)  # noqa: S321
@@ -481,7 +484,7 @@ class Store(Part):
         self._in_steps = self._in_steps and self._in_two_steps(session)
         if not self._in_steps:
             self._store(session, self._name)
-        self._partial = ""
+        self._partial = self._asked = ""
 
     def tidy(self, session: Session) -> None:
         """Remove what a failure left, over a new session, and restore the old file if it was moved."""
@@ -499,6 +502,10 @@ class Store(Part):
             else:
                 session.delete(self._aside)
                 return
+        if not self._partial and self.is_midway:  # the server had not answered: the old file may be there, or be empty
+            if size(session, self._name) != {0}:
+                return
+            self._partial = self._name
         session.delete(self._partial or self._temporary)
 
     def _may_rename(self, session: Session) -> bool:
@@ -621,7 +628,7 @@ class Store(Part):
                 digest.update(block)
         self._source.skip(begin)
         if command:
-            with contextlib.closing(session.transfercmd(command, offset)) as data:
+            with contextlib.closing(self._data_connection(session, name, command, offset)) as data:
                 self._partial = name
                 with session.reply_as_error():
                     for block in self._source.blocks(BLOCK):
@@ -636,6 +643,17 @@ class Store(Part):
             with contextlib.suppress(ftplib.error_perm):
                 when = time.strftime("%Y%m%d%H%M%S", time.gmtime(self._source.modified))
                 session.sendcmd(f"MFMT {when} {name}")
+
+    def _data_connection(self, session: Session, name: str, command: str, offset: int | None) -> socket.socket:
+        session.transfer = ""
+        try:
+            return session.transfercmd(command, offset)
+        except ftplib.Error:  # the server's refusal
+            raise
+        except BaseException:
+            if session.transfer:  # no answer: the server may have emptied the old file
+                self._asked = name
+            raise
 
     @staticmethod
     def _remove(session: Session, name: str) -> None:

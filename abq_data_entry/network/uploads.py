@@ -27,7 +27,7 @@ from typing import Generic, Protocol, TypeVar
 
 from abq_data_entry.remote_names import folder_problem
 
-from .failures import FileChanged, HostUnknown, HostUnreachable, InvalidInput
+from .failures import Cancelled, FileChanged, HostUnknown, HostUnreachable, InvalidInput
 from .guard import Guard
 
 BLOCK = 256 * 1024
@@ -279,6 +279,7 @@ class Part:
         self._source = source
         self._name = source.name
         self._partial = ""  # the name under which this attempt may have stored a part
+        self._asked = ""  # the name under which the server was asked to store the file
         self._moving = False  # the old file may be under the name `_aside`
         self._choose_names(identifier)
 
@@ -294,6 +295,11 @@ class Part:
     def unfinished(self) -> bool:
         """Whether this attempt may have left something to tidy."""
         return bool(self._partial) or self._moving
+
+    @property
+    def is_midway(self) -> bool:
+        """Whether the file of that name there may be incomplete or missing now, the one before included."""
+        return self._moving or self._name in (self._partial, self._asked)
 
     @property
     def may_continue(self) -> bool:
@@ -350,6 +356,10 @@ class Store(Protocol[Over]):
     @property
     def unfinished(self) -> bool:
         """Whether there may be something to tidy."""
+
+    @property
+    def is_midway(self) -> bool:
+        """Whether the file of that name there may be incomplete or missing now."""
 
     @property
     def may_continue(self) -> bool:
@@ -457,7 +467,9 @@ class StoredUploads(KeptSession[Session], Uploads):
             except BaseException as error:  # of the progress callback, or Ctrl-C
                 failure = error
             self._drop()
-        if (store.unfinished or left) and not kept:
+        if isinstance(failure, Cancelled):
+            failure.midway = store.is_midway
+        if (store.unfinished or store.is_midway or left) and not kept:
             tidy(lambda guard: self._clear(store, guard), cancel)
         return failure
 

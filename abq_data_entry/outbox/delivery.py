@@ -174,6 +174,7 @@ PERHAPS_ARRIVED = (
     "Whether it arrived isn't known: the application ended before the server's last answer. Ask the receivers."
 )
 CANCELLED_LATE = "Cancelled when the whole file had been sent: it may have arrived."
+CANCELLED_MIDWAY = "Cancelled while the server was storing it: the file there may be incomplete or missing."
 STATES = (WAITING, SENDING, DELIVERED, FAILED, CANCELLED, UNKNOWN)
 ENDED = (DELIVERED, CANCELLED)
 """The final states, in which the file is no longer needed."""

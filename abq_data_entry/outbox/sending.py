@@ -27,6 +27,7 @@ from .delivery import (
     BROKEN_OFF,
     CANCELLED,
     CANCELLED_LATE,
+    CANCELLED_MIDWAY,
     DELIVERED,
     ENDED,
     FAILED,
@@ -186,7 +187,8 @@ def _attempted(
     try:
         remark = send(outbox.file_of(delivery), name=delivery.sent_as, progress=noted, cancel=cancel)
     except Cancelled as error:
-        return ended(CANCELLED, CANCELLED_LATE if all_sent else "Cancelled."), error
+        late = CANCELLED_LATE if all_sent else "Cancelled."
+        return ended(CANCELLED, CANCELLED_MIDWAY if error.midway else late), error
     except Exception as error:
         return _failed(outbox, delivery, error, jitter, ended), error
     except BaseException:  # ending the program doesn't cancel the delivery

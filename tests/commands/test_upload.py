@@ -5,18 +5,23 @@ from __future__ import annotations
 import datetime
 import logging
 import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from abq_data_entry import logfile
+from abq_data_entry.commands.outbox import opened_outbox
 from abq_data_entry.models import SQLModel
+from abq_data_entry.outbox.delivery import CANCELLED, DELIVERED, WAITING
 from abq_data_entry.postgres.cluster import running
 from abq_data_entry.workflows import day_report
-from tests.commands.conftest import DAY, Outcome, at_terminal, outcome_of, start_process
+from tests.commands.conftest import DAY, PATIENCE, Outcome, at_terminal, outcome_of, start_process
 from tests.fixtures.servers import BundledServer
 from tests.models.records import record
+from tests.network.faults import Connection, Ftp, serving
 
 NAME = f"abq_data_record_{DAY}.csv"
 WRONG = "wrong-horse-battery"
@@ -278,3 +283,39 @@ def test_a_fault_of_the_report_does_not_keep_the_records(
     configure(abq_ftp_host=ftp.host, abq_ftp_port=ftp.port, abq_send_report=True)
     assert _upload(line, "ftp", "--password-stdin", stdin="test").code == 0
     assert [path.name for path in ftp.folder.iterdir()] == [NAME]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such signals here")
+@pytest.mark.parametrize(
+    ("in_place", "number", "said", "state"),
+    [
+        (True, signal.SIGINT, "Cancelled while the server was storing it: the file there may be incompl", CANCELLED),
+        (False, signal.SIGINT, "Cancelled when the whole file had been sent: it may have arrived.", CANCELLED),
+        (True, signal.SIGTERM, "Interrupted.", WAITING),
+        (False, signal.SIGTERM, "Interrupted.", WAITING),
+    ],
+)
+def test_an_upload_that_is_ended_while_the_server_stores_it(
+    line: Callable[..., Outcome], configure: Callable[..., None], one_record: None,
+    in_place: bool, number: signal.Signals, said: str, state: str,
+) -> None:  # fmt: skip
+    reached = threading.Event()
+
+    def stall_midway(control: Connection, _data: Connection) -> None:
+        reached.set()
+        control.stall()
+
+    server = Ftp(renames=not in_place, keep=10, after=stall_midway)
+    with serving(server) as port:
+        configure(abq_ftp_host="127.0.0.1", abq_ftp_port=port)
+        environment = {**os.environ, "ABQ_PASSWORD": "test"}
+        process = start_process("upload", "ftp", "--date", DAY, "--username", "test", env=environment)
+        assert reached.wait(PATIENCE)
+        process.send_signal(number)
+        assert said in outcome_of(process).reason
+        (delivery,) = opened_outbox().deliveries()
+        assert delivery.state == state and NAME not in server.files
+        server.keep = None
+        assert _upload(line, "ftp", "--password-stdin", stdin="test").code == 0
+        assert server.files[NAME].count(b"\n") == 2  # here: at the end, the first attempt goes on
+    assert [each.state for each in opened_outbox().deliveries()] == [CANCELLED, DELIVERED]

@@ -565,6 +565,25 @@ def test_cancel_frees_a_stalled_delivery(where: str, large: Path) -> None:
     assert where == "welcome" or server.files == {}
 
 
+@pytest.mark.parametrize("emptied", [True, False], ids=["the old file is emptied", "the old file is as it was"])
+def test_cancelled_while_the_server_is_silent_after_stor(extract: Path, emptied: bool) -> None:
+    server = Ftp(replies={"STOR": ""}, renames=False, files={extract.name: b"the version before"})
+    cancel = threading.Event()
+
+    def watch() -> None:
+        while f"STOR {extract.name}" not in server.commands:
+            cancel.wait(0.01)
+        if emptied:
+            server.files[extract.name] = b""
+        cancel.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    error = failing(server, extract, cancel=cancel)
+    assert isinstance(error, network.Cancelled) and error.midway
+    assert server.left.wait(patience(5)), "the end of the tidying, which goes on after a cancel"
+    assert server.files == ({} if emptied else {extract.name: b"the version before"})
+
+
 def test_cancelled_before_it_begins(extract: Path) -> None:
     cancel = threading.Event()
     cancel.set()

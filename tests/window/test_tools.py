@@ -21,7 +21,7 @@ from abq_data_entry.outbox import Outbox
 from abq_data_entry.views import LoginDialog
 from tests.fixtures.servers import BundledServer
 from tests.fixtures.window import Window
-from tests.network.faults import Connection, http, serving
+from tests.network.faults import Connection, Ftp, http, serving
 from tests.pace import patience
 from tests.window.test_form import record
 
@@ -460,6 +460,35 @@ def test_cancelled_before_the_answer_says_that_the_file_may_have_arrived(window:
     assert status(window) == "REST: cancelled when the whole file had been sent: it may have arrived"
     (delivery,) = Outbox(Path(os.environ["ABQ_DATA_DIR"]) / "outbox").deliveries()
     assert delivery.state == "cancelled" and "may have arrived" in delivery.reason
+
+
+def test_cancelled_while_it_is_stored_under_its_name_says_what_may_be_there(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, str(TODAY)))
+    reached = list[bool]()
+
+    def stall_midway(control: Connection, _data: Connection) -> None:
+        reached.append(True)
+        control.stall()
+
+    server = Ftp(renames=False, deletes=False, keep=10, after=stall_midway)
+    with serving(server) as port:
+        point_to(window, abq_ftp_host="127.0.0.1", abq_ftp_port=port)
+        window.app.callbacks["upload_to_corporate_ftp"]()
+        log_in(window, FTP_TITLE, "test", "test")
+        window.until(lambda: reached and running_lines(window), "a part of the file at the server")
+        window.app.callbacks["upload_to_corporate_ftp"]()
+        assert status(window) == "FTP is running already"
+        press_cancel(window, "FTP")
+        window.until(lambda: not window.app.commands.running, "the end")
+        said = status(window)
+        (delivery,) = Outbox(Path(os.environ["ABQ_DATA_DIR"]) / "outbox").deliveries()
+        server.keep = None
+        window.app.callbacks["upload_to_corporate_ftp"]()
+        log_in(window, FTP_TITLE, "test", "test")
+        window.until(lambda: "successfully" in status(window), "the upload")
+        assert server.files[EXTRACT].count(b"\n") == 2  # here: at the end, the first attempt goes on
+    assert said == "FTP: cancelled while the server was storing it: the file there may be incomplete or missing"
+    assert delivery.state == "cancelled" and "incomplete or missing" in delivery.reason
 
 
 def test_a_command_pressed_twice_asks_once(window: Window, stored: SQLModel, rest_server: BundledServer) -> None:
