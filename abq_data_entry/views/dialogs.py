@@ -1,7 +1,7 @@
 """Dialogs for decisions and for failed commands; the window behind them goes on working.
 
 A dialog takes no key in its first half second, nor while the user goes on typing: those keys go to the widget that had
-the focus before.
+the focus before. Whoever clicks into it has seen it: from then on it takes all keys.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Dialog(tk.Toplevel):
         self._parent = parent.winfo_toplevel()
         self._return_focus = focused_widget(parent) or self._parent.focus_lastfor()
         self._detail_box: tk.Text | None = None
-        self.takes_keys = False
+        self.takes_keys = self._is_clicked = False
         self.give_way: Callable[[], object] | None = None
         self.as_command: Callable[[Callable[[], object]], Callable[[], object]] = lambda action: action
         exclude_from_count(self)
@@ -217,6 +217,7 @@ class Dialog(tk.Toplevel):
         self._typed, self._unread_until = typed_keys(self), time.monotonic() + UNREAD_SECONDS
         # Bound before the dialog is shown, because some window managers give it the focus at once.
         self.bind("<FocusIn>", self._pass_on, add=True)
+        self.bind("<Button-1>", self._clicked, add=True)
         self.deiconify()
         # A Tcl script that checks whether the dialog still exists, so that no timer has to be cancelled.
         self._look_soon = ("after", _LOOK_MS, f"if {{[winfo exists {self}]}} {self.register(self._look)}")
@@ -224,8 +225,15 @@ class Dialog(tk.Toplevel):
 
     def _pass_on(self, _event: object) -> None:
         """Return the focus, which the window manager gives to a new window, at once: the user may be typing."""
-        if not self.takes_keys and self._return_focus is not None and self._return_focus.winfo_exists():
+        may_type_here = self.takes_keys or self._is_clicked
+        if not may_type_here and self._return_focus is not None and self._return_focus.winfo_exists():
             self._return_focus.focus_force()
+
+    def _clicked(self, _event: object) -> None:
+        """Take the keys at once, in the widget that the click gave the focus to, and don't give way any more."""
+        if not self.takes_keys:
+            self._is_clicked = True
+            self._look()
 
     def _grew(self, event: tk.Event) -> None:
         """Move up when an error below a field makes the dialog grow beyond the screen."""
@@ -237,16 +245,21 @@ class Dialog(tk.Toplevel):
 
     def _look(self) -> None:
         """Take the focus once there was time to read the dialog and nobody has typed for that long."""
+        if self.takes_keys:  # since a click
+            return
         typed = typed_keys(self)
-        if typed != self._typed:
+        if typed != self._typed and not self._is_clicked:
             self._typed, self._unread_until = typed, time.monotonic() + UNREAD_SECONDS
             if self.give_way is not None:
                 self.close(self.give_way)
                 return
-        # The user may have gone to another field in the meantime: that one gets the focus back later.
-        self._return_focus = focused_widget(self) or self._return_focus
-        in_list = focused_widget(self) is None and bool(self.tk.call("focus"))
-        if time.monotonic() < self._unread_until or in_list or not self.winfo_viewable():
+        focused = focused_widget(self)
+        is_here = focused is not None and focused.winfo_toplevel() is self  # a click gave it the focus
+        if not is_here:  # the user may have gone to another field in the meantime: that one gets the focus back later
+            self._return_focus = focused or self._return_focus
+        in_list = focused is None and bool(self.tk.call("focus"))
+        is_unread = time.monotonic() < self._unread_until and not self._is_clicked
+        if is_unread or in_list or not self.winfo_viewable():
             self.tk.call(*self._look_soon)
             return
         self.takes_keys = True
@@ -254,6 +267,8 @@ class Dialog(tk.Toplevel):
         here = bool(self.tk.call("focus"))  # otherwise the user is in another program, and stays there
         with suppress(tk.TclError):  # another program has a grab; the dialog works without one
             self.grab_set()
+        if is_here:
+            return
         first = self.first_focus()
         if here:
             first.focus_force()

@@ -11,8 +11,11 @@ import pytest
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.conflict import ConflictDialog
+from abq_data_entry.views.dialogs import UNREAD_SECONDS
 from tests.fixtures.window import Window
+from tests.window.test_dialog_keys import click
 from tests.window.test_form import open_plot, record, today
+from tests.window.test_type_ahead import slow
 
 
 def other_saves(stored: SQLModel, window: Window, plot: int = 1, **changes: object) -> None:
@@ -344,3 +347,26 @@ def test_who_types_on_during_a_save_is_asked_in_the_bar(correcting: Window, stor
     correcting.until(lambda: line.is_shown, "the line with the keys")
     assert "24.0" in line.text and correcting.text(F.HUMIDITY) == ""
     assert correcting.text(F.PLOT) == "2"
+
+
+def test_a_dialog_that_is_answered_by_mouse_at_once_stays_until_the_record_is_saved(
+    correcting: Window, stored: SQLModel
+) -> None:
+    """A key that is typed during the save, within the dialog's first half second, doesn't close it."""
+    correcting.fill(Plants="12")
+    other_saves(stored, correcting, Plants="13")
+    correcting.app.form.submit()
+    correcting.until(lambda: correcting.dialogs and correcting.dialogs[0].winfo_viewable(), "the dialog")
+    dialog = correcting.dialogs[0]
+    assert isinstance(dialog, ConflictDialog) and not dialog.takes_keys
+    click(correcting, dialog.cells[F.PLANTS, "mine"])
+    with slow(stored):
+        click(correcting, dialog.buttons[0])
+        correcting.until(lambda: state_of(dialog) == "Saving…", "the save")
+        correcting.type("7")
+        correcting.wait(2 * UNREAD_SECONDS)
+        assert correcting.dialogs == [dialog] and not correcting.messages
+    correcting.until(lambda: not correcting.app.form.saving, "the save")
+    correcting.settle()
+    assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 12
+    assert not correcting.dialogs and not correcting.messages

@@ -12,7 +12,7 @@ from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.themes import THEMES
 from abq_data_entry.views.notes import NoteDialog
-from abq_data_entry.views.reasoned import ReasonedDialog
+from abq_data_entry.views.reasoned import REASON, ReasonedDialog
 from abq_data_entry.views.side_window import SideWindow
 from tests.fixtures.window import Window
 from tests.window import one_window
@@ -74,6 +74,35 @@ def test_what_is_typed_replaces_the_text_of_the_first_field(begun: Window, store
     begun.until(lambda: begun.app.focus_get() is date, "the refused field")
     begun.type("2026-11-01\n")
     assert date.get() == "2026-11-01"
+
+
+def click(window: Window, widget: tk.Misc) -> None:
+    """Click into the middle of a widget, with a real mouse."""
+    window.take_keys()  # what has just been shown is drawn
+    x, y = widget.winfo_rootx() + widget.winfo_width() // 2, widget.winfo_rooty() + widget.winfo_height() // 2
+    window.xdotool("mousemove", str(x), str(y), "click", "1")
+
+
+def test_who_clicks_into_a_new_dialog_types_there(begun: Window, stored: SQLModel) -> None:
+    """Who clicks has seen the dialog, so it doesn't wait for its first half second to be over, and gives no way."""
+    stored.save_record(record(1, begun.text(F.DATE)))
+    begun.app.callbacks["refresh"]()
+    begun.settle()
+    open_plot(begun, 1)
+    humidity = begun.text(F.HUMIDITY)
+    begun.app.messages.command(begun.app.callbacks["move_record"])()
+    begun.until(lambda: begun.dialogs and begun.dialogs[0].winfo_viewable(), "the dialog on the screen")
+    dialog = begun.dialogs[0]
+    assert isinstance(dialog, ReasonedDialog) and not dialog.takes_keys
+    box = dialog.boxes[REASON]
+    click(begun, box)
+    begun.type("wrong plot")
+    assert box.get() == "wrong plot" and begun.app.focus_get() is box
+    assert begun.text(F.HUMIDITY) == humidity and not begun.messages
+    close_dialog(begun)
+    begun.until(lambda: begun.app.focus_get() is not None, "the focus")
+    assert begun.app.focus_get().winfo_toplevel() is begun.app  # type: ignore[union-attr]
+
 
 def test_words_can_be_asked_for_in_every_theme(begun: Window) -> None:
     for theme in THEMES:
