@@ -487,17 +487,17 @@ class FtpFiles(_KeptFtp[FilesSession], RemoteFiles[FilesSession]):
         return digest(session, entry.name)
 
     def _store(self, where: Where, source: SourceFile, cancel: Cancel) -> None:
-        self._do(lambda session, guard: self._put(session, where, source), cancel)
+        self._do(lambda session, guard: self._put(session, where, source, cancel), cancel)
 
-    def _put(self, session: FilesSession, where: Where, source: SourceFile) -> None:
+    def _put(self, session: FilesSession, where: Where, source: SourceFile, cancel: Cancel) -> None:
         session.go(where)
         source.rewind()
         store = Store(source)
         try:
             store.run(session)
         except BaseException as error:
-            if store.unfinished:
-                tidy(lambda other: self._clear(store, where, other), None)
+            if store.unfinished or store.is_midway:
+                tidy(lambda other: self._clear(store, where, other), cancel)
             if isinstance(error, ftplib.error_perm) and not isinstance(error, UserFacingError):
                 raise _refusal(f"take {source.name}", error) from None
             raise

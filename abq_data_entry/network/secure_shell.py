@@ -474,9 +474,9 @@ class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
                     yield block
 
     def _store(self, where: Where, source: SourceFile, cancel: Cancel) -> None:
-        self._do(lambda session, guard: self._put(session, where, source), cancel)
+        self._do(lambda session, guard: self._put(session, where, source, cancel), cancel)
 
-    def _put(self, session: ShellSession, where: Where, source: SourceFile) -> None:
+    def _put(self, session: ShellSession, where: Where, source: SourceFile, cancel: Cancel) -> None:
         store = SftpStore(source)
         self._change_folder(session, where)
         source.rewind()
@@ -484,8 +484,8 @@ class SftpFiles(_KeptShell, RemoteFiles[ShellSession]):
             with _refusals_as(f"take {source.name}"):
                 store.run(session)
         except BaseException:
-            if store.unfinished:
-                tidy(lambda other: self._clear(store, where, other), None)
+            if store.unfinished or store.is_midway:
+                tidy(lambda other: self._clear(store, where, other), cancel)
             raise
 
     def _clear(self, store: SftpStore, where: Where, guard: Guard) -> None:

@@ -36,8 +36,9 @@ from abq_data_entry.network.secure_shell import SftpFiles
 from abq_data_entry.network.webdav import BrowsedUploads, DavFiles
 from tests.network import dav_servers
 from tests.network.certificates import Authority
-from tests.network.faults import Connection, serving
+from tests.network.faults import Connection, Ftp, serving
 from tests.network.real_servers import PASSWORD, proftpd, sshd, user_and_group, vsftpd
+from tests.pace import patience
 
 Files = RemoteFiles[Any]
 TODAY = datetime.date(2026, 11, 27)
@@ -448,6 +449,64 @@ def test_a_frozen_server_is_left_by_timeout_and_at_once_by_cancel() -> None:
         with pytest.raises(Cancelled):
             at(port, 60.0).list((), cancel)
         assert time.monotonic() - begun < 15
+
+
+@contextlib.contextmanager
+def freezing_ftp(frozen: threading.Event, folder: Path) -> Iterator[Files]:
+    """By FTP; from the moment that the server has a part of the file on, it answers nobody."""
+
+    def stall_midway(control: Connection, _data: Connection) -> None:
+        frozen.set()
+        control.stall()
+
+    server = Ftp({"LIST": "550 no files"}, keep=10, after=stall_midway)
+    with serving(lambda control: control.stall() if frozen.is_set() else server(control)) as port, at(port) as files:
+        yield files
+
+
+@contextlib.contextmanager
+def freezing_sftp(frozen: threading.Event, folder: Path) -> Iterator[Files]:
+    """By SFTP, over a line that goes silent when `frozen` is set."""
+    with sshd() as server:
+
+        def carry(source: Connection, target: Connection) -> None:
+            with contextlib.suppress(OSError):
+                while (block := source.socket.recv(65536)) and not frozen.is_set():
+                    target.send(block)
+                if frozen.is_set():
+                    source.stall()
+
+        def relay(client: Connection) -> None:
+            with socket.create_connection(("127.0.0.1", server.port)) as upstream:
+                there = Connection(upstream, client.ended)
+                threading.Thread(target=carry, args=(there, client), daemon=True).start()
+                carry(client, there)
+
+        with serving(relay) as port:
+            (folder / "known").write_text(f"[127.0.0.1]:{port} {server.host_key}\n")
+            sftp = SftpUploads("127.0.0.1", port, server.username, "", folder / "known", server.key_file)
+            with SftpFiles(sftp, 60.0) as files:
+                yield files
+
+
+@pytest.mark.needs("network")
+@pytest.mark.parametrize("freezing", [freezing_ftp, freezing_sftp])
+def test_cancel_waits_for_no_tidying_at_a_server_that_is_frozen(
+    freezing: Callable[[threading.Event, Path], contextlib.AbstractContextManager[Files]], tmp_path: Path
+) -> None:
+    frozen, cancel, path, cancelled = threading.Event(), threading.Event(), tmp_path / "big.csv", list[float]()
+    path.write_bytes(os.urandom(8_000_000))
+
+    def stop() -> None:
+        frozen.wait(20)
+        cancelled.append(time.monotonic())
+        cancel.set()
+
+    with freezing(frozen, tmp_path) as files:
+        threading.Thread(target=stop, daemon=True).start()
+        with pytest.raises(Cancelled):
+            files.put((), path, progress=lambda sent, total: frozen.set(), cancel=cancel)
+        assert time.monotonic() - cancelled[0] < patience(2)
 
 
 def test_nothing_is_written_where_something_stands(tmp_path: Path) -> None:
