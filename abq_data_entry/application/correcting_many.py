@@ -11,35 +11,40 @@ from ..views.reasoned import Asked, ManyDialog
 from .entry import shown
 from .outage import counted
 from .taking_back import LastAction
-from .undoing import Changes, key_of, named
+from .undoing import Asking, Changes, key_of, named
 
 if TYPE_CHECKING:
-    import tkinter as tk
-
     from ..models import SQLModel
     from ..models.undoing import By, Place
     from ..views import DataRecordForm, RecordList
     from .connection import Connection
-    from .messages import Messages, ShowStatus
+    from .messages import ShowStatus
 
 Chosen = Sequence[tuple[Mapping[str, Any], "Place"]]
+_TITLE = "Correct Many"
 _FIELDS = (F.TECHNICIAN, F.SEED_SAMPLE, F.DATE)
 
 
 def correct_many(
-    window: tk.Misc, form: DataRecordForm, records: RecordList, connection: Connection, messages: Messages,
-    show_status: ShowStatus, changes: Changes,
+    form: DataRecordForm, records: RecordList, connection: Connection, show_status: ShowStatus, changes: Changes
 ) -> None:  # fmt: skip
     """Ask how to correct the chosen rows of the list, show a preview, then correct all of them or none."""
     rows = records.chosen
+    if changes.may_begin() and not rows:
+        show_status("Choose records in the list first: Shift or Ctrl with the arrows, Ctrl+A for all")
+    elif rows:
+        from ..models.undoing import place
+
+        _ask_for(form, records, connection, show_status, changes, [place(row) for row in rows])
+
+
+def _ask_for(
+    form: DataRecordForm, records: RecordList, connection: Connection, show_status: ShowStatus, changes: Changes,
+    places: Sequence[Place],
+) -> None:  # fmt: skip
+    """Look up the records at these places, and ask how to correct them."""
     if not changes.may_begin():
         return
-    if not rows:
-        show_status("Choose records in the list first: Shift or Ctrl with the arrows, Ctrl+A for all")
-        return
-    from ..models.undoing import place
-
-    places = [place(row) for row in rows]
 
     def ask(found: Chosen) -> None:
         if not found:
@@ -51,23 +56,16 @@ def correct_many(
 
         def act(values: Mapping[str, Any], reason: str) -> None:
             wanted = {name: value for name, value in values.items() if value is not None}
-            _correct(changes, records, [each for _, each in found], wanted, reason)
+            _correct(changes, asking, records, [each for _, each in found], wanted, reason)
 
-        title, message = "Correct Many", f"Correct {counted(len(found))}: all of them, or none."
+        about = tuple(tuple(each.key.values()) for each in places)
+        asking = Asking(_TITLE, about, lambda: _ask_for(form, records, connection, show_status, changes, places))
+        message = f"Correct {counted(len(found))}: all of them, or none."
         detail = "What stays empty stays as it is."
         asked = [Asked(F.TECHNICIAN, "", form.choices.get(F.TECHNICIAN)), Asked(F.SEED_SAMPLE), Asked(F.DATE)]
-        messages.open(
-            title,
-            message,
-            detail,
-            "Open…",
-            lambda: ManyDialog(window, title, message, detail, "Correct", act, asked, preview),
-            lambda: None,
-        )
+        changes.ask(asking, message, detail, "Correct", act, asked, ManyDialog, preview=preview)
 
-    connection.ask(
-        lambda model: model.look_up_records(places), ask, lambda error: changes.failed("Correct Many", error)
-    )
+    connection.ask(lambda model: model.look_up_records(places), ask, lambda error: changes.failed(_TITLE, error))
 
 
 def _becomes(record: Mapping[str, Any], values: Mapping[str, Any]) -> str:
@@ -80,7 +78,12 @@ def _becomes(record: Mapping[str, Any], values: Mapping[str, Any]) -> str:
 
 
 def _correct(
-    changes: Changes, records: RecordList, places: Sequence[Place], wanted: Mapping[str, Any], reason: str
+    changes: Changes,
+    asking: Asking,
+    records: RecordList,
+    places: Sequence[Place],
+    wanted: Mapping[str, Any],
+    reason: str,
 ) -> None:
     def change(model: SQLModel, by: By) -> list[Place]:
         return model.correct_records(places, wanted, reason, by=by)
@@ -95,4 +98,4 @@ def _correct(
             lambda _result: changes.changed(f"{counted(len(became))}: as before the correction"),
         ))  # fmt: skip
 
-    changes.do("Correct Many", change, done)
+    changes.do(asking, change, done)

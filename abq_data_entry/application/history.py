@@ -13,7 +13,7 @@ from ..views.side_window import brought_up
 from ..widgets.focus import focused_widget
 from .messages import reason_of
 from .taking_back import LastAction
-from .undoing import Changes, key_of, named, readings, row_of
+from .undoing import Asking, Changes, key_of, named, readings, row_of
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -171,10 +171,11 @@ class Histories:
                         changes.remember(again)
                     done()
 
-                changes.do("Take Back", change, taken_back)
+                changes.do(asking, change, taken_back)
 
+            asking = Asking("Take Back", key, lambda: self._take_back(key, done))
             changes.ask(
-                "Take Back",
+                asking,
                 f"Take back the last change of the record of {named(key)}?",
                 f"Now: {readings(found.record)}.\n\nIt will be as it was before that change. The audit keeps both.",
                 "Take Back",

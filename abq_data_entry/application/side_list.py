@@ -6,7 +6,7 @@ import datetime
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ..views.side_window import brought_up
 from .messages import reason_of
@@ -14,6 +14,7 @@ from .messages import reason_of
 if TYPE_CHECKING:
     import tkinter as tk
 
+    from ..jobs import Job
     from ..models import SQLModel
     from ..models.undoing import By
     from ..views.action_list import ActionList
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_AWAY = "The database is away."
 _KEPT = "What you typed is kept: Try Again opens it."
 
 
@@ -58,6 +60,11 @@ class Sending:
         self.unsent[unsent] = typed
         self._show_result(f"What you typed is kept: {unsent[0]} has it when you open it again")
 
+    @property
+    def left(self) -> list[tuple[str, tuple[str, ...]]]:
+        """What was typed, and the database isn't asked to take: the title of the dialog, and the texts."""
+        return [(each[0], typed) for each, typed in self.unsent.items() if each not in self.under_way]
+
     def change(
         self,
         unsent: tuple[str, object],
@@ -66,16 +73,31 @@ class Sending:
         again: Callable[[], object] | None,
         beside: Callable[[BaseException], bool] = lambda error: False,
     ) -> None:
-        """Change the database, and show ``words``, or if empty, the database's answer. What was typed is kept under
-        ``unsent`` until the database has it. ``again()`` opens the dialog once more; None: nothing was typed.
-        ``beside(error)`` shows a refusal beside the field that it is about, and returns whether it could."""
-        by, title = self._around.by(), unsent[0]
+        """Do as `ask` does, then show ``words``, or if empty, the database's answer."""
 
         def done(result: object) -> None:
-            self.under_way.discard(unsent)
-            self.unsent.pop(unsent, None)
             self._show_result(words or str(result))
             self._look()
+
+        self.ask(unsent, change, done, again, beside)
+
+    def ask(
+        self,
+        unsent: tuple[str, object],
+        change: Callable[[SQLModel, By], Any],
+        done: Callable[[Any], object],
+        again: Callable[[], object] | None,
+        beside: Callable[[BaseException], bool] = lambda error: False,
+    ) -> Job | None:
+        """Change the database, then call ``done(result)``. What was typed is kept under ``unsent`` until the database
+        has it. ``again()`` opens the dialog once more; None: nothing was typed. ``beside(error)`` shows a refusal
+        where it belongs, such as beside a field, and returns whether it could. Returns what was begun."""
+        by, title = self._around.by(), unsent[0]
+
+        def answered(result: Any) -> None:
+            self.under_way.discard(unsent)
+            self.unsent.pop(unsent, None)
+            done(result)
 
         def refused(reason: str) -> None:
             kept = again is not None
@@ -87,16 +109,17 @@ class Sending:
             self.under_way.discard(unsent)
             log.warning("%s: %s", title, type(error).__name__)
             self._look()
-            if beside(error):
-                self._show_result(self.nothing + "; what you typed is kept")
-                return
-            refused("The database is away." if self._around.means_away(error) else reason_of(error))
+            is_away = self._around.means_away(error)
+            self._show_result(self.nothing + "; what you typed is kept")
+            if not beside(error):
+                refused(_AWAY if is_away else reason_of(error))
 
-        if self._around.state.reachable is None:
-            refused("The database is away.")
-        else:
+        if self._around.state.reachable is not None:
             self.under_way.add(unsent)
-            self._around.connection.ask(lambda model: change(model, by), done, failed, "database")
+            return self._around.connection.ask(lambda model: change(model, by), answered, failed, "database")
+        if not beside(ConnectionError(_AWAY)):
+            refused(_AWAY)
+        return None
 
 
 Item = TypeVar("Item")
@@ -127,12 +150,7 @@ class SideList(ABC, Generic[Item, Window]):
     @property
     def unsent(self) -> list[tuple[str, str]]:
         """What was typed, and the database isn't asked to take: the title of the dialog, and the words."""
-        sending = self._sending
-        return [
-            (each[0], typed[-1])
-            for each, typed in sending.unsent.items()
-            if typed[-1] and each not in sending.under_way
-        ]
+        return [(title, typed[-1]) for title, typed in self._sending.left if typed[-1]]
 
     def look(self) -> None:
         """Fetch the present items; the form and the open window show them."""

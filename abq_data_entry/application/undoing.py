@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
 from ..constants import CHECK_TIMES
@@ -17,19 +17,15 @@ from ..workflows.save_record import merge_versions
 from .connection import NoAnswer
 from .entry import Question, moment, question_of, resolve, shown
 from .messages import reason_of
+from .side_list import Sending, Surroundings
 from .taking_back import LastAction
 
 if TYPE_CHECKING:
-    import tkinter as tk
-
     from ..models import SQLModel, VersionedRecord, Withdrawn
     from ..models.undoing import By, Place
     from ..views import DataRecordForm, RecordList
-    from .connection import Connection
-    from .messages import Messages, ShowStatus
     from .navigation import Navigation
     from .outage import Reconnecting
-    from .state import State
     from .taking_back import TakingBack
 
 log = logging.getLogger(__name__)
@@ -52,40 +48,56 @@ def place_taken(mine: Mapping[str, Any], theirs: VersionedRecord, doing: str, th
     return question._replace(words=words)
 
 
+class Asking(NamedTuple):
+    """A change that a dialog asks about: the dialog's title, what it is about, and what opens it again."""
+
+    title: str
+    about: object
+    again: Callable[[], object]
+
+    @property
+    def unsent(self) -> tuple[str, object]:
+        """The key under which what was typed is kept until the database has it."""
+        return self.title, self.about
+
+
 class Changes:
     """Changes saved records after asking for the reason; ``changed()`` is called afterwards. On the Tk thread."""
 
     def __init__(
         self,
-        window: tk.Misc,
+        around: Surroundings,
         form: DataRecordForm,
         records: RecordList,
-        state: State,
-        connection: Connection,
-        messages: Messages,
-        show_status: ShowStatus,
         taking_back: TakingBack,
         reconnecting: Reconnecting,
         navigation: Navigation,
         changed: Callable[[], object],
     ) -> None:
-        self._window, self._form, self._records = window, form, records
-        self._state, self._connection, self._messages, self._show_status = state, connection, messages, show_status
+        self._window, self._state, self._connection, self._messages, self._show_status = around[:5]
+        self._form, self._records = form, records
         self._taking_back, self._reconnecting, self._navigation = taking_back, reconnecting, navigation
         self._changed = changed
+        self._sending = Sending(around, around.show_status, form.known.look_up)
+
+    @property
+    def unsent(self) -> list[tuple[str, str]]:
+        """What was typed, and the database isn't asked to do: the title of the dialog, and the texts."""
+        return [(title, ", ".join(each for each in typed if each)) for title, typed in self._sending.left]
 
     def withdraw(self, row: Mapping[str, Any] | None = None, then: Callable[[], object] = lambda: None) -> None:
         """Ask for a reason, then withdraw the record of that row, or the selected one; ``then()`` is called
         afterwards."""
 
         def ask(found: VersionedRecord, key: Key) -> None:
+            asking = Asking("Withdraw Record", key, lambda: self.withdraw(row_of(key), then))
             self.ask(
-                "Withdraw Record",
+                asking,
                 f"Withdraw the record of {named(key)}?",
                 f"{readings(found.record)}.\n\nIt disappears from all lists and extracts. The audit keeps it with the "
                 "reason, and Edit ‣ Withdrawn Records brings it back.",
                 "Withdraw",
-                lambda _values, reason: self._withdraw(key, found.version, reason, then),
+                lambda _values, reason: self._withdraw(asking, key, found.version, reason, then),
                 usual=_WITHDRAWING,
             )
 
@@ -97,12 +109,13 @@ class Changes:
         def ask(found: VersionedRecord, key: Key) -> None:
             def act(values: Mapping[str, Any], reason: str) -> None:
                 to: Key = (values[F.DATE], values[F.TIME], values[F.LAB], values[F.PLOT])
-                self._move(found, key, to, reason)
+                self._move(asking, found, key, to, reason)
 
             texts = dict(zip(fields.RECORD_KEY, key, strict=True))
             choices = self._form.choices
+            asking = Asking("Move Record", key, lambda: self.move(row_of(key)))
             self.ask(
-                "Move Record",
+                asking,
                 f"Where does the record of {named(key)} belong?",
                 f"{readings(found.record)}.",
                 "Move",
@@ -123,15 +136,18 @@ class Changes:
         if check.key is None or not check.recorded:
             self._show_status("Choose a check with records first")
             return
-        key, count = check.key, len(check.recorded)
+        self._ask_move_check(check.key, len(check.recorded))
+
+    def _ask_move_check(self, key: tuple[Any, Any, Any], count: int) -> None:
+        asking = Asking("Move Check", key, lambda: self._ask_move_check(key, count))
 
         def act(values: Mapping[str, Any], reason: str) -> None:
             to = (values[F.DATE], values[F.TIME], values[F.LAB])
-            self._move_check(key, to, reason)
+            self._move_check(asking, key, to, reason)
 
         texts = dict(zip(fields.RECORD_KEY, key, strict=False))
         self.ask(
-            "Move Check",
+            asking,
             f"Where do the {count} records of {key[0]} {key[1]}, lab {key[2]}, belong?",
             "Date, time and lab of all of them are changed; their plots stay.",
             "Move",
@@ -145,6 +161,7 @@ class Changes:
     def bring_back(self, gone: Withdrawn, done: Callable[[], object]) -> None:
         """Ask for a reason, then restore the withdrawn record; ``done()`` is called when something has changed."""
         key = key_of(gone.record)
+        asking = Asking("Bring Back", (key, gone.entry), lambda: self.bring_back(gone, done))
 
         def act(_values: Mapping[str, Any], reason: str) -> None:
             def change(model: SQLModel, by: By) -> None:
@@ -156,12 +173,12 @@ class Changes:
 
             def taken(theirs: VersionedRecord) -> None:
                 over = place_taken(gone.record, theirs, "Nothing was brought back.", "Save keeps the result.")
-                self._resolve(over, reason)
+                self._resolve(asking, over, reason)
 
-            self.do("Bring Back", change, back, taken)
+            self.do(asking, change, back, taken)
 
         self.ask(
-            "Bring Back",
+            asking,
             f"Bring back the record of {named(key)}?",
             f"{readings(gone.record)}.\n\n{gone.who} withdrew it: {gone.reason or 'no reason given'}.",
             "Bring Back",
@@ -169,7 +186,7 @@ class Changes:
             usual=_BACK,
         )
 
-    def _withdraw(self, key: Key, version: int, reason: str, then: Callable[[], object]) -> None:
+    def _withdraw(self, asking: Asking, key: Key, version: int, reason: str, then: Callable[[], object]) -> None:
         def change(model: SQLModel, by: By) -> None:
             model.withdraw_record(key, reason, expected_version=version, by=by)
 
@@ -186,9 +203,9 @@ class Changes:
             ))  # fmt: skip
             then()
 
-        self.do("Withdraw Record", change, done)
+        self.do(asking, change, done)
 
-    def _move(self, found: VersionedRecord, key: Key, to: Key, reason: str) -> None:
+    def _move(self, asking: Asking, found: VersionedRecord, key: Key, to: Key, reason: str) -> None:
         def change(model: SQLModel, by: By) -> None:
             model.move_record(key, to, reason, expected_version=found.version, by=by)
 
@@ -208,11 +225,11 @@ class Changes:
             mine = {**found.record, **dict(zip(fields.RECORD_KEY, to, strict=True))}
             then = f"Save keeps the result there, and withdraws the record of {named(key)}."
             over = place_taken(mine, theirs, "Nothing was moved.", then)
-            self._resolve(over, reason, (key, found.version))
+            self._resolve(asking, over, reason, (key, found.version))
 
-        self.do("Move Record", change, done, taken)
+        self.do(asking, change, done, taken)
 
-    def _move_check(self, key: tuple[Any, Any, Any], to: tuple[Any, Any, Any], reason: str) -> None:
+    def _move_check(self, asking: Asking, key: tuple[Any, Any, Any], to: tuple[Any, Any, Any], reason: str) -> None:
         from ..models.undoing import place
 
         def change(model: SQLModel, by: By) -> list[Place]:
@@ -232,18 +249,31 @@ class Changes:
                 lambda _: self.changed(f"{moved} records are those of {key[0]} {key[1]}, lab {key[2]} again"),
             ))  # fmt: skip
 
-        self.do("Move Check", change, done)
+        self.do(asking, change, done)
 
-    def ask(self, title: str, message: str, detail: str, *rest: Any, **more: Any) -> None:
-        """Open a `ReasonedDialog`, which asks for values and the reason."""
-        self._messages.open(
-            title,
-            message,
-            detail,
-            "Open…",
-            lambda: ReasonedDialog(self._window, title, message, detail, *rest, **more),
-            lambda: None,
-        )
+    def ask(
+        self,
+        asking: Asking,
+        message: str,
+        detail: str,
+        action: str,
+        act: Callable[[Mapping[str, Any], str], object],
+        asked: Sequence[Asked] = (),
+        kind: Callable[..., ReasonedDialog] = ReasonedDialog,
+        **more: Any,
+    ) -> None:
+        """Open a dialog that asks for values and the reason, with what was typed there in vain before."""
+        title, unsent = asking.title, asking.unsent
+
+        def acted(values: Mapping[str, Any], reason: str, typed: tuple[str, ...]) -> None:
+            self._sending.unsent[unsent] = typed
+            act(values, reason)
+
+        def make() -> ReasonedDialog:
+            typed, keep = self._sending.unsent.get(unsent, ()), partial(self._sending.keep, unsent)
+            return kind(self._window, title, message, detail, action, acted, asked, typed=typed, keep=keep, **more)
+
+        self._messages.open(title, message, detail, "Open…", make, lambda: None)
 
     def with_record(self, row: Mapping[str, Any] | None, ask: Callable[[VersionedRecord, Key], object]) -> None:
         """Fetch the record as it is now, then call ``ask``."""
@@ -271,40 +301,25 @@ class Changes:
 
     def do(
         self,
-        title: str,
+        asking: Asking,
         change: Callable[[SQLModel, By], Any],
         done: Callable[[Any], object],
         taken: Callable[[VersionedRecord], object] | None = None,
-        refused: Callable[[BaseException], object] | None = None,
     ) -> None:
-        """Change something on the database thread. ``taken(theirs)`` is called if another record is at that place,
-        ``refused(error)`` for an error, also if the database is away or doesn't answer in time; without it, a message
-        shows the error. After `NoAnswer`, ``done`` or ``refused`` is called once the answer is here."""
+        """Change something on the database thread. ``taken(theirs)`` is called if another record is at that place.
+        If it fails, a message says why, and offers what was typed again."""
         from .. import models
 
-        by = self._taking_back.by()
-        if not self.may_begin():
-            if refused is not None:  # a dialog that stays open until it is answered
-                refused(ConnectionError(_AWAY))
-            return
-
-        def failed(error: BaseException) -> None:
+        def is_taken(error: BaseException) -> bool:
             theirs = error.theirs if isinstance(error, models.RecordExists) else None
-            if taken is not None and theirs is not None and theirs.version:
-                taken(theirs)
-                return
-            self._form.known.look_up()
-            if refused is not None:
-                self._reconnecting.means_away(error)
-                refused(error)
-            else:
-                self.failed(title, error)
+            if taken is None or theirs is None or not theirs.version:
+                return False
+            taken(theirs)
+            return True
 
-        job = self._connection.ask(lambda model: change(model, by), done, failed, "database")
-        if refused is not None:
-            self._reconnecting.expect(job, partial(refused, NoAnswer("The database didn't answer in time.")))
+        self._sending.ask(asking.unsent, change, done, asking.again, is_taken)
 
-    def _resolve(self, over: Question, reason: str, source: tuple[Key, int] | None = None) -> None:
+    def _resolve(self, asking: Asking, over: Question, reason: str, source: tuple[Key, int] | None = None) -> None:
         """Ask which values to keep, field by field, and save the result over the record that is there.
 
         ``source``: the record that was to come there, with its version, which is withdrawn then.
@@ -335,21 +350,23 @@ class Changes:
                     dialog.close()
                 self.changed(f"The record of {named(key)} is saved as chosen")
 
-            def refused(error: BaseException) -> None:
+            def refused(error: BaseException) -> bool:
                 nonlocal is_unknown
                 no_answer = isinstance(error, NoAnswer | OutcomeUnknown)
                 is_unknown = no_answer or (is_unknown and isinstance(error, ConnectionError))  # asked again meanwhile
-                if dialog is not None and dialog.winfo_exists():
+                if dialog is not None and dialog.winfo_exists():  # it stays open until it is answered
                     dialog.refuse(str(error) if is_unknown else f"Nothing was changed. {error}", is_unknown)
-                elif is_unknown:
+                    return True
+                if is_unknown:
                     self._show_status(unknown)
-                else:
-                    self.failed("Two Versions of One Record", error)
+                return is_unknown
 
-            self.do("Two Versions of One Record", change, done, refused=refused)
+            job = self._sending.ask(asking.unsent, change, done, asking.again, refused)
+            if job is not None:  # after this, `done` or `refused` is called once the answer is here
+                self._reconnecting.expect(job, partial(refused, NoAnswer("The database didn't answer in time.")))
 
         def cancel() -> None:
-            self._show_status(unknown if is_unknown else "Nothing was changed")
+            self._show_status(unknown if is_unknown else "Nothing was changed; what you typed is kept")
 
         resolve(self._form, self._messages, self._show_status, over, save, cancel)
 

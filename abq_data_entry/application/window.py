@@ -247,14 +247,15 @@ class Application(Wiring):
     def _quit_unless_unsent(self) -> None:
         from ..views import Dialog
         from ..views.marks import TextDialog
+        from ..views.reasoned import ReasonedDialog
 
         for each in self.winfo_children():
-            if isinstance(each, TextDialog):
-                each.put_away()  # its words are asked about here
+            if isinstance(each, TextDialog | ReasonedDialog):
+                each.put_away()  # what is typed there is asked about here
             elif isinstance(each, Dialog) and each.title() == _QUIT:
                 each.lift()
                 return
-        lists = (vars(self).get(name) for name in ("questions", "handover", "shift_messages", "alarm_list"))
+        lists = (vars(self).get(name) for name in ("changes", "questions", "handover", "shift_messages", "alarm_list"))
         unsent = [each for found in lists if found is not None for each in found.unsent]
         if unsent:
             self.messages.choice(

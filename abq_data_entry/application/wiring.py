@@ -428,13 +428,9 @@ class Wiring(MainWindow):
         from .undoing import Changes
 
         return Changes(
-            self,
+            self._surroundings(),
             self.form,
             self.record_list,
-            self.shared,
-            self.connection,
-            self.messages,
-            self.status.set,
             self.taking_back,
             self.reconnecting,
             self.navigation,
@@ -530,9 +526,7 @@ class Wiring(MainWindow):
         """Correct the records chosen in the list."""
         from .correcting_many import correct_many
 
-        correct_many(
-            self, self.form, self.record_list, self.connection, self.messages, self.status.set, self.changes
-        )
+        correct_many(self.form, self.record_list, self.connection, self.status.set, self.changes)
 
     def show_deliveries(self) -> None:
         """Open the window of deliveries."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from tkinter import ttk
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from .dialogs import Dialog, letters_in, line_width
 from .plot_panel import LONGEST, USUAL
 
 REASON = "Reason"
+Act = Callable[[Mapping[str, object], str, tuple[str, ...]], object]
 _PREVIEW_LINES = 8
 _PREVIEW_ROOM = 0.25  # the largest part of the screen's height for the preview
 _BESIDE = 16  # letters: the longest label, the arrow and the gaps
@@ -32,9 +34,10 @@ class Asked(NamedTuple):
 class ReasonedDialog(Dialog):
     """Asks for fields and for a reason.
 
-    ``act(values, reason)`` is called once each field is valid, with the typed values by field name. With
-    ``may_be_empty``, an empty field has the value ``None``. ``check(values)`` returns an error if valid values
-    contradict each other, else an empty text. ``usual`` are the reasons to choose from.
+    ``act(values, reason, typed)`` is called once each field is valid, with the values by field name, and all texts as
+    they were typed. With ``may_be_empty``, an empty field has the value ``None``. ``check(values)`` returns an error if
+    valid values contradict each other, else an empty text. ``usual`` are the reasons to choose from. ``typed`` are the
+    texts of an earlier attempt. The window manager's close button calls ``keep(*typed)`` if something was typed.
     """
 
     def __init__(
@@ -44,19 +47,29 @@ class ReasonedDialog(Dialog):
         message: str,
         detail: str,
         action: str,
-        act: Callable[[Mapping[str, object], str], object],
+        act: Act,
         asked: Sequence[Asked] = (),
         usual: Sequence[str] = USUAL,
         may_be_empty: bool = False,
         check: Callable[[Mapping[str, object]], str] = lambda values: "",
+        typed: Sequence[str] = (),
+        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
-        self._asked, self._usual, self._check = asked, usual, check
+        self._asked, self._usual, self._check, self._keep = asked, usual, check, keep
+        self._first = (*(each.text for each in asked), "")
+        self._begin_with = typed or self._first
         self._may_be_empty = may_be_empty
         self.boxes: dict[str, ttk.Combobox] = {}
         self.notes: dict[str, ttk.Label] = {}
         self._texts: dict[str, str] = {}
         self._act = act
         super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
+        self.protocol("WM_DELETE_WINDOW", self.put_away)
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """The texts of the fields and the reason, as they were typed."""
+        return tuple(each.get() for each in self.boxes.values())
 
     @property
     def reason(self) -> str:
@@ -84,9 +97,9 @@ class ReasonedDialog(Dialog):
         room = tk.Canvas(body)
         grid = ttk.Frame(room)
         grid.columnconfigure(1, weight=1)
-        for position, each in enumerate(self._asked):
-            self._add_line(grid, 2 * position, each.name, each.text, [str(one) for one in each.choices or ()], 14)
-        self._add_line(grid, 2 * len(self._asked), REASON, "", self._usual, 40)
+        for position, (each, text) in enumerate(zip(self._asked, self._begin_with, strict=False)):
+            self._add_line(grid, 2 * position, each.name, text, [str(one) for one in each.choices or ()], 14)
+        self._add_line(grid, 2 * len(self._asked), REASON, self._begin_with[-1], self._usual, 40)
         self.add_more(body)
         self.place(room, grid, 16)
         for note in self.notes.values():  # hidden until there is an error, but the dialog has room for all of them
@@ -116,10 +129,15 @@ class ReasonedDialog(Dialog):
             if not self._reason_is_given():
                 self._go_to(REASON)
                 return
-            act, reason = self._act, self.reason  # read before the dialog is destroyed
-            super().close(lambda: act(values, reason))
+            super().close(partial(self._act, values, self.reason, self.typed))  # read before the widgets are destroyed
             return
         super().close(action)
+
+    def put_away(self) -> None:
+        """Close the dialog as the window manager's button does. That may be a mistake, so ``keep`` gets the texts."""
+        if self.typed != self._first:
+            self._keep(*self.typed)
+        self.buttons[-1].invoke()
 
     def edited(self) -> None:
         """For subclasses: handle a change of a text."""
@@ -192,14 +210,16 @@ class ManyDialog(ReasonedDialog):
         message: str,
         detail: str,
         action: str,
-        act: Callable[[Mapping[str, object], str], object],
+        act: Act,
         asked: Sequence[Asked],
         preview: Callable[[Mapping[str, object]], Sequence[tuple[str, str]]],
+        typed: Sequence[str] = (),
+        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
         self._preview = preview
         super().__init__(
             parent, title, message, detail, action, act, asked, may_be_empty=True,
-            check=lambda values: "" if any(values.values()) else "Say what is to be corrected.",
+            check=lambda values: "" if any(values.values()) else "Say what is to be corrected.", typed=typed, keep=keep,
         )  # fmt: skip
 
     def add_more(self, body: ttk.Frame) -> None:

@@ -198,7 +198,7 @@ def test_somebody_else_s_record_is_refused_in_words(opened: Window, stored: SQLM
     opened.answer("Withdraw")
     opened.until(lambda: any("Nothing was changed" in each.message for each in opened.dialogs), "the refusal")
     assert "P Taylor entered the record" in opened.dialogs[-1].detail
-    opened.answer("OK")
+    opened.answer("Close")
     assert stored.get_record(today(opened), "8:00", "A", 4) != {}
 
 

@@ -1,0 +1,177 @@
+"""What was typed to withdraw, move or correct records is offered again when the database can't do it, or refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from abq_data_entry.constants import FieldNames as F
+from abq_data_entry.models import SQLModel
+from abq_data_entry.models.undoing import By
+from abq_data_entry.views.reasoned import REASON, ManyDialog, ReasonedDialog
+from tests.fixtures.cluster import Node, frozen
+from tests.fixtures.window import Window
+from tests.window.test_closing import close, is_there
+from tests.window.test_form import open_plot, record, today
+from tests.window.test_offline import online, password, remote, there
+from tests.window.test_undoing import ended, listed, opened, reasoned
+
+__all__ = ["listed", "online", "opened", "password", "remote", "there"]
+
+
+def texts(dialog: ReasonedDialog) -> dict[str, str]:
+    return {name: box.get() for name, box in dialog.boxes.items()}
+
+
+def refused(window: Window, words: str) -> None:
+    """Wait until the window says that nothing was changed, why, and that what was typed is kept."""
+    window.until(lambda: any("Nothing was changed." in each.message for each in window.dialogs), "the refusal")
+    assert words in window.dialog().detail and "What you typed is kept" in window.dialog().detail
+
+
+@pytest.mark.parametrize("fault", ["stopped", "frozen", "known to be away"])
+@pytest.mark.parametrize(
+    ("command", "button", "typed", "result"),
+    [
+        ("withdraw_record", "Withdraw", {REASON: "typed twice"}, "plot 1 is withdrawn"),
+        ("move_record", "Move", {F.PLOT: "20", REASON: " wrong  plot"}, "plot 20 now"),
+        ("move_check", "Move", {F.LAB: "C", REASON: "wrong lab"}, "records are those of"),
+    ],
+)
+def test_an_outage_keeps_what_was_typed(
+    online: Window, single: Node, there: SQLModel, fault: str, command: str, button: str, typed: dict[str, str],
+    result: str,
+) -> None:  # fmt: skip
+    window = online
+    there.save_record(record(1, today(window)), author="J Simms")
+    window.begin_check()
+    open_plot(window, 1)
+    window.settle()
+    window.app.callbacks[command]()
+    dialog = reasoned(window)
+    for name, text in typed.items():
+        dialog.boxes[name].set(text)
+    before = texts(dialog)
+    if fault == "frozen":
+        with frozen(single):
+            window.answer(button)
+            refused(window, "The database is away.")
+    else:
+        single.stop()
+        if fault == "known to be away":
+            window.app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
+        window.answer(button)
+        refused(window, "The database is away.")
+        single.start()
+    window.app.retry_database()
+    window.until(lambda: window.app.shared.reachable is not None, "the database")
+    window.answer("Try Again")
+    again = reasoned(window)
+    assert texts(again) == before
+    window.answer(button)
+    ended(window, result)
+    assert not window.dialogs and window.app.changes.unsent == []
+
+
+def change(stored: SQLModel, key: tuple[Any, ...]) -> None:
+    version = stored.get_versioned_record(*key).version
+    stored.save_record(
+        record(2, key[0], Fruit="8"), "update", expected_version=version, reason="recounted", author="P Taylor"
+    )
+
+
+def withdraw(stored: SQLModel, key: tuple[Any, ...]) -> None:
+    stored.withdraw_record(key, "typed twice", by=By("P Taylor"))
+
+
+def test_a_record_that_somebody_changed_meanwhile_is_shown_with_the_reason(opened: Window, stored: SQLModel) -> None:
+    key = (today(opened), "8:00", "A", 2)
+    opened.app.callbacks["withdraw_record"]()
+    reasoned(opened).boxes[REASON].set("typed twice")
+    change(stored, key)
+    opened.answer("Withdraw")
+    refused(opened, "P Taylor changed the record")
+    opened.answer("Try Again")
+    again = reasoned(opened)
+    assert texts(again) == {REASON: "typed twice"} and "Fruit 8" in again.detail
+    opened.answer("Withdraw")
+    ended(opened, "plot 2 is withdrawn")
+
+
+def test_after_close_the_next_dialog_of_that_record_has_what_was_typed(opened: Window, stored: SQLModel) -> None:
+    opened.app.callbacks["move_record"]()
+    dialog = reasoned(opened)
+    dialog.boxes[F.PLOT].set("20")
+    dialog.boxes[REASON].set("wrong plot")
+    withdraw(stored, (today(opened), "8:00", "A", 2))
+    opened.answer("Move")
+    refused(opened, "There is no record of")
+    opened.answer("Close")
+    stored.bring_back_record((today(opened), "8:00", "A", 2), "was right", by=By("P Taylor"))
+    opened.settle()
+    open_plot(opened, 3)
+    opened.app.callbacks["move_record"]()
+    other = reasoned(opened)
+    assert (other.boxes[F.PLOT].get(), other.boxes[REASON].get()) == ("3", "")
+    opened.answer("Cancel")
+    open_plot(opened, 2)
+    opened.app.callbacks["move_record"]()
+    again = reasoned(opened)
+    assert (again.boxes[F.PLOT].get(), again.boxes[REASON].get()) == ("20", "wrong plot")
+    opened.answer("Move")
+    ended(opened, "plot 20 now")
+
+
+def test_many_are_asked_about_again_with_the_preview(listed: Window, stored: SQLModel) -> None:
+    listed.press("shift+Down", "shift+Down")
+    listed.app.callbacks["correct_many"]()
+    dialog = reasoned(listed)
+    dialog.boxes[F.TECHNICIAN].set("Q Murphy")
+    dialog.boxes[REASON].set("wrong badge")
+    withdraw(stored, (today(listed), "8:00", "A", 11))
+    listed.answer("Correct")
+    refused(listed, "There is no record of")
+    listed.answer("Try Again")
+    again = reasoned(listed)
+    assert isinstance(again, ManyDialog)
+    assert (again.boxes[F.TECHNICIAN].get(), again.boxes[REASON].get()) == ("Q Murphy", "wrong badge")
+    lines = [again.tree.item(each, "values")[1] for each in again.tree.get_children()]
+    assert lines == ["Technician J Simms → Q Murphy"] * 2
+    listed.answer("Correct")
+    ended(listed, "2 records are corrected")
+
+
+def test_a_dialog_closed_by_mistake_has_its_texts_when_it_is_opened_again(opened: Window) -> None:
+    callback: Callable[[], object] = opened.app.callbacks["move_record"]
+    callback()
+    close(opened, reasoned(opened))
+    assert opened.app.changes.unsent == []  # nothing was typed
+    callback()
+    dialog = reasoned(opened)
+    dialog.boxes[F.PLOT].set("2O")  # not even valid
+    close(opened, dialog)
+    assert "What you typed is kept: Move Record has it" in opened.app.status.get()
+    callback()
+    assert reasoned(opened).boxes[F.PLOT].get() == "2O"
+    opened.press("Escape")
+    opened.until(lambda: not opened.dialogs, "the end of the dialog")
+
+
+def test_what_is_typed_there_keeps_the_program_open_until_somebody_decides(opened: Window, stored: SQLModel) -> None:
+    opened.app.callbacks["withdraw_record"]()
+    reasoned(opened)
+    opened.type("typed twice")
+    close(opened, opened.app)
+    asked = opened.dialog()
+    assert asked.title() == "Quit" and "Withdraw Record isn't sent yet" in asked.message
+    assert asked.detail == "typed twice"
+    opened.answer("Cancel")
+    opened.app.callbacks["withdraw_record"]()
+    assert texts(reasoned(opened)) == {REASON: "typed twice"}
+    opened.press("Return")
+    ended(opened, "plot 2 is withdrawn")
+    assert stored.get_record(today(opened), "8:00", "A", 2) == {}
+    close(opened, opened.app)
+    assert not is_there(opened.app)
