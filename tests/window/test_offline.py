@@ -396,7 +396,8 @@ def test_a_move_over_another_record_is_answered_late(online: Window, single: Nod
             single.kill()
     if then.endswith("the server ends"):
         window.until(lambda: not window.app.jobs.busy, "the end of the connection")
-        assert status.get() == "Nothing was changed: the database is away"
+        assert status.get() == "Nothing was changed; what you typed is kept"
+        assert "The database is away." in window.dialog().detail
         return
     window.until(lambda: "is saved as chosen" in status.get(), "the answer")
     assert not both.winfo_exists()
