@@ -83,6 +83,8 @@ class Application(Wiring):
     def quit_application(self) -> None:
         """Close the window; asks first if unfinished work would be lost. What is half typed is kept."""
         self.make_parts()
+        if self.form.saving:  # perhaps until somebody has answered which version is right
+            self.status.set("The window closes once the record in the form is saved")
         self.messages.command(self.navigation.after_saving)(self._quit_unless_unsent)
 
     # -- what menus and keys call --------------------------------------------------------------------------
@@ -246,10 +248,14 @@ class Application(Wiring):
 
     def _quit_unless_unsent(self) -> None:
         from ..views import Dialog
+        from ..views.conflict import ConflictDialog
         from ..views.marks import TextDialog
         from ..views.reasoned import ReasonedDialog
 
         for each in self.winfo_children():
+            if isinstance(each, ConflictDialog) and each.saving:
+                self.status.set("A record is just being saved. Quit once the dialog says whether it is")
+                return
             if isinstance(each, TextDialog | ReasonedDialog):
                 each.put_away()  # what is typed there is asked about here
             elif isinstance(each, Dialog) and each.title() == _QUIT:

@@ -73,7 +73,9 @@ class ConflictDialog(Dialog):
         """The buttons, by field name and side."""
         self._cell_words: dict[ttk.Button, str] = {}
         self._texts: list[tk.Text] = []
-        self._words, self._result, self._save, self._saving = words, result, save, False
+        self._words, self._result, self._save = words, result, save
+        self.saving = False
+        """Whether it waits for the answer to its save."""
         buttons = (("Save", self._confirmed), ("Cancel", cancel))
         super().__init__(parent, "Two Versions of One Record", words.message, words.detail, buttons)
 
@@ -120,13 +122,13 @@ class ConflictDialog(Dialog):
         elif len(self.choices) < len(self.differences):
             self._show_choices(asked=True)
             self.first_focus().focus_set()
-        elif not self._saving:
+        elif not self.saving:
             record, wrong = self._result(self.choices)
             if wrong:
                 name = next((name for name in self.choices if name in wrong), self.differences[0].name)
                 self.cells[name, self.choices[name]].focus_set()
                 return
-            self._saving = True
+            self.saving = True
             for button in self.buttons:
                 button.state(["disabled"])
             self.state_label.configure(text="Saving…", style="Note.TLabel")
@@ -134,7 +136,7 @@ class ConflictDialog(Dialog):
 
     def refuse(self, reason: str, is_unknown: bool = False) -> None:
         """Show the reason why the record wasn't saved, or why that isn't known; the choices stay."""
-        self._saving = False
+        self.saving = False
         for button in self.buttons:
             button.state(["!disabled"])
         self._show_choices(refused=f"{'Not known yet whether it is saved' if is_unknown else 'Not saved'}: {reason}")

@@ -370,3 +370,14 @@ def test_a_dialog_that_is_answered_by_mouse_at_once_stays_until_the_record_is_sa
     correcting.settle()
     assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 12
     assert not correcting.dialogs and not correcting.messages
+
+
+def test_the_window_says_that_it_closes_once_the_question_is_answered(correcting: Window, stored: SQLModel) -> None:
+    correcting.fill(Plants="12")
+    other_saves(stored, correcting, Plants="13")
+    correcting.app.form.submit()
+    conflict(correcting)
+    correcting.app.quit_application()  # as the close button of the window does
+    assert correcting.app.status.get() == "The window closes once the record in the form is saved"
+    correcting.answer("Cancel")
+    assert not correcting.app.form.saving and correcting.text(F.PLANTS) == "12"

@@ -381,6 +381,8 @@ def test_a_move_over_another_record_is_answered_late(online: Window, single: Nod
     status = window.app.status
     with frozen(single):
         window.answer("Save")
+        window.app.quit_application()
+        assert both.saving and status.get().startswith("A record is just being saved.")
         window.until(lambda: "Not known yet whether it is saved" in both.state_label.cget("text"), "the time limit")
         assert window.app.reconnecting.away and both.choices == {F.FRUIT: "mine"}
         if then == "asks again":
