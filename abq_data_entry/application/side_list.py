@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _AWAY = "The database is away."
+_UNKNOWN = "It isn't known whether it was done"
 _KEPT = "What you typed is kept: Try Again opens it."
 
 
@@ -92,6 +93,8 @@ class Sending:
         """Change the database, then call ``done(result)``. What was typed is kept under ``unsent`` until the database
         has it. ``again()`` opens the dialog once more; None: nothing was typed. ``beside(error)`` shows a refusal
         where it belongs, such as beside a field, and returns whether it could. Returns what was begun."""
+        from ..models.errors import OutcomeUnknown
+
         by, title = self._around.by(), unsent[0]
 
         def answered(result: Any) -> None:
@@ -99,11 +102,11 @@ class Sending:
             self.unsent.pop(unsent, None)
             done(result)
 
-        def refused(reason: str) -> None:
+        def refused(reason: str, result: str = self.nothing) -> None:
             kept = again is not None
-            self._show_result(self.nothing + ("; what you typed is kept" if kept else ""))
+            self._show_result(result + ("; what you typed is kept" if kept else ""))
             detail = f"{reason}\n\n{_KEPT}" if kept else reason
-            self._around.messages.failure(title, f"{self.nothing}.", detail, again)
+            self._around.messages.failure(title, f"{result}.", detail, again)
 
         def failed(error: BaseException) -> None:
             self.under_way.discard(unsent)
@@ -112,7 +115,8 @@ class Sending:
             is_away = self._around.means_away(error)
             self._show_result(self.nothing + "; what you typed is kept")
             if not beside(error):
-                refused(_AWAY if is_away else reason_of(error))
+                unknown = (_UNKNOWN,) if isinstance(error, OutcomeUnknown) else ()
+                refused(_AWAY if is_away else reason_of(error), *unknown)
 
         if self._around.state.reachable is not None:
             self.under_way.add(unsent)

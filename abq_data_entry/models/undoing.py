@@ -31,6 +31,7 @@ from abq_data_entry.models.errors import (
     RecordExists,
     RecordInvalid,
     RecordMissing,
+    ServerUnreachable,
 )
 from abq_data_entry.models.records import Withdrawn
 
@@ -243,7 +244,10 @@ def run_request(connections: Connections, request: Request, by: By) -> object:
     try:
         return connections.write(run)
     except OutcomeUnknown:
-        return connections.write(run)
+        try:
+            return connections.write(run)
+        except ServerUnreachable as error:  # the first attempt may have been committed all the same
+            raise OutcomeUnknown("It isn't known whether it was done: the connection was lost.", error.detail) from None
 
 
 def _other_version(cursor: Cursor, request: Request, error: psycopg2.Error) -> NoReturn:

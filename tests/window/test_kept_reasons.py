@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.models.undoing import By
+from abq_data_entry.postgres.connections import connect
 from abq_data_entry.views.reasoned import REASON, ManyDialog, ReasonedDialog
 from tests.fixtures.cluster import Node, frozen
 from tests.fixtures.window import Window
@@ -75,6 +77,35 @@ def test_an_outage_keeps_what_was_typed(
     assert not window.dialogs and window.app.changes.unsent == []
 
 
+_SLOW_COMMIT = """
+    CREATE FUNCTION wait_long() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(600); RETURN NULL; END$$;
+    CREATE CONSTRAINT TRIGGER wait_long AFTER DELETE ON plot_checks DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION wait_long();
+"""
+_COMMITTING = "SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'"
+
+
+def test_a_commit_lost_with_the_server_is_called_unknown(online: Window, single: Node, there: SQLModel) -> None:
+    window = online
+    there.save_record(record(1, today(window)), author="J Simms")
+    with closing(connect(single.endpoint())) as owner, owner.cursor() as cursor:
+        owner.autocommit = True
+        cursor.execute(_SLOW_COMMIT)
+    window.begin_check()
+    open_plot(window, 1)
+    window.settle()
+    window.app.callbacks["withdraw_record"]()
+    reasoned(window).boxes[REASON].set("typed twice")
+    window.answer("Withdraw")
+    window.until(lambda: there.query(_COMMITTING), "the commit")
+    single.kill()
+    window.until(lambda: window.dialogs, "what is said of it")
+    assert window.dialog().message == "It isn't known whether it was done."
+    assert "What you typed is kept" in window.dialog().detail
+    window.answer("Close")
+    assert window.app.changes.unsent == [("Withdraw Record", "typed twice")]
+
+
 def change(stored: SQLModel, key: tuple[Any, ...]) -> None:
     version = stored.get_versioned_record(*key).version
     stored.save_record(
@@ -109,7 +140,9 @@ def test_after_close_the_next_dialog_of_that_record_has_what_was_typed(opened: W
     opened.answer("Move")
     refused(opened, "There is no record of")
     opened.answer("Close")
+    opened.until(lambda: 2 not in opened.app.form.check.recorded, "the withdrawal to be heard of")
     stored.bring_back_record((today(opened), "8:00", "A", 2), "was right", by=By("P Taylor"))
+    opened.until(lambda: 2 in opened.app.form.check.recorded, "the record to be back")
     opened.settle()
     open_plot(opened, 3)
     opened.app.callbacks["move_record"]()
