@@ -116,7 +116,7 @@ class SharedFolder:
         path, digest, unflushed = self.path / name, hashlib.sha256(), 0
         self.remove(name)  # left by a failed attempt; an abandoned thread that still writes has the old inode then
         file = self.call(lambda: io.FileIO(os.open(path, _NEW, 0o666), "wb"))
-        with self._closing(file):
+        with self.closing(file):
             for block in blocks:
                 self._guard.check()
                 content = bytes(block)  # a copy: an abandoned thread must not see the next block
@@ -133,7 +133,7 @@ class SharedFolder:
         """Return the SHA-256 of a file there, as the share has it."""
         path, digest = self.path / name, hashlib.sha256()
         file = self.call(lambda: io.FileIO(os.open(path, _READ), "rb"))
-        with self._closing(file):
+        with self.closing(file):
             if hasattr(os, "posix_fadvise"):  # drop the page cache, so that the share is read and not our memory
                 with contextlib.suppress(FolderFailed):
                     self.call(lambda: os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED))
@@ -253,7 +253,7 @@ class SharedFolder:
                 os.close(descriptor)
 
     @contextlib.contextmanager
-    def _closing(self, file: io.FileIO) -> Iterator[None]:
+    def closing(self, file: io.FileIO) -> Iterator[None]:
         """Close the file at the end; after an error, don't wait for the close."""
         try:
             yield
@@ -447,13 +447,11 @@ class FolderFiles(RemoteFiles[SharedFolder]):
     ) -> Iterator[bytes]:
         path = self._within(session, where) / entry.name
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        number = session.call(lambda: os.open(path, flags))
-        try:
-            session.call(lambda: os.lseek(number, begin, os.SEEK_SET))
-            while block := session.call(lambda: os.read(number, BLOCK)):
+        file = session.call(lambda: io.FileIO(os.open(path, flags), "rb"))
+        with session.closing(file):
+            session.call(lambda: file.seek(begin))
+            while block := session.call(lambda: file.read(BLOCK)):
                 yield block
-        finally:
-            os.close(number)
 
     def _store(self, where: Where, source: SourceFile, cancel: Cancel) -> None:
         folder = self._do(lambda session, guard: self._within(session, where), cancel)

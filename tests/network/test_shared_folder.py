@@ -14,11 +14,13 @@ import pytest
 from abq_data_entry.network import Cancelled, FileChanged, describe_failure, folder_store
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.network.failures import TimedOut
-from abq_data_entry.network.folder_store import FolderFailed, FolderUploads, SharedFolder, part_of
+from abq_data_entry.network.folder_store import FolderFailed, FolderFiles, FolderUploads, SharedFolder, part_of
 from abq_data_entry.network.guard import Guard
+from abq_data_entry.network.remote_files_names import FILE, RemoteEntry
 from abq_data_entry.outbox import is_transient
 from tests.fixtures.disks import filled, read_only, small_disk
-from tests.network.shares import frozen_share
+from tests.network.shares import frozen_share, share_that_freezes
+from tests.pace import patience
 
 NAME = "abq_data_record_2026-11-20.csv"
 LARGE = 5 * 1024 * 1024 + 7  # more than is flushed at once
@@ -223,3 +225,21 @@ def test_errors_of_the_system_in_words(number: int, windows: int | None, said: s
 def test_what_the_settings_can_be(path: str, mount: str, problem: str) -> None:
     found = destination("folder").problem({"abq_folder_path": path, "abq_folder_mount": mount})
     assert problem in found if problem else not found
+
+
+def test_cancel_leaves_a_share_that_freezes_while_a_file_is_fetched(share: Path, tmp_path: Path) -> None:
+    """The close, too, asks the server, as it does with sshfs."""
+    cancel, cancelled = threading.Event(), list[float]()
+    files = FolderFiles(lambda folder: FolderUploads(folder, timeout=60.0), str(share), 60.0)
+    with share_that_freezes(share, LARGE) as frozen:
+
+        def stop() -> None:
+            frozen.wait(20)
+            cancelled.append(time.monotonic())
+            cancel.set()
+
+        threading.Thread(target=stop, daemon=True).start()
+        with pytest.raises(Cancelled):
+            files.get((), RemoteEntry(NAME, FILE, LARGE), tmp_path / "got.csv", cancel=cancel)
+        assert time.monotonic() - cancelled[0] < patience(2)
+    assert not (tmp_path / "got.csv").exists()
