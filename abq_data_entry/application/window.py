@@ -280,7 +280,8 @@ class Application(Wiring):
             self.messages.choice(
                 _QUIT,
                 f"{' and '.join(running)} still running.",
-                "Nothing half done stays behind, but what isn't finished isn't sent.",
+                "What isn't finished isn't sent. At a server that can neither rename nor delete, half a file may stay"
+                " behind.",
                 (("Keep Running", None), ("Cancel Them and Quit", self.end), ("Cancel", None)),
             )
         elif self.waiting.entries:
