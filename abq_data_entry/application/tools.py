@@ -271,7 +271,7 @@ def _cancelled(error: BaseException) -> str:
 
     reason = error.outcome.delivery.reason if isinstance(error, NotDelivered) else ""
     if reason in (CANCELLED_LATE, CANCELLED_MIDWAY):
-        return f"c{reason[1:-1]}"
+        return reason[0].lower() + reason[1:].removesuffix(".")
     return "cancelled, nothing was stored or sent"
 
 

@@ -285,7 +285,7 @@ def everything(widget: tk.Misc) -> list[tk.Misc]:
     return [widget, *(each for child in widget.winfo_children() for each in everything(child))]
 
 
-def test_a_lab_without_plots_is_told_and_nothing_is_saved_there(window: Window, stored: SQLModel) -> None:
+def test_a_lab_without_plots_is_reported_and_nothing_is_saved_there(window: Window, stored: SQLModel) -> None:
     stored.query("INSERT INTO labs (id) VALUES ('F')")
     window.app.refresh()
     window.until(lambda: "F" in (window.app.form.choices.get(F.LAB) or ()), "lab F")

@@ -41,7 +41,7 @@ def listed(window: Window) -> AlarmsWindow:
 
 
 @pytest.mark.needs("network")
-def test_alarms_are_shown_told_and_ended(
+def test_alarms_are_shown_sent_and_ended(
     window: Window, stored: SQLModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_findings, "LIMITS", Limits(free_mib=0))  # however full the disk of the tests is

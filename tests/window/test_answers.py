@@ -48,7 +48,7 @@ def refused_delivery(
         yield mailbox
 
 
-def test_an_answer_is_told_and_shown_and_what_was_refused_is_sent_again(
+def test_an_answer_is_shown_and_what_was_refused_is_sent_again(
     open_window: Callable[[], Window], stored: SQLModel, settings: dict[str, Any], home: Path, tmp_path: Path,
     service: tuple[Service, dict[str, Any]], monkeypatch: pytest.MonkeyPatch,  # noqa: F811
 ) -> None:  # fmt: skip

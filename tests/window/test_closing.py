@@ -183,7 +183,7 @@ def test_a_window_is_closed_while_it_asks_for_a_file(
     assert is_there(window.app) is not is_all
 
 
-def test_a_chart_whose_window_is_closed_meanwhile_is_saved_and_that_is_told(
+def test_a_chart_whose_window_is_closed_meanwhile_is_saved_and_reported(
     window: Window, stored: SQLModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     charts, target = open_charts(window, stored), tmp_path / "chart.png"

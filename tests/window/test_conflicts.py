@@ -243,7 +243,7 @@ def test_what_was_chosen_stays_when_somebody_is_quicker_once_more(correcting: Wi
     assert stored.get_record(today(correcting), "8:00", "A", 1)[F.PLANTS] == 14
 
 
-def test_a_technician_who_is_not_in_the_list_any_more_is_told_before(window: Window, stored: SQLModel) -> None:
+def test_a_technician_who_is_not_in_the_list_any_more_is_reported_before(window: Window, stored: SQLModel) -> None:
     window.begin_check()
     window.fill_readings()
     other_saves(stored, window, Technician="P Taylor", Plants="4")

@@ -25,7 +25,7 @@ def messages(window: Window) -> str:
     return " ".join(window.messages)
 
 
-def test_a_newer_version_is_heard_told_and_what_is_saved_waits(window: Window, stored: SQLModel) -> None:
+def test_a_newer_version_is_reported_and_what_is_saved_waits(window: Window, stored: SQLModel) -> None:
     window.begin_check()
     stored.query(TELLS)
     window.until(lambda: "must be updated" in messages(window), "the message")
@@ -56,7 +56,7 @@ def test_a_newer_version_is_noticed_with_a_new_connection(window: Window, stored
     window.until(lambda: "must be updated" in messages(window), "the message")
 
 
-def test_a_restore_under_the_window_is_told_there(window: Window, stored: SQLModel, tmp_path: Path,
+def test_a_restore_under_the_window_is_reported_there(window: Window, stored: SQLModel, tmp_path: Path,
                                                   database: dict[str, str]) -> None:  # fmt: skip
     backup = tmp_path / "before.dump"
     postgres.dump(database, backup)
@@ -77,7 +77,7 @@ def test_a_restore_under_the_window_is_told_there(window: Window, stored: SQLMod
     assert "replaced" not in messages(window)
 
 
-def test_the_window_that_restores_needs_not_be_told(window: Window, stored: SQLModel, tmp_path: Path,
+def test_the_window_that_restores_reports_no_replacement(window: Window, stored: SQLModel, tmp_path: Path,
                                                     database: dict[str, str]) -> None:  # fmt: skip
     backup = tmp_path / "before.dump"
     postgres.dump(database, backup)

@@ -237,7 +237,7 @@ def test_what_is_asked_about(day: str, asked: str | None, far: bool) -> None:
     assert date_question(TODAY - datetime.timedelta(FAR_DAYS + 1), TODAY, 0) is not None
 
 
-def test_an_old_day_is_asked_about_once_and_told_from_then_on(dated: Window, stored: SQLModel, clock: Clock) -> None:
+def test_an_old_day_is_asked_about_once_and_shown_from_then_on(dated: Window, stored: SQLModel, clock: Clock) -> None:
     dated.type("10.11.\n")
     assert (dated.text(F.DATE), dated.focus, dated.error(F.DATE)) == ("2026-11-10", F.DATE, "")
     assert line(dated).text == "2026-11-10 is 16 days back. Is that right?" and not dated.dialogs

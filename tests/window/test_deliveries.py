@@ -133,7 +133,7 @@ def test_no_password_is_asked_for_what_another_program_has_sent_meanwhile(
 
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["at the start", "while it is open"])
-def test_a_delivery_that_was_damaged_is_told_with_where_it_is(
+def test_a_damaged_delivery_is_reported_with_where_it_is(
     open_window: Callable[[], Window], stored: SQLModel, settings: dict[str, Any], is_open: bool,
     service: tuple[Service, dict[str, Any]],
 ) -> None:  # fmt: skip
@@ -302,7 +302,7 @@ def lost_delivery(window: Window, stored: SQLModel, settings: dict[str, Any]) ->
     return found
 
 
-def test_an_attempt_that_fails_at_once_is_told_with_its_reason(
+def test_an_attempt_that_fails_at_once_is_shown_with_its_reason(
     window: Window, stored: SQLModel, service: tuple[Service, dict[str, Any]]
 ) -> None:
     lost_delivery(window, stored, service[1])

@@ -70,7 +70,7 @@ def test_not_to_somebody_who_has_it(ours: Window, menu: Path) -> None:
     assert not offered(ours) and not (folders.data_folder() / MARK).exists()
 
 
-def test_what_stands_in_the_way_is_told(ours: Window, menu: Path) -> None:
+def test_what_stands_in_the_way_is_named(ours: Window, menu: Path) -> None:
     menu.parent.parent.joinpath("share").write_text("a file where the folder has to be")
     ours.app.desktop_entry.offer()
     ours.until(lambda: offered(ours))

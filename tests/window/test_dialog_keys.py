@@ -37,7 +37,7 @@ def test_the_number_after_go_to_plot_never_becomes_a_reading(begun: Window) -> N
     assert begun.text(F.HUMIDITY) == "24.09" and not begun.messages
 
 
-def test_a_plot_that_the_lab_has_not_is_told_as_that(begun: Window) -> None:
+def test_a_plot_that_the_lab_has_not_is_reported_as_that(begun: Window) -> None:
     begun.press("ctrl+g", "7", "7", "Return")
     begun.until(lambda: not begun.dialogs, "the dialog to be gone")
     assert begun.app.status.get() == "This lab has no plot 77"

@@ -307,7 +307,7 @@ def test_a_dialog_that_takes_the_focus_makes_no_field_wrong(window: Window) -> N
     window.until(lambda: window.focus == F.HUMIDITY, "the focus to come back")
 
 
-def test_heights_that_do_not_fit_are_told_when_the_focus_leaves(window: Window) -> None:
+def test_heights_that_do_not_fit_are_reported_when_the_focus_leaves(window: Window) -> None:
     window.begin_check()
     window.app.form.inputs[F.MIN_HEIGHT].focus_set()
     window.type("5\n3\n")
@@ -425,7 +425,7 @@ def test_a_number_that_was_typed_into_the_fault_isnt_saved_with_it(window: Windo
     assert fault.error and not window.app.form.check.recorded
 
 
-def test_only_somebodys_edits_are_told(window: Window) -> None:
+def test_only_somebodys_edits_are_announced(window: Window) -> None:
     inputs, told = window.app.form.inputs, list[str]()
     for name, each in inputs.items():
         each.editor.bind("<<Edited>>", lambda _event, name=name: told.append(name), add=True)  # type: ignore[misc]

@@ -702,7 +702,7 @@ def test_long_names_of_technicians_move_nothing_and_are_cut_with_an_ellipsis(win
     assert str(label.cget("text")) and window.app.winfo_containing(x, y) is label
 
 
-def test_wrong_closed_and_focused_are_told_by_more_than_hue(window: Window) -> None:
+def test_wrong_closed_and_focused_differ_in_more_than_hue(window: Window) -> None:
     from tests.window.pixels import marks_in, pixel
 
     window.begin_check()

@@ -597,7 +597,7 @@ def end_connections(stored: SQLModel) -> None:
     )
 
 
-def test_an_error_is_told_and_try_again_works(
+def test_an_error_is_shown_and_try_again_works(
     records: List, server: postgres.EmbeddedServer, database: dict[str, str]
 ) -> None:
     name = database["dbname"]

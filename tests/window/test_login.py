@@ -193,13 +193,13 @@ def test_cancelling_the_login_leaves_a_way_back(log_in: Callable[..., Window]) -
     assert window.text(F.NOTES) == "typed without a database"
 
 
-def test_a_server_that_is_not_there_is_told(log_in: Callable[..., Window]) -> None:
+def test_a_server_that_is_not_there_is_reported(log_in: Callable[..., Window]) -> None:
     window = log_in(port="1")
     type_login(window, "technician", PASSWORD)
     assert "No database answers there" in reason(window)
 
 
-def test_a_role_without_privileges_is_told_what_an_administrator_has_to_run(
+def test_a_role_without_privileges_is_shown_what_an_administrator_has_to_run(
     log_in: Callable[..., Window], tcp_server: dict[str, str]
 ) -> None:
     window = log_in()
@@ -216,7 +216,7 @@ def test_a_role_without_privileges_is_told_what_an_administrator_has_to_run(
 
 
 @pytest.mark.parametrize(("name", "words"), [("bare", "create_db.sql"), ("nowhere", "createdb nowhere")])
-def test_a_server_without_tables_or_database_is_told_what_to_run(
+def test_without_tables_or_database_what_to_run_is_shown(
     log_in: Callable[..., Window], name: str, words: str
 ) -> None:
     window = log_in(name)

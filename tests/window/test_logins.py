@@ -248,7 +248,7 @@ def test_without_a_keyring_the_box_says_so(ready: Window, accounts: Accounts) ->
     sent(ready)
 
 
-def test_a_locked_keyring_is_told(
+def test_a_locked_keyring_is_reported(
     ready: Window, accounts: Accounts, broken_keyring: Callable[[BaseException], None]
 ) -> None:
     broken_keyring(keyring.errors.KeyringLocked("no"))
@@ -270,7 +270,7 @@ def test_a_keyring_that_never_answers_is_waited_for_once(
     ready.answer("Cancel")
 
 
-def test_a_keyring_that_breaks_after_the_upload_is_told(
+def test_a_keyring_that_breaks_after_the_upload_is_reported(
     ready: Window, accounts: Accounts, known_passwords: Passwords, broken_keyring: Callable[[BaseException], None]
 ) -> None:
     keyring.set_keyring(KnownPasswords())

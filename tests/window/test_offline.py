@@ -266,7 +266,7 @@ def test_a_waiting_record_can_be_corrected_while_it_waits(online: Window, single
     assert fruit(there) == [(1, 7)]
 
 
-def test_what_somebody_else_recorded_is_told_and_decided_on(online: Window, single: Node, there: SQLModel) -> None:
+def test_what_somebody_else_recorded_is_shown_and_decided_on(online: Window, single: Node, there: SQLModel) -> None:
     window = online
     window.begin_check()
     window.app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
@@ -742,7 +742,7 @@ def test_a_plot_that_a_colleague_recorded_during_the_outage_is_left(
     assert window.focus == F.HUMIDITY and window.app.form.opened is None
 
 
-def test_drafts_that_cannot_be_kept_are_told_until_they_can(window: Window) -> None:
+def test_drafts_that_cannot_be_kept_are_reported_until_they_can(window: Window) -> None:
     lock = Path(os.environ["ABQ_DATA_DIR"]) / "drafts" / "drafts.lock"
     lock.unlink(missing_ok=True)
     lock.mkdir()
@@ -755,7 +755,7 @@ def test_drafts_that_cannot_be_kept_are_told_until_they_can(window: Window) -> N
     window.until(lambda: not window.messages, "the drafts")
 
 
-def test_a_journal_that_cannot_be_read_is_told_until_it_can(window: Window) -> None:
+def test_a_journal_that_cannot_be_read_is_reported_until_it_can(window: Window) -> None:
     folder = journal().folder
     folder.mkdir(parents=True, exist_ok=True)
     file, aside = folder / "waiting.sqlite", folder / "aside"

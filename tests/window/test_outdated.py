@@ -53,7 +53,7 @@ def withdraw_plot_2(window: Window) -> None:
     window.until(lambda: "is withdrawn" in window.app.status.get(), "the end of it")
 
 
-def test_what_a_newer_version_delivered_is_told_and_not_sent(window: Window, stored: SQLModel) -> None:
+def test_what_a_newer_version_delivered_is_reported_and_not_sent(window: Window, stored: SQLModel) -> None:
     """The other workstation has a kind of destination that isn't known here."""
     stored.save_record(record(1, str(TODAY)), author="J Simms")
     moment = datetime.datetime.now(datetime.timezone.utc)

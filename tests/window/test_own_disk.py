@@ -25,7 +25,7 @@ def disk(home: Path) -> Iterator[Path]:
         yield folder
 
 
-def test_a_full_disk_is_told_and_nothing_is_sent(
+def test_a_full_disk_is_reported_and_nothing_is_sent(
     disk: Path, window: Window, stored: SQLModel, ftp_server: BundledServer
 ) -> None:
     stored.save_record(record(Date=TODAY))
@@ -43,7 +43,7 @@ def test_a_full_disk_is_told_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize(("name", "value"), [("abq_upload_name", "../{date}"), ("abq_ftp_folder", "..")])
-def test_a_name_or_folder_that_makes_no_sense_is_told_by_name(
+def test_a_name_or_folder_that_makes_no_sense_is_named(
     window: Window, stored: SQLModel, ftp_server: BundledServer, name: str, value: str
 ) -> None:
     stored.save_record(record(Date=TODAY))

@@ -139,7 +139,7 @@ def test_another_theme_greys_the_same_commands(open_as: Callable[[str], Window])
     assert greyed(window) == {"show_administration", "back_up", "restore", "mark_value"}
 
 
-def test_a_login_without_labs_is_told_before_anything_is_typed(
+def test_a_login_without_labs_is_reported_before_anything_is_typed(
     open_window: Callable[[], Window], stored: SQLModel, database: dict[str, str]
 ) -> None:
     stored.query("SELECT restrict_labs(true)")

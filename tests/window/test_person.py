@@ -95,7 +95,7 @@ def test_who_corrects_a_colleagues_record_is_never_the_colleague(begun: Window, 
     assert stored.get_record(today(begun), "8:00", "A", 1)[F.TECHNICIAN] == "J Simms"
 
 
-def test_a_name_that_filled_itself_in_is_not_told_to_the_others(begun: Window, stored: SQLModel) -> None:
+def test_a_name_that_filled_itself_in_is_not_announced_to_the_others(begun: Window, stored: SQLModel) -> None:
     go_to_technician(begun)
     begun.fill(Humidity="24")
     key = (today(begun), "8:00", "A")

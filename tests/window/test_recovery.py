@@ -82,7 +82,7 @@ def test_first_start_then_the_server_is_killed_under_the_window(own_data_folder:
         server.stop()
 
 
-def test_a_database_that_cannot_be_opened_is_told_and_can_be_tried_again(own_data_folder: Path) -> None:
+def test_a_database_that_cannot_be_opened_is_reported_and_can_be_tried_again(own_data_folder: Path) -> None:
     own_data_folder.mkdir(parents=True)
     cluster = own_data_folder / "postgres" / "cluster"
     cluster.mkdir(parents=True)

@@ -143,7 +143,7 @@ def problems(window: Window) -> str:
     return text
 
 
-def test_wrong_and_unknown_settings_are_told_by_name_and_kept(
+def test_wrong_and_unknown_settings_are_named_and_kept(
     monkeypatch: pytest.MonkeyPatch, open_window: Callable[[], Window], database: dict[str, str], home: Path
 ) -> None:
     content = {

@@ -53,7 +53,7 @@ def move_to_another_lab(stored: SQLModel, key: Key) -> None:
         (move_to_another_lab, "P Taylor moved it to {date} 12:00, lab B, plot 3 (wrong lab)."),
     ],
 )
-def test_who_has_it_open_is_told_who_took_it_away(
+def test_who_has_it_open_is_shown_who_took_it_away(
     half_corrected: Window, stored: SQLModel, take_away: Callable[[SQLModel, Key], None], words: str
 ) -> None:
     window, key = half_corrected, (today(half_corrected), "8:00", "A", 2)

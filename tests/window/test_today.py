@@ -125,7 +125,7 @@ def test_a_trip_by_keys(window: Window, database: dict[str, str]) -> None:
     shown.destroy()
 
 
-def test_at_midnight_the_day_before_is_told_as_that(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_midnight_the_day_before_is_named_as_that(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
     app = window.app
     app.today.show()
     window.until(lambda: app.today.line.parts, "the words")

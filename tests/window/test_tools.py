@@ -96,7 +96,7 @@ def test_weather_is_stored_once(window: Window, stored: SQLModel, weather_feed: 
     assert not window.dialogs
 
 
-def test_weather_that_is_old_or_partly_useless_is_stored_and_told(window: Window, stored: SQLModel) -> None:
+def test_weather_that_is_old_or_partly_useless_is_stored_and_reported(window: Window, stored: SQLModel) -> None:
     time = "Wed, 14 Feb 2018 14:53:00 -0500"
     body = OBSERVATION.format(
         time=f"<observation_time_rfc822>{time}</observation_time_rfc822><pressure_mb>NA</pressure_mb>"
@@ -135,7 +135,7 @@ UNUSABLE = (
 )
 
 
-def test_weather_that_cannot_be_had_is_told_in_words(window: Window, stored: SQLModel) -> None:
+def test_weather_that_cannot_be_had_is_reported_in_words(window: Window, stored: SQLModel) -> None:
     for reply, words in UNUSABLE:
         with serving(answer_with(reply)) as port:
             point_to(window, weather_url=f"http://127.0.0.1:{port}/{{station}}.xml")
@@ -148,7 +148,7 @@ def test_weather_that_cannot_be_had_is_told_in_words(window: Window, stored: SQL
     assert stored.query("SELECT * FROM local_weather") == []
 
 
-def test_refused_and_unknown_host_are_told_apart(window: Window) -> None:
+def test_a_refused_connection_and_an_unknown_host_read_differently(window: Window) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     texts = []
@@ -209,7 +209,7 @@ def test_both_uploads_typed_with_real_keys(
 
 
 @pytest.mark.parametrize("name", ["REST", "FTP"])
-def test_a_wrong_password_is_told_as_such_and_can_be_tried_again(
+def test_a_wrong_password_is_reported_as_such_and_can_be_tried_again(
     window: Window,
     stored: SQLModel,
     rest_server: BundledServer,
@@ -271,7 +271,7 @@ def test_without_records_nothing_is_asked_or_sent(
     assert "request received" not in rest_server.output()
 
 
-def test_a_refused_upload_is_told_and_the_records_are_safe(
+def test_a_refused_upload_is_reported_and_the_records_are_safe(
     window: Window, stored: SQLModel, temporary: Path
 ) -> None:
     stored.save_record(record(1, str(TODAY)))
