@@ -33,7 +33,6 @@ Key = tuple[Any, Any, Any, Any]
 _WITHDRAWING = ("Typed twice", "Wrong plot", "Wrong check", "Not measured")
 _MOVING = ("Wrong plot", "Wrong time", "Wrong day", "Wrong lab")
 _BACK = ("It was right", "Withdrawn by mistake")
-_AWAY = "Saved records can be changed when the database is back"
 
 
 def place_taken(mine: Mapping[str, Any], theirs: VersionedRecord, doing: str, then: str) -> Question:
@@ -386,7 +385,7 @@ class Changes:
     def may_begin(self) -> bool:
         """Whether saved records can be changed now; if not, the status line says why."""
         if self._state.reachable is None:
-            self._show_status(_AWAY)
+            self._show_status("Saved records can be changed when the database is back")
         return self._state.reachable is not None
 
     def attended(self) -> Key | None:

@@ -266,8 +266,8 @@ def test_a_waiting_record_can_be_corrected_while_it_waits(online: Window, single
     assert fruit(there) == [(1, 7)]
 
 
-def test_what_somebody_else_recorded_is_shown_and_decided_on(online: Window, single: Node, there: SQLModel) -> None:
-    window = online
+def record_what_another_records(window: Window, there: SQLModel) -> None:
+    """Record plot 1 during an outage, and another one there meanwhile: it waits for a decision afterwards."""
     window.begin_check()
     window.app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
     window.fill_readings()
@@ -276,6 +276,11 @@ def test_what_somebody_else_recorded_is_shown_and_decided_on(online: Window, sin
     window.app.retry_database()
     window.until(lambda: window.app.waiting.undecided, "the conflict")
     window.settle()
+
+
+def test_what_somebody_else_recorded_is_shown_and_decided_on(online: Window, single: Node, there: SQLModel) -> None:
+    window = online
+    record_what_another_records(window, there)
     assert "1 record waiting here for your decision" in trouble(window)
     assert fruit(there) == [(1, 8)]
     window.press_message("Show Records")
@@ -297,14 +302,7 @@ def test_a_decision_that_has_to_wait_itself_is_not_called_saved(
 ) -> None:
     """The server goes away while the dialog is open: what was decided waits here, and is saved later."""
     window = online
-    window.begin_check()
-    window.app.reconnecting.lost(ConnectionError("a cable"), by_itself=False)
-    window.fill_readings()
-    window.save()
-    there.save_record(record(Date=str(datetime.date.today()), Plot="1", Fruit="8"))
-    window.app.retry_database()
-    window.until(lambda: window.app.waiting.undecided, "the conflict")
-    window.settle()
+    record_what_another_records(window, there)
     window.press_message("Show Records")
     waiting_window(window).press("Open")
     dialog = window.dialog()
