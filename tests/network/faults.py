@@ -225,12 +225,13 @@ class Ftp:
                 if self.keep is not None and len(content) >= self.keep:
                     del content[self.keep :]
                     self.files[name] = bytes(content)
-                    if self.after is not None:
+                    if self.after is not None:  # the client may go on over another connection from here
                         self.after(control, Connection(data, control.ended))
                         break
+            else:
+                if name in self.files:  # not deleted meanwhile
+                    self.files[name] = bytes(content)
             if isinstance(data, ssl.SSLSocket) and self.ends_tls:
                 with contextlib.suppress(OSError, ValueError):
                     data.unwrap()
-        if name in self.files:  # not deleted meanwhile
-            self.files[name] = bytes(content)
         reply(self.replies.get("226", "226 stored"))
