@@ -26,7 +26,7 @@ BELOW = {
     "jobs": set(),
     "keyring_store": {"constants"},
     "secret_files": {"folders"},
-    "kept_logins": {"keyring_store", "secret_files"},
+    "stored_logins": {"keyring_store", "secret_files"},
     "garbage": set(),
     "launcher": {"__main__"},  # when all is set up, it starts the application
     "themes": set(),
@@ -54,7 +54,8 @@ BELOW = {
     "journal": {"store", "models", "fields", "constants", "folders"},
     "workflows": {
         *("fields", "constants", "diagnostics", "exporting", "journal", "folders", "models", "network", "outbox"),
-        *("observation", "postgres", "charts", "counting", "kept_logins", "retrying", "stored_destination", "version"),
+        *("observation", "postgres", "charts", "counting", "retrying", "stored_destination", "stored_logins"),
+        "version",
     },
     "widgets": {"fields", "constants", "themes", "transfer"},
     "views": {"charts", "widgets", "fields", "constants", "themes"},
@@ -64,7 +65,7 @@ WITHOUT_TK = (
     "charts", "constants", "counting", "exporting", "fields", "folders", "models", "network", "outbox", "journal",
     "diagnostics", "postgres", "launcher",
     "commands", "store", "logfile", "garbage", "keyring_store", "observation", "remote_names", "retrying", "setting",
-    "kept_logins", "secret_files", "stored_destination", "log_targets", "schedules", "shortcuts",
+    "stored_logins", "secret_files", "stored_destination", "log_targets", "schedules", "shortcuts",
     "transfer", "version", "waits", "workflows",
     "__main__",
 )  # fmt: skip

@@ -74,8 +74,8 @@ def login_kept(destination: str, username: str, place: str) -> tuple[str, str] |
 
 def login_kept_as(key: str, username: str, place: str) -> tuple[str, str] | None:
     """As `login_kept`, by the key of the login, such as `alarms:` and the name of a receiver."""
-    from ..kept_logins import find_login
     from ..secret_files import SecretOfAnother, SecretUnusable
+    from ..stored_logins import find_login
 
     try:
         return find_login(key, username, place)

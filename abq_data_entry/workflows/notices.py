@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..counting import counted
-from ..kept_logins import LoginMissing, stored_login
 from ..models.undoing import NOBODY_NAMED, By
+from ..stored_logins import LoginMissing, stored_login
 
 if TYPE_CHECKING:
     import threading
