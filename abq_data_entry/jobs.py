@@ -1,9 +1,9 @@
 """Background work for the window: functions run on worker threads, and their results come back on the Tk thread.
 
-A *lane* is one thread with a queue of its own, so whatever is submitted to one lane runs in order: the
-``database`` lane writes, ``records`` reads pages for the list, ``counting`` counts rows, ``files`` writes
-drafts and settings, ``deliveries`` reads the outbox for its window. Each menu command that takes long has a
-lane of its own, with the command's name. Work for :data:`ANY` runs at once on a thread of its own.
+A *worker* is one thread with a queue of its own, so whatever is submitted to one worker runs in order: the worker
+``database`` writes, ``records`` reads pages for the list, ``counting`` counts rows, ``files`` writes drafts and
+settings, ``deliveries`` reads the outbox for its window. Each menu command that takes long has a worker of its own,
+with the command's name. Work for :data:`ANY` runs at once on a thread of its own.
 
 Nothing here calls Tk from a worker: results wait in a queue that the Tk thread drains by ``after``.
 """
@@ -24,7 +24,7 @@ IDLE_POLL_MS = 50
 BUSY_POLL_MS = 5
 SOON_POLL_MS, SOON_SECONDS = 1, 0.1  # the poll interval just after a job was submitted, and for how long
 BATCH_SECONDS = 0.008
-TIDY_SECONDS = 3.0  # the window is gone by then, but the process must not linger
+TIDY_SECONDS = 3.0  # how long cancelled jobs may tidy up; the window is closed already, and the process must end
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ class Job:
 
     ``report(done, total)`` may be called from any thread; only the latest pair reaches the Tk thread. ``thread``: the
     identifier of the thread on which it runs. ``tidies``: when it is cancelled it removes unfinished results, such as a
-    file, so closing the window waits a moment until ``ended`` is set. ``timers``: those that check whether it takes too
-    long; they are cancelled at its end.
+    file, so closing the window waits a moment until ``ended`` is set. ``timers``: timers of Tk that notice when it
+    takes too long; they are cancelled at its end.
     """
 
     def __init__(
@@ -75,16 +75,16 @@ class Job:
         self.latest = (done, total)
 
 
-Lane = queue.SimpleQueue["Job | None"]
+JobQueue = queue.SimpleQueue["Job | None"]  # None ends the worker
 Results = queue.SimpleQueue["tuple[Job, Any, BaseException | None]"]
 
 
 class Jobs:
-    """The lanes of one window, and the queue of their results."""
+    """The workers of one window, and the queue of their results."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._lanes: dict[str, Lane] = {}
+        self._queues: dict[str, JobQueue] = {}  # by the name of the worker
         self._results: Results = queue.SimpleQueue()
         self._running: list[Job] = []
         self._closed = False
@@ -93,7 +93,7 @@ class Jobs:
 
     def submit(
         self,
-        lane: str,
+        worker: str,
         function: Callable[..., Any],
         *arguments: Any,
         name: str = "",
@@ -103,7 +103,7 @@ class Jobs:
         with_job: bool = False,
         tidies: bool = False,
     ) -> Job:
-        """Run ``function(*arguments)`` in ``lane`` (:data:`ANY`: at once, on a thread of its own).
+        """Run ``function(*arguments)`` on ``worker`` (:data:`ANY`: at once, on a thread of its own).
 
         ``done(result)``, ``failed(error)`` and ``progress(done, total)`` are called on the Tk thread. With
         ``with_job`` the function gets its :class:`Job` as the last argument. Without ``failed``, a failure is
@@ -114,13 +114,13 @@ class Jobs:
         if with_job:
             job.work = partial(function, *arguments, job)
         self._running.append(job)
-        if lane == ANY:
+        if worker == ANY:
             threading.Thread(target=_run, args=(job, self._results), name=name or "transfer", daemon=True).start()
         else:
-            if lane not in self._lanes:
-                waiting = self._lanes[lane] = Lane()
-                threading.Thread(target=_work, args=(waiting, self._results), name=lane, daemon=True).start()
-            self._lanes[lane].put(job)
+            if worker not in self._queues:
+                waiting = self._queues[worker] = JobQueue()
+                threading.Thread(target=_work, args=(waiting, self._results), name=worker, daemon=True).start()
+            self._queues[worker].put(job)
         if not self._closed:
             self._submitted = time.perf_counter()
             self._scheduler.after_cancel(self._timer)
@@ -133,7 +133,7 @@ class Jobs:
         return bool(self._running)
 
     def close(self, seconds: float = 10.0, keep: tuple[str, ...] = ("database", "files")) -> bool:
-        """Cancel running jobs and end the lanes; jobs already queued in the lanes ``keep`` are finished first.
+        """Cancel running jobs and end the workers; the workers ``keep`` first finish the jobs in their queues.
 
         Returns whether they ended within ``seconds``. No result is delivered any more.
         """
@@ -144,11 +144,11 @@ class Jobs:
             job.cancel.set()
             for timer in job.timers:
                 self._scheduler.after_cancel(timer)
-        ended = threading.Barrier(len([lane for lane in keep if lane in self._lanes]) + 1)
-        for name, lane in self._lanes.items():
+        ended = threading.Barrier(len([worker for worker in keep if worker in self._queues]) + 1)
+        for name, waiting in self._queues.items():
             if name in keep:
-                lane.put(Job("ending", lambda: _wait(ended, seconds), None, None, None))
-            lane.put(None)
+                waiting.put(Job("ending", lambda: _wait(ended, seconds), None, None, None))
+            waiting.put(None)
         try:
             ended.wait(seconds)
         except threading.BrokenBarrierError:
@@ -191,8 +191,8 @@ class Jobs:
 # theirs, Tcl would abort the process when it is dropped ("async handler deleted by the wrong thread").
 
 
-def _work(lane: Lane, results: Results) -> None:
-    while (job := lane.get()) is not None:
+def _work(waiting: JobQueue, results: Results) -> None:
+    while (job := waiting.get()) is not None:
         _run(job, results)
         del job
 
@@ -216,8 +216,8 @@ def _done() -> None:
 
 
 def _wait(barrier: threading.Barrier, seconds: float) -> None:
-    # A lane that ends too late finds the barrier broken.
+    # A worker that ends too late finds the barrier broken.
     try:
         barrier.wait(seconds)
     except threading.BrokenBarrierError:
-        log.warning("a lane ended late")
+        log.warning("a worker ended late")

@@ -29,14 +29,14 @@ def late(submit: Submit, pause: Callable[[], object] = _pause) -> Submit:
     """`Jobs.submit` whose results, and errors, come after a pause."""
 
     @functools.wraps(submit)
-    def submitted(jobs: Jobs, lane: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Job:
+    def submitted(jobs: Jobs, worker: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Job:
         def work(*given: Any) -> Any:
             try:
                 return function(*given)
             finally:
                 pause()
 
-        return submit(jobs, lane, work, *arguments, **options)
+        return submit(jobs, worker, work, *arguments, **options)
 
     return submitted
 

@@ -43,12 +43,12 @@ def test_a_lane_keeps_the_order_and_lanes_run_beside_each_other(root: tk.Tk, job
     jobs.submit("database", gate.wait, PATIENCE, done=lambda _: order.append("first"))
     for number in range(20):
         jobs.submit("database", lambda number=number: number, done=order.append)
-    jobs.submit("records", lambda: "other lane", done=order.append)
+    jobs.submit("records", lambda: "other worker", done=order.append)
     until(root, lambda: order)
-    assert order == ["other lane"]
+    assert order == ["other worker"]
     gate.set()
     until(root, lambda: not jobs.busy)
-    assert order == ["other lane", "first", *range(20)]
+    assert order == ["other worker", "first", *range(20)]
 
 
 def test_any_runs_at_once_on_threads_of_their_own(root: tk.Tk, jobs: Jobs) -> None:

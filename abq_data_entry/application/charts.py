@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .state import State
 
 log = logging.getLogger(__name__)
-LANE = "charts"
+WORKER = "charts"
 _FILES = [("PNG picture", "*.png"), ("SVG drawing", "*.svg"), ("PDF document", "*.pdf")]
 Rows = list[dict[str, Any]]
 
@@ -97,7 +97,7 @@ class Charts:
         def work(job: Job) -> tuple[Rows, Drawing]:
             return self._connection.retry_after_restart(lambda: _draw(model, request, rows, job))
 
-        job = self._jobs.submit(LANE, work, done=done, failed=failed, with_job=True)
+        job = self._jobs.submit(WORKER, work, done=done, failed=failed, with_job=True)
         self._job = job
 
     def cancel(self) -> None:
@@ -152,7 +152,7 @@ class Charts:
 
         if chosen:
             self._jobs.submit(
-                LANE, _write, Path(chosen), request, rows,
+                WORKER, _write, Path(chosen), request, rows,
                 done=lambda _: show_result(f"Saved as {chosen}"),
                 failed=lambda error: show_result(f"The chart couldn't be saved: {_why(error)}"),
             )  # fmt: skip
@@ -161,7 +161,7 @@ class Charts:
         """Copy the values as a table to the clipboard; on X11, the picture too."""
         rows = self._rows_of(request)
         if rows is not None:
-            self._jobs.submit(LANE, _copied, request, rows, done=self._put, failed=self._failed)
+            self._jobs.submit(WORKER, _copied, request, rows, done=self._put, failed=self._failed)
 
     def _rows_of(self, request: ChartRequest) -> Rows | None:
         if self._known is None or self._known[0] != request.choice:

@@ -176,12 +176,12 @@ class Connection:
         work: Callable[[SQLModel], Result],
         done: Callable[[Result], object],
         failed: Callable[[BaseException], object],
-        lane: str = "records",
+        worker: str = "records",
     ) -> Job:
         """Run ``work(model)`` in the background, and call ``done(result)`` or ``failed(error)`` on the Tk thread."""
         model = self._state.model
         assert model is not None
-        return self._jobs.submit(lane, self.retry_after_restart, partial(work, model), done=done, failed=failed)
+        return self._jobs.submit(worker, self.retry_after_restart, partial(work, model), done=done, failed=failed)
 
     def endpoint(self) -> dict[str, str]:
         """Return where the open database is, with the login. Runs on a worker thread."""

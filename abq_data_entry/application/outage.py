@@ -201,7 +201,7 @@ class WaitingCallbacks(NamedTuple):
 
 
 class Waiting:
-    """The waiting records, for the window. On the Tk thread; the file is read and written on the lane ``files``."""
+    """The waiting records, for the window. On the Tk thread; the file is read and written on the worker ``files``."""
 
     def __init__(
         self,
@@ -522,7 +522,7 @@ def _row(entry: Entry, remark: str = "") -> WaitingRow:
 
 class OwnJournal:
     """The journal of this user, opened when first needed; its file is checked again only after another process has
-    written to it. On the lanes ``files`` and ``database``."""
+    written to it. On the workers ``files`` and ``database``."""
 
     @cached_property
     def journal(self) -> Journal:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .preferences import Settings
     from .state import State
 
-_LANE = "remote files"
+_WORKER = "remote files"
 _TITLE = "Remote Files"
 _THERE = "It is there already."
 _MAY_BE_THERE = "It may be there already: not all of the folder is listed."
@@ -72,7 +72,7 @@ def compare_there(
 
 
 class RemoteFilesView:
-    """One window. All its commands go through one lane of jobs, because they share one session."""
+    """One window. All its commands run on one worker, one after the other, because they share one session."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class RemoteFilesView:
                 self._compare(self._files)
 
         self._run(
-            "Looking into the folder…", look, shown, lambda found: self._jobs.submit(_LANE, found[0].close),
+            "Looking into the folder…", look, shown, lambda found: self._jobs.submit(_WORKER, found[0].close),
             lambda error: self._ask_for_trust(error, turn, login),
         )  # fmt: skip
 
@@ -202,7 +202,7 @@ class RemoteFilesView:
                 self.window.show_status(f"{said} {how_far}")
 
         self._job = job = self._jobs.submit(
-            _LANE, function, name=_TITLE, done=ended, failed=failed, progress=progress, with_job=True, tidies=True
+            _WORKER, function, name=_TITLE, done=ended, failed=failed, progress=progress, with_job=True, tidies=True
         )
 
     def _may_begin(self, files: RemoteFiles[Any]) -> bool:
@@ -232,7 +232,7 @@ class RemoteFilesView:
             self.window.set_running(False)
         files, self._files = self._files, None
         if files is not None:
-            self._jobs.submit(_LANE, files.close)
+            self._jobs.submit(_WORKER, files.close)
 
     # -- what is shown ----------------------------------------------------------------------------------
 

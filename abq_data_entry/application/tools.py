@@ -78,8 +78,8 @@ class BackgroundCommands:
         remark: str = "",
         in_rows: bool = False,
     ) -> None:
-        """Do ``work(job)`` in the lane of that name; ``done(result)`` or ``failed(error)`` tells how it went, unless it
-        was cancelled. ``remark``: on the way, for the status line. ``in_rows``: it reports rows, not bytes."""
+        """Do ``work(job)`` on the worker of that name; then call ``done(result)`` or ``failed(error)``, unless it was
+        cancelled. ``remark``: shown in the status line while it runs. ``in_rows``: it reports rows, not bytes."""
         self._running.add(name)
         self._show_status(f"{name}: running{f', {remark}' if remark else ''}…")
         line: RunningLine | None = None
@@ -111,7 +111,7 @@ class BackgroundCommands:
             log.warning("%s failed: %s", name, type(error).__name__)
             failed(error)
 
-        # On its own lane, whose thread keeps its connection to the database for the next time.
+        # On its own worker, whose thread keeps its connection to the database for the next time.
         job = self._jobs.submit(
             name, work, name=name, done=succeeded, failed=ended_badly, with_job=True, tidies=True
         )
