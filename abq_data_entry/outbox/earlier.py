@@ -41,7 +41,7 @@ class Box(Protocol):
 
     def insert_part(self, connection: sqlite3.Connection, identifier: str, place: Place, name: str) -> None: ...
 
-    def lane(self, delivery: Delivery, patience: float = ...) -> AbstractContextManager[None]: ...
+    def locked(self, delivery: Delivery, patience: float = ...) -> AbstractContextManager[None]: ...
 
     def put_aside(self, name: str, why: str) -> bool: ...
 
@@ -59,7 +59,7 @@ class TakenOver(NamedTuple):
 def take_over(outbox: Box, connection: sqlite3.Connection, names: Iterable[str], held: str = "") -> TakenOver:
     """Insert rows for the deliveries in the folders of these names, or for some of them.
 
-    `held`: the `file_key` whose lane the caller holds. What another window is sending is left for later.
+    `held`: the `file_key` whose lock the caller holds. What another window is sending is left for later.
     """
     if not connection.execute("PRAGMA query_only").fetchone()[0]:
         return _take_over_some(outbox, connection, names, _AT_ONCE, held)
@@ -116,7 +116,7 @@ def _take_over(outbox: Box, connection: sqlite3.Connection, path: Path, may_writ
         if not is_ours:
             try:
                 is_held = not may_write or found.file_key == held
-                stack.enter_context(nullcontext() if is_held else outbox.lane(found))
+                stack.enter_context(nullcontext() if is_held else outbox.locked(found))
             except Busy:
                 return
             for note in notes if found.state not in ENDED else ():

@@ -69,7 +69,7 @@ log = logging.getLogger(__name__)
 KEPT = datetime.timedelta(days=90)
 """How long an ended delivery stays in the outbox; the database keeps it for ever."""
 
-LANES = 64
+LOCK_FILES = 64
 """How many lock files there are for each destination: deliveries share them, so that their number doesn't grow."""
 
 ROOM = 128 * 1024
@@ -229,7 +229,7 @@ class Outbox:
         return delivery
 
     def begin(self, delivery: Delivery, is_whole: bool) -> tuple[Delivery, Delivery | None]:
-        """Begin an attempt at a delivery whose lane the caller holds; return it as it is now, and its replacement.
+        """Begin an attempt at a delivery whose lock the caller holds; return it as it is now, and its replacement.
 
         No attempt begins if the file isn't whole, the delivery has ended, or a later version replaces it. This write
         isn't durable: after a power cut the attempt hasn't begun. Raises `UnknownDelivery`, and `OSError` if there is
@@ -249,7 +249,7 @@ class Outbox:
         return present, newer
 
     def write(self, delivery: Delivery, **changes: object) -> Delivery:
-        """Write a changed delivery, whose lane the caller holds; return it with its new revision.
+        """Write a changed delivery, whose lock the caller holds; return it with its new revision.
 
         Raises `UnknownDelivery` if somebody has removed it.
         """
@@ -290,7 +290,7 @@ class Outbox:
             if not (is_old or each.state == SENDING or (each.state in ENDED and each.identifier in there)):
                 continue
             try:
-                with suppress(Busy, UnknownDelivery), self.lane(each):
+                with suppress(Busy, UnknownDelivery), self.locked(each):
                     present = self.read(each.identifier)
                     if present.state == SENDING and present.may_have_arrived:
                         self.write(present, **_may_have_arrived_changes(present))
@@ -307,7 +307,7 @@ class Outbox:
             raise failure
 
     def remove(self, delivery: Delivery) -> None:
-        """Remove the delivery for good, unless its folder can't be removed. The caller holds its lane."""
+        """Remove the delivery for good, unless its folder can't be removed. The caller holds its lock."""
         if self._drop_folder(delivery):  # a folder without a row would be added again, and sent
             with self._opened() as connection:
                 connection.execute("DELETE FROM deliveries WHERE id = ?", (delivery.identifier,))
@@ -318,22 +318,23 @@ class Outbox:
         if connection.execute("SELECT 1 FROM deliveries LIMIT 1").fetchone() is None:
             self._file.path.with_name(_MARKER).unlink(missing_ok=True)
 
-    def lane(self, delivery: Delivery, patience: float = 0.0) -> AbstractContextManager[None]:
+    def locked(self, delivery: Delivery, patience: float = 0.0) -> AbstractContextManager[None]:
         """Hold the lock under which this delivery, or another version of it, is sent or changed.
 
         Raises `Busy` after `patience` seconds. The system releases the lock when its process ends.
         """
         # Destinations don't share lock files: a server that doesn't answer would hold up the other.
         to, number = (hashlib.sha256(each.encode()).hexdigest() for each in (delivery.kind, delivery.name))
-        lane = f"lane-{to[:12]}-{int(number, 16) % LANES:02}.lock"
-        return locked(self._locks / lane, patience, _IN_USE, Busy)
+        # Earlier versions hold a lock file of the same name.
+        name = f"lane-{to[:12]}-{int(number, 16) % LOCK_FILES:02}.lock"
+        return locked(self._locks / name, patience, _IN_USE, Busy)
 
     def change(self, delivery: Delivery, only: Collection[str], **changes: object) -> Delivery:
-        """Change a delivery, under its lane, if its state is one of `only`; return it as it is afterwards.
+        """Change a delivery, under its lock, if its state is one of `only`; return it as it is afterwards.
 
-        Raises `Busy` while another process has the lane, and `UnknownDelivery`.
+        Raises `Busy` while another process has the lock, and `UnknownDelivery`.
         """
-        with self.lane(delivery):
+        with self.locked(delivery):
             present = self.read(delivery.identifier)
             return self.write(present, **changes) if present.state in only else present
 
@@ -380,7 +381,7 @@ class Outbox:
     def _opened_with_all(self, durable: bool = True, held: str = "") -> Iterator[sqlite3.Connection]:
         """As `_opened`, after rows were inserted for deliveries that an earlier version put into the folder.
 
-        `held`: the `file_key` whose lane the caller holds. The rows are inserted some at a time, since whoever keeps a
+        `held`: the `file_key` whose lock the caller holds. The rows are inserted some at a time, since whoever keeps a
         record in the journal meanwhile, in this window or another, waits for the same file.
         """
         while True:

@@ -96,10 +96,10 @@ def deliver(
     """Make one attempt; return the delivery as it is afterwards, and the error if this attempt failed.
 
     A delivery that is delivered or cancelled already, or that a later version replaces, isn't sent. Raises `Busy` if
-    another process holds its lane for longer than `patience` seconds, `UnknownDelivery`, `OSError` if the outbox's disk
+    another process holds its lock for longer than `patience` seconds, `UnknownDelivery`, `OSError` if the outbox's disk
     fails, and BaseExceptions such as KeyboardInterrupt, after which the delivery waits.
     """
-    with outbox.lane(delivery, patience):
+    with outbox.locked(delivery, patience):
         is_whole = outbox.is_whole(delivery)  # before the transaction, because reading the file takes time
         delivery, newer = outbox.begin(delivery, is_whole)
         if delivery.state in (*ENDED, UNKNOWN):

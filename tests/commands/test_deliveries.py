@@ -85,7 +85,7 @@ def make_due() -> None:
     box = outbox()
     for each in box.deliveries():
         if each.state == "waiting":
-            with box.lane(each):
+            with box.locked(each):
                 box.write(each, planned=None)
 
 
@@ -130,7 +130,7 @@ def test_a_failure_that_may_pass_says_when_it_is_tried_again(line: Line, service
     assert service.received == []
     service.recover()
     make_due()
-    with outbox().lane(only()):  # as while the window, or cron, sends it
+    with outbox().locked(only()):  # as while the window, or cron, sends it
         busy = line("deliveries", "run", "--password-stdin", stdin="test")
     assert busy.code == 0 and "Another process is busy with this delivery" in busy.output, busy
     done = line("deliveries", "run", "--password-stdin", stdin="test")
@@ -181,7 +181,7 @@ def test_one_password_is_not_shown_to_two_services(line: Line, service: Service,
     line("upload", "rest", "--date", DAY, "--username", "other", "--password-stdin", stdin="other")
     box = outbox()
     for each in box.deliveries():  # as they would be with another day
-        with box.lane(each):
+        with box.locked(each):
             box.write(each, state="waiting", planned=None)
     service.recover()
     assert "2 logins" in line("deliveries", "run", "--password-stdin", stdin="test").reason
@@ -313,7 +313,7 @@ def test_an_outbox_without_locks_is_listed_and_nothing_is_begun(line: Line, serv
     """Whatever keeps us from writing there: no rights, a disk that is read-only."""
     (waiting,) = put_in(1)
     service.recover()
-    with outbox().lane(waiting):  # the file of its lock is there from now on
+    with outbox().locked(waiting):  # the file of its lock is there from now on
         names = sorted((outbox().folder / "locks").iterdir())
     assert len(names) == 2
     for path in names:

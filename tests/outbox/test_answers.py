@@ -81,7 +81,7 @@ def test_one_that_another_process_has_is_heard_later(box: Outbox, model: SQLMode
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with box.lane(sent):
+        with box.locked(sent):
             held.set()
             done.wait(30)
 

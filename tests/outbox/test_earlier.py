@@ -79,7 +79,7 @@ def test_what_an_open_window_of_that_version_sends_is_left_to_it(box: Outbox) ->
     waiting = put(box)
     entry = left_by_the_version_before(box, waiting)
     again = restarted(box)
-    with box.lane(waiting):  # as that window holds it while it sends
+    with box.locked(waiting):  # as that window holds it while it sends
         before = entry.read_bytes()
         assert again.deliveries() == [] and entry.read_bytes() == before
         entry.write_text(entry_of(replace(waiting, state="delivered", revision=3)))
@@ -126,7 +126,7 @@ def test_a_file_of_all_that_waits_that_was_damaged_costs_no_delivery(box: Outbox
 @pytest.mark.parametrize("how", ["removed", "emptied"])
 def test_receipts_that_were_lost_are_reported_once(box: Outbox, how: str, waits: bool) -> None:
     sent = put(box)
-    with box.lane(sent):
+    with box.locked(sent):
         box.write(sent, state="delivered")
     waiting = [box.add(Extract(), DATE, FTP, "lab").identifier] if waits else []
     assert len(box.deliveries()) == 1 + waits
@@ -142,7 +142,7 @@ def test_receipts_that_were_lost_are_reported_once(box: Outbox, how: str, waits:
 def test_receipts_that_were_tidied_away_are_not_missed(box: Outbox) -> None:
     sent = put(box)
     assert restarted(box).deliveries() == [sent]  # whoever opens it from now on would miss it
-    with box.lane(sent):
+    with box.locked(sent):
         box.remove(box.write(sent, state="delivered"))
     (box.folder.parent / "journal" / "waiting.sqlite").unlink()
     again = restarted(box)
@@ -151,7 +151,7 @@ def test_receipts_that_were_tidied_away_are_not_missed(box: Outbox) -> None:
 
 def test_a_delivery_reads_back_from_the_bytes_of_a_damaged_file(box: Outbox) -> None:
     waiting = put(box)
-    with box.lane(waiting):
+    with box.locked(waiting):
         waiting = box.write(waiting, state="failed", reason="No.")
     path = box.folder.parent / "journal" / "waiting.sqlite"
     data = bytearray(path.read_bytes())

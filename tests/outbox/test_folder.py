@@ -264,10 +264,10 @@ def test_what_others_put_in_is_seen_at_once(box: Outbox) -> None:
     assert box.replaced_by(first) == second
     third = other.add(Extract(), DATE, REST, "lab-a")
     assert box.replaced_by(first) == third
-    with other.lane(third):
+    with other.locked(third):
         other.write(third, state="cancelled")
     assert box.replaced_by(first) is None, "the second was cancelled for the third"
-    with other.lane(second):
+    with other.locked(second):
         other.remove(second)
     assert box.add(Extract(), DATE, REST, "lab-a").version == 4
     assert box.add(Extract(), DATE, FTP, "lab-a").version == 1
@@ -311,19 +311,19 @@ def test_two_processes_are_never_at_the_same_delivery(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     code = (
         "import sys, pathlib\nfrom abq_data_entry.outbox import Outbox\n"
-        "box = Outbox(pathlib.Path(sys.argv[1]))\nwith box.lane(box.read(sys.argv[2])):\n"
+        "box = Outbox(pathlib.Path(sys.argv[1]))\nwith box.locked(box.read(sys.argv[2])):\n"
         "    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     words = [sys.executable, "-c", code, str(box.folder), put.identifier]
     other = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert other.stdout is not None and other.stdout.readline() == "held\n"
-        with pytest.raises(Busy), box.lane(put):
+        with pytest.raises(Busy), box.locked(put):
             pass
     finally:
         other.kill()
         other.communicate()
-    with box.lane(put, patience=10):
+    with box.locked(put, patience=10):
         pass
 
 
@@ -340,15 +340,15 @@ def test_no_destination_holds_up_another(box: Outbox) -> None:
     put = [box.add(Extract(), DATE, REST._replace(kind=f"folder:at-{number}"), "lab-a") for number in range(60)]
     with ExitStack() as held:
         for each in put:
-            held.enter_context(box.lane(each))
-        with pytest.raises(Busy), box.lane(put[0]):
+            held.enter_context(box.locked(each))
+        with pytest.raises(Busy), box.locked(put[0]):
             pass
 
 
 def test_what_a_crash_left_is_tidied(box: Outbox) -> None:
     put, done = box.add(Extract(), DATE, REST, "lab-a"), box.add(Extract(), DATE, FTP, "lab-a")
     content = box.file_of(done).read_bytes()
-    with box.lane(done):
+    with box.locked(done):
         done = box.write(done, state="delivered")
     box.file_of(done).parent.mkdir()
     box.file_of(done).write_bytes(content)  # killed between the two
@@ -416,7 +416,7 @@ def test_what_the_database_lacks_is_known_by_revision(box: Outbox) -> None:
 
 def test_an_attempt_begins_only_where_it_may(box: Outbox) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
-    with box.lane(put):
+    with box.locked(put):
         assert box.begin(put, is_whole=False) == (put, None)
         begun, newer = box.begin(put, is_whole=True)
         assert (begun.state, begun.planned, newer) == ("sending", None, None)
@@ -467,7 +467,7 @@ def test_an_error_of_the_disk_names_the_folder(box: Outbox, number: int) -> None
 def test_without_room_no_attempt_begins(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     put = box.add(Extract(), DATE, REST, "lab-a")
     free = shutil.disk_usage(box.folder)
-    with monkeypatch.context() as during, box.lane(put):
+    with monkeypatch.context() as during, box.locked(put):
         during.setattr(shutil, "disk_usage", lambda path: free._replace(free=128 * 1024 - 1))
         with pytest.raises(OSError, match="No space left") as caught:
             box.begin(put, is_whole=True)

@@ -183,7 +183,7 @@ def test_the_caller_breaking_off_lets_it_wait(box: Outbox) -> None:
 
 def test_after_a_crash_while_sending_it_waits(box: Outbox) -> None:
     delivery = put(box)
-    with box.lane(delivery):
+    with box.locked(delivery):
         box.write(delivery, state="sending", attempts=(outbox.Attempt(START),))
     box.tidy()
     waiting = box.read(delivery.identifier)
@@ -197,7 +197,7 @@ def test_what_is_recorded_stands_beside_the_attempts(box: Outbox) -> None:
     delivery = put(box)
     box.note_recorded([delivery])
     assert box.unrecorded() == []
-    with box.lane(delivery):
+    with box.locked(delivery):
         sending = box.write(delivery, state="sending", attempts=(outbox.Attempt(START),))
     assert box.unrecorded() == [sending] == box.deliveries()
     box.note_recorded([sending])
@@ -227,7 +227,7 @@ def test_a_new_version_while_the_old_one_is_being_sent(box: Outbox) -> None:
 def test_an_old_version_is_never_sent_after_a_newer_one(box: Outbox) -> None:
     first = put(box)
     second = box.add(Extract(b"corrected\r\n"), DATE, REST, "lab-a")
-    with box.lane(first):  # as if the crash had come before the old one was cancelled
+    with box.locked(first):  # as if the crash had come before the old one was cancelled
         first = box.write(box.read(first.identifier), state="waiting")
     attempt(box, second, arriving)
     box.file_of(first).parent.mkdir()
