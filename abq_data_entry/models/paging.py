@@ -1,7 +1,7 @@
 """Pages of the record list, fast at any position among ten million records.
 
 Within a part of the order, a page is found by the key of the row before or after it (keyset pagination), or by its
-position: the posts of a `PositionIndex` say how many rows come before some values of (column, date), and OFFSET then
+position: the entries of a `PositionIndex` say how many rows come before some values of (column, date), and OFFSET then
 skips a few hundred rows at most.
 """
 
@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 from abq_data_entry.constants import FieldNames, FieldTypes
 from abq_data_entry.fields import FIELDS, RECORD_KEY, Field, field
 from abq_data_entry.models.connections import rows_as_dicts
-from abq_data_entry.models.records import PositionIndex, Selection, Stretch
+from abq_data_entry.models.records import PartIndex, PositionIndex, Selection
 from abq_data_entry.models.saving import RECORD_COLUMNS
 
 # The orders of the record list, as index scans.
@@ -148,7 +148,7 @@ COLUMN_TYPES = {each.column: _column_type(each) for each in FIELDS}
 # A statement that numbers ten million rows takes twenty seconds. So rows are counted per value of the sort column and,
 # only for values with many rows, per range of days: that takes some seconds in all.
 
-_POSTS = 20_000
+_ENTRIES = 20_000  # at most about so many for each part
 _LARGEST_DISTANCE = 500
 
 
@@ -166,9 +166,9 @@ class _Group(NamedTuple):
 
 
 def count_records(cursor: Cursor, selection: Selection) -> PositionIndex:
-    """Count the rows of the selection, exactly, and set the posts; run it in one snapshot (REPEATABLE READ)."""
-    stretches = tuple(_count_part(cursor, part) for part in parts_of(cursor, selection))
-    return PositionIndex(selection, sum(stretch.total for stretch in stretches), stretches)
+    """Count the rows of the selection, exactly, and index their positions; run it in one snapshot (REPEATABLE READ)."""
+    part_indexes = tuple(_count_part(cursor, part) for part in parts_of(cursor, selection))
+    return PositionIndex(selection, sum(part_index.total for part_index in part_indexes), part_indexes)
 
 
 def count_rows(cursor: Cursor, part: Part) -> int:
@@ -177,7 +177,7 @@ def count_rows(cursor: Cursor, part: Part) -> int:
     return int(cursor.fetchall()[0][0])
 
 
-def _count_part(cursor: Cursor, part: Part) -> Stretch:
+def _count_part(cursor: Cursor, part: Part) -> PartIndex:
     column = part.leading[0]
     cursor.execute(
         f"SELECT {column}, count(*), min(date), max(date) FROM plot_checks WHERE {part.condition}"
@@ -185,20 +185,20 @@ def _count_part(cursor: Cursor, part: Part) -> Stretch:
         part.parameters,
     )
     groups = [_Group(*row) for row in cursor.fetchall()]
-    # OFFSET also reads the rows between two posts that a filter removes: so posts are closer if there are few rows.
-    distance = min(_LARGEST_DISTANCE, 1 + sum(group.rows for group in groups) // _POSTS)
+    # OFFSET also reads the rows between two entries that a filter removes: so entries are closer if there are few rows.
+    distance = min(_LARGEST_DISTANCE, 1 + sum(group.rows for group in groups) // _ENTRIES)
     if len(part.leading) == 1:
-        return _stretch([((group.value,), group.rows) for group in groups], distance)
+        return _part_index([((group.value,), group.rows) for group in groups], distance)
     steps: list[Step] = []
     many = _count_by_days(cursor, part, [group for group in groups if group.rows > distance], distance)
     for group in groups:
         start = group.last if part.descending else group.first
         steps += many.get(group.value, [((group.value, start), group.rows)])
-    return _stretch(steps, distance)
+    return _part_index(steps, distance)
 
 
 def _count_by_days(cursor: Cursor, part: Part, groups: list[_Group], distance: int) -> dict[object, list[Step]]:
-    """Count the rows of large groups by stretches of days, in order; return steps by value of the leading column."""
+    """Count the rows of large groups by ranges of days, in order; return steps by value of the leading column."""
     if not groups:
         return {}
     column = part.leading[0]
@@ -223,8 +223,8 @@ def _count_by_days(cursor: Cursor, part: Part, groups: list[_Group], distance: i
     return counted
 
 
-def _stretch(steps: list[Step], distance: int) -> Stretch:
-    """Set a post wherever at least `distance` rows have followed the last one."""
+def _part_index(steps: list[Step], distance: int) -> PartIndex:
+    """Add an entry wherever at least `distance` rows have followed the last one."""
     befores: list[int] = []
     values: list[tuple[object, ...]] = []
     total = 0
@@ -233,7 +233,7 @@ def _stretch(steps: list[Step], distance: int) -> Stretch:
             befores.append(total)
             values.append(value)
         total += rows
-    return Stretch(total, tuple(befores), tuple(values))
+    return PartIndex(total, tuple(befores), tuple(values))
 
 
 def _direction(part: Part) -> str:
@@ -247,19 +247,19 @@ def get_page_at(cursor: Cursor, selection: Selection, rows: int, start: int, ind
     """Return up to `rows` records from the position `start` on (0 is the first)."""
     page: list[Row] = []
     parts = parts_of(cursor, selection)
-    stretches: Sequence[Stretch | None] = index.stretches if index is not None else ()
-    if len(stretches) != len(parts):
+    part_indexes: Sequence[PartIndex | None] = index.part_indexes if index is not None else ()
+    if len(part_indexes) != len(parts):
         # Not counted, or a technician was added since: read from the beginning.
-        stretches = [None] * len(parts)
+        part_indexes = [None] * len(parts)
     skipped = start
-    for part, stretch in zip(parts, stretches, strict=True):
+    for part, part_index in zip(parts, part_indexes, strict=True):
         # Rows that were added since may be after the last counted one.
-        if stretch is not None and skipped >= stretch.total and not page and part is not parts[-1]:
-            skipped -= stretch.total
+        if part_index is not None and skipped >= part_index.total and not page and part is not parts[-1]:
+            skipped -= part_index.total
             continue
-        before, post = stretch.post_before(skipped) if stretch is not None else (0, None)
-        found = _walk(cursor, part, rows - len(page), from_post=post, offset=skipped - before)
-        if stretch is None and not found and skipped:
+        before, entry = part_index.entry_before(skipped) if part_index is not None else (0, None)
+        found = _walk(cursor, part, rows - len(page), from_entry=entry, offset=skipped - before)
+        if part_index is None and not found and skipped:
             skipped -= min(skipped, count_rows(cursor, part))
             continue
         page += found
@@ -325,18 +325,18 @@ def _walk(
     rows: int,
     *,
     beside: tuple[object, ...] | None = None,
-    from_post: tuple[object, ...] | None = None,
+    from_entry: tuple[object, ...] | None = None,
     offset: int = 0,
     reverse: bool = False,
 ) -> list[Row]:
-    """Return rows of one part in its order: after the row `beside` (`reverse`: before it), or from a post onwards."""
+    """Return rows of one part in its order: after the row `beside` (`reverse`: before it), or from an entry onwards."""
     condition, parameters = part.condition, list(part.parameters)
     if beside is not None:
         condition += beyond(part.columns, "<" if part.descending != reverse else ">")
         parameters += beside
-    if from_post is not None:
+    if from_entry is not None:
         condition += beyond(part.leading, "<=" if part.descending else ">=")
-        parameters += from_post
+        parameters += from_entry
     page = f"SELECT * FROM plot_checks WHERE {condition} ORDER BY {part.order(reverse)} LIMIT %s OFFSET %s"
     cursor.execute(
         f"SELECT {RECORD_COLUMNS} FROM ({page}) AS p LEFT JOIN lab_techs AS t ON t.id = p.lab_tech_id"

@@ -157,21 +157,21 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A part of the order, with posts by which positions can be looked up.
+class PartIndex:
+    """A sparse index of a part of the order, by which positions can be looked up.
 
-    A post is the number of rows before it (`befores`), and the `values` of the order's two leading columns there (or of
-    the only one, the date).
+    An entry is the number of rows before it (`befores`), and the `values` of the order's two leading columns there (or
+    of the only one, the date).
     """
 
     total: int
     befores: tuple[int, ...] = ()
     values: tuple[tuple[object, ...], ...] = ()
 
-    def post_before(self, position: int) -> tuple[int, tuple[object, ...] | None]:
-        """Return the last post at or before that position: the number of rows before it, and its values.
+    def entry_before(self, position: int) -> tuple[int, tuple[object, ...] | None]:
+        """Return the last entry at or before that position: the number of rows before it, and its values.
 
-        For the first post the values are `None`, so that rows that were added before it since are read as well.
+        For the first entry the values are `None`, so that rows that were added before it later are read as well.
         """
         found = bisect_right(self.befores, position) - 1
         return (self.befores[found], self.values[found]) if found > 0 else (0, None)
@@ -179,11 +179,11 @@ class Stretch:
 
 @dataclass(frozen=True)
 class PositionIndex:
-    """The positions of the rows of a selection, counted in one snapshot: `total` rows, and a post about every 500."""
+    """The positions of the rows of a selection, counted in one snapshot: `total` rows, and an entry about every 500."""
 
     selection: Selection
     total: int
-    stretches: tuple[Stretch, ...] = field(repr=False, default=())
+    part_indexes: tuple[PartIndex, ...] = field(repr=False, default=())
 
     def __len__(self) -> int:
         return self.total

@@ -97,10 +97,10 @@ def test_every_page_of_every_order_is_right(model: SQLModel, records: list[Recor
 
 
 def test_positions_between_far_posts_are_exact(model: SQLModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Enough rows for posts that aren't at each row, of few values with many rows and of many with few."""
+    """Enough rows for an index that has no entry for some rows, of few values with many rows and of many with few."""
     from abq_data_entry.models import paging
 
-    monkeypatch.setattr(paging, "_POSTS", 20)
+    monkeypatch.setattr(paging, "_ENTRIES", 20)
     model.query(
         "INSERT INTO lab_checks SELECT date '2020-01-01' + day, time '8:00', lab, 4291"
         " FROM generate_series(0, 199) AS day, unnest(ARRAY['A', 'B']) AS lab;"
@@ -115,7 +115,7 @@ def test_positions_between_far_posts_are_exact(model: SQLModel, monkeypatch: pyt
             index = model.count_records(selection)
             everything = model.get_page(selection, 9000)
             assert index.total == len(everything) == 8000
-            assert 10 < sum(len(each.befores) for each in index.stretches) < 4000
+            assert 10 < sum(len(each.befores) for each in index.part_indexes) < 4000
             for start in range(0, 8000, 613):
                 assert model.get_page(selection, 3, start=start, index=index) == everything[start : start + 3]
 
@@ -218,8 +218,8 @@ def test_a_post_stands_where_enough_rows_have_passed(rows: list[int], befores: t
 
     cursor: Any = Counted()
     index = paging.count_records(cursor, Selection())
-    (stretch,) = index.stretches
-    assert (index.total, stretch.total, stretch.befores) == (sum(rows), sum(rows), befores)
+    (part_index,) = index.part_indexes
+    assert (index.total, part_index.total, part_index.befores) == (sum(rows), sum(rows), befores)
 
 
 class Walked(Technicians):

@@ -18,7 +18,7 @@ from abq_data_entry.models import (
     Withdrawn,
 )
 from abq_data_entry.models.extract import ExtractDay, SentExtract
-from abq_data_entry.models.records import Stretch
+from abq_data_entry.models.records import PartIndex
 
 DAY = datetime.date(2026, 11, 20)
 MOMENT = datetime.datetime(2026, 11, 20, 9, tzinfo=datetime.timezone.utc)
@@ -63,15 +63,15 @@ def test_what_the_list_is_sorted_by() -> None:
 
 
 @pytest.mark.parametrize(
-    ("position", "post"),
+    ("position", "entry"),
     [(0, (0, None)), (9, (0, None)), (10, (10, ("b",))), (11, (10, ("b",))), (19, (10, ("b",))), (20, (20, ("c",))),
      (99, (20, ("c",)))],
 )  # fmt: skip
-def test_the_last_post_before_a_position(position: int, post: tuple[int, tuple[str, ...] | None]) -> None:
-    stretch = Stretch(25, (0, 10, 20), (("a",), ("b",), ("c",)))
-    assert stretch.post_before(position) == post
-    assert Stretch(0).post_before(position) == (0, None)
-    assert len(PositionIndex(Selection(), 25, (stretch,))) == 25
+def test_the_last_entry_before_a_position(position: int, entry: tuple[int, tuple[str, ...] | None]) -> None:
+    part_index = PartIndex(25, (0, 10, 20), (("a",), ("b",), ("c",)))
+    assert part_index.entry_before(position) == entry
+    assert PartIndex(0).entry_before(position) == (0, None)
+    assert len(PositionIndex(Selection(), 25, (part_index,))) == 25
 
 
 def test_what_is_not_said() -> None:
