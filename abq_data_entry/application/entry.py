@@ -242,7 +242,7 @@ class RecordEntry:
             self._form.known.look_up()
         else:
             self._form.save_failed()
-            self._form.opening.show_changed(save.key, found.theirs.changed_by)
+            self._form.shown_record.show_changed(save.key, found.theirs.changed_by)
         self._show_status(f"Not saved: {found.reason}")
 
     def _save_failed(self, record: Record, error: BaseException) -> None:
@@ -252,7 +252,7 @@ class RecordEntry:
         form = self._form
         if isinstance(error, RecordMissing):
             form.save_failed()
-            form.opening.make_new()
+            form.shown_record.make_new()
             self._form.known.look_up()
             self._show_status(f"Not saved: {error} Save makes a new record of what is in the form")
         elif isinstance(error, RecordInvalid) and set(error.errors) & set(form.inputs):
@@ -446,7 +446,7 @@ class Drafts:
             self._form.focus_key()
             self._show_status("First say which plot these values belong to, or discard them")
             return False
-        self._form.opening.leave()
+        self._form.shown_record.leave()
         return True
 
     def put(self, draft: Mapping[str, Any], more: str = "") -> bool:
@@ -499,7 +499,7 @@ class Drafts:
         if not form.changed:
             return
         plot = form.inputs[F.PLOT].text
-        form.opening.discard()
+        form.shown_record.discard()
         self._show()
         self.keep()
         form.focus_first_empty()

@@ -391,7 +391,7 @@ class Following:
             found, how = answer
             self._show_found(found, set(new))
             if opened is not None and (how or opened in found):
-                self._form.opening.show_gone(opened, how)
+                self._form.shown_record.show_gone(opened, how)
 
         self._jobs.submit("records", fetch, done=show, failed=_not_fetched)
 
@@ -431,7 +431,7 @@ class Following:
             return
         by = theirs.changed_by or "Somebody else"
         if form.changed:
-            form.opening.show_changed(key, by)
+            form.shown_record.show_changed(key, by)
             return
         form.open_record(theirs.record, theirs.version)
         self._show_status(f"{by} has just corrected plot {key[3]}: these are the new values")

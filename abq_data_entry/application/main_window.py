@@ -240,7 +240,7 @@ class MainWindow(Root):
         self.layout = Layout(self, self.own_size, pane, self.form, self._list_room)
         self.messages.bar = messages
         self.shared.technician = self.form.confirmation
-        self.shared.follow(State.read_only, self.form.opening.show_read_only)
+        self.shared.follow(State.read_only, self.form.shown_record.show_read_only)
 
     def make_list(self) -> None:
         """Create the record list in the space reserved for it."""

@@ -319,7 +319,7 @@ class NewDay:
         began, self._day = today != self._day, today
         form = self._form
         date = form.inputs[F.DATE].text
-        follows = form.opening.begin_day()
+        follows = form.shown_record.begin_day()
         if began:
             self._begun(today)
         if follows or self._kept == (date, today):
@@ -333,7 +333,7 @@ class NewDay:
         self._leave_form(self._begin)
 
     def _begin(self) -> None:
-        if self._form.opening.begin_day(leave_check=True):
+        if self._form.shown_record.begin_day(leave_check=True):
             self._form.check_panel.offer_day(None)
             self._form.focus_first_empty()
 

@@ -384,7 +384,7 @@ class Wiring(MainWindow):
     def _go_to_check(self, date: datetime.date, time: str, lab: str) -> None:
         def go() -> None:
             self.show_form()
-            self.form.opening.set_check(date, time, lab)
+            self.form.shown_record.set_check(date, time, lab)
             self.form.focus_first_empty()
 
         self.navigation.leave_form(go)
@@ -633,7 +633,7 @@ class Wiring(MainWindow):
         self.show_choices(choices)
         self.permissions.ask(model)
         self.form.known.look_up()
-        if (closed := self.form.opening.closed) is not None:  # a record that couldn't be opened
+        if (closed := self.form.shown_record.closed) is not None:  # a record that couldn't be opened
             self.navigation.open_record(closed)
 
     def _lists_changed(self, choices: Any) -> None:

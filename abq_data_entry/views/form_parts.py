@@ -82,8 +82,8 @@ class Autofill:
             self._emptied = not seed.text
 
 
-class Opening:
-    """Fills the form with a saved record, or begins a new one."""
+class ShownRecord:
+    """The record that the form shows: fills the form with a saved one, or begins a new one."""
 
     def __init__(self, form: FormContent, autofill: Autofill) -> None:
         self._form, self._autofill = form, autofill
@@ -245,8 +245,8 @@ _OF_CHECK = (F.DATE, F.TIME, F.LAB)
 class HalfTyped:
     """The draft in the form, and drafts that are kept for the plots to which the form goes."""
 
-    def __init__(self, form: FormContent, reason: ReasonLine, autofill: Autofill, opening: Opening) -> None:
-        self._form, self._reason, self._autofill, self._opening = form, reason, autofill, opening
+    def __init__(self, form: FormContent, reason: ReasonLine, autofill: Autofill, shown_record: ShownRecord) -> None:
+        self._form, self._reason, self._autofill, self._shown_record = form, reason, autofill, shown_record
         self._last_check: CheckKey | None = None
         self._left: RecordKey | None = None  # the plot that was left half typed when another check was chosen
 
@@ -273,7 +273,7 @@ class HalfTyped:
 
     def restore(self, draft: Mapping[str, Any]) -> None:
         """Show what :meth:`draft` returned."""
-        self._opening.open_fields()
+        self._shown_record.open_fields()
         form, inputs = self._form, self._form.inputs
         form.opened_record = opened_in(draft)
         if form.opened_record is not None:

@@ -18,7 +18,7 @@ from ..widgets.focus import focused_widget
 from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
 from .form_content import HEIGHTS, CheckKey, Entering, FormCallbacks, FormContent, MarkedFields, RecordInputs, RecordKey
 from .form_keys import EnterKey, FormKeys
-from .form_parts import Autofill, Awaiting, DateAsking, HalfTyped, KnownCheck, Opening, Person
+from .form_parts import Autofill, Awaiting, DateAsking, HalfTyped, KnownCheck, Person, ShownRecord
 from .noted_places import Notes, notes_line
 from .plot_panel import FormLayout, PlotPanel, SaveBar, is_wanted
 from .type_ahead import TypeAhead
@@ -29,8 +29,8 @@ class DataRecordForm(FormContent):
     """Enter and correct records, one plot after the other.
 
     ``settings`` are the user's options, such as ``autofill date``. :meth:`show_choices` sets the lists of the
-    database, and ``known.show`` the check. ``opening`` goes to other records, ``who`` knows the person at the window,
-    ``half_typed`` handles drafts, and ``awaiting`` holds keys back until the check or the plot is known.
+    database, and ``known.show`` the check. ``shown_record`` goes to other records, ``who`` knows the person at the
+    window, ``half_typed`` handles drafts, and ``awaiting`` holds keys back until the check or the plot is known.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class DataRecordForm(FormContent):
         self._autofill = Autofill(self)
         self.awaiting = Awaiting(self)
         self.known = KnownCheck(self, self._autofill, self.awaiting)
-        self.opening = Opening(self, self._autofill)
+        self.shown_record = ShownRecord(self, self._autofill)
         self.who = Person(self, self.awaiting)
         self._keys = FormKeys(self)
         self.layout = FormLayout(self, self.inputs)
         self.save_bar = SaveBar(self, self.submit, lambda: self.callbacks.discard(), self.focus_first_empty)
         self.reason = self.save_bar.reason
         """The line that asks why a record is corrected."""
-        self.half_typed = HalfTyped(self, self.reason, self._autofill, self.opening)
+        self.half_typed = HalfTyped(self, self.reason, self._autofill, self.shown_record)
         body = self.layout.body
         self.check_panel = CheckPanel(
             body,
@@ -149,7 +149,7 @@ class DataRecordForm(FormContent):
 
     def show_closed(self, key: RecordKey, sentence: str) -> None:
         """Go to a plot whose record couldn't be opened; ``sentence`` says why. Nothing can be typed there."""
-        self.opening.show_closed(key, sentence)
+        self.shown_record.show_closed(key, sentence)
         self.plot_panel.focus_open()
 
     def close_fields(self, sentence: str) -> None:
@@ -164,15 +164,15 @@ class DataRecordForm(FormContent):
         ``version`` is the one that a save expects in the database. ``known_at``: the time of a local copy, as text;
         empty if the record comes from the database.
         """
-        self.opening.open(record, version, known_at)
+        self.shown_record.open(record, version, known_at)
 
     def begin_new(self, plot: int | None = None, all_fields: bool = False, asked: bool = False) -> None:
         """Begin a new record. Fields of the check stay unless ``all_fields``; ``asked``: the user chose this plot."""
-        self.opening.begin_new(plot, all_fields, asked)
+        self.shown_record.begin_new(plot, all_fields, asked)
 
     def set_check(self, date: datetime.date, time: str, lab: str) -> None:
         """Go to another check with a new record."""
-        self.opening.set_check(date, time, lab)
+        self.shown_record.set_check(date, time, lab)
 
     # -- a save ---------------------------------------------------------------------------------------
 
@@ -232,7 +232,7 @@ class DataRecordForm(FormContent):
             self.check = self.check.with_recorded(plot, technician)
         # The database knows best which plots others are entering; what the form knows may be a moment old.
         following = self.check.next_missing(plot) if claimed is None else claimed or None
-        self.opening.begin_new(following if self.fills_itself else None)
+        self.shown_record.begin_new(following if self.fills_itself else None)
         self.focus_first_empty()
         self.type_ahead.accepted(leaves)
 

@@ -223,7 +223,7 @@ def test_the_setting_says_when_a_reason_is_asked_for(
         window.app.form.submit()
         assert window.app.form.saving is not asked, (when, of_today)
         window.settle()
-        window.app.form.opening.discard()
+        window.app.form.shown_record.discard()
 
 
 def test_a_first_entry_needs_no_reason_whatever_the_setting(

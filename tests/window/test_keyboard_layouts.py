@@ -87,7 +87,7 @@ def test_editing_keys_in_fields(window: Window, layout: Callable[[str], None]) -
     for field, text in ((F.HUMIDITY, "24.09"), (F.NOTES, "dry"), (F.TECHNICIAN, "J Simms")):
         for name in OTHER_ALPHABETS:
             layout("us")
-            window.app.form.opening.begin_new(all_fields=True)
+            window.app.form.shown_record.begin_new(all_fields=True)
             window.app.clipboard_clear()
             window.app.clipboard_append("something else")
             window.settle()

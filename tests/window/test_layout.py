@@ -269,7 +269,7 @@ def test_two_versions_of_a_record_fit_on_the_screen(window: Window, stored: SQLM
         window.settle()
         assert (size, cut_off(window)) == (size, [])
         close_beside(window)
-        window.app.form.opening.discard()
+        window.app.form.shown_record.discard()
 
 
 def test_long_errors_push_nothing_out_of_reach(window: Window) -> None:
@@ -315,14 +315,14 @@ def save_is_in_sight(window: Window, case: str) -> None:
         form.inputs[name].focus_set()
         form.inputs[name].show_error(SENTENCE)
         window.until(lambda name=name: window.focus == name and at_hand(), f"{name}: {case}")  # type: ignore[misc]
-    form.opening.discard()
+    form.shown_record.discard()
     open_plot(window, 3)
     window.fill(Humidity="30")
     window.until(lambda: form.reason.asked and at_hand(), f"the buttons of a correction: {case}")
     for each in (form.reason.box, form.save_bar.discard_button):
         assert visible(window, each), case
     assert form.reason.box.winfo_width() > 100, case
-    form.opening.discard()
+    form.shown_record.discard()
 
 
 def test_the_focus_stays_in_sight_when_the_window_shrinks_and_comes_back_with_a_key(window: Window) -> None:

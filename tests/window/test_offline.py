@@ -683,7 +683,7 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
     assert (online.text(F.PLOT), online.text(F.FRUIT)) == ("1", "1")
     assert "As this computer knew it at" in str(app.form.plot_panel.remark.cget("text"))
     online.xdotool("keydown", "ctrl", "key", "4", "keyup", "ctrl")
-    assert app.form.opening.closed is not None and online.text(F.PLOT) == "4"
+    assert app.form.shown_record.closed is not None and online.text(F.PLOT) == "4"
     online.type("30")
     assert online.text(F.PLOT) == "4" and not app.form.changed
     assert all(online.text(name) == "" for name in (F.HUMIDITY, F.LIGHT, F.TEMPERATURE))

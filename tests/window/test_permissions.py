@@ -146,5 +146,5 @@ def test_a_login_without_labs_is_reported_before_anything_is_typed(
     stored.query(f"ALTER DATABASE {database['dbname']} SET role = abq_technician")
     window = open_window()
     window.until(lambda: window.app.form.inputs.read_only, "the sentence")
-    why = window.app.form.opening.why_read_only
+    why = window.app.form.shown_record.why_read_only
     assert "belongs to no lab" in why and "set-labs" in why

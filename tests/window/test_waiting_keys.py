@@ -137,7 +137,7 @@ def test_keys_after_a_jump_that_fails_get_into_no_plot(
     window.type("30")
     stored.query("DELETE FROM plot_checks")
     gate.opened.set()
-    window.until(lambda: window.app.form.opening.closed is not None, "the closed plot")
+    window.until(lambda: window.app.form.shown_record.closed is not None, "the closed plot")
     window.type("30\n")
     assert (window.text(F.PLOT), typed(window), wrong(window)) == ("1", [], [])
     assert "30" in ahead(window)
