@@ -527,9 +527,9 @@ class Drafts:
                 self._kept.setdefault(of_plot, draft)
         identity = id_of(found.in_form) if found.in_form is not None else None
         # What has been typed since the start stays in the form; only a draft without a plot must go there.
-        is_free = not self._form.changed and (identity is None or not self._form.half_typed.head_is_typed)
+        is_free = not self._form.changed and (identity is None or not self._form.draft_keeper.head_is_typed)
         if found.in_form is not None and is_free:
-            self._form.half_typed.restore(found.in_form)
+            self._form.draft_keeper.restore(found.in_form)
             self._form.focus_first_empty()
             # Shown again when the database is open, which may be later.
             self.greeting = "What you were typing when the program ended is back in the form"

@@ -85,7 +85,7 @@ class Navigation:
             self.after_saving(self._leave_for_new)
 
     def _leave_for_new(self) -> None:
-        plot = self._form.half_typed.next_plot()
+        plot = self._form.draft_keeper.next_plot()
         self.leave_form(lambda: self._begin_new(plot))
 
     def _begin_new(self, plot: int | None) -> None:
@@ -107,7 +107,7 @@ class Navigation:
                 else f"There is no plot {plot} to go to: choose date, time and lab first"
             )
         elif check.key is not None and (draft := self._drafts.find((*check.key, plot))) is not None:
-            form.half_typed.restore(draft)
+            form.draft_keeper.restore(draft)
             form.focus_first_empty()
         elif plot in check.recorded and check.key is not None:
             self.open_record((*check.key, plot))
@@ -168,7 +168,7 @@ class Navigation:
             self.open_record(key)
             return
         self._actions.show_form()
-        self._form.half_typed.restore(draft)
+        self._form.draft_keeper.restore(draft)
         self._form.focus_first_empty()
 
     def open_record(self, key: tuple[Any, ...]) -> None:

@@ -175,7 +175,7 @@ class TakingBack:
                 form.fill(typed)
                 form.reason.fill(reason)
             else:
-                form.half_typed.restore({"texts": typed, "opened": None})
+                form.draft_keeper.restore({"texts": typed, "opened": None})
             form.focus_correction()
             self._edited()
 

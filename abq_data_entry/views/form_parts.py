@@ -242,8 +242,8 @@ class ShownRecord:
 _OF_CHECK = (F.DATE, F.TIME, F.LAB)
 
 
-class HalfTyped:
-    """The draft in the form, and drafts that are kept for the plots to which the form goes."""
+class DraftKeeper:
+    """Keeps what is half typed as the draft of its plot, and shows such drafts again."""
 
     def __init__(self, form: FormContent, reason: ReasonLine, autofill: Autofill, shown_record: ShownRecord) -> None:
         self._form, self._reason, self._autofill, self._shown_record = form, reason, autofill, shown_record

@@ -18,7 +18,7 @@ from ..widgets.focus import focused_widget
 from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
 from .form_content import HEIGHTS, CheckKey, Entering, FormCallbacks, FormContent, MarkedFields, RecordInputs, RecordKey
 from .form_keys import EnterKey, FormKeys
-from .form_parts import Autofill, Awaiting, DateAsking, HalfTyped, KnownCheck, Person, ShownRecord
+from .form_parts import Autofill, Awaiting, DateAsking, DraftKeeper, KnownCheck, Person, ShownRecord
 from .noted_places import Notes, notes_line
 from .plot_panel import FormLayout, PlotPanel, SaveBar, is_wanted
 from .type_ahead import TypeAhead
@@ -30,7 +30,7 @@ class DataRecordForm(FormContent):
 
     ``settings`` are the user's options, such as ``autofill date``. :meth:`show_choices` sets the lists of the
     database, and ``known.show`` the check. ``shown_record`` goes to other records, ``who`` knows the person at the
-    window, ``half_typed`` handles drafts, and ``awaiting`` holds keys back until the check or the plot is known.
+    window, ``draft_keeper`` handles drafts, and ``awaiting`` holds keys back until the check or the plot is known.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class DataRecordForm(FormContent):
         self.save_bar = SaveBar(self, self.submit, lambda: self.callbacks.discard(), self.focus_first_empty)
         self.reason = self.save_bar.reason
         """The line that asks why a record is corrected."""
-        self.half_typed = HalfTyped(self, self.reason, self._autofill, self.shown_record)
+        self.draft_keeper = DraftKeeper(self, self.reason, self._autofill, self.shown_record)
         body = self.layout.body
         self.check_panel = CheckPanel(
             body,
@@ -307,11 +307,11 @@ class DataRecordForm(FormContent):
 
     def draft(self) -> dict[str, Any] | None:
         """Return what is being typed, as values that can be written as JSON; ``None`` if nothing would be lost."""
-        return self.half_typed.draft() if self.changed else None
+        return self.draft_keeper.draft() if self.changed else None
 
     def show_draft(self) -> bool:
         """Show the draft of the plot that was just chosen; return whether there is one."""
-        return self.half_typed.show_of_plot()
+        return self.draft_keeper.show_of_plot()
 
     def fill(self, texts: Mapping[str, str]) -> None:
         """Show these texts as if they had been typed; the technician among them doesn't count as confirmed."""
@@ -327,7 +327,7 @@ class DataRecordForm(FormContent):
         """Show which plots have drafts."""
         if self.drafts != keys:
             self.drafts = frozenset(keys)
-            self.inputs[F.PLOT].objection = self.half_typed.objection if keys else None
+            self.inputs[F.PLOT].objection = self.draft_keeper.objection if keys else None
             self.refresh()
 
     def focus_key(self) -> None:
@@ -369,9 +369,9 @@ class DataRecordForm(FormContent):
             self.inputs.height_edited()
         if name in (F.DATE, F.TIME, F.LAB):
             # The draft is kept for its plot before the form shows the other check.
-            self.half_typed.leave_check()
+            self.draft_keeper.leave_check()
             self.check_changed()
-            self.half_typed.come_back()
+            self.draft_keeper.come_back()
         if name in (F.LAB, F.PLOT):
             self._autofill.seed_sample()
         if name == F.EQUIPMENT_FAULT:
@@ -386,7 +386,7 @@ class DataRecordForm(FormContent):
 
     def check_changed(self) -> None:
         """Handle a possible change of date, time or lab."""
-        self.half_typed.note_check()
+        self.draft_keeper.note_check()
         self.known.changed()
 
     def _open_existing(self) -> None:
@@ -401,7 +401,7 @@ class DataRecordForm(FormContent):
         check, plot, key, corrects, panel = self.check, self.plot, self.key, self.corrects, self.check_panel
         date = self.inputs.value(F.DATE)
         self.date = date if isinstance(date, datetime.date) else None
-        half_typed = self.half_typed.plots() if self.drafts else frozenset()
+        half_typed = self.draft_keeper.plots() if self.drafts else frozenset()
         notes = notes_line(self._notes, self.inputs.value(F.LAB), self.check_key, plot) if self._notes else ""
         panel.show(check, plot, self.inputs[F.TECHNICIAN].text, half_typed, notes)
         question = self.who.question()
@@ -414,7 +414,7 @@ class DataRecordForm(FormContent):
         previous = check.previous.get(plot or 0, {})
         if previous != self._previous:
             self._show_previous(previous)
-        is_taken = bool(self.drafts) and bool(self.half_typed.objection())
+        is_taken = bool(self.drafts) and bool(self.draft_keeper.objection())
         opened = self.opened_record
         self.marked.key = opened.key if opened is not None and corrects else None
         if self.marked.known:

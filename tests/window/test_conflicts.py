@@ -187,7 +187,7 @@ def test_a_draft_knows_which_version_it_corrected(correcting: Window, stored: SQ
     assert draft is not None
     correcting.app.form.begin_new()
     other_saves(stored, correcting, Plants="13")
-    correcting.app.form.half_typed.restore(draft)
+    correcting.app.form.draft_keeper.restore(draft)
     correcting.app.form.submit()
     assert conflict(correcting).differences[0].name == F.PLANTS
     correcting.answer("Cancel")

@@ -248,7 +248,7 @@ def test_a_reason_that_was_typed_is_in_the_draft(window: Window, stored: SQLMode
     assert draft is not None
     window.app.form.begin_new()
     assert not window.app.form.reason.asked
-    window.app.form.half_typed.restore(draft)
+    window.app.form.draft_keeper.restore(draft)
     assert window.app.form.reason.text == "The scale was off"
 
 

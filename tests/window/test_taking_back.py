@@ -78,7 +78,7 @@ def test_who_types_on_meanwhile_keeps_plot_and_keys(
         window.until(lambda: not window.app.shared.away, "the database, where the lock lasted too long")
         window.settle()
         assert (window.text(F.PLOT), window.text(F.HUMIDITY), window.text(F.LIGHT)) == (str(5 + plot), "33.30", "2.5")
-        assert plot in window.app.form.half_typed.plots()
+        assert plot in window.app.form.draft_keeper.plots()
         window.app.navigation.go_to_plot(plot)
         window.settle()
         assert window.text(F.HUMIDITY) == ("30.00" if corrects else "24.09")
