@@ -89,7 +89,7 @@ class CheckPresence:
             self._announced = held
             job = self._jobs.submit("records", _announce, model, held, done=self._answered, failed=self._unanswered)
             if held is not None:
-                self._reconnecting.expect(job, self._form.awaiting.claim_answered)
+                self._reconnecting.expect(job, self._form.pending_answer.claim_answered)
         check = self._form.check
         # Repeated while others are shown, because nothing announces somebody whose connection was cut.
         due = check.key != self._looked or (check.others and self.now() - self._looked_at > LOOK_SECONDS)
@@ -111,12 +111,12 @@ class CheckPresence:
         self._refused = not answer.is_ours
         if not answer.is_ours:
             self._give_way(answer)
-        self._form.awaiting.claim_answered()
+        self._form.pending_answer.claim_answered()
 
     def _unanswered(self, error: BaseException) -> None:
         self._announced, self.look_at = None, 0.0  # the announcement ended with its connection
         self._retries.failed()
-        self._form.awaiting.claim_answered()
+        self._form.pending_answer.claim_answered()
         _unknown(error)
 
     def _give_way(self, answer: Answer) -> None:

@@ -13,7 +13,7 @@ from ..widgets import FieldCheck
 from ..widgets.focus import call_and_break
 from ..widgets.scrolled import with_all_inside
 from .form_content import CHECK_FIELDS, HEIGHTS, FormContent
-from .form_parts import Awaiting, DateAsking, Person
+from .form_parts import DateAsking, PendingAnswer, Person
 
 DOUBLED_MS = 250
 """Milliseconds; within this time after an Enter that followed a typed value, a second one counts as the same."""
@@ -82,8 +82,8 @@ class EnterKey:
     With the setting ``auto advance``, the focus moves on by itself after the second decimal.
     """
 
-    def __init__(self, form: FormContent, awaiting: Awaiting, dates: DateAsking, person: Person) -> None:
-        self._form, self._awaiting, self._dates, self._person = form, awaiting, dates, person
+    def __init__(self, form: FormContent, pending_answer: PendingAnswer, dates: DateAsking, person: Person) -> None:
+        self._form, self._pending_answer, self._dates, self._person = form, pending_answer, dates, person
         self._repeated = RepeatedEnter(form.winfo_toplevel())
         self._swallowed = ("", 0.0)  # the field in which Enter is ignored, and until when
 
@@ -123,7 +123,7 @@ class EnterKey:
         A field that is wrong or empty keeps the focus, so that what is typed next replaces its text.
         """
         form, inputs = self._form, self._form.inputs
-        if self._awaiting.holds(name) or self.holds(name):
+        if self._pending_answer.holds(name) or self.holds(name):
             return
         if name == F.DATE and self._dates.holds(entered=True):
             return
@@ -137,8 +137,8 @@ class EnterKey:
             inputs[inputs.first_empty()].focus_set()
             return
         following = None if name in SAVING else inputs.after(name)
-        if name in CHECK_FIELDS and following not in CHECK_FIELDS and self._awaiting.is_looked_up:
-            self._awaiting.wait_at(name)
+        if name in CHECK_FIELDS and following not in CHECK_FIELDS and self._pending_answer.is_looking_up:
+            self._pending_answer.wait_at(name)
         elif following is None:
             form.submit()
         else:

@@ -361,9 +361,11 @@ class DraftKeeper:
         return others.next_missing(after) or check.next_missing(after)
 
 
-class Awaiting:
-    """Holds back Enter in the head of the form until the database has answered which plot comes next, and keys until
-    this window has claimed the plot."""
+class PendingAnswer:
+    """The answer of the database that the form waits for: which plot comes next, or whether this window has claimed it.
+
+    Until it is here, Enter in the head of the form is held back, and what is typed for the plot.
+    """
 
     def __init__(self, form: FormContent) -> None:
         self._form = form
@@ -377,8 +379,8 @@ class Awaiting:
         return bool(self._field)
 
     @property
-    def is_looked_up(self) -> bool:
-        """Whether the database hasn't answered yet which plot comes next."""
+    def is_looking_up(self) -> bool:
+        """Whether the check is being looked up, so that it isn't known yet which plot comes next."""
         form = self._form
         # If the lookup has failed, there is nothing to wait for.
         unknown = form.check_key is not None and not form.check.known and not form.check.problem
@@ -389,7 +391,7 @@ class Awaiting:
 
         That way, the number of Enters until the first value doesn't depend on the speed of the database.
         """
-        if name != F.TECHNICIAN or self._form.inputs[name].text or not self.is_looked_up:
+        if name != F.TECHNICIAN or self._form.inputs[name].text or not self.is_looking_up:
             return False
         self.wait_at(name)
         return True
@@ -412,7 +414,7 @@ class Awaiting:
 
     def go_on(self) -> None:
         """Go on from where Enter waited, with the keys typed since, because the lookup of the check has ended."""
-        if not self._field or self.is_looked_up:
+        if not self._field or self.is_looking_up:
             return
         name, self._field = self._field, ""
         self._form.advance(name)
@@ -455,8 +457,8 @@ class Awaiting:
 class KnownCheck:
     """Shows in the form what is known about its check."""
 
-    def __init__(self, form: FormContent, autofill: Autofill, awaiting: Awaiting) -> None:
-        self._form, self._autofill, self._awaiting = form, autofill, awaiting
+    def __init__(self, form: FormContent, autofill: Autofill, pending_answer: PendingAnswer) -> None:
+        self._form, self._autofill, self._pending_answer = form, autofill, pending_answer
         self.plots: Mapping[str, tuple[int, ...]] = {}
         """The plots of each lab."""
 
@@ -478,10 +480,10 @@ class KnownCheck:
             form.show_draft()
         focused = form.focused
         is_filled = focused is not None and focused.name in (F.TECHNICIAN, F.PLOT) and focused.filled_by_itself
-        if first and is_filled and not self._awaiting.is_waiting:
+        if first and is_filled and not self._pending_answer.is_waiting:
             form.focus_first_empty()  # otherwise the focus would stay in a field that was just filled in
         self._form.refresh()
-        self._awaiting.go_on()
+        self._pending_answer.go_on()
         at = form.plot
         if is_back and at is not None and at in view.recorded:
             self.leave_taken_plot(at)  # a colleague has recorded it while the database was away
@@ -492,7 +494,7 @@ class KnownCheck:
         Return whether the form has left it.
         """
         form = self._form
-        under_way = form.changed or form.saving or (self._form.type_ahead.is_busy and not self._awaiting.claims)
+        under_way = form.changed or form.saving or (self._form.type_ahead.is_busy and not self._pending_answer.claims)
         # A plot that the user chose stays, whoever else has it.
         filled = form.inputs[F.PLOT].filled_by_itself
         if form.opened_record is not None or under_way or not filled or form.plot != plot:
@@ -541,8 +543,8 @@ class KnownCheck:
 class Person:
     """Who is at the window: confirms the name in Technician, and asks for it before a save if nobody is confirmed."""
 
-    def __init__(self, form: FormContent, awaiting: Awaiting) -> None:
-        self._form, self._awaiting = form, awaiting
+    def __init__(self, form: FormContent, pending_answer: PendingAnswer) -> None:
+        self._form, self._pending_answer = form, pending_answer
         self._stopped_at: tk.Misc | None = None
 
     def is_known(self) -> bool:
@@ -557,9 +559,9 @@ class Person:
         if form.corrects or form.inputs.read_only or not isinstance(name, str):
             return
         self._form.confirmation.confirm(name)
-        is_new = form.opened_record is None and not form.saving and not self._awaiting.is_waiting
+        is_new = form.opened_record is None and not form.saving and not self._pending_answer.is_waiting
         if form.callbacks.confirmed() and is_new and not form.changed:
-            self._awaiting.claim()
+            self._pending_answer.claim()
         form.inputs[F.TECHNICIAN].filled_by_itself = True  # so that Enter skips it until a long pause
         self._form.refresh()
 

@@ -18,7 +18,7 @@ from ..widgets.focus import focused_widget
 from .check_panel import KEEP_DATE_KEY, WHOLE_CHECK_KEY, CheckPanel
 from .form_content import HEIGHTS, CheckKey, Entering, FormCallbacks, FormContent, MarkedFields, RecordInputs, RecordKey
 from .form_keys import EnterKey, FormKeys
-from .form_parts import Autofill, Awaiting, DateAsking, DraftKeeper, KnownCheck, Person, ShownRecord
+from .form_parts import Autofill, DateAsking, DraftKeeper, KnownCheck, PendingAnswer, Person, ShownRecord
 from .noted_places import Notes, notes_line
 from .plot_panel import FormLayout, PlotPanel, SaveBar, is_wanted
 from .type_ahead import TypeAhead
@@ -30,7 +30,8 @@ class DataRecordForm(FormContent):
 
     ``settings`` are the user's options, such as ``autofill date``. :meth:`show_choices` sets the lists of the
     database, and ``known.show`` the check. ``shown_record`` goes to other records, ``who`` knows the person at the
-    window, ``draft_keeper`` handles drafts, and ``awaiting`` holds keys back until the check or the plot is known.
+    window, ``draft_keeper`` handles drafts, and ``pending_answer`` holds keys back until the check or the plot is
+    known.
     """
 
     def __init__(
@@ -50,10 +51,10 @@ class DataRecordForm(FormContent):
         self.field_to_correct: tuple[object, str] = (None, "")
         """The key of a record that is being opened, with the name of the field to correct in it."""
         self._autofill = Autofill(self)
-        self.awaiting = Awaiting(self)
-        self.known = KnownCheck(self, self._autofill, self.awaiting)
+        self.pending_answer = PendingAnswer(self)
+        self.known = KnownCheck(self, self._autofill, self.pending_answer)
         self.shown_record = ShownRecord(self, self._autofill)
-        self.who = Person(self, self.awaiting)
+        self.who = Person(self, self.pending_answer)
         self._keys = FormKeys(self)
         self.layout = FormLayout(self, self.inputs)
         self.save_bar = SaveBar(self, self.submit, lambda: self.callbacks.discard(), self.focus_first_empty)
@@ -73,7 +74,7 @@ class DataRecordForm(FormContent):
         self.layout.place(self.check_panel, self.plot_panel, self.save_bar)
         self._keys.add_buttons(self)
         self.dates = DateAsking(self, self.check_panel)
-        self._enter = EnterKey(self, self.awaiting, self.dates, self.who)
+        self._enter = EnterKey(self, self.pending_answer, self.dates, self.who)
         # Last, because it binds the keys of every widget that the form has by now.
         self.type_ahead = TypeAhead(self, self)
         self.room = self.layout.room
@@ -91,7 +92,7 @@ class DataRecordForm(FormContent):
         date.bind("<<PrevWindow>>", lambda _event: "break" if self.focus_strip() else None)
         window = self.winfo_toplevel()
         window.bind("<Key>", lambda _event: self.confirmation.key_pressed(), add=True)
-        window.bind("<Button-1>", lambda _event: self.awaiting.end(), add=True)
+        window.bind("<Button-1>", lambda _event: self.pending_answer.end(), add=True)
         window.bind(f"<{KEEP_DATE_KEY}>", lambda _event: self.keep_date())
         window.bind(f"<{WHOLE_CHECK_KEY}>", lambda _event: self.check_panel.technician_line.toggle())
 
@@ -122,10 +123,10 @@ class DataRecordForm(FormContent):
         self.known.show_plots_of_lab()
         self._autofill.seed_sample()
         is_known = self.who.is_known()
-        wrong = self.awaiting.check_lists()
+        wrong = self.pending_answer.check_lists()
         if is_known and not self.inputs[F.TECHNICIAN].error:
             self.who.confirm()  # the same person, now with the whole name
-        self.awaiting.stop_at(wrong)
+        self.pending_answer.stop_at(wrong)
         self.refresh()
 
     def show_others(self, key: CheckKey, others: tuple[Entering, ...]) -> None:
