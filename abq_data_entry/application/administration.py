@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def show_administration(
     parent: tk.Misc, model: SQLModel | None, jobs: Jobs, show_status: ShowStatus, show_choices: Callable[[Any], object]
 ) -> AdministrationWindow | None:
-    """Show the window, or bring the open one to the front. ``show_choices(choices)`` is called with changed lists.
-    """
+    """Show the window, or bring the open one to the front; ``show_choices(choices)`` gets changed lists."""
     shown = brought_up(parent, AdministrationWindow)
     if shown is not None:
         shown.entries["number"].focus_set()
@@ -41,7 +40,7 @@ def show_administration(
         def failed(error: BaseException) -> None:
             reason = reason_of(error).replace("\n\n", " ")
             window.show_error(part, reason)
-            if not window.winfo_exists():  # closed meanwhile: it is said all the same
+            if not window.winfo_exists():  # closed meanwhile: then the status line says it
                 show_status(reason)
 
         jobs.submit("database", lambda: (work(), *_master_data(model)), done=done, failed=failed)

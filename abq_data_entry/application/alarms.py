@@ -33,8 +33,8 @@ _DAYS = 30
 
 class AlarmList(SideList["Alarm", "AlarmsWindow"]):
     """The alarms of the last days, as of the last look. Every few minutes, one workstation at a time looks for alarms
-    and notifies the receivers in the background. On the Tk thread. ``keyring_silent()``: why the keyring isn't asked;
-    empty if it is."""
+    and notifies the receivers in the background. On the Tk thread. ``keyring_silent()`` returns why the keyring isn't
+    asked for passwords, empty if it is."""
 
     subject = "the alarms"
     away = "The database is away: alarms can be ended when it is back."
@@ -87,15 +87,15 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
             return look(model, values, known, by, job.cancel, verified(model, values) if is_own else ())
 
         self._job = self._jobs.submit(
-            ANY, work, name="alarms", done=self._looked, failed=self._not_looked, with_job=True
+            ANY, work, name="alarms", done=self._checked, failed=self._check_failed, with_job=True
         )
 
-    def _looked(self, looked: AlarmsChecked) -> None:
-        for problem in looked.problems:
+    def _checked(self, checked: AlarmsChecked) -> None:
+        for problem in checked.problems:
             log.warning("%s", problem)
         self.look()
 
-    def _not_looked(self, error: BaseException) -> None:
+    def _check_failed(self, error: BaseException) -> None:
         # Only logged: the window itself reports problems of the database, and the next look may succeed.
         log.warning("the alarms aren't known: %s: %s", type(error).__name__, error)
 

@@ -67,7 +67,7 @@ class Backups:
         self._timer: str | None = None
         self._daily: Job | None = None
 
-    # -- to a file ----------------------------------------------------------------------------------------
+    # -- backing up to a file -----------------------------------------------------------------------------
 
     def ask_and_back_up(self) -> None:
         """Ask for a file, then write a verified backup to it."""
@@ -92,7 +92,7 @@ class Backups:
             lambda error: self.failed("Back Up Database", "Nothing was backed up.", error, lambda: self.back_up(file)),
         )
 
-    # -- and back -----------------------------------------------------------------------------------------
+    # -- restoring ----------------------------------------------------------------------------------------
 
     def ask_and_restore(self) -> None:
         """Ask for a backup and a confirmation, then restore it."""
@@ -185,7 +185,7 @@ class Backups:
             f"The daily backup was not made: {error}", (("Try Again", self.make_daily),), BACKUP
         )
 
-    # -- all ----------------------------------------------------------------------------------------------
+    # -- for all of them ----------------------------------------------------------------------------------
 
     def failed(self, title: str, message: str, error: BaseException, retry: Callable[[], object]) -> None:
         """Report an error, and offer to try again."""

@@ -32,7 +32,7 @@ Rows = list[dict[str, Any]]
 
 
 class ChartPlace(NamedTuple):
-    """What the charts need from the form: its lab (empty: none), its date reader, and `open_record(key)`."""
+    """What the charts need from the form: its lab (empty: none), its date reader, and what opens a record in it."""
 
     lab: str
     reader: DateReader
@@ -51,7 +51,7 @@ def show_charts(
 
 
 class Charts:
-    """One window and the data for it; a new request cancels the one before."""
+    """One window of charts and its rows; a new request cancels the one before."""
 
     def __init__(
         self, parent: tk.Tk, state: State, jobs: Jobs, connection: Connection, messages: Messages, place: ChartPlace
@@ -63,7 +63,7 @@ class Charts:
         callbacks = ChartCallbacks(self.draw, self.cancel, messages.command(self.open_records), self.save, self.copy)
         self.window = ChartsWindow(parent, callbacks, place.reader, place.lab)
         if state.reachable is not None:
-            connection.ask(lambda model: model.choices(), self._show_choices, _leave)
+            connection.ask(lambda model: model.choices(), self._show_choices, _log_failure)
 
     def _show_choices(self, choices: Any) -> None:
         if self.window.winfo_exists():
@@ -106,7 +106,7 @@ class Charts:
         if job is not None and not job.finished:
             job.cancel.set()
             # On a worker thread, because a cancellation opens its own connection.
-            self._jobs.submit(ANY, _end_query, self._state.model, job, failed=_leave)
+            self._jobs.submit(ANY, _end_query, self._state.model, job, failed=_log_failure)
 
     def open_records(self, key: Key) -> None:
         """Open the record of a point in the form; if there are several, the first one, for a sensor the latest."""
@@ -161,7 +161,9 @@ class Charts:
         """Copy the values as a table to the clipboard; on X11, the picture too."""
         rows = self._rows_of(request)
         if rows is not None:
-            self._jobs.submit(WORKER, _copied, request, rows, done=self._put, failed=self._failed)
+            self._jobs.submit(
+                WORKER, _clipboard_content, request, rows, done=self._put_on_clipboard, failed=self._failed
+            )
 
     def _rows_of(self, request: ChartRequest) -> Rows | None:
         if self._known is None or self._known[0] != request.choice:
@@ -169,7 +171,7 @@ class Charts:
             return None
         return self._known[1]
 
-    def _put(self, copied: tuple[str, bytes]) -> None:
+    def _put_on_clipboard(self, copied: tuple[str, bytes]) -> None:
         window = self.window
         if not window.winfo_exists():
             return
@@ -201,10 +203,10 @@ def _draw(model: SQLModel | None, request: ChartRequest, rows: Rows | None, job:
 
 
 def _write(path: Path, request: ChartRequest, rows: Rows) -> None:
-    form = path.suffix[1:].lower() or "png"
-    if form not in FORMATS:
+    file_format = path.suffix[1:].lower() or "png"
+    if file_format not in FORMATS:
         raise ValueError("its name must end in .png, .svg or .pdf")
-    drawn = _file(form, request, rows)
+    drawn = _file(file_format, request, rows)
     with folders.replacement(path) as file:
         file.write_bytes(drawn)
 
@@ -213,18 +215,18 @@ def _why(error: BaseException) -> str:
     return f"{error.strerror or error}." if isinstance(error, OSError) else str(error)
 
 
-def _copied(request: ChartRequest, rows: Rows) -> tuple[str, bytes]:
+def _clipboard_content(request: ChartRequest, rows: Rows) -> tuple[str, bytes]:
     names = list(rows[0]) if rows else []
     table = ["\t".join("" if row[name] is None else str(row[name]) for name in names) for row in rows]
     return "\n".join(["\t".join(names), *table]) + "\n", _file("png", request, rows)
 
 
-def _file(form: str, request: ChartRequest, rows: Rows) -> bytes:
+def _file(file_format: str, request: ChartRequest, rows: Rows) -> bytes:
     from ..charts.drawing import to_file
 
     look = LIGHT_LOOK._replace(family=request.look.family, points=request.look.points)
     width, height = (round(each * 96 / request.look.dots) for each in request.size)
-    return to_file(rows, request.choice, form, look, (width, height), request.limits)
+    return to_file(rows, request.choice, file_format, look, (width, height), request.limits)
 
 
 def _end_query(model: SQLModel | None, job: Job) -> None:
@@ -232,5 +234,5 @@ def _end_query(model: SQLModel | None, job: Job) -> None:
         model.cancel_query(job.thread)
 
 
-def _leave(error: BaseException) -> None:
-    log.info("for the charts something couldn't be done: %s", type(error).__name__)
+def _log_failure(error: BaseException) -> None:
+    log.info("a request of the charts failed: %s", type(error).__name__)

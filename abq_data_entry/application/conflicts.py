@@ -37,7 +37,7 @@ Record = Mapping[str, Any]
 class Deciding:
     """Opens waiting records that need a decision; they leave the journal once the decision is saved.
 
-    ``save`` is `Saver.save`; ``open_record(key)`` shows a record that waits, ``leave_form(then)`` does ``then`` once
+    ``save`` is `Saver.save`; ``open_record(key)`` shows a record that waits, ``leave_form(then)`` calls ``then()`` once
     what is half typed is kept; ``show_form()`` brings the form to the front; ``decided(record, key)`` is called once
     the database has the decision, with ``None`` as the record if the decision waits here. On the Tk thread.
     """

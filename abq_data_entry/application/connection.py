@@ -39,7 +39,7 @@ class ConnectionCallbacks(NamedTuple):
     """Callbacks about the connection to the database.
 
     ``connected(model, choices)``: it is open. ``away(error, by_itself)``: it can't be reached; with ``by_itself``, it
-    is tried again in the background, else only on request. ``none_here(text, retry)``: no database is open, for the
+    is tried again in the background, else only on request. ``not_open(text, retry)``: no database is open, for the
     reason in ``text``. ``show_in_list(text, retry)`` shows in place of the records why there are none.
     ``refresh_check()`` fetches the form's check again. ``somebody_else()``: another person logs in. ``damaged(error)``:
     the embedded database is damaged. ``retry()`` tries to connect at once.
@@ -47,7 +47,7 @@ class ConnectionCallbacks(NamedTuple):
 
     connected: Callable[[SQLModel, Any], object]
     away: Callable[[BaseException, bool], object]
-    none_here: Callable[[str, Callable[[], object]], object]
+    not_open: Callable[[str, Callable[[], object]], object]
     show_in_list: Callable[[str, Callable[[], object] | None], object]
     refresh_check: Callable[[], object]
     somebody_else: Callable[[], object]
@@ -162,7 +162,7 @@ class Connection:
         try:
             return work()
         except DatabaseDamaged as error:
-            raise self._with_way_back(error) from error
+            raise self._with_recovery_advice(error) from error
         except ServerUnreachable:
             if self._server is None:
                 raise
@@ -193,7 +193,7 @@ class Connection:
         user, password = self._login or ("", "")
         return {**postgres.server_endpoint(self._values), "user": user, "password": password}
 
-    def _with_way_back(self, error: DatabaseDamaged) -> DatabaseDamaged:
+    def _with_recovery_advice(self, error: DatabaseDamaged) -> DatabaseDamaged:
         from .. import folders, postgres
 
         if self._server is None:
@@ -235,7 +235,7 @@ class Connection:
         self.end()
         self._state.opening = False
         self._show_status("The database couldn't be opened. What you save is kept on this computer until it is")
-        self._callbacks.none_here(f"The database on this computer couldn't be opened.\n{error}", self.connect)
+        self._callbacks.not_open(f"The database on this computer couldn't be opened.\n{error}", self.connect)
         self._callbacks.away(error, False)
         from .. import postgres
 
@@ -269,9 +269,9 @@ class Connection:
             self._state.opening = False
             self._callbacks.refresh_check()
             self._show_status("Not logged in: records can't be saved")
-            self._callbacks.none_here("Not logged in", self.connect)
+            self._callbacks.not_open("Not logged in", self.connect)
             return
-        self._use(result)
+        self._set_login(result)
         username, password = result
         if username != self._person:
             self._callbacks.somebody_else()
@@ -294,18 +294,18 @@ class Connection:
             self._work_without(error, login, str(error))
             return
         log.warning("login failed: %s", type(error).__name__)
-        self._use(None)
+        self._set_login(None)
         unreachable = isinstance(error, ServerUnreachable)
         without = (lambda: self._work_without(error, login)) if unreachable else None
         self._ask_login(settings, str(error), login[0], without)
 
-    def _use(self, login: tuple[str, str] | None) -> None:
+    def _set_login(self, login: tuple[str, str] | None) -> None:
         self._login = login
         self._state.username = login[0] if login is not None else ""
 
     def _work_without(self, error: BaseException, login: tuple[str, str], reason: str = "") -> None:
         """Work with the last known copy; the login is kept in memory until the server answers."""
-        self._use(login)
+        self._set_login(login)
         self._state.opening = False
         self._show_status(f"{reason} {_KEPT}" if reason else
             "Working without the database: what you save is kept on this computer until it is back")

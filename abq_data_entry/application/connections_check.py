@@ -48,7 +48,7 @@ class ConnectionsCheck:
         self._found: list[Step] = []
         self._shown = 0
         self._started = datetime.datetime.now().astimezone()
-        self._round = 0
+        self._round = 0  # counts the checks: a cancelled one shows nothing any more
         self._window: ConnectionsWindow | None = None
         self.window = self._window = ConnectionsWindow(
             parent, ConnectionCallbacks(messages.command(self._begin), self._cancel, self._copy)
@@ -58,12 +58,12 @@ class ConnectionsCheck:
         self._round += 1
         self._found, self._shown, self._job = [], 0, None
         self._started = datetime.datetime.now().astimezone()
-        values, present = self._settings.values(), self._round
+        values, number = self._settings.values(), self._round
         if with_login:
             kinds = [*(each.kind for each in set_up(values)), *(each.key for each in stored_in(values))]
-            self._obtain(values, kinds, {}, lambda logins: self._run(present, values, logins, with_write))
+            self._obtain(values, kinds, {}, lambda logins: self._run(number, values, logins, with_write))
         else:
-            self._parent.after_idle(self._run, present, values, None, with_write)
+            self._parent.after_idle(self._run, number, values, None, with_write)
 
     def _obtain(
         self,
@@ -85,9 +85,9 @@ class ConnectionsCheck:
         self._logins.obtain(kind, values, "", answered)
 
     def _run(
-        self, present: int, values: Mapping[str, object], logins: dict[str, Login | None] | None, write: bool
+        self, number: int, values: Mapping[str, object], logins: dict[str, Login | None] | None, write: bool
     ) -> None:
-        if present != self._round or self._window is None or not self._window.winfo_exists():
+        if number != self._round or self._window is None or not self._window.winfo_exists():
             return  # cancelled or closed in the meantime
         found, connection, database = self._found, self._connection, str(values["db_name"])
         known = None if logins is None else {**logins, "database": connection.login}
@@ -110,16 +110,16 @@ class ConnectionsCheck:
             ANY,
             work,
             name="Check Connections",
-            progress=lambda *_: self._show(present, values, known),
-            done=lambda _: self._ended(present, values, known),
-            failed=lambda error: self._ended(present, values, known, error),
+            progress=lambda *_: self._show(number, values, known),
+            done=lambda _: self._ended(number, values, known),
+            failed=lambda error: self._ended(number, values, known, error),
             with_job=True,
         )
 
-    def _show(self, present: int, values: Mapping[str, object], logins: Mapping[str, Login | None] | None) -> None:
+    def _show(self, number: int, values: Mapping[str, object], logins: Mapping[str, Login | None] | None) -> None:
         from ..workflows.check_connections import time_of
 
-        if present != self._round or self._window is None or not self._window.winfo_exists():
+        if number != self._round or self._window is None or not self._window.winfo_exists():
             return
         new = self._found[self._shown :]
         self._shown += len(new)
@@ -137,15 +137,15 @@ class ConnectionsCheck:
 
     def _ended(
         self,
-        present: int,
+        number: int,
         values: Mapping[str, object],
         logins: Mapping[str, Login | None] | None,
         error: BaseException | None = None,
     ) -> None:
         from ..network import Cancelled, describe_failure
 
-        self._show(present, values, logins)
-        if present != self._round or self._window is None or not self._window.winfo_exists():
+        self._show(number, values, logins)
+        if number != self._round or self._window is None or not self._window.winfo_exists():
             return
         failed = sum(each.verdict == "failed" for each in self._found)
         if isinstance(error, Cancelled):

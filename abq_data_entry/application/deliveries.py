@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .preferences import Settings
     from .state import State
 
-UPLOAD_ANEW = "What to do: Tools ‣ Deliveries shows what became of it; Tools ‣ Upload CSV sends the day again."
+NEXT_STEPS = "What to do: Tools ‣ Deliveries shows what became of it; Tools ‣ Upload CSV sends the day again."
 BUSY_PAUSE_MS = 1000
 SHORTEST_PAUSE_MS = 500
 
@@ -119,8 +119,7 @@ class Deliveries:
     """The deliveries of this computer; on the Tk thread. Logins are kept only for planned attempts, and in `Logins`.
 
     `begin(name, work, done, failed, remark)` runs a command in the background and shows it; `running(name)` tells
-    whether one of that name runs; `show()` opens
-    the window of deliveries.
+    whether one of that name runs; `show()` opens the window of deliveries.
     """
 
     def __init__(
@@ -165,7 +164,7 @@ class Deliveries:
         """Put the extract of a day into the outbox and make the first attempt; plan another one if that may help."""
         model = self._state.model
         assert model is not None
-        # The new version replaces the older one, so the attempt planned for that isn't needed.
+        # This version replaces an older one, so the attempt planned for that one isn't needed.
         self.forget(kind, destination(kind).file_name(values, date))
 
         def work(job: Job) -> Outcome:
@@ -180,7 +179,7 @@ class Deliveries:
             self._delivered(kind, [outcome])
 
         def ended_badly(error: BaseException) -> None:
-            if not isinstance(error, NotDelivered) or not self._mend(kind, error.outcome, values, login):
+            if not isinstance(error, NotDelivered) or not self._ask_about(kind, error.outcome, values, login):
                 failed(error)
 
         to = destination(kind)
@@ -238,7 +237,7 @@ class Deliveries:
     def send(self, kind: str, waiting: Sequence[Delivery], values: Values, login: Login) -> None:
         """Make one attempt at each of these, and plan the next attempts."""
         name = destination(kind).name
-        if self._running(name):  # no retry: nothing was tried, our own attempt goes first
+        if self._running(name):  # wait for the running one; nothing was tried, so it counts as no attempt
             self._window.after(BUSY_PAUSE_MS, self.send, kind, waiting, values, login)
             return
         model = self._state.model
@@ -257,7 +256,7 @@ class Deliveries:
                     continue
                 words = f"{each.delivery.name} {_what_became(each)} by {name}: {_why(each)}"
                 self._show_status(" ".join(words.split()))
-                if not self._mend(kind, each, values, login) and not self.report_uncertain(kind, each):
+                if not self._ask_about(kind, each, values, login) and not self.report_uncertain(kind, each):
                     failures.append(each)
             if failures:
                 self._report_failures(kind, failures)
@@ -319,11 +318,11 @@ class Deliveries:
             self._messages.choice(
                 "Send Again",
                 f"{what} couldn't be sent again. Your records are safe in the database.",
-                f"{reason}\n\n{UPLOAD_ANEW}",
+                f"{reason}\n\n{NEXT_STEPS}",
                 (*(() if expected else (retry,)), ("Show Deliveries", self._show), ("Close", None)),
             )
 
-        self._jobs.submit("files", _again, identifiers, done=self.log_in, failed=failed)
+        self._jobs.submit("files", _to_retry, identifiers, done=self.log_in, failed=failed)
 
     def _delivered(self, kind: str, arrived: Sequence[Outcome]) -> None:
         files = ", ".join(each.delivery.name for each in arrived)
@@ -331,7 +330,7 @@ class Deliveries:
         self._show_status(" ".join([destination(kind).success.format(file=files), *remarks]))
         self._messages.settled(f"Upload by {destination(kind).name}")
 
-    def _mend(self, kind: str, failure: Outcome, values: Values, login: Login) -> bool:
+    def _ask_about(self, kind: str, failure: Outcome, values: Values, login: Login) -> bool:
         """Ask the user about a failure (a login, a host key); return whether it did, so that it needn't be reported."""
         if outbox.login_refused(failure.error):
             self.logins.refused(kind, values, failure.reason)
@@ -435,7 +434,7 @@ def _why(failure: Outcome) -> str:
 # -- on worker threads ----------------------------------------------------------------------------------
 
 
-def _again(identifiers: Sequence[str]) -> list[Delivery]:
+def _to_retry(identifiers: Sequence[str]) -> list[Delivery]:
     """Take up deliveries that failed or wait, for an attempt now."""
     box = open_outbox()
     return [outbox.retry(box, box.read(each)) for each in identifiers]

@@ -33,7 +33,7 @@ def show_deliveries(
     parent: tk.Tk,
     jobs: Jobs,
     messages: Messages,
-    tell: ShowStatus,
+    show_in_main_window: ShowStatus,
     deliveries: Deliveries,
     outdated: Outdated,
     compare_there: Callable[[str], str],
@@ -41,7 +41,8 @@ def show_deliveries(
 ) -> DeliveriesWindow:
     """Show the window of deliveries, or bring the open one to the front.
 
-    ``compare_there(kind)`` shows the folder of a destination, compared with what was sent; it returns why it can't be.
+    ``compare_there(kind)`` shows the folder of a destination, compared with what was sent; it returns why that isn't
+    possible, empty if it is.
     """
     shown = brought_up(parent, DeliveriesWindow)
     if shown is not None:
@@ -65,7 +66,7 @@ def show_deliveries(
         jobs.submit("deliveries", rows.all, deliveries.attempts, changed, said, done=arrived, failed=unknown)
 
     def show_status(text: str) -> None:
-        tell(text)
+        show_in_main_window(text)
         window.show_status(text)
 
     def failed(error: BaseException) -> None:
@@ -88,7 +89,7 @@ def show_deliveries(
         if known is not None and known.state == "unknown":
             messages.choice(
                 "Send Again", f"Send {known.name} once more?",
-                f"{known.reason}\n\nAnybody who has it already gets it twice. It goes to {_left(known)}.",
+                f"{known.reason}\n\nAnybody who has it already gets it twice. It goes to {_not_served(known)}.",
                 (("Send Once More", lambda: deliveries.try_again([identifier])), ("Cancel", None)), careful=True,
             )  # fmt: skip
             return
@@ -106,7 +107,7 @@ def show_deliveries(
         messages.choice(
             "Has Arrived", f"Has {known.name} arrived?",
             "Then it is never sent again, and its file is removed from here. Make sure that these have it:\n"
-            + _left(known),
+            + _not_served(known),
             (("It Has Arrived", lambda: jobs.submit("files", _arrived, identifier, done=noted, failed=failed)),
              ("Cancel", None)),
             careful=True,
@@ -157,7 +158,7 @@ class DeliveryRows:
         self._box: Outbox | None = None
         self._made: dict[str, tuple[Delivery, DeliveryRow]] = {}
         self._progress: dict[str, TransferProgress] = {}
-        self._told = 0  # of the problems
+        self._reported = 0  # how many of the outbox's problems were returned already
 
     def known(self, identifier: str) -> Delivery | None:
         """Return the delivery as it was last listed."""
@@ -171,7 +172,7 @@ class DeliveryRows:
 
     @property
     def identifiers(self) -> list[str]:
-        """Return the numbers of the deliveries last listed."""
+        """The identifiers of the deliveries that were listed last."""
         return [*self._made]
 
     def all(
@@ -182,7 +183,8 @@ class DeliveryRows:
     ) -> tuple[list[DeliveryRow], list[str]]:
         """Return the rows, newest first, and a sentence for each part found to be damaged since the last call.
 
-        ``changed`` says since when an extract is outdated, by its number; ``said`` what receivers answered.
+        By the identifier of the delivery, ``changed`` has since when its extract is outdated, and ``said`` what its
+        receivers answered.
         """
         self._box = box = self._box or open_outbox()
         self._progress = {each: self._progress.get(each) or TransferProgress() for each in tuple(running)}
@@ -198,10 +200,10 @@ class DeliveryRows:
             made[each.identifier] = known
         self._made = made
         since = changed or {}
-        told = said or {}
-        rows = [_answered(row, told[each]) if each in told else row for each, (_, row) in made.items()]
+        answers = said or {}
+        rows = [_answered(row, answers[each]) if each in answers else row for each, (_, row) in made.items()]
         rows = [_outdated(row, since[row.identifier]) if row.identifier in since else row for row in rows]
-        problems, self._told = box.problems[self._told :], len(box.problems)
+        problems, self._reported = box.problems[self._reported :], len(box.problems)
         return rows, problems
 
 
@@ -241,20 +243,20 @@ def _row(box: Outbox, delivery: Delivery, progress: TransferProgress | None) -> 
         f"{delivery.changed.astimezone():%Y-%m-%d %H:%M}",
         " ".join(following.split()),
     )
-    alive = delivery.state in ("waiting", "failed", "unknown")
+    is_unfinished = delivery.state in ("waiting", "failed", "unknown")
     return DeliveryRow(
         delivery.identifier,
         cells,
         _receipt(delivery, following),
-        alive,
-        alive or delivery.state == "sending",
+        is_unfinished,
+        is_unfinished or delivery.state == "sending",
         path.exists(),
         may_have_arrived=delivery.state == "unknown",
         has_folder=destination(delivery.kind).has_files,
     )
 
 
-def _left(delivery: Delivery) -> str:
+def _not_served(delivery: Delivery) -> str:
     """Return for whom it isn't known whether they have it."""
     return ", ".join(each for each in delivery.address.split(", ") if each not in delivery.served)
 
@@ -278,6 +280,7 @@ def _answered(row: DeliveryRow, said: Sequence[str]) -> DeliveryRow:
 
 
 def _once(state: str, following: str) -> str:
+    """Return the state and the next step, without repeating it where both are the same."""
     return state if following == state else f"{state} {following}".strip()
 
 

@@ -74,7 +74,7 @@ class ExtractDays:
         found: Callable[[datetime.date | list[ExtractDay] | None], object],
         failed: Callable[[BaseException], object],
     ) -> None:
-        """Find out which day's extract is meant: see :func:`which_day`. ``kind``: rest or ftp; empty: no matter."""
+        """Find out which day's extract is meant: see :func:`which_day`. ``kind``: the destination, empty: none."""
         model, today = self._state.model, self._state.today()
         if model is None:
             return
@@ -141,10 +141,10 @@ class Export:
             elif isinstance(days, datetime.date):
                 self.export(days)
             else:
-                told = [(each.date, words(each)) for each in days]
+                choices = [(each.date, words(each)) for each in days]
 
                 def make() -> DayDialog:
-                    return DayDialog(self._window, "Export", "Export…", told, self.export)
+                    return DayDialog(self._window, "Export", "Export…", choices, self.export)
 
                 self._messages.open("Export", WHICH_DAY, "", "Choose…", make, lambda: None)
 
@@ -209,8 +209,8 @@ def which_day(
 def words(day: ExtractDay, kind: str = "") -> str:
     """Return the description of a day in a choice: its records, and whether they were sent."""
     count = "1 record" if day.records == 1 else f"{day.records:,} records"
-    told = [f"{name_of(each)}: {_state(day, each)}" for each in ((kind,) if kind else day.destinations)]
-    return f"{count}. {'; '.join(told) or 'Not sent'}"
+    states = [f"{name_of(each)}: {_state(day, each)}" for each in ((kind,) if kind else day.destinations)]
+    return f"{count}. {'; '.join(states) or 'Not sent'}"
 
 
 def _state(day: ExtractDay, kind: str) -> str:
@@ -233,6 +233,6 @@ def shown(day: ExtractDay, today: datetime.date) -> ShownDay:
         state = min(states.values())
         state = state if len(set(states.values())) == 1 else "sent"
         return ShownDay(day.date, state.split(",")[0], True, day.date == today, words(day))
-    told = [text for each, text in states.items() if each not in out]
-    worst = "not sent" if not told or "not sent" in told else "changed since" if "changed" in "".join(told) else "waits"
+    left = [text for each, text in states.items() if each not in out]
+    worst = "not sent" if not left or "not sent" in left else "changed since" if "changed" in "".join(left) else "waits"
     return ShownDay(day.date, worst, False, day.date == today, words(day))

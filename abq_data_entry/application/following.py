@@ -36,8 +36,8 @@ GONE = "it is no longer in the database."
 MOST_ROWS = 100
 MOST_CHANGES = 200  # shown one by one; with more at once, everything is fetched again
 CLOSE_SECONDS = 3.0
-LOOK_SECONDS = 5.0  # for so long, somebody whose computer crashed is still shown
-SAID = ("value_marks", "shift_notes")  # the tables of remarks about records, plots and labs
+LOOK_SECONDS = 5.0  # how long somebody whose computer crashed may still be shown
+REMARK_TABLES = ("value_marks", "shift_notes")  # remarks about records, plots and labs
 Key = tuple[Any, ...]
 Held = tuple[CheckKey, "int | None", str]
 
@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 
 
 class CheckPresence:
-    """Announces to other windows which check and plot the form is at, from when somebody is confirmed or types there
-    until the form is left or idle. A plot belongs to the window that claimed it first."""
+    """Announces to other windows at which check and plot this form is: from the moment that somebody is confirmed or
+    types there, until the form is left or idle. A plot belongs to the window that claimed it first."""
 
     def __init__(
         self, form: DataRecordForm, state: State, jobs: Jobs, show_status: ShowStatus, reconnecting: Reconnecting
@@ -230,8 +230,8 @@ class Following:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._saved: dict[Key, str] = {}
-        self._missed = self._marked = False
-        self._places = False
+        self._missed = self._remarks_changed = False
+        self._lists_changed = False
         self.shown_at = 0.0
         """When changes were last shown, by the monotonic clock; 0: never."""
         self._edition = form.edition
@@ -285,7 +285,7 @@ class Following:
             self._presence.follow_form()
         if self._form.date != self._records.followed:
             self.follow_form()
-        has_heard = self._saved or self._missed or self._places or self._marked
+        has_heard = self._saved or self._missed or self._lists_changed or self._remarks_changed
         if has_heard and time.monotonic() - self.shown_at >= PAUSE_SECONDS:
             self.show()
 
@@ -308,7 +308,8 @@ class Following:
             self._presence.announce_again()
         elif self._watched is not None:
             # Including changes of this window, because a correction may have answered a question.
-            self._marked = self._marked or notice.content.get("table", SAID[0]) in SAID
+            if notice.content.get("table", REMARK_TABLES[0]) in REMARK_TABLES:
+                self._remarks_changed = True
             if not self._watched.owns(notice.process):
                 self._take_change(notice.content)
 
@@ -317,12 +318,12 @@ class Following:
             self._missed = True
             return
         key, operation = _key_in(content), str(content.get("operation")).lower()
-        if content.get("table") in SAID:
+        if content.get("table") in REMARK_TABLES:
             return
         if content.get("table") not in ("plot_checks", "lab_checks"):
-            self._places = True
+            self._lists_changed = True
         elif key is not None:
-            self._saved[key] = _both(self._saved.get(key), operation)
+            self._saved[key] = _combined(self._saved.get(key), operation)
 
     @property
     def pending(self) -> int:
@@ -333,19 +334,19 @@ class Following:
         """Show the collected changes."""
         model = self._watched
         saved, self._saved = self._saved, {}
-        if model is not None and (self._marked or self._missed):
-            self._marked, self.shown_at = False, time.monotonic()
+        if model is not None and (self._remarks_changed or self._missed):
+            self._remarks_changed, self.shown_at = False, time.monotonic()
             self._actions.marks_changed()
-        if model is None or not (saved or self._missed or self._places):
+        if model is None or not (saved or self._missed or self._lists_changed):
             return
         self.shown_at = time.monotonic()
         self._actions.days_changed()
-        if self._places or self._missed:
+        if self._lists_changed or self._missed:
             self._jobs.submit("records", model.choices, done=self._actions.show_choices, failed=_not_fetched)
         lab = self._form.check_key[2] if self._form.check_key is not None else None
         if self._missed or any(key[2] == lab for key in saved):
             self._form.known.look_up()
-        missed, self._missed, self._places = self._missed, False, False
+        missed, self._missed, self._lists_changed = self._missed, False, False
         if missed:
             self._show_missed()
         self._fetch(model, saved, whole=missed)
@@ -437,8 +438,8 @@ class Following:
         self._show_status(f"{by} has just corrected plot {key[3]}: these are the new values")
 
 
-def _both(before: str | None, after: str) -> str:
-    """Return two changes of a record as one: recorded and corrected is new, removed and recorded is changed."""
+def _combined(before: str | None, after: str) -> str:
+    """Return two changes of a record as one: inserted and updated is an insert, deleted and inserted an update."""
     if before == "insert" and after == "update":
         return "insert"
     return "update" if before == "delete" and after == "insert" else after

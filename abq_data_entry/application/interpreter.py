@@ -37,8 +37,8 @@ class Meanwhile:
 def load(meanwhile: Callable[[], object] = lambda: None) -> TkappType:
     """Create an interpreter and load Tk into it, on the thread on which Tk will run.
 
-    ``meanwhile()`` is called on another thread, and has ended when this returns: on Linux both go on at once.
-    Raises tkinter.TclError where Tk can't be loaded, or leaves that to the making of the root window.
+    ``meanwhile()`` is called on another thread, and has ended when this returns; on Linux both run at once.
+    Raises `tkinter.TclError` if Tk can't be loaded; on systems other than Linux, the root window loads it.
     """
     # Each call into Tk releases the interpreter lock, and a busy thread would then hold it for 5 ms.
     sys.setswitchinterval(SWITCH_SECONDS)

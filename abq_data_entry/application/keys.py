@@ -57,7 +57,7 @@ class LatinKeys:
         self._modifier = "Command" if self._system == "aqua" else "Control"
         self._answer = 0
         window.bind_all(f"<{self._modifier}-Key>", self._pressed)
-        window.bind_class(_PROBE, "<Key>", self._noted)
+        window.bind_class(_PROBE, "<Key>", self._keep_keysym)
 
     def _pressed(self, event: tk.Event) -> str | None:
         state = int(event.state)
@@ -98,7 +98,7 @@ class LatinKeys:
             widget.bindtags(tags)
         return is_of_another_alphabet(self._answer)
 
-    def _noted(self, event: tk.Event) -> str:
+    def _keep_keysym(self, event: tk.Event) -> str:
         self._answer = int(event.keysym_num)
         return "break"
 

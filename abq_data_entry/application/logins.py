@@ -26,8 +26,11 @@ Values = Mapping[str, object]
 
 
 class Found(NamedTuple):
-    """What is kept: a login, or why the keyring has none to be had; who delivered there before; what is wrong with the
-    file of secrets; and whether the login is of that file."""
+    """What a look for a stored login has found.
+
+    ``login``: the login, if there is one; ``why_not``: why the keyring couldn't be asked; ``username``: who delivered
+    there last; ``problem``: what is wrong with the file of secrets; ``of_file``: the login is from that file.
+    """
 
     login: Login | None = None
     why_not: str = ""
@@ -56,7 +59,8 @@ def server_of(kind: str, values: Values) -> Server:
 
 
 class Logins:
-    """Call it on the Tk thread. Only the keyring is asked on a worker thread, because somebody may have to unlock it.
+    """The logins of this session. On the Tk thread; only the keyring is asked on a worker thread, because somebody may
+    have to unlock it.
 
     A *place* is where a login goes (`Destination.login_place`): if the settings lead to another, it is asked for again.
     """

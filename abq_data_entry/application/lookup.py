@@ -49,8 +49,8 @@ Record = Mapping[str, Any]
 class Offline:
     """Keeps the last known copy in memory and in its file, and answers from it. On the Tk thread.
 
-    ``show_choices(choices)`` lets form and list work with these lists;
-    ``read()`` is called where the copy is all that there is.
+    ``show_choices(choices)`` lets form and list work with these lists; ``read()`` is called when the copy has been read
+    and no database was open yet.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Offline:
             self._known, self._saved = self._known.with_records(self._saved), []
         return self._known
 
-    # -- what comes in ----------------------------------------------------------------------------------
+    # -- updating the copy ------------------------------------------------------------------------------
 
     def choices_loaded(self, choices: Any) -> None:
         """Take the lists of the database into the copy."""
@@ -108,7 +108,7 @@ class Offline:
         if not self._timer:
             self._timer = self._form.after(WRITE_DELAY_MS, self._write)
 
-    # -- what goes out ----------------------------------------------------------------------------------
+    # -- answering from the copy ------------------------------------------------------------------------
 
     def check(self, key: CheckKey) -> CheckView | None:
         """Return what the copy knows about a check; ``None`` if there is no copy."""
@@ -242,7 +242,7 @@ class Offline:
 class Checks:
     """Looks the form's check up when it is chosen, and shows it; without the database, from the last known copy.
 
-    ``shown()``: the form has another check or knows more of it.
+    ``shown()`` is called when the form has shown what the database knows.
     """
 
     def __init__(
@@ -352,8 +352,8 @@ def _order(date: datetime.date, time: str) -> tuple[datetime.date, int]:
 class Browsing:
     """Fetches pages on one thread and counts on another, so that counting millions delays no page.
 
-    ``copy``: what is known without the database; ``means_away(error)``: see `Reconnecting`; ``changed()``: of some day
-    other records are there now; ``said()``: what the status line says.
+    ``copy``: the last known copy; ``means_away(error)``: see `Reconnecting`; ``changed()`` is called when the records
+    of a day have changed; ``status_text()`` returns the text of the status line.
     """
 
     def __init__(
@@ -366,11 +366,11 @@ class Browsing:
         copy: Offline,
         means_away: Callable[[BaseException], bool],
         changed: Callable[[], object],
-        said: Callable[[], str],
+        status_text: Callable[[], str],
     ) -> None:
         self._records, self._state, self._connection, self._jobs = records, state, connection, jobs
         self._show_status = show_status
-        self._said, self._told = said, ""
+        self._status_text, self._chosen_text = status_text, ""
         self._copy, self._means_away, self._days_changed = copy, means_away, changed
         self._selection: Selection | None = None  # of the filter, once it was needed
         self._index: Any = None
@@ -517,12 +517,12 @@ class Browsing:
 
     def chosen(self, count: int) -> None:
         """Show how many rows of the list are chosen; remove that when none is."""
-        before, self._told = self._told, ""
+        before, self._chosen_text = self._chosen_text, ""
         if count:
             noun = "record is" if count == 1 else "records are"
-            self._told = f"{count} {noun} chosen. Edit ‣ Correct Many… corrects them, Esc chooses none"
-        if count or before == self._said():  # otherwise the line shows another text by now
-            self._show_status(self._told)
+            self._chosen_text = f"{count} {noun} chosen. Edit ‣ Correct Many… corrects them, Esc chooses none"
+        if count or before == self._status_text():  # otherwise the line shows another text by now
+            self._show_status(self._chosen_text)
 
     def choose_all(self, wanted: ListFilter) -> None:
         """Choose all records of the filter, if they aren't too many."""
@@ -609,4 +609,4 @@ def _count(model: SQLModel, selection: Selection, job: Job) -> Any:
 
 
 def _not_found(error: BaseException) -> None:
-    log.info("where the record stands isn't known: %s", type(error).__name__)
+    log.info("the position of the record in the list isn't known: %s", type(error).__name__)

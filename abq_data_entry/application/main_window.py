@@ -151,7 +151,7 @@ class Layout:
                 self._pane.sashpos(0, needs)
                 self._window.after_idle(self.resized)
             return
-        self._wanted = 0  # where the line between both is, once both are seen
+        self._wanted = 0  # the sash is placed again once both views are visible
         self._shown = shown
         for pane in self._pane.panes():
             self._pane.forget(pane)
@@ -284,7 +284,7 @@ class MainWindow(Root):
         self.spread_look()
 
     def spread_look(self) -> None:
-        """Give everything that is open the look, and the window its menu."""
+        """Apply the look to everything that is open, and make the menu again."""
         # The menu is replaced, because it keeps the colours with which it was created.
         previous, self.main_menu = self.main_menu, self._make_menu()
         self.fill_menu()
@@ -364,7 +364,7 @@ class MainWindow(Root):
     """Whether Ctrl-C, or a signal with the same meaning, came during a callback."""
 
     def report_callback_exception(self, exc: Any, val: Any, tb: Any) -> None:
-        """Log an error in a callback, and tell the user in a sentence. Ctrl-C is kept for the caller of the window."""
+        """Log an error in a callback, and tell the user in a sentence. Ctrl-C is noted for whoever runs the window."""
         if issubclass(exc, KeyboardInterrupt):
             self.interrupted = True
             return

@@ -31,16 +31,16 @@ _NOW = "Go ‣ Questions from QA lists them"
 
 
 class MarkActions(NamedTuple):
-    """``open_record(row)`` opens a record, ``show_form()`` brings the form to the front; ``attended()``: the saved
-    record that has the attention; ``may_mark()``, ``may_answer()``: whether the login may; ``said()``: what the status
-    line says."""
+    """``open_record(row)`` opens a record, ``show_form()`` brings the form to the front; ``attended()`` returns the key
+    of the selected saved record; ``may_mark()``, ``may_answer()``: whether the login may; ``status_text()`` returns the
+    text of the status line."""
 
     open_record: Callable[[Mapping[str, Any]], object]
     show_form: Callable[[], object]
     attended: Callable[[], Key | None]
     may_mark: Callable[[], bool]
     may_answer: Callable[[], bool]
-    said: Callable[[], str]
+    status_text: Callable[[], str]
 
 
 class Questions(SideList["Mark", "QuestionsWindow"]):
@@ -128,7 +128,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
     def _announce(self, is_more: bool) -> None:
         """Announce new questions; clear the message when it is no longer true."""
         sentence = f"QA has {counted(self.waiting, 'question')}: {_NOW}" if self.waiting else ""
-        is_old = self._announced and self._actions.said() == self._announced != sentence
+        is_old = self._announced and self._actions.status_text() == self._announced != sentence
         if (is_more and self._actions.may_answer()) or is_old:
             self._announced = sentence
             self._show_status(sentence)
@@ -209,7 +209,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         form.field_to_correct = (mark.key, mark.field_name)
         if form.opened != mark.key:
             self._actions.open_record(dict(zip(fields.RECORD_KEY, mark.key, strict=True)))
-        if form.opened == mark.key:  # it was open already, or half typed: else the form goes to the field as it opens
+        if form.opened == mark.key:  # already, or half typed; else it goes to the field when it opens
             form.field_to_correct = (mark.key, mark.field_name)
             self._actions.show_form()
             form.focus_correction()

@@ -60,23 +60,26 @@ class Messages:
         finally:
             _CHOSEN.reset(before)
 
-    def outside(self, function: Callable[[], Result]) -> Result:
-        """Call a function that waits for the user while the window works on; what happens meanwhile is no command."""
+    def outside_commands(self, function: Callable[[], Result]) -> Result:
+        """Call a function that waits for the user while the window goes on working; what happens until it returns
+        doesn't belong to the present command."""
         return contextvars.Context().run(function)
 
     def ask_file(self, function: Callable[[], object]) -> str:
-        """The same for one of Tk's dialogs for files: empty where none is chosen, also because the window that it
-        belongs to, or the whole program, is closed meanwhile, which Tk takes for an error."""
+        """Open one of Tk's file dialogs outside of commands; return the chosen path, empty if none was chosen.
+
+        None is chosen either if the dialog's window or the program is closed meanwhile, which Tk reports as an error.
+        """
         try:
-            return str(self.outside(function) or "")
+            return str(self.outside_commands(function) or "")
         except tk.TclError as error:
             if not any(each in str(error) for each in _CLOSED):
                 raise
             return ""
 
     def typed_since(self) -> bool:
-        """Whether somebody has typed since the present command was chosen; then the form must not go elsewhere, because
-        the next keys are meant for what is in it."""
+        """Whether somebody has typed since the present command was chosen; then the form must stay where it is, because
+        the next keys are meant for what it shows."""
         chosen = _CHOSEN.get()
         return chosen is not None and typed_keys(self._window) != chosen
 

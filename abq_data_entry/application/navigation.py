@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+
 class NavigationActions(NamedTuple):
-    """``decide(entry)`` shows what waits beside what the database has; ``show_form()`` brings the form to the front;
-    ``shows_form()``: whether it can be seen."""
+    """``decide(entry)`` shows a waiting record beside what the database has; ``show_form()`` brings the form to the
+    front; ``shows_form()``: whether it can be seen."""
 
     decide: Callable[[Entry], object]
     show_form: Callable[[], object]
@@ -158,8 +159,7 @@ class Navigation:
         self.leave_form(lambda: self._show_draft_or_record(key, self._drafts.find))
 
     def open_recorded(self, key: tuple[Any, ...]) -> None:
-        """Open the saved record, or the draft of its correction, even if the plot has a draft of a new record.
-        """
+        """Open the saved record, or the draft of its correction, even if the plot has a draft of a new record."""
         self.leave_form(lambda: self._show_draft_or_record(key, self._drafts.find_correction))
 
     def _show_draft_or_record(self, key: Any, find: Callable[[Any], Mapping[str, Any] | None]) -> None:

@@ -24,8 +24,8 @@ _WHAT = "Notes can be written and done"
 
 
 class NoteActions(NamedTuple):
-    """``go_to_check(date, time, lab)`` and ``go_to_plot(plot)`` lead the form there; ``may_write()``: whether the login
-    may."""
+    """``go_to_check(date, time, lab)`` and ``go_to_plot(plot)`` show them in the form; ``may_write()``: whether the
+    login may write notes."""
 
     go_to_check: Callable[[datetime.date, str, str], object]
     go_to_plot: Callable[[int], object]

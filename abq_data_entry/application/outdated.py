@@ -42,7 +42,7 @@ class Outdated:
         self._looked = 0.0
         self._announced: set[str] = set()
         self.found: dict[str, OutdatedDelivery] = {}
-        """By the number of the delivery."""
+        """By the identifier of the delivery."""
 
     def look(self) -> None:
         """Ask the database, though not more often than every few seconds."""
@@ -51,7 +51,7 @@ class Outdated:
 
     def offer(self) -> None:
         """Offer to send extracts again, because records were withdrawn, moved or corrected."""
-        self._messages.outside(lambda: self._ask(offers=True))
+        self._messages.outside_commands(lambda: self._ask(offers=True))
 
     def send_again(self, old: OutdatedDelivery) -> None:
         """Make the extract of that day again, and send it as a newer version."""

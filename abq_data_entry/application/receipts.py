@@ -38,8 +38,12 @@ Values = Mapping[str, object]
 
 
 class Looked(NamedTuple):
-    """What came of a look: what is open again, what of the outbox is damaged; what was read in the mailbox, with which
-    login, if it was; why it couldn't be, whether that passes by itself, and whether the login was refused."""
+    """The result of a look for answers.
+
+    ``reopened``: deliveries that their receivers refused; ``damage``: what is damaged in the outbox; ``read``: what was
+    read in the mailbox, with which ``login``; ``problem``: why it wasn't read; ``passes``: trying again may help;
+    ``refused``: the login was refused.
+    """
 
     reopened: Sequence[Delivery]
     damage: Sequence[str]
@@ -51,10 +55,10 @@ class Looked(NamedTuple):
 
 
 class Answers:
-    """Reads the mailbox of the settings, where its login is kept; else only hears what others have read. On the Tk
-    thread. Only `ask` asks for a login that isn't kept. `may_deliver()`: whether the login may;
-    `show_deliveries()` opens their window; `report_damage(problems)`: who looks into the outbox first finds what is
-    damaged there."""
+    """Reads the mailbox that the settings name, if its login is stored; otherwise it only fetches from the database
+    what other workstations have read. On the Tk thread. Only `ask` asks for a login that isn't stored. `may_deliver()`:
+    whether the login may deliver; `show_deliveries()` opens their window; `report_damage(problems)` is called with what
+    is found to be damaged in the outbox."""
 
     def __init__(
         self,
@@ -71,7 +75,7 @@ class Answers:
     ) -> None:
         self._window, self._state, self._jobs, self._settings = window, state, jobs, settings
         self._messages, self._show_status = messages, show_status
-        self._may_deliver, self._show_deliveries, self._tell_damage = may_deliver, show_deliveries, report_damage
+        self._may_deliver, self._show_deliveries, self._report_damage = may_deliver, show_deliveries, report_damage
         self._logins = logins
         self._job: Job | None = None
         self._read_at, self._heard_at, self._shown_at = -READ_SECONDS, -HEARD_SECONDS, -SHOWN_SECONDS
@@ -79,7 +83,7 @@ class Answers:
         self._news, self._end = threading.Event(), threading.Event()
         self._watcher: threading.Thread | None = None
         self.found: dict[str, list[Receipt]] = {}
-        """The answers by the number of the delivery, as of the last look."""
+        """The answers by the identifier of the delivery, as of the last look."""
         self._timer = window.after(LOOK_MS, self._tick)
 
     @property
@@ -95,7 +99,7 @@ class Answers:
             self._job.cancel.set()
 
     def look(self, now: bool = False) -> None:
-        """Read new answers if it is time; `now`: in any case."""
+        """Read new answers if it is time for that, or with `now` in any case."""
         model, values = self._state.reachable, self._settings.values()
         if self.is_reading or model is None or self._state.outdated or not self._may_deliver():
             return
@@ -111,7 +115,7 @@ class Answers:
             self._read_at = moment
             self._take_in(model, values)
         else:
-            self._job = self._jobs.submit("deliveries", _numbers, done=self._ask, failed=_unknown)
+            self._job = self._jobs.submit("deliveries", _identifiers, done=self._ask, failed=_unknown)
 
     @property
     def has_mailbox(self) -> bool:
@@ -142,7 +146,7 @@ class Answers:
     def _ask(self, found: tuple[list[str], list[str]]) -> None:
         """Ask the database whether another workstation has read an answer to one of our deliveries."""
         deliveries, problems = found
-        self._tell_damage(problems)
+        self._report_damage(problems)
         model = self._state.reachable
         if model is None or not deliveries:
             return
@@ -158,7 +162,8 @@ class Answers:
     def _take_in(
         self, model: SQLModel, values: Values | None, login: Login | None = None, show_status: ShowStatus | None = None
     ) -> None:
-        """Show the result: with `show_status`, all of it, as the user waits for it; otherwise only what matters."""
+        """Read answers in the background. With `show_status` the user waits for the result and gets all of it;
+        otherwise only refusals and problems are shown."""
         if login is None and values is not None:
             login = self._logins.of_session(MAILBOX, values, str(values["abq_answers_username"]))
 
@@ -226,7 +231,7 @@ class Answers:
 
     def _looked(self, found: Looked) -> None:
         reopened = found.reopened
-        self._tell_damage(found.damage)
+        self._report_damage(found.damage)
         if reopened:
             self._shown_at = -SHOWN_SECONDS
             one = len(reopened) == 1
@@ -249,7 +254,7 @@ class Answers:
         if model is None or address is None or address.protocol != "imap" or is_waiting:
             return
         self._watcher = threading.Thread(
-            target=_watched, args=(model, values, login, self._news, self._end), name="mailbox", daemon=True
+            target=_watch_mailbox, args=(model, values, login, self._news, self._end), name="mailbox", daemon=True
         )
         self._watcher.start()
 
@@ -257,8 +262,8 @@ class Answers:
 # -- on worker threads ----------------------------------------------------------------------------------
 
 
-def _numbers() -> tuple[list[str], list[str]]:
-    """Return the numbers of this computer's deliveries, and messages about damage in its outbox."""
+def _identifiers() -> tuple[list[str], list[str]]:
+    """Return the identifiers of this computer's deliveries, and messages about damage in its outbox."""
     box = open_outbox()
     return [each.identifier for each in box.deliveries()], box.problems
 
@@ -271,7 +276,7 @@ def _login(values: Values) -> Login | None:
 
 
 def _read(model: SQLModel, values: Values | None, login: Login | None, cancel: threading.Event) -> Looked:
-    """Read the mailbox, if values are given, with this login or the one that is kept; and what was answered to
+    """Read the mailbox, if values are given, with this login or the stored one; then apply the answers to the
     deliveries of this computer's outbox."""
     from .. import outbox
     from ..network.failures import Cancelled, UserFacingError, describe_failure
@@ -293,7 +298,7 @@ def _read(model: SQLModel, values: Values | None, login: Login | None, cancel: t
     return found._replace(reopened=apply_answers(box, model), damage=box.problems)
 
 
-def _watched(model: SQLModel, values: Values, login: Login, news: threading.Event, end: threading.Event) -> None:
+def _watch_mailbox(model: SQLModel, values: Values, login: Login, news: threading.Event, end: threading.Event) -> None:
     from ..models import DatabaseError
     from ..network.failures import Cancelled
     from ..workflows.receipts import watch_mailbox
@@ -301,7 +306,7 @@ def _watched(model: SQLModel, values: Values, login: Login, news: threading.Even
     try:
         watch_mailbox(model, values, login, news, end)
     except (Cancelled, DatabaseError, OSError, ValueError) as error:  # the mailbox is still read once an hour
-        log.info("no news of the mailbox are heard any more: %s", type(error).__name__)
+        log.info("the mailbox no longer announces new mail: %s", type(error).__name__)
 
 
 def _unknown(error: BaseException) -> None:

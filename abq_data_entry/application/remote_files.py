@@ -172,12 +172,13 @@ class RemoteFilesView:
         dropped: Callable[[Any], object] = lambda _result: None,
         also: Callable[[BaseException], object] = lambda _error: None,
     ) -> None:
-        """Run a command; `dropped` gets a result that is no longer wanted, `also` the error after it was shown."""
+        """Run a command in the background, and show that it runs. `done` gets its result, `dropped` a result that is no
+        longer wanted; `also` gets an error after it was shown."""
         self.window.set_running(True)
         self.window.show_status(said)
 
         def is_over() -> bool:
-            """Whether it was abandoned, because another destination is shown now."""
+            """Note that the command has ended; return whether it was abandoned: another destination is shown now."""
             if self._job is not job:
                 return True
             self._job = None
@@ -188,6 +189,7 @@ class RemoteFilesView:
             (dropped if is_over() else done)(result)
 
         def failed(error: BaseException) -> None:
+            """Show the error. A refused login is forgotten, and the next command asks for another one."""
             if is_over():
                 return
             if getattr(error, "login_refused", False):
@@ -389,7 +391,8 @@ class RemoteFilesView:
     def put(
         self, files: RemoteFiles[Any], where: work.Where, path: Path, is_there: str, replace: bool = False
     ) -> None:
-        """Put a file into the folder. `is_there`: what to ask before, as one is replaced; empty where none is."""
+        """Put a file into the folder. `is_there`: the remark with which to ask first, because a file of its name is, or
+        may be, there; empty if none is."""
         if not self._may_begin(files):
             return
         if is_there and not replace:

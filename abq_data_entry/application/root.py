@@ -23,10 +23,10 @@ class Root(tk.Tk):
         super().readprofile(*self._profile)
 
     def destroy(self) -> None:
-        """Close the window; what was to be done later has nothing to be done with any more."""
+        """Close the window, and cancel its timers."""
         super().destroy()
         for each in self.tk.splitlist(self.tk.call("after", "info")):
-            self.tk.call("after", "cancel", each)  # or Tcl would say that its command is gone
+            self.tk.call("after", "cancel", each)  # otherwise Tcl would report that its command no longer exists
 
     def readprofile(self, baseName: str, className: str) -> None:
         """Note the names of the user's own files for Tk, which are read once Tk is loaded, because they may use it."""

@@ -1,4 +1,4 @@
-"""The state that several parts of the window need, and who is told when it changes."""
+"""The state that several parts of the window need; they can follow its changes."""
 
 from __future__ import annotations
 
@@ -126,14 +126,17 @@ class State:
 
     @property
     def person(self) -> str:
-        """Return the confirmed technician, else who is logged in; never a name that was only filled in."""
+        """The confirmed technician, else the login; never a name that was only filled in."""
         confirmed = "" if self.technician is None else self.technician.name
         return confirmed or self.username or account()
 
 
 def account() -> str:
-    """Who is logged in to this computer: who corrects a colleague's record without having chosen a name isn't that
-    colleague."""
+    """Return the account on this computer; empty if it has no name.
+
+    It stands for a person who hasn't chosen a name: their corrections must not count as those of the colleague whose
+    name is in the record.
+    """
     import getpass
 
     try:

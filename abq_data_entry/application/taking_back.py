@@ -34,11 +34,11 @@ class LastAction(NamedTuple):
 
 
 class TakingBack:
-    """Knows what was done last, once; on the Tk thread.
+    """Remembers the last action, which can be taken back once. On the Tk thread.
 
-    ``show_form()`` brings the form to the front; ``edited()``: something stands in the form; ``changed(gone)``: a
-    record is another one now, or the one of the key ``gone`` is none any more; ``keep(draft)`` keeps something half
-    typed as the draft of its plot, and tells whether it could.
+    ``show_form()`` brings the form to the front; ``edited()`` is called when something was put into the form, and
+    ``changed(gone)`` when a record was changed or, with its key as ``gone``, removed; ``keep(draft)`` keeps something
+    half typed as the draft of its plot, and returns whether that was possible.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class TakingBack:
             form = self._form
             self._show_form()
             if found.record:
-                form.open_record(found.record, found.version or None)  # of a copy no version is known
+                form.open_record(found.record, found.version or None)  # the last known copy has no versions
                 form.fill(typed)
                 form.reason.fill(reason)
             else:

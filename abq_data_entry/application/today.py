@@ -69,7 +69,7 @@ class TodayPicture:
             self._timer = self._window.after(pause, self._look)
 
     def show(self) -> TodayWindow:
-        """Show the window, or bring the one that is open to the front."""
+        """Show the window, or bring the open one to the front."""
         from ..views.today import TodayWindow
 
         found = brought_up(self._window, TodayWindow)

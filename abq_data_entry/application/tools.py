@@ -1,4 +1,4 @@
-"""The Tools menu: fetch the weather, send the day's extract by REST and by FTP, all in the background."""
+"""The Tools menu: fetch the weather, and send a day's extract to a destination, in the background."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class BackgroundCommands:
 
 
 class Tools:
-    """Fetches the weather and sends the day's extract."""
+    """Fetches the weather and sends extracts."""
 
     def __init__(
         self,
@@ -215,10 +215,10 @@ class Tools:
             self._asking.discard(kind)
             self._show_status("Nothing was sent")
 
-        title, told = f"Upload by {destination(kind).name}", [(each.date, words(each, kind)) for each in days]
+        title, choices = f"Upload by {destination(kind).name}", [(each.date, words(each, kind)) for each in days]
 
         def make() -> DayDialog:
-            return DayDialog(self._window, title, "Send", told, lambda date: self._log_in(kind, date), given_up)
+            return DayDialog(self._window, title, "Send", choices, lambda date: self._log_in(kind, date), given_up)
 
         self._messages.open(title, WHICH_DAY, "", "Choose…", make, given_up)
 
@@ -266,7 +266,7 @@ class Tools:
 
 
 def _cancelled(error: BaseException) -> str:
-    """What a cancel left behind: between the last byte and the answer, nobody knows whether the file has arrived."""
+    """Return what is known after Cancel; a cancel after the last byte of the file may have come too late."""
     from ..outbox.delivery import CANCELLED_LATE, CANCELLED_MIDWAY
 
     reason = error.outcome.delivery.reason if isinstance(error, NotDelivered) else ""

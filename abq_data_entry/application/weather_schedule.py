@@ -1,6 +1,6 @@
 """Fetches the weather while the window is open: once an hour, and after a pause what was missed.
 
-What is kept for QA's views is brought up to now at the same time, on a connection of its own, whoever is logged in.
+The stored results of QA's views are refreshed at the same time, on a connection of their own, whoever is logged in.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ SEVERAL = 3  # failed runs in a row before it is reported: a single one may have
 class WeatherSchedule:
     """Looks at the clock now and again: a computer that was asleep is late, and then fetches at once. On the Tk thread.
 
-    ``may_store()``: whether the login may store observations. Quiet, unless nothing was observed for many hours.
+    ``may_store()``: whether the login may store observations. It reports a failure only if no weather was observed for
+    hours.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class WeatherSchedule:
         from ..workflows.fill_weather import catch_up
         from ..workflows.keep_views import keep_views
 
-        if self._keeping is None or self._keeping.finished:  # by who only reads, too
+        if self._keeping is None or self._keeping.finished:  # also for a login that may only read
             self._keeping = self._jobs.submit(
                 ANY, lambda job: keep_views(model, job.cancel), name="keeping for QA's views", with_job=True
             )

@@ -34,8 +34,8 @@ _LARGEST = 4096  # characters
 
 
 class WhichDatabaseCallbacks(NamedTuple):
-    """`database()`: as the journal names the one of the settings; `refused(text, retry)`: none is opened, for that
-    reason; `begin()` opens it, and is called once."""
+    """`database()` returns the name by which the journal knows the database of the settings; `refused(text, retry)` is
+    called if none is opened, with the reason; `begin()` opens it, and is called once."""
 
     database: Callable[[], str]
     refused: Callable[[str, Callable[[], object]], object]
@@ -55,7 +55,7 @@ class WhichDatabase:
         settled: Callable[[str], object],
         callbacks: WhichDatabaseCallbacks,
     ) -> None:
-        """`settled(subject)`: there is nothing to say about it any more."""
+        """`settled(subject)` removes the message about a subject."""
         self._window, self._state, self._jobs, self._settings = window, state, jobs, settings
         self._status_bar, self._settled, self._callbacks = status_bar, settled, callbacks
         self._begun = False

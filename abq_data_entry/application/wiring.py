@@ -127,7 +127,7 @@ class Wiring(MainWindow):
         )
         self.permissions = Permissions(self.shared, self.jobs, show_status, self.offer_commands)
         self.run: Callable[..., object] = partial(self.messages.run, self.permissions.run)
-        """Runs, as the command of a name, an action with its arguments, unless the login may not do it."""
+        """``run(name, action, *arguments)`` runs an action as a command of the user, unless the login may not do it."""
         self.extract_days = ExtractDays(self.form, self.status_bar.extracts, self.shared, self.jobs)
         self.today = TodayPicture(self, self.shared, self.connection, self.layout.has_room, self._today_actions())
         self.extract_days.changed, self.layout.resized = self.today.look_soon, self.today.fit
@@ -660,9 +660,9 @@ class Wiring(MainWindow):
         self.extract_days.look_soon()
 
     def upload(self, kind: str, date: datetime.date | None = None) -> object:
-        """Send an extract to the destination of that kind; asks for the login where it isn't known.
+        """Send the extract of ``date`` to the destination of that kind; ask for the login if it isn't known.
 
-        That of ``date``, else of the form's day or one that is asked for: see :mod:`.extract_days`.
+        Without ``date``, that of the form's day, or of one that the user chooses: see :mod:`.extract_days`.
         """
         # The right to deliver is the same for all destinations of the database.
         name = f"upload_to_corporate_{kind if kind in KINDS else KINDS[0]}"
