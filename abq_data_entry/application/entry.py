@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..views.conflict import ConflictDialog, ConflictText, Difference
     from ..views.form_content import RecordKey
     from ..workflows.save_record import Conflict, Save, Saved
-    from .lookup import Browsing, Offline
+    from .lookup import Browsing, KnownCopy
     from .outage import Reconnecting, Waiting
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ class RecordEntry:
         saver: Saver,
         drafts: Drafts,
         waiting: Waiting,
-        copy: Offline,
+        copy: KnownCopy,
         browsing: Browsing,
     ) -> None:
         self._form, self._state, self._messages, self._saver = form, state, messages, saver

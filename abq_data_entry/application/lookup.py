@@ -46,7 +46,7 @@ RECOUNT_LARGE_MS = 20_000
 Record = Mapping[str, Any]
 
 
-class Offline:
+class KnownCopy:
     """Keeps the last known copy in memory and in its file, and answers from it. On the Tk thread.
 
     ``show_choices(choices)`` lets form and list work with these lists; ``read()`` is called when the copy has been read
@@ -250,12 +250,12 @@ class Checks:
         form: DataRecordForm,
         jobs: Jobs,
         state: State,
-        offline: Offline,
+        copy: KnownCopy,
         connection: Connection,
         reconnecting: Reconnecting,
         shown: Callable[[], object],
     ) -> None:
-        self._form, self._jobs, self._state, self._offline = form, jobs, state, offline
+        self._form, self._jobs, self._state, self._copy = form, jobs, state, copy
         self._connection, self._reconnecting, self._shown = connection, reconnecting, shown
 
     def chosen(self, date: datetime.date, time: str, lab: str) -> None:
@@ -288,8 +288,8 @@ class Checks:
             if state.saved_records != saved:  # fetched before a save was done, which would be missing
                 self.chosen(*key)
                 return
-            self._offline.check_loaded(key, progress, view.previous)
-            self._form.known.show(self._offline.overlaid(view))
+            self._copy.check_loaded(key, progress, view.previous)
+            self._form.known.show(self._copy.overlaid(view))
             self._shown()
 
         job = self._jobs.submit("records", look_up, done=show, failed=lambda error: self._unknown(key, error))
@@ -298,14 +298,14 @@ class Checks:
     def _show_known(self, key: CheckKey) -> None:
         """Show the check from the last known copy, because the database is away."""
         unknown = CheckView(key=key, problem="What is recorded isn't known while the database is away.")
-        shown, before = self._offline.check(key) or unknown, self._form.check
+        shown, before = self._copy.check(key) or unknown, self._form.check
         # Others are kept, because they are most likely still at their plots, which the form must skip.
         others = before.others if before.key == key else ()
         self._form.known.show(shown._replace(others=others))
 
     def _unknown(self, key: CheckKey, error: BaseException) -> None:
         log.warning("the check couldn't be looked up", exc_info=error)
-        if self._reconnecting.means_away(error) and self._offline.check(key) is not None:
+        if self._reconnecting.means_away(error) and self._copy.check(key) is not None:
             self._show_known(key)
             return
         self._form.known.show(CheckView(key=key, problem=f"The check couldn't be looked up: {error}"))
@@ -363,7 +363,7 @@ class Browsing:
         connection: Connection,
         jobs: Jobs,
         show_status: ShowStatus,
-        copy: Offline,
+        copy: KnownCopy,
         means_away: Callable[[BaseException], bool],
         changed: Callable[[], object],
         status_text: Callable[[], str],

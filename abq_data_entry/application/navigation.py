@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..views.form_content import CheckKey
     from .connection import Connection
     from .entry import Drafts
-    from .lookup import Offline
+    from .lookup import KnownCopy
     from .messages import Messages, ShowStatus
     from .outage import Reconnecting
     from .state import State
@@ -52,7 +52,7 @@ class Navigation:
         messages: Messages,
         show_status: ShowStatus,
         drafts: Drafts,
-        copy: Offline,
+        copy: KnownCopy,
         actions: NavigationActions,
     ) -> None:
         self._form, self._state, self._messages, self._show_status = form, state, messages, show_status

@@ -309,7 +309,7 @@ class Application(Wiring):
         self.idle_connections.end()
         self.connection.end()
         self.waiting.end()
-        self.offline.end()
+        self.known_copy.end()
         self.following.end()
         self.browsing.end()
         self.extract_days.end()

@@ -57,7 +57,7 @@ class Wiring(MainWindow):
         from .entry import Drafts, RecordEntry, Saver
         from .extract_days import Export, ExtractDays
         from .following import CheckPresence, Following, FollowingActions
-        from .lookup import Browsing, Checks, Offline
+        from .lookup import Browsing, Checks, KnownCopy
         from .marks import Questions
         from .navigation import Navigation, NavigationActions, NewDay
         from .notes import Handover
@@ -79,13 +79,13 @@ class Wiring(MainWindow):
             self, self.shared, self.jobs, self.messages, show_status, settings, self._connection_callbacks()
         )
         self.reconnecting = Reconnecting(self, self.shared, self.jobs, self._reconnecting_callbacks())
-        self.offline = Offline(self.form, self.jobs, self.shared, self.show_choices, self._show_copy)
+        self.known_copy = KnownCopy(self.form, self.jobs, self.shared, self.show_choices, self._show_copy)
         self.presence = CheckPresence(self.form, self.shared, self.jobs, show_status, self.reconnecting)
         self.checks = Checks(
             self.form,
             self.jobs,
             self.shared,
-            self.offline,
+            self.known_copy,
             self.connection,
             self.reconnecting,
             self.presence.follow_form,
@@ -98,7 +98,7 @@ class Wiring(MainWindow):
             self.messages,
             show_status,
             self.drafts,
-            self.offline,
+            self.known_copy,
             NavigationActions(lambda entry: self.deciding.open(entry), self.show_form, lambda: self.shows_form),
         )
         self.waiting = Waiting(
@@ -180,7 +180,7 @@ class Wiring(MainWindow):
             self.connection,
             self.jobs,
             show_status,
-            self.offline,
+            self.known_copy,
             self.reconnecting.means_away,
             self.extract_days.look_soon,
             self.status.get,
@@ -261,7 +261,7 @@ class Wiring(MainWindow):
             self.saver,
             self.drafts,
             self.waiting,
-            self.offline,
+            self.known_copy,
             self.browsing,
         )
         self.new_day = NewDay(self, self.shared, self.form, show_status, self.navigation.leave_form, self._day_began)
@@ -550,7 +550,7 @@ class Wiring(MainWindow):
     def _waiting_saved(self, entries: tuple[Entry, ...]) -> None:
         """Show records that waited here as saved, because the database has them now."""
         for entry in entries:
-            self.offline.record_saved(entry.record)
+            self.known_copy.record_saved(entry.record)
             self.record_list.mark(entry.key, "new" if entry.write == "insert" else "edited")
         self.form.known.look_up()
         self.browsing.look_again()
@@ -567,7 +567,7 @@ class Wiring(MainWindow):
         if record is None:  # the database doesn't have the decision yet
             self.browsing.look_again()
             return
-        self.offline.record_saved(record)
+        self.known_copy.record_saved(record)
         self.browsing.record_saved(key, corrected=True)
 
     def _saved_records_changed(self) -> None:
@@ -587,12 +587,12 @@ class Wiring(MainWindow):
         (self.messages.command(connect) if needs_login and not typed_keys(self) else connect)()
         database = self.connection.database
         self.waiting.begin(database)
-        self.offline.begin(database, self.drafts.file)
+        self.known_copy.begin(database, self.drafts.file)
         self.drafts.begin()
 
     def _went_away(self, error: BaseException, by_itself: bool) -> None:
         self.reconnecting.lost(error, by_itself)
-        self.offline.show_choices()
+        self.known_copy.show_choices()
 
     def _day_began(self, today: datetime.date) -> None:
         self.filename.set(EXTRACT_NAME.format(date=today))
@@ -629,7 +629,7 @@ class Wiring(MainWindow):
 
     def _show_database(self, model: SQLModel, choices: Any) -> None:
         self.reconnecting.back()
-        self.offline.choices_loaded(choices)
+        self.known_copy.choices_loaded(choices)
         self.show_choices(choices)
         self.permissions.ask(model)
         self.form.known.look_up()

@@ -43,7 +43,7 @@ def opened(node: Node, settings: dict[str, Any], open_window: Callable[[], Windo
     first = open_window()
     type_login(first, *LOGIN)
     first.until_open()
-    first.until(lambda: first.app.offline.known is not None and first.app.offline.known.choices.labs, "the copy")
+    first.until(lambda: first.app.known_copy.known is not None and first.app.known_copy.known.choices.labs, "the copy")
     close(first)
     return open_window
 
@@ -124,7 +124,7 @@ def test_a_model_waits_until_there_is_a_connection(node: Node) -> None:
 def test_the_embedded_server_that_recovers(own_data_folder: Path, display: str) -> None:
     first = Window(Application(), [])
     first.until_open(60)
-    first.until(lambda: first.app.offline.known is not None and first.app.offline.known.choices.labs, "the copy")
+    first.until(lambda: first.app.known_copy.known is not None and first.app.known_copy.known.choices.labs, "the copy")
     close(first)
     cluster = recovering.embedded_with_much(own_data_folder)
     killed = read_pid_file(cluster)

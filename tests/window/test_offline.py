@@ -226,7 +226,7 @@ def test_started_without_the_database_it_works_from_the_last_known_copy(
     online: Window, single: Node, there: SQLModel, password: str, open_window: Callable[[], Window]
 ) -> None:
     there.save_record(record(Date=str(datetime.date.today() - datetime.timedelta(1)), Plot="2", Humidity="23.90"))
-    online.app.offline._fetch()
+    online.app.known_copy._fetch()
     online.settle()
     online.app.end()
     single.stop()
@@ -248,7 +248,7 @@ def test_started_without_the_database_it_works_from_the_last_known_copy(
 
 
 def there_seed(window: Window) -> str:
-    known = window.app.offline.known
+    known = window.app.known_copy.known
     assert known is not None
     return known.choices.seed_samples["A", 2]
 
@@ -666,7 +666,7 @@ def test_the_list_and_the_recorded_plots_are_shown_as_they_were_known(
         there.save_record(form_record(plot, online.text(F.DATE), Fruit=str(plot)), author="P Taylor")
     online.begin_check()
     online.until(lambda: page.total == 3 and len(page.rows) == 3, "the list")
-    app.offline._fetch()
+    app.known_copy._fetch()
     online.settle()
     there.save_record(form_record(4, online.text(F.DATE)), author="P Taylor")
     online.until(lambda: 4 in app.form.check.recorded, "a plot that the copy has no values of")
