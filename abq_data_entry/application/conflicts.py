@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 Record = Mapping[str, Any]
 
 
-class Deciding:
+class WaitingDecisions:
     """Opens waiting records that need a decision; they leave the journal once the decision is saved.
 
     ``save`` is `Saver.save`; ``open_record(key)`` shows a record that waits, ``leave_form(then)`` calls ``then()`` once

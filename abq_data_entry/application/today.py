@@ -40,7 +40,7 @@ class TodayActions(NamedTuple):
     unfinished_deliveries: Callable[[], int]
 
 
-class TodayPicture:
+class DayStatus:
     """Knows the state of the day. `has_room(height, taken)`: whether form and list can spare so many pixels, of which
     `taken` are in use already. On the Tk thread."""
 

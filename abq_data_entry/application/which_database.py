@@ -220,7 +220,7 @@ def _version_unknown(error: BaseException) -> None:
     log.info("the version of the tables couldn't be asked: %s", type(error).__name__)
 
 
-class Damage:
+class DamageRecovery:
     """Recovery of a damaged database; only after the user's confirmation."""
 
     def __init__(

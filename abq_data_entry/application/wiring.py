@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..views import FormCallbacks
     from ..views.record_list import ListCallbacks
     from .alarms import AlarmList
-    from .conflicts import Deciding
+    from .conflicts import WaitingDecisions
     from .connection import ConnectionCallbacks
     from .exports import Exports
     from .history import Histories
@@ -67,10 +67,10 @@ class Wiring(MainWindow):
         from .preferences import DesktopEntry
         from .stored_destinations import StoredDestinations
         from .taking_back import TakingBack
-        from .today import TodayPicture
+        from .today import DayStatus
         from .tools import BackgroundCommands, Tools
         from .weather_schedule import WeatherSchedule
-        from .which_database import Damage, DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
+        from .which_database import DamageRecovery, DatabaseChanges, WhichDatabase, WhichDatabaseCallbacks
 
         self.make_list()
         settings, show_status = self.own_settings, self.status.set
@@ -99,7 +99,9 @@ class Wiring(MainWindow):
             show_status,
             self.drafts,
             self.known_copy,
-            NavigationActions(lambda entry: self.deciding.open(entry), self.show_form, lambda: self.shows_form),
+            NavigationActions(
+                lambda entry: self.waiting_decisions.open(entry), self.show_form, lambda: self.shows_form
+            ),
         )
         self.waiting = Waiting(
             self.form,
@@ -129,7 +131,7 @@ class Wiring(MainWindow):
         self.run: Callable[..., object] = partial(self.messages.run, self.permissions.run)
         """``run(name, action, *arguments)`` runs an action as a command of the user, unless the login may not do it."""
         self.extract_days = ExtractDays(self.form, self.status_bar.extracts, self.shared, self.jobs)
-        self.today = TodayPicture(self, self.shared, self.connection, self.layout.has_room, self._today_actions())
+        self.today = DayStatus(self, self.shared, self.connection, self.layout.has_room, self._today_actions())
         self.extract_days.changed, self.layout.resized = self.today.look_soon, self.today.fit
         self.after_idle(self.today.fit)  # because the window got its first size before this part existed
         self.export = Export(self, self.shared, self.jobs, self.messages, show_status, self.extract_days)
@@ -200,7 +202,7 @@ class Wiring(MainWindow):
         )
         self.questions = Questions(self._surroundings(), self.form, self._mark_actions())
         self.handover = Handover(self._surroundings(), self.form, self._note_actions())
-        self.damage = Damage(
+        self.damage_recovery = DamageRecovery(
             self.jobs,
             self.messages,
             lambda: str(self.settings["db_name"].get()),
@@ -329,8 +331,8 @@ class Wiring(MainWindow):
             self._waiting_saved,
             self.retry_database,
             lambda: self.extract_days.of_form,
-            lambda entry: self.deciding.open(entry),
-            lambda entry: self.deciding.discard(entry),
+            lambda entry: self.waiting_decisions.open(entry),
+            lambda entry: self.waiting_decisions.discard(entry),
             self.navigation.leave_form,
         )
 
@@ -377,7 +379,7 @@ class Wiring(MainWindow):
             self.show_in_list,
             self.form.known.look_up,
             self.form.who.forget,
-            lambda error: self.damage.offer_restore(error),
+            lambda error: self.damage_recovery.offer_restore(error),
             self.retry_database,
         )
 
@@ -455,11 +457,11 @@ class Wiring(MainWindow):
         )
 
     @cached_property
-    def deciding(self) -> Deciding:
+    def waiting_decisions(self) -> WaitingDecisions:
         """The part for records that need a decision; created with the first one."""
-        from .conflicts import Deciding
+        from .conflicts import WaitingDecisions
 
-        return Deciding(
+        return WaitingDecisions(
             self.form,
             self.jobs,
             self.shared,
