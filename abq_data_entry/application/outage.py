@@ -368,7 +368,7 @@ class Waiting:
 
         def opened(entry: Entry) -> None:
             if self._callbacks.open_entry(entry):
-                window.destroy()  # it lies over the form
+                window.leave()  # it lies over the form
                 parent.lift()
 
         callbacks = record_windows.WaitingCallbacks(

@@ -86,7 +86,7 @@ class ActionList(SideWindow):
         self.detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
         self.place_status(3)
         calls: dict[str, Callable[[], object]] = {each.name: self._presser(each.name) for each in actions}
-        self.buttons = self.add_buttons(4, {**calls, **(others or {}), "Refresh": self.refresh, "Close": self.destroy})
+        self.buttons = self.add_buttons(4, {**calls, **(others or {}), "Refresh": self.refresh, "Close": self.leave})
         self._bind_keys(others or {})
         self.minsize(420, 300)
         self.show(self.tree)

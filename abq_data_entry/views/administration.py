@@ -82,9 +82,9 @@ class AdministrationWindow(SideWindow):
         self._arrange(beside=True)
         self._scrolled.hold(self._halves, self._fit)
         self._scrolled.arrange()
-        close = ttk.Button(room, text="Close", command=self.destroy)
+        close = ttk.Button(room, text="Close", command=self.leave)
         close.grid(row=1, column=0, sticky="e", pady=(16, 0))
-        close.bind("<Return>", lambda _event: self.destroy())
+        close.bind("<Return>", lambda _event: self.leave())
         self.bind("<F5>", lambda _event: callbacks.fetch())
         self.show(self.entries["number"])
         # The window was opened with room for a long name; if the user makes it smaller, this entry shrinks first.

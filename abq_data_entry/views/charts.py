@@ -69,7 +69,7 @@ class ChartsWindow(SideWindow):
         self.buttons = self.add_buttons(3, {
             "Zoom In": lambda: self.picture.zoom(0.6), "Zoom Out": lambda: self.picture.zoom(1 / 0.6),
             "Show All": self.picture.show_all, "Save…": self.save, "Copy": self.copy, "Cancel": self._cancel,
-            "Close": self.destroy,
+            "Close": self.leave,
         })  # fmt: skip
         self._bind_keys()
         self._suit_chart()

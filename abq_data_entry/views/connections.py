@@ -180,7 +180,7 @@ class ConnectionsWindow(SideWindow):
             "Copy": self._callbacks.copy,
             "Cancel": self._cancelled,
             "Check Again": self.begin,
-            "Close": self.destroy,
+            "Close": self.leave,
         }
         return self.add_buttons(4, calls)
 

@@ -125,7 +125,7 @@ class DeliveriesWindow(SideWindow):
         }
         if self._callbacks.look_for_answers is not None:
             calls["Look for Answers"] = self._callbacks.look_for_answers
-        calls |= {"Forget Logins": self._callbacks.forget_logins, "Close": self.destroy}
+        calls |= {"Forget Logins": self._callbacks.forget_logins, "Close": self.leave}
         made = self.add_buttons(4, calls)
         for text in ("Has Arrived", "What Is There"):
             made[text].configure(underline=text.lower().index(self._keys[text][1][-1].lower()))

@@ -16,7 +16,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import Any, NamedTuple
 
-from ..widgets.focus import exclude_from_count, focused_widget, select_text, typed_keys
+from ..widgets.focus import exclude_from_count, focused_widget, hand_over, select_text, typed_keys
 from ..widgets.scrolled import AutoHideScrollbar, Scrolled
 
 MARGIN = 16
@@ -64,7 +64,7 @@ class Dialog(tk.Toplevel):
         self._parent = parent.winfo_toplevel()
         self._return_focus = focused_widget(parent) or self._parent.focus_lastfor()
         self._detail_box: tk.Text | None = None
-        self.takes_keys = self._is_clicked = False
+        self.takes_keys = self._is_clicked = self._is_closing = False
         self.give_way: Callable[[], object] | None = None
         self.as_command: Callable[[Callable[[], object]], Callable[[], object]] = lambda action: action
         exclude_from_count(self)
@@ -120,15 +120,18 @@ class Dialog(tk.Toplevel):
 
     def close(self, action: Callable[[], object] | None = None) -> None:
         """Close the dialog, give the focus back, then call ``action``."""
+        if self._is_closing:  # such as the second click of two, which is handled while the keys are handed over
+            return
+        self._is_closing = True
         self.grab_release()
         if self._return_focus is None or not self._return_focus.winfo_exists():  # it was in a dialog that has closed
             self._return_focus = self._parent.focus_lastfor()
-        if self._return_focus is not None and self.takes_keys:
-            # Before the dialog closes: a key typed before the window manager moves the focus would be lost.
+        heir = self._return_focus if self.takes_keys else focused_widget(self)
+        if heir is not None:
             if self.tk.call("focus"):
-                self._return_focus.focus_force()
+                hand_over(self, heir)
             else:
-                self._return_focus.focus_set()
+                heir.focus_set()
         self.destroy()
         if action is not None:
             self.as_command(action)()

@@ -73,7 +73,7 @@ class HistoryWindow(SideWindow):
         self.detail = Receipt(room)
         self.detail.grid(row=2, column=0, sticky="nsew", pady=(12, 0))
         self.message_label = ttk.Label(self.tree, style="Empty.TLabel", justify="center", wraplength=560)
-        calls = {"Take Back…": self._call, "Copy": self._copy, "Refresh": self.refresh, "Close": self.destroy}
+        calls = {"Take Back…": self._call, "Copy": self._copy, "Refresh": self.refresh, "Close": self.leave}
         self.buttons = self.add_buttons(3, calls)
         self.undo_button = self.buttons["Take Back…"]
         # Bound to the whole window, so that they work wherever the focus is.
@@ -256,7 +256,7 @@ class WaitingWindow(SideWindow):
             "Open": lambda: self._call(self._callbacks.open),
             "Discard…": lambda: self._call(self._callbacks.discard),
             "Retry Now": self._callbacks.retry,
-            "Close": self.destroy,
+            "Close": self.leave,
         }
         return self.add_buttons(3, calls)
 
@@ -314,7 +314,7 @@ class WithdrawnWindow(SideWindow):
             self.tree.bind(key, lambda _event: self._call())
         self.detail = Receipt(self.room)
         self.detail.grid(row=1, column=0, sticky="nsew", pady=(12, 0))
-        calls = {"Bring Back…": self._call, "Refresh": self.refresh, "Close": self.destroy}
+        calls = {"Bring Back…": self._call, "Refresh": self.refresh, "Close": self.leave}
         self.buttons = self.add_buttons(2, calls)
         self.bind("<F5>", lambda _event: self.refresh())
         self.minsize(480, 280)

@@ -68,7 +68,7 @@ class RemoteFilesWindow(SideWindow):
         names = (*_NEED_A_ROW[1:], PUT, NEW_FOLDER, UP, WHAT_IS_THERE)
         calls: dict[str, Callable[[], object]] = {each: self._presser(each) for each in names}
         self.buttons = self.add_buttons(
-            3, {**calls, "Refresh": self._presser("Refresh"), "Cancel": callbacks.cancel, "Close": self.destroy}
+            3, {**calls, "Refresh": self._presser("Refresh"), "Cancel": callbacks.cancel, "Close": self.leave}
         )
         for button in self.buttons.values():
             button.configure(width=-7)  # as wide as its text: ten of the usual width don't fit in one line
@@ -144,7 +144,7 @@ class RemoteFilesWindow(SideWindow):
         if self.running:
             self._callbacks.cancel()
         else:
-            self.destroy()
+            self.leave()
         return "break"
 
     def _bind_keys(self) -> None:

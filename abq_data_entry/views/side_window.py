@@ -8,7 +8,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import TypeVar
 
-from ..widgets.focus import select_text
+from ..widgets.focus import focused_widget, hand_over, select_text
 from ..widgets.scrolled import AutoHideScrollbar, Flow
 from .dialogs import FRAME_HEIGHT, MARGIN, within_screen
 
@@ -113,7 +113,8 @@ class SideWindow(tk.Toplevel):
         self.room.bind("<Configure>", lambda event: self._suit_height(event.height))
         # These keys close it from anywhere inside; the form gets the focus back.
         for key in ("<Escape>", "<Control-w>", "<Command-w>"):
-            self.bind(key, lambda _event: self.destroy())
+            self.bind(key, lambda _event: self.leave())
+        self.protocol("WM_DELETE_WINDOW", self.leave)
 
     def _colour_ground(self) -> None:
         self.configure(background=ttk.Style(self).lookup("TFrame", "background"))
@@ -185,8 +186,16 @@ class SideWindow(tk.Toplevel):
         action()
         self._timer = self.after(milliseconds, self.repeat, milliseconds, action)
 
+    def leave(self) -> None:
+        """Close the window, because the user asks for it; the window to which it belongs gets the focus back."""
+        focused, heir = focused_widget(self), self._over.focus_lastfor()
+        if focused is not None and heir is not None and focused.winfo_toplevel() is self:
+            hand_over(self, heir)
+        if self.winfo_exists():  # a second Ctrl+W may have closed it meanwhile
+            self.destroy()
+
     def destroy(self) -> None:
-        """Close the window; the form gets the focus back."""
+        """End what goes on in the window, and remove it."""
         if self._timer:
             self.after_cancel(self._timer)
             self._timer = ""

@@ -33,7 +33,7 @@ class TodayWindow(SideWindow):
         self.rows.grid(row=0, column=0, sticky="nsew")
         self.place_status(1)
         self.show_status("")
-        self.buttons = self.add_buttons(2, {"Go There": self._open, "Refresh": refresh, "Close": self.destroy})
+        self.buttons = self.add_buttons(2, {"Go There": self._open, "Refresh": refresh, "Close": self.leave})
         for key in ("<Return>", "<KP_Enter>", "<Double-Button-1>"):
             self.rows.tree.bind(key, lambda _event: self._open())
         self.bind("<F5>", lambda _event: refresh())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
+from _tkinter import DONT_WAIT, WINDOW_EVENTS
 from collections.abc import Callable
 from tkinter import ttk
 
@@ -45,6 +46,26 @@ def give_focus(widget: tk.Misc) -> None:
         if not widget.winfo_viewable():
             return
     widget.focus_set()
+
+
+def hand_over(closing: tk.Toplevel, heir: tk.Misc) -> None:
+    """Give the focus of a window that is about to be destroyed to ``heir``, and the keys that were typed into it and
+    aren't handled yet: the display has sent them to that window already, and with it they would be lost."""
+    keys: list[tk.Event] = []
+    tag = f"KeysFor{closing}"
+    heir.focus_force()
+    for kind in ("<KeyPress>", "<KeyRelease>"):
+        heir.bind_class(tag, kind, lambda event: keys.append(event) or "break")  # type: ignore[func-returns-value]
+    heir.bindtags((tag, *heir.bindtags()))
+    closing.winfo_pointerxy()  # a question to the display: what was typed before the focus moved is here now
+    while heir.tk.dooneevent(WINDOW_EVENTS | DONT_WAIT):
+        pass
+    heir.bindtags(tuple(each for each in heir.bindtags() if each != tag))
+    for kind in ("<KeyPress>", "<KeyRelease>"):
+        heir.unbind_class(tag, kind)
+    # Before whatever comes next, and not at once: what closes the window may still have to say where the keys go to.
+    for key in reversed(keys):
+        heir.event_generate(f"<{key.type.name}>", keycode=key.keycode, state=key.state, time=key.time, when="head")
 
 
 def select_text(field: tk.Misc) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tkinter as tk
 from collections.abc import Iterator
 from tkinter import ttk
@@ -11,6 +12,7 @@ import pytest
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from abq_data_entry.themes import THEMES
+from abq_data_entry.views import Dialog
 from abq_data_entry.views.notes import NoteDialog
 from abq_data_entry.views.reasoned import REASON, ReasonedDialog
 from abq_data_entry.views.side_window import SideWindow
@@ -49,6 +51,38 @@ def test_escape_right_after_go_to_plot_gives_it_up(begun: Window) -> None:
     begun.until(lambda: not begun.dialogs, "the dialog to be gone")
     begun.type("3")
     assert (begun.text(F.PLOT), begun.text(F.HUMIDITY), begun.messages) == ("1", "3", [])
+
+
+NUMBER = ("2", "4", "period", "0", "9", "Return", "1", "period", "0", "3", "Return")
+
+
+@pytest.mark.parametrize("command, closing", [
+    ("ask_plot", ("7", "Return")), ("show_keys", ("Escape",)), ("write_note", ("a", "Return")),
+    ("show_handover", ("Escape",)), ("show_deliveries", ("ctrl+w",)),
+])  # fmt: skip
+def test_keys_that_were_typed_before_a_window_could_close_go_into_the_form(
+    begun: Window, command: str, closing: tuple[str, ...]
+) -> None:
+    begun.app.callbacks[command]()
+    begun.until(lambda: all(each.takes_keys for each in begun.dialogs) and begun.focus != F.HUMIDITY, "the focus")
+    begun.settle()
+    subprocess.run(["xdotool", "key", "--delay", "0", *closing, *NUMBER], check=True)  # all of it before a key is read
+    begun.settle()
+    begun.until_known()
+    assert (begun.text(F.HUMIDITY), begun.text(F.LIGHT)) == ("24.09", "1.03")
+    assert begun.text(F.PLOT) == ("7" if command == "ask_plot" else "1") and begun.focus == F.TEMPERATURE
+
+
+def test_a_button_that_is_clicked_twice_acts_once(begun: Window) -> None:
+    pressed: list[int] = []
+    dialog = Dialog(begun.app, "Title", "Message", "", (("OK", lambda: pressed.append(1)), ("Cancel", None)))
+    begun.dialog()
+    begun.take_keys()
+    button = dialog.buttons[0]
+    at = (str(button.winfo_rootx() + 5), str(button.winfo_rooty() + 5))
+    subprocess.run(["xdotool", "mousemove", *at, "click", "--repeat", "2", "--delay", "0", "1"], check=True)
+    begun.until(lambda: not begun.dialogs, "the dialog to be gone")
+    assert pressed == [1]
 
 
 def test_a_command_chosen_twice_leaves_one_dialog_and_no_message(begun: Window) -> None:
