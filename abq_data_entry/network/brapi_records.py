@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 SOURCE = "ABQ Data Entry"
-"""Who says what the references of ours mean."""
+"""The source of our external references: whose they are."""
 
 _KEY = (FieldNames.DATE, FieldNames.TIME, FieldNames.LAB, FieldNames.PLOT)
 _DESCRIBING = (*_KEY, FieldNames.TECHNICIAN, FieldNames.SEED_SAMPLE)
@@ -49,7 +49,7 @@ _FORMULA = re.compile(r"'+[=+\-@\t\r\n]")  # what the extract puts an apostrophe
 
 
 class NotAnExtract(ValueError):
-    """The file isn't one whose rows are records."""
+    """The rows of the file aren't records."""
 
 
 def moment(date: str, time: str) -> str:
@@ -59,7 +59,7 @@ def moment(date: str, time: str) -> str:
 
 
 def around(date: str) -> tuple[str, str]:
-    """Return between which times a day's records are asked for: the day before and after, too.
+    """Return the range of times in which a day's records are searched: from the day before to the day after.
 
     Another computer of ours may have another time zone.
     """
@@ -70,7 +70,7 @@ def around(date: str) -> tuple[str, str]:
 
 
 class RecordKey(NamedTuple):
-    """Which record: date, time of the check, lab and plot, as the extract has them."""
+    """The key of a record: date, time of the check, lab and plot, as the extract has them."""
 
     date: str
     time: str
@@ -89,7 +89,7 @@ class RecordKey(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One row: the values by field, none that is empty."""
+    """One row: its values by field, without empty ones."""
 
     key: RecordKey
     technician: str
@@ -118,7 +118,7 @@ def _plain(text: str) -> str:
 
 
 def references(text: str) -> list[dict[str, str]]:
-    """Return the reference as 2.1 wants it; 2.0 wrote the name of one member in another way."""
+    """Return the reference as 2.1 wants it, and with the name that one of its members has in 2.0."""
     return [{"referenceId": text, "referenceID": text, "referenceSource": SOURCE}]
 
 
@@ -182,13 +182,13 @@ def observation(
 
 
 def new_study(lab: str, trial: str) -> dict[str, Any]:
-    """Return what a study is made of."""
+    """Return a new study, as it is sent."""
     named = {"studyName": f"Lab {lab}", "active": True, "externalReferences": references(f"lab {lab}")}
     return {**named, **({"trialDbId": trial} if trial else {})}
 
 
 def new_unit(lab: str, plot: str, study: str) -> dict[str, Any]:
-    """Return what an observation unit is made of."""
+    """Return a new observation unit, as it is sent."""
     return {
         "observationUnitName": f"Lab {lab} plot {plot}",
         "studyDbId": study,
@@ -198,7 +198,7 @@ def new_unit(lab: str, plot: str, study: str) -> dict[str, Any]:
 
 
 def new_variable(name: str) -> dict[str, Any]:
-    """Return what an observation variable is made of."""
+    """Return a new observation variable, as it is sent."""
     kind = {FieldNames.NOTES: "Text", FieldNames.EQUIPMENT_FAULT: "Nominal"}.get(name, "Numerical")
     unit = UNITS.get(name)
     scale = {"scaleName": unit or kind, "dataType": kind, **({"units": unit} if unit else {})}
@@ -259,7 +259,7 @@ class BrapiRefused(UserFacingError, requests.RequestException):
 
 
 class BrapiService(RestUploads):
-    """Questions to one server over one login. `ask`, `things` and the like run under a guard (`_outcome`).
+    """Requests to one server over one login. `ask`, `things` and the like run under a guard (`_outcome`).
 
     `was_told`: whether the last refusal said why, as BrAPI does.
     """
@@ -267,7 +267,7 @@ class BrapiService(RestUploads):
     was_told = False
 
     def ask(self, method: str, path: str, body: object = None, **query: str) -> Thing:
-        """Return the answer, an object in JSON. Raises `RestStatusError` where it is no success, after a new login.
+        """Return the answer, a JSON object. Raises `RestStatusError` unless it is a success; after a 401 it logs in again.
 
         What only reads is asked again if the server couldn't answer.
         """
@@ -379,7 +379,7 @@ def number_of(thing: Thing, name: str) -> str:
 
 
 def may_be_done(error: RestStatusError) -> bool:
-    """Whether what was asked may have been done all the same: the server failed, and doesn't want to be left alone."""
+    """Whether a request may have been done all the same: the server failed, and named no time for another attempt."""
     return error.response is not None and error.response.status_code >= 500 and not error.retry_after
 
 
@@ -403,7 +403,7 @@ _LONGEST_REASON = 300
 
 
 class Missing(Exception):
-    """The server has none of what a value belongs to, and takes none; the text says of what."""
+    """The server lacks the study, unit or variable that a value belongs to, and accepts no new one; the text says so."""
 
 
 class BrapiPlaces(BrapiService):
@@ -537,7 +537,7 @@ class KnownFailed(RestConnectionError):
 
 
 class Known:
-    """What one server has of ours."""
+    """Which of our values one server is known to have."""
 
     def __init__(self, place: str, path: Path | None = None) -> None:
         self._place = place
@@ -558,7 +558,7 @@ class Known:
         return found
 
     def note(self, changed: Mapping[RecordKey, Values]) -> None:
-        """Keep these, on the disk when this returns; what is too old goes."""
+        """Store these durably, and delete what is too old."""
         rows = [
             (self._place, key.date, f"{key.time} {key.lab} {key.plot}", json.dumps(values))
             for key, values in changed.items()

@@ -348,7 +348,7 @@ class MailSession(smtplib.SMTP):
             )
 
     def leave(self, politely: bool) -> None:
-        """Close the connection."""
+        """Close the connection; `politely`: after QUIT, whose reply is waited for only a moment."""
         if politely and self.sock is not None:
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 self.sock.settimeout(_GOODBYE)
@@ -411,7 +411,7 @@ class Mailer:
         self.close()
 
     def close(self) -> None:
-        """End politely."""
+        """Close the connection, if one is open; the next mail would log in again."""
         session, self._session = self._session, None
         if session is not None:
             session.leave(politely=True)

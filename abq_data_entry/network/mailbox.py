@@ -63,7 +63,7 @@ class Line:
         return self.address.host.strip("[]")
 
     def open(self) -> None:
-        """Connect, and encrypt if that comes first. Raises `ssl.SSLError` too."""
+        """Connect, with TLS from the first byte if the address says so. Raises `ssl.SSLError` too."""
         self.socket = self.guard.connect(self.host, self.address.port)
         if self.address.security == "implicit":
             self.encrypt()
@@ -193,7 +193,7 @@ class ImapMailbox:
         return "IDLE" in self.abilities
 
     def open(self) -> None:
-        """Hear the greeting, and encrypt as is wanted."""
+        """Read the greeting, and start TLS if the address asks for it."""
         said = self.line.line()
         self.greeting = _shown(said.partition(b" ")[2])
         starts = self.line.address.security == "starttls"
@@ -214,7 +214,7 @@ class ImapMailbox:
             self._learn_abilities()  # what was received before isn't to be trusted
 
     def log_in(self, username: str, password: str) -> None:
-        """Log in by the way that is offered."""
+        """Log in by a method that the server offers."""
         user, secret = username.encode(), password.encode()
         if "AUTH=PLAIN" in self.abilities:
             answer = base64.b64encode(bytes(1).join((b"", user, secret)))
@@ -371,7 +371,7 @@ class Pop3Mailbox:
         self._ways: frozenset[str] = frozenset()
 
     def open(self) -> None:
-        """Hear the greeting, and encrypt as is wanted."""
+        """Read the greeting, and start TLS if the address asks for it."""
         said = self.line.line()
         self.greeting = said[3:].decode("utf-8", "replace").strip()
         if not said.startswith(b"+OK"):
@@ -388,7 +388,7 @@ class Pop3Mailbox:
             self._learn_abilities()
 
     def log_in(self, username: str, password: str) -> None:
-        """Log in by the way that is offered."""
+        """Log in by a method that the server offers."""
         refused = "refused the user name or the password"
         user, secret = username.encode(), password.encode()
         if "PLAIN" in self._ways:
@@ -416,7 +416,7 @@ class Pop3Mailbox:
         return sorted(found.values(), key=lambda each: each.number)[-MOST:]
 
     def fetched(self, mail: Listed) -> bytes:
-        """A mail, or its beginning where it is large; empty if that can't be had."""
+        """A mail, or the beginning of a large one; empty if the server doesn't give it."""
         is_large = mail.size > LONGEST_MAIL
         if "TOP" in self.abilities:
             command = b"TOP %d %d" % (mail.number, _BEGINNING if is_large else _MOST_MAIL_LINES)

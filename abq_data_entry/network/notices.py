@@ -62,7 +62,7 @@ def problem(settings: Settings) -> str:
 
 
 def group_of(address: str) -> str:
-    """Return the newsgroup that an address names; empty if it names none that can be."""
+    """Return the newsgroup that an address names; empty if it names no valid one."""
     name = urllib.parse.unquote(urllib.parse.urlsplit(address).path).strip("/")
     return name if _GROUP.fullmatch(name) else ""
 
@@ -70,7 +70,7 @@ def group_of(address: str) -> str:
 def source_of(settings: Settings) -> str:
     """Return the name of the source in the database: its address, without what may be secret in it; empty for none.
 
-    Two addresses that differ in their query only have different names.
+    Two addresses that differ only in their query have different names.
     """
     address = str(settings["notices_url"]).strip()
     if not address:
@@ -113,7 +113,7 @@ _PORTS = {"nntps": 563, "nntp": 119}
 
 
 def probe(context: Context) -> Steps[None]:
-    """Look at the feed or the newsgroup of the settings; what comes isn't kept."""
+    """Check the feed or the newsgroup of the settings; the notices that come aren't stored."""
     address = str(context.settings["notices_url"]).strip()
     inspection = Inspection(f"Notices {place_of(address)}".strip(), context, KIND)
     if why := problem(context.settings):

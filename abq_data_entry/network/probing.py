@@ -83,7 +83,7 @@ class Aborted(Exception):
 
 @dataclass(frozen=True)
 class Result(Generic[Value]):
-    """The result of a step: a value for the next steps, and its text; `seconds`: its time, if that isn't all of it."""
+    """The result of a step: a value for the next steps, and its text; `seconds`: the time that counts, if not all."""
 
     value: Value
     text: str
@@ -173,8 +173,8 @@ class Inspection:
 
 
 def usable(inspection: Inspection, problem: str) -> Steps[None]:
-    """Fail by name where a setting can't be used, before anything is asked: with `problem`, if there is one, or with
-    the names that files get there."""
+    """Fail before anything is sent if a setting can't be used: with `problem`, or because the names that files would get
+    there are invalid."""
     pattern = str(inspection.context.settings["abq_upload_name"])
     if why := name_problem(pattern):
         problem = problem or f"The setting 'abq_upload_name' {why}."
@@ -200,7 +200,7 @@ _MOST_ADDRESSES = 4
 
 
 def name(inspection: Inspection, host: str, port: int, what: str = "Name") -> Steps[list[Address]]:
-    """Which addresses the name has, and which name the first of them has."""
+    """Look up the addresses of the host, and the reverse name of the first one."""
 
     def work() -> Result[list[Address]]:
         start = time.monotonic()
@@ -217,7 +217,7 @@ def name(inspection: Inspection, host: str, port: int, what: str = "Name") -> St
 
 
 def port(inspection: Inspection, host: str, number: int, addresses: list[Address], what: str = "Port") -> Steps[None]:
-    """Whether the port is open; the time is that of one round trip."""
+    """Connect to the port; the time is that of one round trip."""
 
     def work() -> Result[None]:
         with inspection.guard.connected(host, number, addresses) as connection:
@@ -236,9 +236,9 @@ def tls(
     context: ssl.SSLContext,
     setting: str = "abq_ca_file",
 ) -> Steps[None]:
-    """Whether a secure connection can be made, and whose certificate it is, until when.
+    """Connect with TLS; report whose certificate it is, and until when it is valid.
 
-    `opened()`: a connection on which TLS begins now; `setting`: by what an authority is made known.
+    `opened()`: a connection on which TLS begins now; `setting`: the one for a certificate authority.
     """
 
     def work() -> Result[None]:
@@ -261,7 +261,7 @@ def tls(
 def encryption_of(
     inspection: Inspection, connection: socket.socket | None, host: str, ca_file: str | None, plain: str
 ) -> Steps[None]:
-    """Whether a connection that is open is encrypted, and how; `plain`: what to know if not, of another host."""
+    """Report whether an open connection is encrypted, and how; `plain`: the advice if not, unless it is to this host."""
     if isinstance(connection, ssl.SSLSocket):
         secure, verified = connection, encryption.verified_context(ca_file)
         yield from inspection.step("TLS", lambda: secured(secure, verified, 0.0))

@@ -136,24 +136,24 @@ class Download:
 
     @property
     def kept(self) -> int:
-        """Bytes that are there of the file."""
+        """How many bytes of the file are here."""
         return self._old
 
     def begin(self) -> int:
-        """Go to where the next bytes belong, a little before the end of the part, and return that."""
+        """Seek to where the download continues, a little before the end of the part; return that position."""
         self._require_room()
         self.position = max(self._old - OVERLAP, 0)
         self._file.seek(self.position)
         return self.position
 
     def restart(self) -> None:
-        """Forget what is there."""
+        """Start again with the first byte."""
         self._file.truncate(0)
         self._file.seek(0)
         self.position = self._old = 0
 
     def write(self, block: bytes) -> None:
-        """Take the next bytes. Raises `NotTheSame` where they differ from what is there, and `OSError`."""
+        """Write the next bytes. Raises `NotTheSame` if they differ from those that are here, and `OSError`."""
         known = self._old - self.position
         if known > 0:
             again, block = block[:known], block[known:]
@@ -168,7 +168,7 @@ class Download:
             self._old = self.position
 
     def sha256(self) -> str:
-        """Return the digest of what is there."""
+        """Return the digest of what is here."""
         digest = hashlib.sha256()
         self._file.seek(0)
         while block := self._file.read(_BLOCK):
@@ -329,10 +329,10 @@ class RemoteFiles(KeptSession[Session]):
         progress: Progress | None = None,
         cancel: Cancel = None,
     ) -> Got:
-        """Fetch a file to this path of this computer, whole and compared, or not at all.
+        """Fetch a file to this path of this computer.
 
-        It has a temporary name until then; what a broken or cancelled attempt left is gone on with. `text`: its line
-        ends become those of this computer.
+        It has a temporary name until it is complete and verified; what a broken or cancelled attempt left is continued.
+        `text`: its line ends become those of this computer.
         """
         _check(*where, entry.name)
         _require_file(entry)

@@ -1,6 +1,6 @@
 """Names in a folder at a destination: which can be used, how they are shown, what they are called here; lists of FTP.
 
-A name that isn't UTF-8 is kept byte for byte (`surrogateescape`), and sent back so; it is shown as Latin-1. Pure.
+A name that isn't UTF-8 is kept byte for byte (`surrogateescape`), and sent back so; it is shown as Latin-1. No I/O.
 Sources: RFC 3659, section 7 (MLSD); RFC 959, 4.1.3 (LIST, NLST), which leaves the form of LIST to the server.
 """
 

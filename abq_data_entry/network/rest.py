@@ -298,7 +298,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def continue_under(self, guard: Guard) -> None:
-        """Let a guard watch what is opened from now on, and what is open."""
+        """Let another guard watch what is open, and what is opened from now on."""
         self.guard = guard
         for connection in list(self._open):
             if connection.sock is not None and connection.sock.fileno() >= 0:
@@ -392,14 +392,14 @@ class RestUploads(Uploads):
                 )
             if parts.username is not None or parts.password is not None:
                 raise InvalidInput("The address of the REST service must not hold a user name or a password.")
-            proxy_for(url, proxy)  # or say why it can't be used
+            proxy_for(url, proxy)  # raises `InvalidInput` if it can't be used
         if problem := encryption_problem(how, used):
             raise InvalidInput(problem)
         self._proxy = proxy
         if ca_file is not None:
-            encryption.verified_context(ca_file)  # or say why it can't be used
+            encryption.verified_context(ca_file)  # raises it as well
         if client_certificate is not None:
-            encryption.present(encryption.unverified_context(), os.fspath(client_certificate))  # or say why it can't be
+            encryption.present(encryption.unverified_context(), os.fspath(client_certificate))  # so does this
         self._urls = auth_url, upload_url
         self._verify: bool | str = True if ca_file is None else os.fspath(ca_file)
         self._adapter = GuardedAdapter()
@@ -578,7 +578,7 @@ class RestUploads(Uploads):
         read: Callable[[requests.Response], bytes] = rest_answers.read,
         **content: Any,
     ) -> tuple[requests.Response, bytes]:
-        """Send, and send once more to where the server says it belongs if that is harmless; return the answer."""
+        """Send, and follow one redirect if that is harmless; return the answer."""
         for _ in range(_MOST_REDIRECTS + 1):
             self._adapter.guard.progressed()
             way = proxies(url, self._proxy)
@@ -645,6 +645,6 @@ def _no_authorization(request: requests.PreparedRequest) -> requests.PreparedReq
 
 
 def proxies(url: str, chosen: str) -> dict[str, str]:
-    """Return what `requests` is to know of proxies; raises `InvalidInput`."""
+    """Return the argument `proxies` of `requests`; raises `InvalidInput`."""
     proxy = proxy_for(url, chosen)
     return {"http": proxy, "https": proxy} if proxy else {"no_proxy": "*"}

@@ -277,7 +277,7 @@ def is_login_page(page: bytes) -> bool:
 
 
 def confirm(response: requests.Response, page: bytes, body: Multipart) -> None:
-    """Compare what the server says that it stored, where it says so; raises `RestIncomplete`.
+    """Compare the file with what the server reports that it stored, if it does; raises `RestIncomplete`.
 
     It may say so by `Repr-Digest` (or the older `Digest`) of an answer without content, where it means what was
     stored, or by `sha256` and `size` of an object in JSON. A digest may be of the file or of the whole body.

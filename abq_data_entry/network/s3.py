@@ -51,7 +51,7 @@ _MAY_PASS = ("SlowDown", "RequestTimeout", "OperationAborted", "InternalError", 
 
 
 class Answer(NamedTuple):
-    """What came: status, headers, and the beginning of the body."""
+    """A response: status, headers, and the beginning of the body."""
 
     status: int
     headers: Mapping[str, str]
@@ -73,7 +73,7 @@ def signed(
 ) -> dict[str, str]:
     """Return the headers with a signature. `digest`: SHA-256 of the body, in hexadecimal.
 
-    Raises `InvalidInput`, and `Refused` for keys that can't be any.
+    Raises `InvalidInput`, and `Refused` for invalid keys.
     """
     try:
         from minio.credentials.credentials import Credentials
@@ -110,9 +110,9 @@ def other_region(answer: Answer, region: str) -> str:
 
 
 def members(page: bytes) -> dict[str, str]:
-    """Return the texts in an answer in XML, by their names without a namespace; none of what can't be one.
+    """Return the texts in an XML answer, by their names without a namespace; empty if it isn't valid XML.
 
-    What declares a document type isn't read: entities could be many.
+    A document type declaration is refused, because its entities could expand without limit.
     """
     from defusedxml.ElementTree import fromstring
 
@@ -176,7 +176,7 @@ def _moment(text: str) -> datetime.datetime | None:
 
 
 def read(response: requests.Response) -> bytes:
-    """Return the answer, one byte more than the most where it is longer."""
+    """Return the answer, or if it is too long, one byte more than the limit."""
     found: bytes = response.raw.read(LARGEST_ANSWER + 1, decode_content=True)
     return found
 
@@ -195,7 +195,7 @@ _TOTAL = re.compile(r"bytes \d+-\d+/(\d+)")
 
 
 class Digests:
-    """SHA-256 and MD5 of all that is sent: the one signs it, the other is what stores without it compare."""
+    """SHA-256 and MD5 of the content: the first is signed, and stores that don't check that compare the second."""
 
     def __init__(self, blocks: Iterable[bytes | memoryview] = (), check: Callable[[], object] = lambda: None) -> None:
         sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
@@ -218,7 +218,7 @@ class S3Uploads(RestUploads):
         self._folder = folder.strip("/")
         self._keys = username.strip(), password  # blanks come from copying
         self._region = region_of(url)
-        self._asked = False  # the connection may be one that was kept open
+        self._asked = False  # whether anything was asked, so that the connection may be one that was kept open
         self._is_there = False  # the bucket
 
     @property

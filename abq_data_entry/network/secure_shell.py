@@ -153,7 +153,7 @@ class SftpStore(Part):
             files.remove(self._aside)
 
     def tidy(self, session: ShellSession) -> None:
-        """Remove what a failure left, over a new session; the old file comes back if it was moved out of the way."""
+        """Remove what a failure left, over a new session; restore the old file if it was moved out of the way."""
         with contextlib.suppress(OSError):
             session.files.rename(self._aside, self._name)  # refused if the new file has its name already
         for name in (self._temporary, self._aside):
@@ -192,7 +192,7 @@ def upload_to_corporate_sftp(
 ) -> None:
     """Store the file under its base name, in place of an older one; its size there is compared first.
 
-    `known_hosts`: the file of host keys, not given: the user's own of OpenSSH. `key_file`: a private key in place of
+    `known_hosts`: the file of host keys (default: the user's own, of OpenSSH). `key_file`: a private key in place of
     the password, which is its passphrase then. `accept_host_key(fingerprint)` is asked for the key of a host that was
     never seen, must answer at once, and what it accepts is written to `known_hosts`. `host_key`: the fingerprint that
     such a key must have (`SHA256:…`), and is accepted with; any other is an alarm. `folder`: where the file goes, made
@@ -328,7 +328,7 @@ def is_cut(error: Exception) -> bool:
 
 
 def probe(destination: Destination, context: Context) -> Steps[None]:
-    """Check the server. A key that isn't known yet is shown, and neither trusted nor written down."""
+    """Check the server. A key that isn't known yet is shown, and neither trusted nor stored."""
     host, number = str(context.settings["abq_ftp_host"]), int(str(context.settings["abq_sftp_port"]))
     inspection = Inspection(f"SFTP server {host}:{number}", context, destination.kind)
     yield from usable(inspection, destination.problem(context.settings))

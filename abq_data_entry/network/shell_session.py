@@ -53,7 +53,7 @@ class FileSystem(NamedTuple):
 
 
 def file_system(files: paramiko.SFTPClient) -> FileSystem | None:
-    """Ask how the file system is; `None` if the server doesn't say. Raises errors of a broken connection."""
+    """Ask about the file system; `None` if the server doesn't say. Raises errors of a broken connection."""
     try:
         kind, answer = files._request(CMD_EXTENDED, "statvfs@openssh.com", files.getcwd() or ".")
     except OSError as error:
@@ -240,7 +240,7 @@ def default_file() -> Path:
 
 
 def keys_of(file: Path, host: str, port: int) -> tuple[list[HostKey], list[HostKey]]:
-    """Return the host's keys, and keys that are revoked. No file is as good as an empty one; else raises `OSError`."""
+    """Return the host's keys, and its revoked ones. A missing file counts as empty; other failures raise `OSError`."""
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -255,7 +255,7 @@ def keys_of(file: Path, host: str, port: int) -> tuple[list[HostKey], list[HostK
 
 
 def add(file: Path, host: str, port: int, key: HostKey) -> None:
-    """Write down a key that somebody accepted. Raises `OSError`."""
+    """Add a key that somebody accepted to the file. Raises `OSError`."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = file.read_bytes() if file.exists() else b""
     line = f"{name_of(host, port)} {key.kind} {base64.b64encode(key.blob).decode()}\n"
@@ -617,7 +617,7 @@ def fingerprint_in(text: str) -> str:
 def check_host_key(
     key: HostKey, known: list[HostKey], revoked: list[HostKey], login: Login, accept: AcceptHostKey | None
 ) -> None:
-    """Raise `HostKeyChanged` or `HostKeyUnknown` unless the key is known; one that `accept` takes is written down."""
+    """Raise `HostKeyChanged` or `HostKeyUnknown` unless the key is known; one that is accepted is added to the file."""
     if key in revoked:
         raise HostKeyChanged(
             f"The key of {login.host} ({key.fingerprint}) was revoked, so nothing was sent. Ask your administrator."

@@ -50,8 +50,7 @@ def ask(
     cancel: threading.Event | None = None,
     on_headers: OnHeaders | None = None,
 ) -> Answer:
-    """Fetch what is at an address of a source, and return what `read` finds in it; raises what `get_local_weather`
-    does."""
+    """Fetch an address of a source, and return what `read` finds in the answer; raises what `get_local_weather` does."""
     _check_address(source, address, settings, station)
     contact, proxy = str(settings.get("weather_contact", "")), str(settings.get("network_proxy", ""))
     headers = {"User-Agent": _user_agent(contact), "Accept": source.accept, "Connection": "close"}
@@ -165,7 +164,7 @@ def get_local_weather(
     (of which it is), `source` (`nws_xml`), `kind` (`observed`) and `quality` (what couldn't be used, or None).
 
     `station`: 4 to 8 letters and digits; `url` holds `{station}`; `contact`: an address that the feed's operators can
-    write to; `pauses`: keeps until when a busy feed accepts no request; `proxy`: its address (http://…), empty for the
+    write to; `pauses`: stores until when a busy feed accepts no request; `proxy`: its address (http://…), empty for the
     environment's; `timeout`: seconds for the whole.
     Raises `WeatherError`, `InvalidInput` (before anything is sent), `Cancelled`.
     """
@@ -183,8 +182,8 @@ def fetch_observation(
 ) -> Observation:
     """Fetch the current observation of a station (by default that of the settings) from the first source that has it.
 
-    A source that doesn't answer, or whose newest observation is older than 90 minutes or ahead of the clock, lets the
-    next one be asked; where none is current, the newest is returned. Returns and raises what `get_local_weather` does;
+    A source that doesn't answer, or whose newest observation is older than 90 minutes or ahead of the clock, is followed
+    by the next one; if none is current, the newest observation is returned. Returns and raises what `get_local_weather` does;
     if no source has any, the error of the first one.
     """
     station = station or str(settings["weather_station"])
@@ -229,7 +228,7 @@ def sources_set_up(settings: Settings, station: str) -> list[WeatherSource]:
     That is the order of the setting `weather_sources`; a source that it doesn't name comes after them where a setting
     of its own gives it an address. Raises `InvalidInput` for a name that no source has.
 
-    Whoever lets `weather_url` lead to this computer itself tries something out: then nothing beyond it is asked.
+    If `weather_url` leads to this computer itself, somebody is trying something out: then no other source is asked.
     """
     listed = str(settings.get("weather_sources", DEFAULT_SOURCES))
     if problem := sources_problem(listed):

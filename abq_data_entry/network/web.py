@@ -77,7 +77,7 @@ def proxy_for(url: str, chosen: str = "") -> str:
 
 
 def of_the_proxy(error: OSError, host: str) -> OSError:
-    """Return an error of the way to the proxy as what it is: not one of the server behind it."""
+    """Return an error of the connection to a proxy with a text that names the proxy, not the server behind it."""
     text = error.strerror if isinstance(error, HostRefused | HostUnreachable | HostUnknown) else str(error)
     told = f"The proxy {host} on the way can't be reached. {text} The setting network_proxy, or HTTPS_PROXY, names it."
     if isinstance(error, HostUnknown | HostRefused | HostUnreachable):
@@ -86,9 +86,9 @@ def of_the_proxy(error: OSError, host: str) -> OSError:
 
 
 class FinalResponse(http.client.HTTPResponse):
-    """Passes over all interim answers (100, 102, 103, 199…), of which `http.client` knows only 100.
+    """Skips all interim responses (100, 102, 103, 199…), of which `http.client` knows only 100.
 
-    101 stays what it is, the last word on this connection: nobody asked for another protocol.
+    101 counts as final, because nobody asked for another protocol.
     """
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -186,7 +186,7 @@ def probe_with_login(
 def way(inspection: Inspection, url: str, options: Mapping[str, str], setting: str = "abq_ca_file") -> Steps[None]:
     """Name, port and TLS of the address, or of the proxy that leads to it.
 
-    `options`: those of `encryption.verified_context` that are set; `setting`: by what an authority is made known.
+    `options`: those of `encryption.verified_context` that are set; `setting`: the one for a certificate authority.
     """
     parts = address_parts(url)
     if parts is None:
@@ -253,7 +253,7 @@ class HttpLogin:
         self._count = 0
 
     def answer(self, challenge: str) -> bool:
-        """Take up what a 401 asks for (`WWW-Authenticate`); False where no other request would get further.
+        """Take the challenge of a 401 (`WWW-Authenticate`); return False if another request would be refused, too.
 
         Digest goes before Basic, because the password isn't sent then. What was answered once isn't answered again,
         which could lock the account, unless the server says that its own nonce is stale.
@@ -334,7 +334,7 @@ def _escaped(value: str) -> str:
 def opener(
     guard: Guard, proxy: str, refused: Callable[[int], Exception], context: ssl.SSLContext | None = None
 ) -> urllib.request.OpenerDirector:
-    """Return what opens addresses of http: and https:, and no others, through the proxy (empty: directly).
+    """Return an opener for addresses of http: and https:, and no others, through the proxy (empty: directly).
 
     `refused(status)`: the error for a redirect that isn't followed; `context`: for TLS, the system's authorities if not
     given.

@@ -87,7 +87,7 @@ def refusal(response: requests.Response, page: bytes, host: str, conceal: Callab
 
 
 def read(response: requests.Response) -> bytes:
-    """Return the answer, as it is on the wire, and one byte too much of one that is too large."""
+    """Return the answer, as it is on the wire, or if it is too long, one byte more than the limit."""
     page: bytes = response.raw.read(LARGEST_ANSWER + 1, decode_content=False)
     return page
 
@@ -214,7 +214,7 @@ class DavFolder:
         return urllib.parse.urlsplit(self.url).hostname or ""
 
     def address(self, name: str = "") -> str:
-        """Return where a file of the folder is; without a name the folder."""
+        """Return the address of a file in the folder; without a name that of the folder."""
         folder = urllib.parse.quote(f"{self._folder}/" if self._folder else "")
         return f"{self.url}{folder}{urllib.parse.quote(name, safe='')}"
 
@@ -239,13 +239,13 @@ class DavFolder:
         return tells
 
     def put(self, name: str, content: Body | bytes) -> None:
-        """Store something; it isn't known to be whole."""
+        """Store something; whether it is complete has to be confirmed."""
         self._ask("PUT", self.address(name), data=content, headers={"Content-Type": "application/octet-stream"})
         if isinstance(content, Body) and not content.complete:
             raise RestConnectionError("The server answered before it had the whole file. Try again.")
 
     def move(self, name: str, target: str) -> bool:
-        """Give a file another name, in place of what is there; False where the server doesn't do that."""
+        """Rename a file, replacing what has that name; return False if the server doesn't do that."""
         places = (self.address(target), urllib.parse.urlsplit(self.address(target)).path)
         for place, accepted in zip(places, ((400, 502, *_NO_SUCH_METHOD), _NO_SUCH_METHOD), strict=True):
             headers = {"Destination": place, "Overwrite": "T"}
@@ -255,7 +255,7 @@ class DavFolder:
         return status not in _NO_SUCH_METHOD
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that isn't there is removed."""
+        """Remove a file; a missing one is no error."""
         self._ask("DELETE", self.address(name), accepted=(404,))
 
     def look(self, name: str) -> Entry | None:
@@ -275,12 +275,12 @@ class DavFolder:
         return None if status == 404 else Entry(int(told) if told.isdigit() else None, False, None)
 
     def sha256(self, name: str) -> str:
-        """Return the digest of a small file there; "" where the server doesn't give it to us."""
+        """Return the digest of a small file there; "" if the server doesn't let us read it."""
         status, _, page = self._ask("GET", self.address(name), accepted=range(300, 500))
         return hashlib.sha256(page).hexdigest() if status == 200 else ""
 
     def old_parts(self) -> list[str]:
-        """Return names of parts in the folder that nobody makes any more, by the server's own clock."""
+        """Return the names of orphaned parts in the folder: old ones, by the server's own clock."""
         status, headers, page = self._ask("PROPFIND", self.address(), data=PROPERTIES, headers={"Depth": "1"},
                                           accepted=range(400, 600))  # fmt: skip
         now, folder = seconds_of(headers.get("Date")), path_of(self.address())
@@ -340,9 +340,9 @@ class WebDavUploads(Uploads):
         super().__init__(timeout)
         if problem := url_problem(url):
             raise InvalidInput(f"The setting 'abq_webdav_url' {problem}. Nothing was sent.")
-        proxy_for(url, proxy)  # or say why it can't be used
+        proxy_for(url, proxy)  # raises `InvalidInput` if it can't be used
         if ca_file:
-            encryption.verified_context(ca_file)  # the same
+            encryption.verified_context(ca_file)  # raises it as well
         self._username, self._password, self._proxy = username, password, proxy
         self._more = {"ca_file": os.fspath(ca_file), "proxy": proxy}
         self._place = url, folder
@@ -590,7 +590,7 @@ class BrowsedFolder(DavFolder):
 
 
 class BrowsedUploads(WebDavUploads):
-    """Uploads over such a folder."""
+    """Uploads to a `BrowsedFolder`."""
 
     def browsed(self) -> BrowsedFolder:
         """The folder, over a session of its own."""

@@ -46,7 +46,7 @@ class Webhook:
         if method and not (secret.isascii() and secret.isprintable() and secret.strip() == secret and secret):
             raise InvalidInput("The secret of a webhook must be of printable ASCII characters, without blanks around.")
         if ca_file is not None:
-            encryption.verified_context(ca_file)  # or say why it can't be used
+            encryption.verified_context(ca_file)  # raises `InvalidInput` if it can't be used
         self._url, self._method, self._secret, self._timeout, self._proxy = url, method, secret, timeout, proxy
         self._verify: bool | str = True if ca_file is None else ca_file
 

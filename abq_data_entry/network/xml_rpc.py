@@ -89,7 +89,7 @@ class XmlRpcUploads(RestUploads):
     def __init__(self, url: str, method: str, username: str, password: str, **options: Any) -> None:
         super().__init__(url, url, username, password, **options)
         self._method = method
-        self._called = False  # the connection may be one that was kept open
+        self._called = False  # whether anything was called, so that the connection may be one that was kept open
 
     def methods(self, cancel: Any = None) -> list[str] | None:
         """Return the methods that the service lists; None if it lists none. Raises what `upload` raises."""

@@ -11,12 +11,12 @@ SOURCES: tuple[WeatherSource, ...] = offered(__name__, Path(__file__).parent, "S
 """All of them, in the order in which they are tried."""
 
 DEFAULT_SOURCES = "nws_xml,nws_api,metar"
-"""The setting `weather_sources` where nobody changed it."""
+"""The default of the setting `weather_sources`."""
 
 
 def in_order(listed: str) -> list[WeatherSource]:
-    """Return the sources in the order of the setting `weather_sources`, then those which only
-    settings of their own put on: by default they have no address.
+    """Return the sources in the order of the setting `weather_sources`, then the others, which are asked only if
+    somebody has set their addresses.
     """
     by_name = {each.name: each for each in SOURCES}
     named = [by_name[name] for name in _names(listed) if name in by_name]

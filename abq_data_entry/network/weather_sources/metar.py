@@ -84,7 +84,7 @@ def _reports(body: bytes, content_type: str, coding: str, setting: str) -> list[
 
 
 def _observation(raw: str, facts: Mapping[str, object], asked: str) -> Observation | None:
-    """One observation; None where its moment isn't certain. Raises `WeatherError` where it is of another station."""
+    """One observation; None if its time isn't certain. Raises `WeatherError` if it is of another station."""
     from abq_data_entry.observation import time_text
 
     from ..failures import WeatherError
@@ -113,7 +113,7 @@ def _observation(raw: str, facts: Mapping[str, object], asked: str) -> Observati
 
 
 def _moment(day: int, hour: int, minute: int, observed: object) -> datetime.datetime | None:
-    """The moment of a report, which itself has only the day of the month: the last one that isn't ahead of us.
+    """The moment of a report, which itself has only the day of the month: the latest one that isn't in the future.
 
     `observed`: the service's own moment (seconds since 1970), which has to be the same.
     """

@@ -81,7 +81,7 @@ def _features(document: object) -> list[object]:
 
 
 def _observation(feature: object, station: str) -> Observation | None:
-    """One observation; None where it has no time that is certain. Raises `WeatherError` where it is of another one."""
+    """One observation; None if its time isn't certain. Raises `WeatherError` if it is of another station."""
     from abq_data_entry.observation import time_text
 
     from ..weather_documents import observation
