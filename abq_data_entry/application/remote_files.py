@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..jobs import Job, Jobs
     from ..models import SQLModel
-    from ..network.remote_files import Got, RemoteFiles
+    from ..network.remote_files import FetchedFile, RemoteFiles
     from ..network.remote_files_names import Listing, RemoteEntry
     from .logins import Logins
     from .messages import Messages
@@ -342,7 +342,7 @@ class RemoteFilesView:
         if not self._may_begin(files):
             return
 
-        def get(job: Job) -> tuple[Got, Any, str]:
+        def get(job: Job) -> tuple[FetchedFile, Any, str]:
             from ..workflows.import_lists import list_in
 
             got = files.get(where, entry, target, replace=True, progress=job.report, cancel=job.cancel)
@@ -351,7 +351,7 @@ class RemoteFilesView:
             except ValueError as error:
                 return got, None, str(error)
 
-        def done(result: tuple[Got, Any, str]) -> None:
+        def done(result: tuple[FetchedFile, Any, str]) -> None:
             got, found, problem = result
             how = f", compared by {got.verified}" if got.verified else ""
             self.window.show_status(f"Fetched to {got.path}: {got.size:,} bytes{how}. {problem}")

@@ -19,7 +19,7 @@ from .passwords import Secrets, ask, can_ask, login_for
 if TYPE_CHECKING:
     import threading
 
-    from ..network.remote_files import Got, RemoteFiles, Where
+    from ..network.remote_files import FetchedFile, RemoteFiles, Where
     from ..network.remote_files_names import RemoteEntry
     from . import Subcommands
 
@@ -172,7 +172,7 @@ def fetch(options: argparse.Namespace, secrets: Secrets) -> None:
         given = Path(options.output) if options.output else Path()
         target = default_target(given, entry) if given.is_dir() else given
 
-        def get(replace: bool) -> Got:
+        def get(replace: bool) -> FetchedFile:
             return view.files.get(
                 where, entry, target, replace=replace, text=options.text, progress=view.report, cancel=view.cancel
             )

@@ -26,7 +26,7 @@ from .brapi_records import (
     Thing,
     Values,
     data_of,
-    may_be_done,
+    may_have_succeeded,
     number_of,
     reason_of,
 )
@@ -131,7 +131,7 @@ class Day:
                 names[self._service.variable(name)] = name
             except Missing:
                 continue
-        start, end = records.around(self._date)
+        start, end = records.search_range(self._date)
         asked = {
             "studyDbId": study, "observationTimeStampRangeStart": start, "observationTimeStampRangeEnd": end,
         }  # fmt: skip
@@ -202,7 +202,7 @@ class Day:
         else:
             self._note_created(items, answer)
             return
-        if failed.login_refused or (failed.transient and not may_be_done(failed)):
+        if failed.login_refused or (failed.transient and not may_have_succeeded(failed)):
             raise failed
         if failed.transient or not is_part:
             for lab in sorted({each.key.lab for each in items}):

@@ -58,7 +58,7 @@ def moment(date: str, time: str) -> str:
     return naive.astimezone().isoformat(timespec="seconds")
 
 
-def around(date: str) -> tuple[str, str]:
+def search_range(date: str) -> tuple[str, str]:
     """Return the range of times in which a day's records are searched: from the day before to the day after.
 
     Another computer of ours may have another time zone.
@@ -267,9 +267,9 @@ class BrapiService(RestUploads):
     was_told = False
 
     def ask(self, method: str, path: str, body: object = None, **query: str) -> Thing:
-        """Return the answer, a JSON object. Raises `RestStatusError` unless it is a success; after a 401 it logs in again.
+        """Return the answer, a JSON object; log in again after a 401. Raises `RestStatusError` unless it is a success.
 
-        What only reads is asked again if the server couldn't answer.
+        Everything but a POST is repeated if the server couldn't answer.
         """
         for tries in range(_TRIES if method != "POST" else 1):
             try:
@@ -378,7 +378,7 @@ def number_of(thing: Thing, name: str) -> str:
     return text if 0 < len(text) <= 200 and text.isprintable() else ""
 
 
-def may_be_done(error: RestStatusError) -> bool:
+def may_have_succeeded(error: RestStatusError) -> bool:
     """Whether a request may have been done all the same: the server failed, and named no time for another attempt."""
     return error.response is not None and error.response.status_code >= 500 and not error.retry_after
 
@@ -403,7 +403,7 @@ _LONGEST_REASON = 300
 
 
 class Missing(Exception):
-    """The server lacks the study, unit or variable that a value belongs to, and accepts no new one; the text says so."""
+    """The server lacks the study, unit or variable of a value, and accepts no new one; the text says which."""
 
 
 class BrapiPlaces(BrapiService):
@@ -503,7 +503,7 @@ class BrapiPlaces(BrapiService):
                     if there := look():
                         return there
                     raise Missing(f"the server has no {what}, and takes no new one: {reason_of(error)}") from None
-                if not may_be_done(error) or tries == TRIES - 1:
+                if not may_have_succeeded(error) or tries == TRIES - 1:
                     raise
                 found = ""
             if found := look() or found:

@@ -54,7 +54,7 @@ def scope_problem(scope: str) -> str | None:
     return None
 
 
-class How(NamedTuple):
+class LoginMethod(NamedTuple):
     """A login method, one of `METHODS`, with the header field for an API key and the scope for OAuth2 ('': default)."""
 
     method: str = "cookie"

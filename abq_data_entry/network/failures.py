@@ -402,7 +402,7 @@ class Pauses:
 _LONG = re.compile(r"&#[0-9]{20,};?")
 
 
-def sound_references(text: str) -> str:
+def without_long_references(text: str) -> str:
     """Return HTML without character references that are too long for `html.unescape`.
 
     It raises an error for numbers of thousands of digits, so one such reference would make a whole page unreadable.

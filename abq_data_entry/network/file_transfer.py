@@ -29,7 +29,7 @@ from .failures import GREETING, Cancelled, FileChanged, InvalidInput, UserFacing
 from .ftp_session import Session, Store, TransferIncomplete, actual_error, digest, reply_text
 from .guard import Guard, is_loopback
 from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name, usable
-from .remote_files import BrokenOff, Cancel, CantGoOn, FilesRefused, RemoteFiles, Where, not_done
+from .remote_files import BrokenOff, Cancel, CannotResume, FilesRefused, RemoteFiles, Where, not_done
 from .remote_files_names import FILE, MOST_ENTRIES, UNKNOWN, Listing, RemoteEntry, listing, name_problem, shown
 from .uploads import TIMEOUT, KeptSession, Progress, SourceFile, StoredUploads, checked_folder, tidy
 
@@ -461,7 +461,7 @@ class FtpFiles(_KeptFtp[FilesSession], RemoteFiles[FilesSession]):
             data = session.transfercmd(f"RETR {entry.name}", begin or None)
         except ftplib.error_perm as error:
             if begin and str(error)[:3] in _UNKNOWN_COMMAND:
-                raise CantGoOn from None
+                raise CannotResume from None
             raise _refusal(f"give {entry.shown}", error) from None
         whole = False
         try:

@@ -396,11 +396,11 @@ class FolderFiles(RemoteFiles[SharedFolder]):
 
     errors = (OSError, ValueError)
 
-    def __init__(self, made: Callable[[str], FolderUploads], folder: str, timeout: float) -> None:
-        """`made(folder)` returns the uploads into that folder. Nothing is accessed yet."""
+    def __init__(self, uploads_into: Callable[[str], FolderUploads], folder: str, timeout: float) -> None:
+        """`uploads_into(folder)` returns the uploads to it. Nothing is accessed yet."""
         super().__init__(timeout)
-        self._made = made
-        self._uploads = made(folder)
+        self._uploads_into = uploads_into
+        self._uploads = uploads_into(folder)
 
     @property
     def place(self) -> str:
@@ -455,7 +455,7 @@ class FolderFiles(RemoteFiles[SharedFolder]):
 
     def _store(self, where: Where, source: SourceFile, cancel: Cancel) -> None:
         folder = self._do(lambda session, guard: self._within(session, where), cancel)
-        self._made(str(folder)).send(source, cancel)
+        self._uploads_into(str(folder)).send(source, cancel)
 
     def _rename(self, session: SharedFolder, guard: Guard, where: Where, entry: RemoteEntry, name: str) -> None:
         folder = self._within(session, where)

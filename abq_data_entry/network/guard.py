@@ -225,7 +225,7 @@ class Guard:
         return None
 
     @contextlib.contextmanager
-    def awaiting(self, whom: str) -> Iterator[None]:
+    def waiting_for(self, whom: str) -> Iterator[None]:
         """Name `whom` instead of the host in the error, if a wait in the block is too long."""
         host, self._host = self._host, whom
         yield

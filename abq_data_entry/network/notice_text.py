@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from .failures import sound_references
+from .failures import without_long_references
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -80,7 +80,7 @@ def from_html(html: str, base: str = "") -> str:
     `base`: the URL that links are relative to.
     """
     reader = _Reader(base)
-    reader.feed(_clean_html(sound_references(html[:LARGEST_HTML])))
+    reader.feed(_clean_html(without_long_references(html[:LARGEST_HTML])))
     reader.close()
     return reader.text
 

@@ -83,7 +83,7 @@ class Aborted(Exception):
 
 @dataclass(frozen=True)
 class Result(Generic[Value]):
-    """The result of a step: a value for the next steps, and its text; `seconds`: the time that counts, if not all."""
+    """The result of a step: its text, and a value for the next ones; `seconds`: its time, None: as it was measured."""
 
     value: Value
     text: str
@@ -173,8 +173,8 @@ class Inspection:
 
 
 def usable(inspection: Inspection, problem: str) -> Steps[None]:
-    """Fail before anything is sent if a setting can't be used: with `problem`, or because the names that files would get
-    there are invalid."""
+    """Fail before anything is sent if a setting can't be used: with `problem`, or because the names that files would
+    get there are invalid."""
     pattern = str(inspection.context.settings["abq_upload_name"])
     if why := name_problem(pattern):
         problem = problem or f"The setting 'abq_upload_name' {why}."
@@ -261,7 +261,7 @@ def tls(
 def encryption_of(
     inspection: Inspection, connection: socket.socket | None, host: str, ca_file: str | None, plain: str
 ) -> Steps[None]:
-    """Report whether an open connection is encrypted, and how; `plain`: the advice if not, unless it is to this host."""
+    """Report whether an open connection is encrypted, and how; `plain`: the advice if it isn't, and not a loopback."""
     if isinstance(connection, ssl.SSLSocket):
         secure, verified = connection, encryption.verified_context(ca_file)
         yield from inspection.step("TLS", lambda: secured(secure, verified, 0.0))

@@ -273,7 +273,7 @@ Session = TypeVar("Session")
 Answer = TypeVar("Answer")
 
 
-class Got(NamedTuple):
+class FetchedFile(NamedTuple):
     """A fetched file: its path, its size and SHA-256 at the destination, and how it was verified."""
 
     path: Path
@@ -328,7 +328,7 @@ class RemoteFiles(KeptSession[Session]):
         text: bool = False,
         progress: Progress | None = None,
         cancel: Cancel = None,
-    ) -> Got:
+    ) -> FetchedFile:
         """Fetch a file to this path of this computer.
 
         It has a temporary name until it is complete and verified; what a broken or cancelled attempt left is continued.
@@ -357,7 +357,7 @@ class RemoteFiles(KeptSession[Session]):
                 raise BrokenOff(f"What came of {entry.shown} differs from what the server has. Fetch it again.")
             part.finish(replace, text)
         verified = "its SHA-256" if told else "its size" if entry.size is not None else ""
-        return Got(target, size, digest, verified)
+        return FetchedFile(target, size, digest, verified)
 
     def sha256(self, where: Where, entry: RemoteEntry, cancel: Cancel = None) -> str:
         """Return the digest of a file there: the server's own, else that of the content sent. Nothing is written."""
@@ -451,7 +451,7 @@ class RemoteFiles(KeptSession[Session]):
 
     @abc.abstractmethod
     def _fetch(self, session: Session, guard: Guard, where: Where, entry: RemoteEntry, begin: int) -> Iterator[bytes]:
-        """Yield the content from `begin` on. Raises `CantGoOn` if only the whole file is available."""
+        """Yield the content from `begin` on. Raises `CannotResume` if only the whole file is available."""
 
     def _digest(self, session: Session, where: Where, entry: RemoteEntry) -> str:
         """Return the SHA-256 that the server reports for a file; empty if it doesn't."""
@@ -522,7 +522,7 @@ class RemoteFiles(KeptSession[Session]):
             session = self._ready(guard)
         try:
             self._download(session, guard, where, entry, part, progress)
-        except CantGoOn:
+        except CannotResume:
             part.restart()
             self._download(session, guard, where, entry, part, progress)
         except NotTheSame:
@@ -567,7 +567,7 @@ class RemoteFiles(KeptSession[Session]):
         guard.check()
 
 
-class CantGoOn(Exception):
+class CannotResume(Exception):
     """The server gives only the whole file."""
 
 

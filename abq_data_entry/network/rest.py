@@ -32,7 +32,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from . import encryption, rest_answers
-from .destination import KEY_HEADER, METHODS, NONE, How
+from .destination import KEY_HEADER, METHODS, NONE, LoginMethod
 from .failures import Cancelled, HostRefused, InvalidInput, causes
 from .guard import Guard, is_loopback
 from .rest_answers import (
@@ -200,35 +200,35 @@ class NoLogin(RestLogin):
         """There is nothing to ask."""
 
 
-def login_by(how: How, username: str, password: str) -> RestLogin:
+def login_by(login_method: LoginMethod, username: str, password: str) -> RestLogin:
     """Return the login for that method; raises `InvalidInput` if user name or password are invalid for it."""
-    if how.method == NONE:
+    if login_method.method == NONE:
         return NoLogin(username, password)
-    if how.method == TOKEN:
+    if login_method.method == TOKEN:
         return TokenLogin(username, password)
-    if how.method == OAUTH2:
-        return OAuthLogin(username, password, how.scope)
-    if how.method == API_KEY:
+    if login_method.method == OAUTH2:
+        return OAuthLogin(username, password, login_method.scope)
+    if login_method.method == API_KEY:
         if password and not _IN_A_HEADER.fullmatch(password):
             raise InvalidInput("The API key holds characters that can't be sent in a header. Enter it again.")
-        return HeaderLogin(username, password, how.header or KEY_HEADER, password)
-    if how.method == BASIC:
+        return HeaderLogin(username, password, login_method.header or KEY_HEADER, password)
+    if login_method.method == BASIC:
         if ":" in username:  # RFC 7617, 2: it ends the name
             raise InvalidInput("The user name of a login by Basic can't hold a colon. Correct it.")
         return HeaderLogin(username, password, "Authorization", basic_authorization(username, password))
     return CookieLogin(username, password)
 
 
-def encryption_problem(how: How, urls: Iterable[str]) -> str:
+def encryption_problem(login_method: LoginMethod, urls: Iterable[str]) -> str:
     """Return the sentence of an address at which this login could be read on the way; empty if there is none."""
-    if how.method in (COOKIE, NONE):  # allowed as ever: `check` warns of it
+    if login_method.method in (COOKIE, NONE):  # allowed as ever: `check` warns of it
         return ""
     for url in urls:
         parts = address_parts(url)
         if parts is not None and parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             return (
-                f"A login by {how.method} needs addresses that begin with https://: on the way to {parts.hostname}"
-                " it could be read."
+                f"A login by {login_method.method} needs addresses that begin with https://: on the way to"
+                f" {parts.hostname} it could be read."
             )
     return ""
 
@@ -312,7 +312,7 @@ class GuardedAdapter(requests.adapters.HTTPAdapter):
 
 _MOST_REDIRECTS = 3
 _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
-_BY_COOKIE = How()
+_BY_COOKIE = LoginMethod()
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its debug lines contain addresses with their query strings
 
@@ -339,9 +339,8 @@ def upload_to_corporate_rest(
     with the certificate authorities to trust instead of the public ones; `client_certificate`: a PEM file with our own
     certificate and its key; `idempotency_key`: the same for every attempt of one delivery, so that the server can tell
     a repetition (not given: a new one). `proxy`: its address (http://…), empty for the environment's; none is used to
-    reach this machine itself. Redirects that keep the method (307, 308) are
-    followed within the same origin, and from http to https of the same host. If the login has expired by the time of
-    the PUT (401), it is repeated once.
+    reach this machine itself. Redirects that keep the method (307, 308) are followed within the same origin, and from
+    http to https of the same host. If the login has expired by the time of the PUT (401), it is repeated once.
 
     Raises `requests.HTTPError` for a status of 300 or more and for a login page in place of an answer, other
     `requests.RequestException` for everything else on the way, `InvalidInput` for addresses that can't be used,
@@ -377,11 +376,11 @@ class RestUploads(Uploads):
         ca_file: str | os.PathLike[str] | None = None,
         client_certificate: str | os.PathLike[str] | None = None,
         proxy: str = "",
-        how: How = _BY_COOKIE,
+        login_method: LoginMethod = _BY_COOKIE,
     ) -> None:
-        """Doesn't connect yet. Raises `InvalidInput`. `how`: the kind of login."""
+        """Doesn't connect yet. Raises `InvalidInput`. `login_method`: how to log in."""
         super().__init__(timeout)
-        self._login = login_by(how, username, password)
+        self._login = login_by(login_method, username, password)
         self._login.conceal = self._conceal
         used = (auth_url, upload_url) if self._login.has_address else (upload_url,)
         for url in used:
@@ -393,7 +392,7 @@ class RestUploads(Uploads):
             if parts.username is not None or parts.password is not None:
                 raise InvalidInput("The address of the REST service must not hold a user name or a password.")
             proxy_for(url, proxy)  # raises `InvalidInput` if it can't be used
-        if problem := encryption_problem(how, used):
+        if problem := encryption_problem(login_method, used):
             raise InvalidInput(problem)
         self._proxy = proxy
         if ca_file is not None:

@@ -26,8 +26,8 @@ from .failures import (
     causes,
     describe_failure,
     http_status_in_words,
-    sound_references,
     with_server_message,
+    without_long_references,
 )
 from .web import Multipart
 
@@ -113,7 +113,7 @@ def _visible(text: str) -> str:
 
 def _plain(text: str) -> str:
     last = text.rfind(">") + 1  # after it no tag ends
-    return " ".join(html.unescape(sound_references(_TAG.sub(" ", text[:last]) + text[last:])).split())
+    return " ".join(html.unescape(without_long_references(_TAG.sub(" ", text[:last]) + text[last:])).split())
 
 
 def _object(text: str) -> dict[str, object]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
-from .destination import NONE, How
+from .destination import NONE, LoginMethod
 from .failures import InvalidInput, http_status_in_words, with_server_message
 from .guard import Guard
 from .probing import TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name
@@ -211,7 +211,7 @@ class S3Uploads(RestUploads):
     """One key for many files. `url`: of the bucket, as https://minio.example:9000/bucket or https://bucket.s3.…"""
 
     def __init__(self, url: str, folder: str, username: str, password: str, **options: Any) -> None:
-        super().__init__(url, url, "", "", how=How(NONE), **options)
+        super().__init__(url, url, "", "", login_method=LoginMethod(NONE), **options)
         parts = urllib.parse.urlsplit(url)
         path = urllib.parse.quote(urllib.parse.unquote(parts.path.strip("/")))
         self._bucket_url = f"{parts.scheme}://{parts.netloc}/{path}".rstrip("/")

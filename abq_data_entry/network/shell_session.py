@@ -179,7 +179,7 @@ class AgentKey(paramiko.AgentKey):
     def sign_ssh_data(self, data: bytes, algorithm: str | None = None) -> bytes:
         """Return the signature; if the agent makes none, one that the server refuses, so that other keys follow."""
         try:
-            with self._guard.awaiting(_WHOM):
+            with self._guard.waiting_for(_WHOM):
                 return bytes(super().sign_ssh_data(data, algorithm))
         except (paramiko.SSHException, OSError):  # unchanged, it would end the connection
             self.refused = True
@@ -192,7 +192,7 @@ class AgentKey(paramiko.AgentKey):
 @contextlib.contextmanager
 def agent_keys(guard: Guard) -> Iterator[list[AgentKey]]:
     """Yield the keys of the agent, for a block. Raises what the guard raises."""
-    with guard.awaiting(_WHOM):
+    with guard.waiting_for(_WHOM):
         agent = call_abandonable(_agent, guard.check)
     if agent is None:
         yield []

@@ -50,7 +50,7 @@ def ask(
     cancel: threading.Event | None = None,
     on_headers: OnHeaders | None = None,
 ) -> Answer:
-    """Fetch an address of a source, and return what `read` finds in the answer; raises what `get_local_weather` does."""
+    """Fetch an address of a source; return what `read` finds in the answer. Raises what `get_local_weather` does."""
     _check_address(source, address, settings, station)
     contact, proxy = str(settings.get("weather_contact", "")), str(settings.get("network_proxy", ""))
     headers = {"User-Agent": _user_agent(contact), "Accept": source.accept, "Connection": "close"}
@@ -182,9 +182,9 @@ def fetch_observation(
 ) -> Observation:
     """Fetch the current observation of a station (by default that of the settings) from the first source that has it.
 
-    A source that doesn't answer, or whose newest observation is older than 90 minutes or ahead of the clock, is followed
-    by the next one; if none is current, the newest observation is returned. Returns and raises what `get_local_weather` does;
-    if no source has any, the error of the first one.
+    If a source doesn't answer, or its newest observation is older than 90 minutes or ahead of the clock, the next
+    source is asked; if none is current, the newest observation is returned. Returns and raises what `get_local_weather`
+    does; if no source has any, the error of the first one.
     """
     station = station or str(settings["weather_station"])
     failure: WeatherError | None = None

@@ -54,7 +54,7 @@ class WeatherSource(abc.ABC):
         return [self.read(body, content_type, coding, station)]
 
 
-class ManyInOne(WeatherSource):
+class SeriesSource(WeatherSource):
     """A source whose answers hold several observations each."""
 
     def read(self, body: bytes, content_type: str, coding: str, station: str) -> Observation:
@@ -66,7 +66,7 @@ class ManyInOne(WeatherSource):
         """All of them, in any order. Raises `WeatherError`."""
 
 
-class ManyOfAStation(ManyInOne):
+class StationSeriesSource(SeriesSource):
     """One that is asked for a station, at the address of `address_setting`: `url` where nobody changed that.
 
     `contents`: what its answers hold, in a word.

@@ -34,7 +34,7 @@ from .failures import (
 from .folder_store import ORPHANED, PART, part_of
 from .guard import Guard
 from .probing import MADE_LATER, TEST_CONTENT, Context, Inspection, Result, Steps, new_test_name
-from .remote_files import AlreadyThere, Cancel, CantGoOn, FilesRefused, RemoteFiles, Where, not_done
+from .remote_files import AlreadyThere, Cancel, CannotResume, FilesRefused, RemoteFiles, Where, not_done
 from .remote_files_names import FILE, FOLDER, Listing, RemoteEntry, listing, local_time, shown
 from .rest import GuardedAdapter, GuardedSession, encrypted_there, proxies, with_the_certificate
 from .rest_answers import RestConnectionError
@@ -531,7 +531,7 @@ class BrowsedFolder(DavFolder):
         folder = urllib.parse.quote(f"{self._folder}/" if self._folder else "", errors=_KEPT)
         return f"{self.url}{folder}{urllib.parse.quote(name, safe='', errors=_KEPT)}"
 
-    def listed(self, where: Where) -> Listing:
+    def list_folder(self, where: Where) -> Listing:
         """Return what lies in a folder."""
         status, _, page = self._ask("PROPFIND", self.below(where), data=PROPERTIES, headers={"Depth": "1"})
         if status != 207:
@@ -560,13 +560,13 @@ class BrowsedFolder(DavFolder):
             stream=True,
         ) as response:  # fmt: skip
             if begin and (response.status_code != 206 or not _begins_at(response, begin)):
-                raise CantGoOn
+                raise CannotResume
             if response.status_code not in (200, 206):
                 raise DavRefused(response.status_code, f"it answered {response.status_code}")
             while block := response.raw.read(_BLOCK, decode_content=False):
                 yield block
 
-    def moved(self, where: Where, entry: RemoteEntry, name: str) -> None:
+    def rename_entry(self, where: Where, entry: RemoteEntry, name: str) -> None:
         """Give something another name, unless something has it."""
         is_folder = entry.kind == FOLDER
         target = self.below(where, name, is_folder)
@@ -580,11 +580,11 @@ class BrowsedFolder(DavFolder):
                 return
         raise DavRefused(status, f"it answered {status}")
 
-    def removed(self, where: Where, name: str, is_folder: bool) -> None:
+    def remove_entry(self, where: Where, name: str, is_folder: bool) -> None:
         """Remove something."""
         self._ask("DELETE", self.below(where, name, is_folder))
 
-    def made(self, where: Where, name: str) -> None:
+    def make_folder(self, where: Where, name: str) -> None:
         """Make a folder."""
         self._ask("MKCOL", self.below(where, name, True))
 
@@ -592,24 +592,24 @@ class BrowsedFolder(DavFolder):
 class BrowsedUploads(WebDavUploads):
     """Uploads to a `BrowsedFolder`."""
 
-    def browsed(self) -> BrowsedFolder:
+    def open_folder(self) -> BrowsedFolder:
         """The folder, over a session of its own."""
         login = HttpLogin(self._username, self._password)
         return BrowsedFolder(*self._place, login, self._conceal, **self._more)
 
     def _new_folder(self) -> DavFolder:
-        return self.browsed()
+        return self.open_folder()
 
 
 class DavFiles(RemoteFiles[BrowsedFolder]):
-    """By WebDAV, with the login and the options of deliveries. `made(folder)`: uploads into that folder."""
+    """By WebDAV, with the login and the options of deliveries. `uploads_into(folder)` returns the uploads to it."""
 
     errors = ERRORS
 
-    def __init__(self, made: Callable[[str], BrowsedUploads], folder: str, timeout: float) -> None:
+    def __init__(self, uploads_into: Callable[[str], BrowsedUploads], folder: str, timeout: float) -> None:
         super().__init__(timeout)
-        self._made, self._folder = made, folder
-        self._uploads = made(folder)
+        self._uploads_into, self._folder = uploads_into, folder
+        self._uploads = uploads_into(folder)
 
     @property
     def place(self) -> str:
@@ -620,7 +620,7 @@ class DavFiles(RemoteFiles[BrowsedFolder]):
         super().close()
 
     def _log_in(self, guard: Guard) -> BrowsedFolder:
-        folder = self._uploads.browsed()
+        folder = self._uploads.open_folder()
         folder.continue_under(guard)
         try:
             folder.enter(make=False)
@@ -644,7 +644,8 @@ class DavFiles(RemoteFiles[BrowsedFolder]):
         return not isinstance(error, InvalidInput | DavRefused) and any(isinstance(each, cut) for each in causes(error))
 
     def _list(self, session: BrowsedFolder, guard: Guard, where: Where) -> Listing:
-        return self._refusals_as(f"list {shown(where[-1]) if where else 'the folder'}", lambda: session.listed(where))
+        what = shown(where[-1]) if where else "the folder"
+        return self._refusals_as(f"list {what}", lambda: session.list_folder(where))
 
     def _fetch(
         self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry, begin: int
@@ -658,20 +659,20 @@ class DavFiles(RemoteFiles[BrowsedFolder]):
         raise told
 
     def _store(self, where: Where, source: SourceFile, cancel: Cancel) -> None:
-        with self._made("/".join([*filter(None, [self._folder.strip("/")]), *where])) as uploads:
+        with self._uploads_into("/".join([*filter(None, [self._folder.strip("/")]), *where])) as uploads:
             uploads.send(source, cancel)
 
     def _rename(self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry, name: str) -> None:
-        self._refusals_as(f"rename {entry.shown}", lambda: session.moved(where, entry, name))
+        self._refusals_as(f"rename {entry.shown}", lambda: session.rename_entry(where, entry, name))
 
     def _remove(self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry) -> None:
-        self._refusals_as(f"delete {entry.shown}", lambda: session.removed(where, entry.name, False))
+        self._refusals_as(f"delete {entry.shown}", lambda: session.remove_entry(where, entry.name, False))
 
     def _make(self, session: BrowsedFolder, guard: Guard, where: Where, name: str) -> None:
-        self._refusals_as(f"make the folder {shown(name)}", lambda: session.made(where, name))
+        self._refusals_as(f"make the folder {shown(name)}", lambda: session.make_folder(where, name))
 
     def _remove_folder(self, session: BrowsedFolder, guard: Guard, where: Where, entry: RemoteEntry) -> None:
-        self._refusals_as(f"remove the folder {entry.shown}", lambda: session.removed(where, entry.name, True))
+        self._refusals_as(f"remove the folder {entry.shown}", lambda: session.remove_entry(where, entry.name, True))
 
     @staticmethod
     def _refusals_as(what: str, work: Callable[[], Answer]) -> Answer:

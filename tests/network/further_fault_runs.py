@@ -16,7 +16,7 @@ from typing import Any
 from abq_data_entry.fields import CSV_HEADER
 from abq_data_entry.network import FtpUploads, Uploads
 from abq_data_entry.network.brapi import BrapiUploads
-from abq_data_entry.network.destination import How
+from abq_data_entry.network.destination import LoginMethod
 from abq_data_entry.outbox import extract_name
 from abq_data_entry.stored_destination import StoredDestination
 from tests import programs
@@ -95,7 +95,7 @@ def _brapi(turns: Turns, workspace: Path, patience: float) -> Started:
             kept, limit = workspace / "brapi.sqlite", max(patience, _HANDSHAKE)
             yield (
                 partial(_observed, server),
-                lambda: BrapiUploads(*login, how=How("token"), timeout=limit, kept=kept),
+                lambda: BrapiUploads(*login, login_method=LoginMethod("token"), timeout=limit, kept=kept),
             )
 
 

@@ -19,7 +19,7 @@ from abq_data_entry.models.settings import SETTINGS
 from abq_data_entry.network import brapi_records, probing
 from abq_data_entry.network.brapi import BrapiUploads
 from abq_data_entry.network.brapi_records import NotAnExtract, plot_of, records_in, variable_of
-from abq_data_entry.network.destination import How
+from abq_data_entry.network.destination import LoginMethod
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.network.guard import Guard
 from abq_data_entry.network.probing import FAILED, Context, Options
@@ -58,7 +58,7 @@ class Sender:
             csv.writer(file).writerows([CSV_HEADER, *rows])
         login = (server.url, f"{server.url}/token", USERNAME, password)
         kept = options.pop("kept", self.folder / "brapi.sqlite")
-        with BrapiUploads(*login, how=How("token"), timeout=20, kept=kept, **options) as uploads:
+        with BrapiUploads(*login, login_method=LoginMethod("token"), timeout=20, kept=kept, **options) as uploads:
             uploads.upload(path)
 
     def failed(self, server: BrapiServer, rows: list[list[str]], **options: Any) -> Any:

@@ -14,7 +14,7 @@ import pytest
 from abq_data_entry import network
 from abq_data_entry.models.settings import SETTINGS
 from abq_data_entry.network import probing
-from abq_data_entry.network.destination import How
+from abq_data_entry.network.destination import LoginMethod
 from abq_data_entry.network.destinations import destination
 from abq_data_entry.network.failures import InvalidInput
 from abq_data_entry.network.guard import Guard
@@ -45,10 +45,12 @@ def extract(tmp_path: Path) -> Path:
 def uploads(service: LoginService, password: str = "", **options: Any) -> RestUploads:
     username, right = USERNAME if service.method != "api-key" else "lab", LOGINS[service.method][1]
     password = password or (PASSWORD if service.method != "api-key" else right)
-    how = How(service.method, service.header if service.method == "api-key" else "", options.pop("scope", ""))
+    header = service.header if service.method == "api-key" else ""
+    login_method = LoginMethod(service.method, header, options.pop("scope", ""))
     return RestUploads(
-        f"{service.url}/upload", f"{service.url}/auth", username, password, how=how, **{"timeout": 20, **options}
-    )
+        f"{service.url}/upload", f"{service.url}/auth", username, password, login_method=login_method,
+        **{"timeout": 20, **options},
+    )  # fmt: skip
 
 
 def refused(sender: RestUploads, path: Path, **options: Any) -> Any:
@@ -203,11 +205,12 @@ def test_nothing_goes_to_another_host_where_a_file_is_redirected(extract: Path) 
 
 @pytest.mark.parametrize("method", ["token", "api-key", "basic", "oauth2"])
 def test_no_login_goes_over_the_network_as_it_is(method: str) -> None:
+    by = LoginMethod(method)
     with pytest.raises(InvalidInput, match="https://"):
-        RestUploads("http://files.example.com/up", "https://x.example.com", "u", "p", how=How(method), timeout=1)
+        RestUploads("http://files.example.com/up", "https://x.example.com", "u", "p", login_method=by, timeout=1)
     words = {"api-key": "can't be sent", "basic": "can't hold a colon"}.get(method, "https://")
     with pytest.raises(InvalidInput, match=words):
-        RestUploads("https://x.example.com", "http://x.example.com", "u:v", "p\nq", how=How(method), timeout=1)
+        RestUploads("https://x.example.com", "http://x.example.com", "u:v", "p\nq", login_method=by, timeout=1)
 
 
 def checked(row: StoredDestination, login: tuple[str, str]) -> list[probing.Step]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..destination import METHODS, WITHOUT_ADDRESS, Destination, How, Settings, chosen, header_problem, scope_problem
+from ..destination import (
+    METHODS,
+    WITHOUT_ADDRESS,
+    Destination,
+    LoginMethod,
+    Settings,
+    chosen,
+    header_problem,
+    scope_problem,
+)
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
@@ -61,7 +70,9 @@ class Brapi(Destination):
         from ..webdav import url_problem
 
         why = url_problem(str(settings["abq_brapi_url"]))
-        return f"The setting 'abq_brapi_url' {why}." if why else encryption_problem(_how(settings), _urls(settings))
+        if why:
+            return f"The setting 'abq_brapi_url' {why}."
+        return encryption_problem(_login_method(settings), _urls(settings))
 
     def uploads(self, settings: Settings, username: str, password: str) -> BrapiUploads:
         from ..brapi import BrapiUploads
@@ -72,7 +83,7 @@ class Brapi(Destination):
             login,
             username,
             password,
-            how=_how(settings),
+            login_method=_login_method(settings),
             trial=str(settings["abq_brapi_trial"]),
             **chosen(settings, ca_file="abq_ca_file", proxy="network_proxy"),
         )
@@ -95,8 +106,8 @@ def _urls(settings: Settings) -> tuple[str, ...]:
     return str(settings["abq_brapi_auth_url"]) or f"{address}/token", address
 
 
-def _how(settings: Settings) -> How:
-    return How(*(str(settings[f"abq_brapi_auth_{name}"]) for name in ("method", "header", "scope")))
+def _login_method(settings: Settings) -> LoginMethod:
+    return LoginMethod(*(str(settings[f"abq_brapi_auth_{name}"]) for name in ("method", "header", "scope")))
 
 
 DESTINATION = Brapi()

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..destination import METHODS, WITHOUT_ADDRESS, Destination, How, Settings, chosen, header_problem, scope_problem
+from ..destination import (
+    METHODS,
+    WITHOUT_ADDRESS,
+    Destination,
+    LoginMethod,
+    Settings,
+    chosen,
+    header_problem,
+    scope_problem,
+)
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
@@ -54,7 +63,7 @@ class Rest(Destination):
             return found
         from ..rest import encryption_problem
 
-        return encryption_problem(_how(settings), _urls(settings))
+        return encryption_problem(_login_method(settings), _urls(settings))
 
     def uploads(self, settings: Settings, username: str, password: str) -> RestUploads:
         from ..rest import RestUploads
@@ -64,7 +73,7 @@ class Rest(Destination):
             str(settings["abq_auth_url"]),
             username,
             password,
-            how=_how(settings),
+            login_method=_login_method(settings),
             **chosen(
                 settings, ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy"
             ),
@@ -82,8 +91,8 @@ def _urls(settings: Settings) -> tuple[str, ...]:
     return *login, str(settings["abq_upload_url"])
 
 
-def _how(settings: Settings) -> How:
-    return How(*(str(settings[f"abq_auth_{name}"]) for name in ("method", "header", "scope")))
+def _login_method(settings: Settings) -> LoginMethod:
+    return LoginMethod(*(str(settings[f"abq_auth_{name}"]) for name in ("method", "header", "scope")))
 
 
 def without_secrets(url: str) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..destination import NOBODY, NONE, Destination, How, Settings, chosen
+from ..destination import NOBODY, NONE, Destination, LoginMethod, Settings, chosen
 
 if TYPE_CHECKING:
     from ...stored_destination import StoredDestination
@@ -60,7 +60,7 @@ class XmlRpc(Destination):
 
         url = str(settings["abq_xmlrpc_url"])
         why = url_problem(url)
-        return f"The setting 'abq_xmlrpc_url' {why}." if why else encryption_problem(_how(settings), (url,))
+        return f"The setting 'abq_xmlrpc_url' {why}." if why else encryption_problem(_login_method(settings), (url,))
 
     def uploads(self, settings: Settings, username: str, password: str) -> XmlRpcUploads:
         from ..xml_rpc import XmlRpcUploads
@@ -70,7 +70,7 @@ class XmlRpc(Destination):
             str(settings["abq_xmlrpc_method"]),
             username,
             password,
-            how=_how(settings),
+            login_method=_login_method(settings),
             **chosen(settings, ca_file="abq_ca_file", proxy="network_proxy"),
         )
 
@@ -80,8 +80,8 @@ class XmlRpc(Destination):
         return probe(self.kind, self.problem(context.settings), self.uploads, context)
 
 
-def _how(settings: Settings) -> How:
-    return How(str(settings["abq_xmlrpc_auth_method"]))
+def _login_method(settings: Settings) -> LoginMethod:
+    return LoginMethod(str(settings["abq_xmlrpc_auth_method"]))
 
 
 DESTINATION = XmlRpc()

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ...setting import Setting
-from ..weather_source import ManyOfAStation, Observation, Settings, days, with_query
+from ..weather_source import Observation, Settings, StationSeriesSource, days, with_query
 
 if TYPE_CHECKING:
     from abq_data_entry.observation import Quantity
@@ -35,7 +35,7 @@ _COVER = {  # the words of the National Weather Service, by eighths of the sky (
 _MORE_CLOUD = ("CLR", "SKC", "NCD", "NSC", "FEW", "SCT", "BKN", "OVC", "VV")
 
 
-class Metar(ManyOfAStation):
+class Metar(StationSeriesSource):
     """All reports of a station, the routine ones and those between them."""
 
     name, order, accept, address_setting = "metar", 3, "application/json", "weather_metar_url"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..weather_source import ManyOfAStation, Observation, Settings, days, with_query
+from ..weather_source import Observation, Settings, StationSeriesSource, days, with_query
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -32,7 +32,7 @@ _REFUSED = {"X": "failed the service's checks", "Q": "is doubted by the service"
 _TAKEN = ("V", "S", "C", "Z", "G", "T")
 
 
-class NwsApi(ManyOfAStation):
+class NwsApi(StationSeriesSource):
     """A collection of observations for each station."""
 
     name, order, accept, address_setting = "nws_api", 2, "application/geo+json", "weather_api_url"

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ...setting import Setting
-from ..weather_source import ManyInOne, Observation, Settings, days, with_query
+from ..weather_source import Observation, SeriesSource, Settings, days, with_query
 
 if TYPE_CHECKING:
     from abq_data_entry.observation import Quantity
@@ -38,7 +38,7 @@ _WORDS = {
 }  # fmt: skip
 
 
-class OpenMeteo(ManyInOne):
+class OpenMeteo(SeriesSource):
     """Values for coordinates, not for a station: they fill holes until something was observed."""
 
     name, order, accept, address_setting = "open_meteo", 9, "application/json", "weather_open_meteo_url"
