@@ -135,7 +135,7 @@ def _check_network(inspection: Inspection, server: _Server, endpoint: Endpoint) 
 
     connected = partial(inspection.guard.connected, server.host, server.port, addresses)
 
-    def asked(connection: socket.socket) -> bool:
+    def starts_tls(connection: socket.socket) -> bool:
         """Send an SSLRequest; return whether the server starts TLS."""
         connection.sendall(_ASKS_FOR_TLS)
         answer = connection.recv(1)
@@ -146,12 +146,12 @@ def _check_network(inspection: Inspection, server: _Server, endpoint: Endpoint) 
 
     def ask() -> Result[bool]:
         with connected() as connection:
-            return Result(asked(connection), "PostgreSQL answers")
+            return Result(starts_tls(connection), "PostgreSQL answers")
 
     @contextlib.contextmanager
     def greeted() -> Iterator[socket.socket]:
         with connected() as connection:
-            asked(connection)
+            starts_tls(connection)
             yield connection
 
     can_encrypt = yield from inspection.step("Greeting", ask)

@@ -41,7 +41,7 @@ def logging_to_file() -> Iterator[None]:
     level = ours.level
     ours.setLevel(logging.INFO)
     root.addHandler(handler)
-    sender = log_targets.opened(log_targets.chosen(folders.config_folder() / SETTINGS_FILE), one_line)
+    sender = log_targets.open_target(log_targets.chosen(folders.config_folder() / SETTINGS_FILE), one_line)
     if sender is not None:
         root.addHandler(sender)
     try:

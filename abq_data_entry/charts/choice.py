@@ -9,7 +9,7 @@ from ..constants import FieldNames, FieldTypes
 from ..fields import FIELDS, READINGS, field
 
 FORMATS = ("png", "svg", "pdf")
-"""The kinds of files that a chart can be."""
+"""The file formats of a chart."""
 
 PLOTS = range(1, int(field(FieldNames.PLOT).maximum or 0) + 1)
 """The plots of a lab."""

@@ -70,7 +70,7 @@ def _means(rows: Sequence[Row]) -> str:
 
 
 def _longest_step(moments: Sequence[datetime.datetime]) -> datetime.timedelta:
-    """Over which distance a line goes on: three times the usual one, a day and a half at least."""
+    """Return the longest gap that a line bridges: three times the usual step, at least a day and a half."""
     steps = sorted(later - earlier for earlier, later in itertools.pairwise(moments))
     return max(3 * steps[len(steps) // 2], 1.5 * DAY) if steps else DAY
 

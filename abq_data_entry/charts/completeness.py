@@ -1,4 +1,4 @@
-"""Completeness as a calendar: a square a day, weeks from left to right, a row of squares a weekday."""
+"""Completeness as a calendar: a square for each day, a column for each week, a row for each weekday."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_LINES = 6
 
 
 def draw(page: Page, rows: Sequence[Row]) -> None:
-    """Rows of `completeness`, summed by day. A long time goes on in the next calendar below."""
+    """Rows of `completeness`, summed by day. A long period continues in the next calendar below."""
     if not rows:
         page.show_text(f"No check was due of {page.choice.words}")
         return
@@ -70,7 +70,7 @@ def _draw_calendar(page: Page, place: int, begin: datetime.date, weeks: int, row
         spine.set_visible(False)
 
 
-_COLOURS = ("#b2182b", "#d55e00", "#f3d37a", "#3a87b5")  # told apart without red and green; dark to light to blue
+_COLOURS = ("#b2182b", "#d55e00", "#f3d37a", "#3a87b5")  # can be distinguished without red and green: dark, light, then blue
 _MEANINGS = ("nothing recorded", "below 90 %", "90 % or more", "complete")
 
 

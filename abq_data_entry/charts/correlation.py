@@ -10,7 +10,7 @@ from .page import MARKS, Page, Row, by, legend_above, name, number
 
 
 def draw(page: Page, rows: Sequence[Row]) -> None:
-    """A panel a field; rows of `weather_correlation`. The band is that of `r` where one lab is shown."""
+    """A panel for each field; rows of `weather_correlation`. With one lab, there is a band of the limits of `r`."""
     if not any(row["r"] is not None for row in rows):
         page.show_text(f"There are fewer than ten pairs with the weather of {page.choice.words}")
         return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILE_SIZE = (960, 540)
-"""Of a file, in pixels of 96 dots an inch."""
+"""The size of a file, in pixels of 96 dots an inch."""
 FILE_DOTS = 144
 _DRAWERS: dict[str, Callable[[Page, Sequence[Row]], object]] = {
     "climate": climate.draw,
@@ -34,7 +34,7 @@ _DRAWERS: dict[str, Callable[[Page, Sequence[Row]], object]] = {
 }
 _ONE_AT_A_TIME = threading.Lock()
 _LINES, _LEAST_LETTERS = 18, 0.6
-"""A picture that is less high than so many lines of text has smaller letters, down to that part of what is set."""
+"""A picture of fewer lines of text than this gets smaller letters, down to this fraction of the font size."""
 
 
 class Panel(NamedTuple):
@@ -139,7 +139,7 @@ def _matplotlib() -> tuple[type[Figure], Any, Any]:
             "Charts need the package matplotlib, which isn't installed here: pip install matplotlib."
             f" Everything else works without it. ({error})"
         ) from error
-    # A font that this computer has under another name is replaced; nobody has to be told at each letter.
+    # matplotlib replaces a font that it doesn't find, and would warn of that at each letter.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     return Figure, FigureCanvasAgg, rc_context
 

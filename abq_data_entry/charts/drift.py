@@ -1,4 +1,4 @@
-"""Sensor drift: how each sensor moved away from those beside it, a day, with its limits."""
+"""Sensor drift: how far each sensor moves away from those beside it per day, with the limits of that."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .page import LATEST, Page, Row, by, legend_above, name, unit
 
 
 def draw(page: Page, rows: Sequence[Row]) -> None:
-    """A panel a field, the strongest trend above; rows of `sensor_drift`."""
+    """A panel for each field, with the strongest trend at the top; rows of `sensor_drift`."""
     if not any(row["slope_per_day"] is not None for row in rows):
         page.show_text(f"No sensor has ten days of readings of {page.choice.words}")
         return

@@ -89,7 +89,7 @@ class Page:
         axes.set_axis_off()
 
     def finish(self) -> None:
-        """Put title and legend above, and below what is shown and where it comes from; the panels have the rest."""
+        """Put title and legend at the top, the note and the source at the bottom, and the panels between them."""
         wide, high = (float(each) * 72 for each in self.figure.get_size_inches())  # in points
         edge, size = self.look.points * 0.5, self.look.points
         width = max(20, int(self.columns))
@@ -101,7 +101,7 @@ class Page:
         if self.legend and self.lines >= 9:
             fitting = int(self.columns * 0.95 / (max(map(len, self.legend)) + 7))
             columns = max(1, min(4, fitting, len(self.legend)))
-            most = columns * max(1, int(self.lines / 6))  # of many the last ones: they say most
+            most = columns * max(1, int(self.lines / 6))  # if there are too many, the last ones, which matter most
             shown = dict(list(self.legend.items())[-most:])
             self.figure.legend(
                 list(shown.values()), list(shown), loc="upper left", bbox_to_anchor=(left, top), ncols=columns,
@@ -115,8 +115,8 @@ class Page:
         self._wrap_labels((top - bottom) * high)
 
     def _wrap_labels(self, height: float) -> None:
-        """Break a label at the vertical axis that is longer than its panel, of `height` points all of them together:
-        else it would stand over its neighbours, or the title."""
+        """Break a label of a vertical axis that is longer than its panel, so that it covers nothing else.
+        `height`: that of all panels together, in points."""
         below = 3.5 * self.look.points  # the dates, or numbers and label, under a panel
         letters = int(((height - below) / self._rows) / (self.look.points * 0.56))
         for axes in self.panels:
@@ -127,7 +127,7 @@ class Page:
 
 
 def _fitting(text: str, width: int, lines: int) -> list[str]:
-    """As many whole sentences as fit into so many lines; of the first one its beginning, if that doesn't."""
+    """As many whole sentences as fit into so many lines; if not even the first one fits, its beginning."""
     if not lines:
         return []
     while len(textwrap.wrap(text, width)) > lines and ". " in text:
@@ -136,12 +136,12 @@ def _fitting(text: str, width: int, lines: int) -> list[str]:
 
 
 def number(value: Any) -> float:
-    """A value for a line; what is missing breaks it."""
+    """A value for a line; a missing one breaks the line."""
     return float("nan") if value is None else float(value)
 
 
 def label(measure: str) -> str:
-    """What stands at the axis of a field."""
+    """The label of a field's axis."""
     return QUANTITIES[measure].label
 
 
@@ -188,7 +188,7 @@ def draw_line(
 
 
 def show_dates(axes: Axes, page: Page) -> None:
-    """Dates at the axis that can be read: as many as fit, the year told once."""
+    """Dates at the axis that can be read: as many as fit, with the year shown once."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     ticks = max(3, min(9, int(page.columns / 12)))

@@ -5,4 +5,4 @@ Everything it makes stays in a temporary folder of its own and in the folder of 
 
 
 class DemoFailed(Exception):
-    """A step didn't come true; the text is for people and says which one and why."""
+    """A step of the demo failed; the text is for people and says which one and why."""

@@ -62,9 +62,9 @@ def _made_empty(folder: Path) -> Path:
 
 
 def play(asked_folder: Path | None = None) -> None:
-    """Play the day; tell it on standard output, leave pictures, files and report in the results' folder.
+    """Play the day: report on standard output, and leave pictures, files and a report in the results' folder.
 
-    Raises DemoFailed when a step doesn't come true; everything that was started is ended in any case.
+    Raises DemoFailed if a step fails; everything that was started is ended in any case.
     """
     results = results_folder(asked_folder)
     story = Story(results)
@@ -80,7 +80,7 @@ def play(asked_folder: Path | None = None) -> None:
             verified = _play_in_window(place, story, today, watched)
         finally:
             gc.unfreeze()
-            gc.collect()  # the window must go on this thread
+            gc.collect()  # the window has to be collected on this thread
             gc.enable()
     story.finish(verified)
 
@@ -148,7 +148,7 @@ def _can_show() -> bool:
 
 @contextmanager
 def _own_display() -> Iterator[None]:
-    """A display that nobody sees; raises DemoFailed when there can be none."""
+    """A virtual display; raises DemoFailed if none can be started."""
     screen = display.VirtualDisplay(width=1280, height=960)
     try:
         screen.__enter__()
@@ -168,7 +168,7 @@ def _own_display() -> Iterator[None]:
 
 def _close(window: "Application") -> None:
     """End the window as it is, without asking: what is in its form is the demo's."""
-    with suppress(tk.TclError):  # whoever watched has closed it
+    with suppress(tk.TclError):  # somebody who watched has closed it
         window.jobs.close()
         window.destroy()
     if window.data_model is not None:

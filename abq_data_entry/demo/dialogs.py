@@ -42,7 +42,7 @@ class Dialogs:
         self._endpoint = endpoint
 
     def show_all(self, today: datetime.date) -> None:
-        """All of them; what the day recorded stays as it is."""
+        """Show all of them; the records of the day stay as they are."""
         yesterday = today - datetime.timedelta(days=1)
         self._open_record(yesterday)
         for menu, command, name, text in _OF_A_RECORD:
@@ -62,7 +62,7 @@ class Dialogs:
         self._idle()
 
     def _show_many(self) -> None:
-        """All rows of the list are chosen."""
+        """Choose all rows of the list, and show how to correct them."""
         self._stage.choose("Go", "Record List")
         self._idle()
         mac = self._window.tk.call("tk", "windowingsystem") == "aqua"
@@ -78,7 +78,7 @@ class Dialogs:
         self._stage.choose("Go", "Record Form")
 
     def _show_withdrawn(self, date: datetime.date) -> None:
-        """One was withdrawn, which is put in again afterwards."""
+        """Withdraw a record for the picture, and bring it back afterwards."""
         place, by = (date.isoformat(), EVENING, LAB, GONE), By(TECHNICIAN)
         model = SQLModel.at(self._endpoint)
         try:

@@ -32,7 +32,7 @@ def read(endpoint: dict[str, str], today: datetime.date, story: Story) -> None:
 def verify(
     endpoint: dict[str, str], today: datetime.date, typed: Sequence[PlotReading], head: Sequence[str], results: Path
 ) -> list[str]:
-    """See that the database holds what was typed and that all three deliveries equal its extract.
+    """Check that the database holds what was typed and that all three deliveries equal its extract.
 
     `head`: time, lab and technician of the check. Returns what was verified, in sentences. Raises DemoFailed.
     """

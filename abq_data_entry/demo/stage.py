@@ -1,4 +1,4 @@
-"""The window on its stage: events go on while the script waits, keys go where the focus is; and pictures of it."""
+"""Plays keys and menu commands to the window, whose events go on while the script waits; and takes its pictures."""
 
 import os
 import sys
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
     from ..application import Application
 
-PATIENCE = 5.0  # seconds for anything that is to come true on a busy machine
+PATIENCE = 5.0  # seconds for any condition, on a busy machine
 _KEYSYMS = {
     " ": "space", ".": "period", ",": "comma", "-": "minus", "_": "underscore", ":": "colon", "/": "slash",
 }  # fmt: skip
 
 
 class Stage:
-    """Plays keys and menus to the application's window, and waits for what comes of them.
+    """Plays keys and menu commands to the application's window, and waits for their results.
 
-    Every wait raises DemoFailed when an error happened in the window, when it was closed, or when time is up.
+    Every wait raises DemoFailed if an error happened in the window, if it was closed, or if the time is up.
     """
 
     def __init__(self, window: "Application") -> None:
         self.window = window
         self.keys = 0
         self._error: BaseException | None = None
-        # Shown in the window it would end nothing, and the demo would praise what has failed.
+        # Otherwise the window would only show the error, and the demo would report the failed step as done.
         window.report_callback_exception = self._note_error  # type: ignore[assignment,method-assign]
 
     def play(self, seconds: float) -> None:
-        """Let the window live for so long."""
+        """Handle the window's events for so long."""
         end = time.monotonic() + seconds
         while True:
             self._update()
@@ -46,7 +46,7 @@ class Stage:
             time.sleep(min(0.005, left))
 
     def wait_until(self, condition: Callable[[], object], what: str) -> None:
-        """Let the window live until the condition holds; `what` ends the sentence "… did not come true"."""
+        """Handle the window's events until the condition holds; `what` ends the sentence "… did not come true"."""
         deadline = time.monotonic() + PATIENCE
         while True:
             self._update()
@@ -80,7 +80,7 @@ class Stage:
         self._update()
 
     def take_focus(self) -> None:
-        """Have the keyboard's focus, where it was last in this window, should another program have it."""
+        """Take the keyboard's focus back from another program, to where it was last in this window."""
         if self.window.focus_get() is None:
             (self.window.focus_lastfor() or self.window).focus_force()
             self._update()
@@ -126,8 +126,8 @@ _SETTLED = 0.25  # seconds until what was drawn is on the screen
 class Photographer:
     """Takes numbered pictures.
 
-    `alone`: the display is our own, so that there is nothing else on it, and a picture that can't be had is a failure;
-    on somebody's desktop it is a note in the report.
+    `alone`: the display is our own, with nothing else on it. Then a picture that can't be taken is a failure; on
+    somebody's desktop, it is a note in the report.
     """
 
     def __init__(self, stage: Stage, story: Story, alone: bool) -> None:

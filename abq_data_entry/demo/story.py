@@ -1,4 +1,4 @@
-"""What the demo tells while it plays, and the report that it leaves."""
+"""What the demo prints while it plays, and the report that it leaves."""
 
 import time
 from pathlib import Path
@@ -18,14 +18,14 @@ class Story:
         self._reader = ""
 
     def done(self, text: str) -> None:
-        """A step came true: say so, and how long it took."""
+        """Print and note that a step is done, and how long it took."""
         now = time.monotonic()
         seconds, self._step_begun = now - self._step_begun, now
         self._steps.append((text, seconds))
         print(f"{len(self._steps):2}  {text} ({seconds:.1f} s)", flush=True)
 
     def note(self, text: str) -> None:
-        """Something the reader should know, such as a picture that couldn't be had; said once."""
+        """Print and note, once, something the reader should know, such as a picture that couldn't be taken."""
         if text not in self._notes:
             self._notes.append(text)
             print(f"    {text}", flush=True)
@@ -35,7 +35,7 @@ class Story:
         return self.folder / f"{len(self._pictures) + 1:02}-{name}.png"
 
     def picture_taken(self, path: Path, text: str) -> None:
-        """The picture is there."""
+        """Note that a picture was taken."""
         self._pictures.append((path.name, text))
 
     def answer(self, reader: str, query: str, text: str, shown: str) -> None:

@@ -94,7 +94,7 @@ LAB, TECHNICIAN, EVENING = "A", "J Simms", "20:00"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the day needs; `endpoint` is the database's, `rest` and `ftp` are the logins."""
+    """What the demo needs; `endpoint` is that of the database, `rest` and `ftp` are the logins."""
 
     endpoint: dict[str, str]
     rest: Login
@@ -115,12 +115,12 @@ def surroundings(results: Path, today: datetime.date) -> Iterator[Surroundings]:
         with (
             rest_server(rest, results / "rest", logs) as rest_address,
             ftp_server(results / "ftp", logs) as ftp_address,
-            _environment({DATA_FOLDER_VARIABLE: str(data), CONFIG_FOLDER_VARIABLE: str(config)}),
+            _with_variables({DATA_FOLDER_VARIABLE: str(data), CONFIG_FOLDER_VARIABLE: str(config)}),
         ):
             _write_settings(config, rest_address, ftp_address, (results / "share").resolve())
             server = postgres.EmbeddedServer(data, idle_seconds=60.0, over_tcp=sys.platform == "win32")
             try:
-                server.ensure_running()  # within the try: Ctrl-C in the middle of a start must end it too
+                server.ensure_running()  # within the try, so that Ctrl-C during the start ends it, too
                 server.create_database()
                 endpoint = server.endpoint()
                 schema.prepare(endpoint)
@@ -146,7 +146,7 @@ def _write_settings(folder: Path, rest: str, ftp: tuple[str, int], share: Path) 
 
 
 def _record_evening(endpoint: dict[str, str], yesterday: datetime.date) -> None:
-    """The check before: its readings are what stands beside the fields as "was …"."""
+    """Record yesterday's last check, whose readings the form shows beside its fields as "was …"."""
     model = SQLModel.at(endpoint)
     try:
         for reading in check(20):
@@ -156,7 +156,7 @@ def _record_evening(endpoint: dict[str, str], yesterday: datetime.date) -> None:
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
+def _with_variables(variables: dict[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

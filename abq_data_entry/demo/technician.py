@@ -96,11 +96,11 @@ class Technician:
             self._stage.write(text, key)
             if picture and name == F.PLANTS:
                 self._take("typing", "A value and an Enter: the previous reading of the plot stands below each field.")
-            # After the last one the plot is saved: whoever waits here waits for that.
+            # After the last one the plot is saved; waiting here would be waiting for that.
             self._stage.press("Return", 0.0 if name == last else key)
 
     def _type_with_slip(self, reading: PlotReading, key: float) -> None:
-        """A temperature that is out of range is told at once, and not saved."""
+        """A temperature that is out of range is marked at once, and not saved."""
         temperature = self._form.inputs[F.TEMPERATURE]
         names = list(reading.values)
         before, rest = (names[: names.index(F.TEMPERATURE)], names[names.index(F.TEMPERATURE) :])
@@ -115,7 +115,7 @@ class Technician:
         self._type_values({name: reading.values[name] for name in rest}, key)
 
     def _type_faulty(self, reading: PlotReading, key: float) -> None:
-        """Tab to Equipment Fault, y; the three readings are disabled and passed over. A note at the end."""
+        """Tab to Equipment Fault, y; the three readings are disabled and skipped. A note at the end."""
         for name in (F.LIGHT, F.TEMPERATURE, F.EQUIPMENT_FAULT):
             self._stage.press("Tab", key)
             self._expect_focus(name)

@@ -55,7 +55,7 @@ def chosen(file: Path) -> dict[str, str]:
     return values
 
 
-def opened(settings: Mapping[str, str], fit: Callable[[str], str]) -> logging.Handler | None:
+def open_target(settings: Mapping[str, str], fit: Callable[[str], str]) -> logging.Handler | None:
     """Return the handler that sends events to the target in the settings, None if there is none.
 
     `fit(text)` returns one line without secrets. A target that this system doesn't have is reported in the log, once.

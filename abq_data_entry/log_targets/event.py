@@ -112,7 +112,7 @@ def _message(record: logging.LogRecord) -> str:
             text = str(record.msg) % {key: _argument(value) for key, value in given.items()}
         else:
             text = str(record.msg) % tuple(map(_argument, given)) if given else _words(record.msg)
-    except (TypeError, ValueError, KeyError):  # the file's handler tells the mistake
+    except (TypeError, ValueError, KeyError):  # the file's handler reports the mistake
         text = str(record.msg)
     return text if len(text) <= _LOOKED_AT else f"{text[: _LOOKED_AT - 1]}…"
 

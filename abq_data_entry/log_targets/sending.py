@@ -31,7 +31,7 @@ LAST_SECONDS = 0.5
 
 _OF_ONE = 300  # characters that an event takes besides its text
 _STEADY = 5.0  # seconds after which a connection counts as a good one
-_TOLD_EVERY = 600.0  # seconds between two messages about the same server in the log file
+_REPORTED_EVERY = 600.0  # seconds between two messages about the same server in the log file
 
 
 class Sender(logging.Handler):
@@ -97,7 +97,7 @@ class Sender(logging.Handler):
                 self._target.close()
                 self._failed(error)
             else:
-                self._went(event)
+                self._sent(event)
             self._begun = 0.0
         self._target.close()
 
@@ -114,11 +114,11 @@ class Sender(logging.Handler):
         self._connected_at = 0.0
         now = time.monotonic()
         if now >= self._tell_from and not self._ending:
-            self._tell_from = now + _TOLD_EVERY
+            self._tell_from = now + _REPORTED_EVERY
             self._is_away = True
             log.warning("events wait, %s doesn't take them: %s", self._target.name, _reason(error))
 
-    def _went(self, event: Event) -> None:
+    def _sent(self, event: Event) -> None:
         now = time.monotonic()
         self._connected_at = self._connected_at or now
         if now - self._connected_at >= _STEADY or not self._retries.failures:
@@ -127,7 +127,7 @@ class Sender(logging.Handler):
             if self._waiting:  # `close` may have given up
                 self._waiting.popleft()
                 self._size -= len(event.text) + _OF_ONE
-            lost = 0 if self._waiting else self._lost  # told when all is over, once
+            lost = 0 if self._waiting else self._lost  # reported once, when the queue is empty
             self._lost -= lost
         if lost:
             log.warning("%s in this file only: %s was away or too slow", _events(lost), self._target.name)

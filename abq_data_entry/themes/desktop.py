@@ -1,4 +1,4 @@
-"""What the desktop prefers: light or dark, and how many dots make an inch. Asked in the background, once."""
+"""What the desktop prefers: light or dark, and its dots per inch. Asked in the background, once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DesktopPreference:
 
 
 def desktop_preference() -> DesktopPreference:
-    """Ask the desktop; what can't be had is left at its default. Starts processes: not for the Tk thread."""
+    """Ask the desktop; what it doesn't say stays at its default. Starts processes: not for the Tk thread."""
     if sys.platform == "win32":
         return DesktopPreference(dark=_windows_is_dark())
     if sys.platform == "darwin":

@@ -111,7 +111,7 @@ _DISTANCES = ("-padx", "-pady")
 class Spacing:
     """Scales the distances between the widgets of a window, and back again.
 
-    What a widget was placed with is kept, so that scaling twice is scaling once.
+    The original distances are kept, so that scaling twice has the same result as scaling once.
     """
 
     def __init__(self) -> None:
