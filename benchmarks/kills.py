@@ -99,8 +99,8 @@ def measure(options: Options) -> list[table.Row]:
 def _start(options: Options, number: int) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "benchmarks.keyed", str(options.folder), options.display, _DATABASE]
     words += [str(number), str(number % 2)]
-    surroundings = environment(options, _DATABASE)
-    return subprocess.Popen(words, cwd=CHECKOUT, env=surroundings, stdout=subprocess.PIPE)
+    variables = environment(options, _DATABASE)
+    return subprocess.Popen(words, cwd=CHECKOUT, env=variables, stdout=subprocess.PIPE)
 
 
 def _answer(process: subprocess.Popen[bytes], what: str) -> list[Any]:

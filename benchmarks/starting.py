@@ -46,10 +46,10 @@ class Start:
 class _Stage:
     """Where programs are started to be watched."""
 
-    def __init__(self, surroundings: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str]) -> None:
         probe = str(CHECKOUT / "benchmarks" / "probe")
-        self._environment = {**surroundings, "PYTHONPATH": probe}
-        self._keyboard = Keyboard(surroundings["DISPLAY"])
+        self._environment = {**variables, "PYTHONPATH": probe}
+        self._keyboard = Keyboard(variables["DISPLAY"])
 
     def start(self, command: list[str], record: Mapping[str, str] | None = None) -> Start:
         """Start a program, watch it until it takes keys (or has saved the record), and end it."""

@@ -70,7 +70,7 @@ def _draw_calendar(page: Page, place: int, begin: datetime.date, weeks: int, row
         spine.set_visible(False)
 
 
-_COLOURS = ("#b2182b", "#d55e00", "#f3d37a", "#3a87b5")  # can be distinguished without red and green: dark, light, then blue
+_COLOURS = ("#b2182b", "#d55e00", "#f3d37a", "#3a87b5")  # dark, light, blue: told apart without red and green
 _MEANINGS = ("nothing recorded", "below 90 %", "90 % or more", "complete")
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from .. import garbage, outbox
 from ..launcher import display
 from . import DemoFailed, qa
+from .environment import LAB, TECHNICIAN, Environment, demo_environment
 from .readings import FAULTY_PLOT, check
 from .story import Story
-from .surroundings import LAB, TECHNICIAN, Surroundings, surroundings
 
 if TYPE_CHECKING:
     from ..application import Application
@@ -74,7 +74,7 @@ def play(asked_folder: Path | None = None) -> None:
     with ExitStack() as stack:
         if not watched:
             stack.enter_context(_own_display())
-        place = stack.enter_context(surroundings(results, today))
+        place = stack.enter_context(demo_environment(results, today))
         story.done("The database runs and holds yesterday's last check; the bundled servers answer")
         try:
             verified = _play_in_window(place, story, today, watched)
@@ -85,7 +85,7 @@ def play(asked_folder: Path | None = None) -> None:
     story.finish(verified)
 
 
-def _play_in_window(place: Surroundings, story: Story, today: datetime.date, watched: bool) -> list[str]:
+def _play_in_window(place: Environment, story: Story, today: datetime.date, watched: bool) -> list[str]:
     from ..application import Application
     from .dialogs import Dialogs
     from .stage import Photographer, Stage
@@ -124,7 +124,7 @@ def _play_in_window(place: Surroundings, story: Story, today: datetime.date, wat
         _close(window)
 
 
-def _deliver(technician: "Technician", place: Surroundings, story: Story, name: str) -> None:
+def _deliver(technician: "Technician", place: Environment, story: Story, name: str) -> None:
     technician.deliver(
         "Upload CSV to corporate REST", place.rest, f"{name} successfully uploaded to REST API.", "rest"
     )

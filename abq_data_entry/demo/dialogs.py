@@ -9,8 +9,8 @@ from ..models import SQLModel
 from ..models.undoing import By
 from ..views.dialogs import Dialog
 from . import DemoFailed
+from .environment import EVENING, LAB, TECHNICIAN
 from .stage import Photographer, Stage
-from .surroundings import EVENING, LAB, TECHNICIAN
 
 PLOT, GONE, THEIRS, OURS = 1, 20, "21.50", "22.50"
 _REASON, _COLLEAGUE = "misread", "P Taylor"

@@ -6,9 +6,9 @@ from ..constants import FieldNames as F
 from ..views import LoginDialog
 from ..views.dialogs import Dialog
 from . import DemoFailed
+from .environment import Login
 from .readings import PlotReading
 from .stage import Photographer, Stage
-from .surroundings import Login
 
 TIME = "8:00"
 TOO_COLD, SLIP_PLOT = "3", 3

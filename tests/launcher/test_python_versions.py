@@ -38,7 +38,7 @@ def test_the_documents_say_the_same(name: str) -> None:
 
 @pytest.mark.parametrize(("minor", "platform"), list(product(MINORS, PLATFORMS)))
 def test_each_lock_has_one_version_of_all_that_is_needed(minor: int, platform: str) -> None:
-    surroundings = {
+    variables = {
         **PLATFORMS[platform],
         "python_version": f"3.{minor}",
         "python_full_version": f"3.{minor}.2",
@@ -46,9 +46,9 @@ def test_each_lock_has_one_version_of_all_that_is_needed(minor: int, platform: s
         "platform_python_implementation": "CPython",
     }
     for lock in DEVELOPMENT_LOCKS[1:]:
-        locked = Counter(each.name for each in _locked(ROOT / lock) if _holds(each, surroundings))
+        locked = Counter(each.name for each in _locked(ROOT / lock) if _holds(each, variables))
         assert [name for name, count in locked.items() if count > 1] == []
-        needed = {_plain(each.name) for each in _asked_for() if _holds(each, surroundings)}
+        needed = {_plain(each.name) for each in _asked_for() if _holds(each, variables)}
         assert needed <= {_plain(name) for name in locked}
 
 
@@ -66,8 +66,8 @@ def _asked_for() -> list[Requirement]:
     return found
 
 
-def _holds(requirement: Requirement, surroundings: dict[str, str]) -> bool:
-    return requirement.marker is None or requirement.marker.evaluate(surroundings)
+def _holds(requirement: Requirement, variables: dict[str, str]) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate(variables)
 
 
 def _plain(name: str) -> str:

@@ -28,7 +28,7 @@ def edge(widget: tk.Misc) -> str:
     return _name(_at(shown, shown.width // 2, shown.height - 1))
 
 
-def surroundings(widget: tk.Misc) -> str:
+def background(widget: tk.Misc) -> str:
     """The colour just inside the frame."""
     shown = picture(widget)
     return _name(_at(shown, shown.width // 2, shown.height - 6))

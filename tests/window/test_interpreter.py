@@ -27,9 +27,9 @@ root.destroy()
 
 
 def run(code: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    surroundings = {**os.environ, "HOME": str(home), **environment}
+    variables = {**os.environ, "HOME": str(home), **environment}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, cwd=CHECKOUT, env=surroundings, capture_output=True, text=True, timeout=PATIENCE)
+    return subprocess.run(command, cwd=CHECKOUT, env=variables, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_the_root_window_has_the_interpreter_that_was_loaded_while_another_thread_ran(

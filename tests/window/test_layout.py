@@ -721,7 +721,7 @@ def test_wrong_closed_and_focused_differ_in_more_than_hue(window: Window) -> Non
 
 
 def test_lists_have_a_border_and_show_the_focus(window: Window) -> None:
-    from tests.window.pixels import edge, surroundings
+    from tests.window.pixels import background, edge
 
     tree = window.app.record_list.page.tree
     window.app.layout.show("list")
@@ -731,7 +731,7 @@ def test_lists_have_a_border_and_show_the_focus(window: Window) -> None:
         window.app.focus_force()
         window.settle()
         without = edge(tree)
-        assert contrast(without, surroundings(tree)) >= 2.5, theme
+        assert contrast(without, background(tree)) >= 2.5, theme
         tree.focus_force()
         window.settle()
         assert edge(tree) != without, theme

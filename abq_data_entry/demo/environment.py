@@ -1,4 +1,4 @@
-"""Where the demo plays: folders, settings and a database of its own, and servers and a folder to deliver to."""
+"""What the demo runs in: folders, settings and a database of its own, and servers and a folder to deliver to."""
 
 import datetime
 import json
@@ -93,7 +93,7 @@ LAB, TECHNICIAN, EVENING = "A", "J Simms", "20:00"
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Environment:
     """What the demo needs; `endpoint` is that of the database, `rest` and `ftp` are the logins."""
 
     endpoint: dict[str, str]
@@ -102,7 +102,7 @@ class Surroundings:
 
 
 @contextmanager
-def surroundings(results: Path, today: datetime.date) -> Iterator[Surroundings]:
+def demo_environment(results: Path, today: datetime.date) -> Iterator[Environment]:
     """Servers that run and a database that holds yesterday's last check, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="abq-demo-", ignore_cleanup_errors=True) as name:
         home = Path(name)
@@ -125,7 +125,7 @@ def surroundings(results: Path, today: datetime.date) -> Iterator[Surroundings]:
                 endpoint = server.endpoint()
                 schema.prepare(endpoint)
                 _record_evening(endpoint, today - datetime.timedelta(days=1))
-                yield Surroundings(endpoint, rest, ftp)
+                yield Environment(endpoint, rest, ftp)
             finally:
                 server.stop()
 
