@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from ..models.undoing import By, Place
     from ..views import DataRecordForm, RecordList
-    from .connection import Connection
     from .messages import ShowStatus
 
 Chosen = Sequence[tuple[Mapping[str, Any], "Place"]]
@@ -25,9 +24,7 @@ _TITLE = "Correct Many"
 _FIELDS = (F.TECHNICIAN, F.SEED_SAMPLE, F.DATE)
 
 
-def correct_many(
-    form: DataRecordForm, records: RecordList, connection: Connection, show_status: ShowStatus, changes: Changes
-) -> None:  # fmt: skip
+def correct_many(form: DataRecordForm, records: RecordList, show_status: ShowStatus, changes: Changes) -> None:
     """Ask how to correct the chosen rows of the list, show a preview, then correct all of them or none."""
     rows = records.chosen
     if changes.may_begin() and not rows:
@@ -35,13 +32,12 @@ def correct_many(
     elif rows:
         from ..models.undoing import place
 
-        _ask_for(form, records, connection, show_status, changes, [place(row) for row in rows])
+        _ask_for(form, records, show_status, changes, [place(row) for row in rows])
 
 
 def _ask_for(
-    form: DataRecordForm, records: RecordList, connection: Connection, show_status: ShowStatus, changes: Changes,
-    places: Sequence[Place],
-) -> None:  # fmt: skip
+    form: DataRecordForm, records: RecordList, show_status: ShowStatus, changes: Changes, places: Sequence[Place]
+) -> None:
     """Look up the records at these places, and ask how to correct them."""
     if not changes.may_begin():
         return
@@ -59,13 +55,13 @@ def _ask_for(
             _correct(changes, asking, records, [each for _, each in found], wanted, reason)
 
         about = tuple(tuple(each.key.values()) for each in places)
-        asking = Asking(_TITLE, about, lambda: _ask_for(form, records, connection, show_status, changes, places))
+        asking = Asking(_TITLE, about, lambda: _ask_for(form, records, show_status, changes, places))
         message = f"Correct {counted(len(found))}: all of them, or none."
         detail = "What stays empty stays as it is."
         asked = [Asked(F.TECHNICIAN, "", form.choices.get(F.TECHNICIAN)), Asked(F.SEED_SAMPLE), Asked(F.DATE)]
         changes.ask(asking, message, detail, "Correct", act, asked, ManyDialog, preview=preview)
 
-    connection.ask(lambda model: model.look_up_records(places), ask, lambda error: changes.failed(_TITLE, error))
+    changes.look_up("these records", lambda model: model.look_up_records(places), ask, _TITLE)
 
 
 def _becomes(record: Mapping[str, Any], values: Mapping[str, Any]) -> str:

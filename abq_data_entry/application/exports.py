@@ -58,10 +58,12 @@ class Exports:
             choices = model.choices()
             return model.view_names(), sorted((*choices.labs, *choices.retired_labs))
 
+        self._show_status("Looking up what can be exported…")
         self._connection.ask(look, self._open, lambda error: self._report_failure(error, self.ask))
 
     def _open(self, found: tuple[list[str], list[str]]) -> None:
         views, labs = found
+        self._show_status("")
 
         def make() -> ExportDialog:
             return ExportDialog(self._window, views, labs, FORMS, self._state.today(), self._choose_place)

@@ -150,10 +150,11 @@ class Histories:
             else:
                 self._changes.bring_back(gone, done)
 
-        self._connection.ask(
+        self._changes.look_up(
+            f"the record of {named(key)}",
             lambda model: model.get_withdrawn(key[0], key[0], key[2]),
             found,
-            lambda error: self._changes.failed("Bring Back", error),
+            "Bring Back",
         )
 
     def _take_back(self, key: Key, done: Callable[[], object]) -> None:

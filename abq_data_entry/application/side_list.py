@@ -120,6 +120,7 @@ class Sending:
 
         if self._around.state.reachable is not None:
             self.under_way.add(unsent)
+            self._show_result(f"{title}: under way…")
             return self._around.connection.ask(lambda model: change(model, by), answered, failed, "database")
         if not beside(ConnectionError(_AWAY)):
             refused(_AWAY)

@@ -121,6 +121,7 @@ class TakingBack:
 
     def _run(self, action: LastAction) -> None:
         self._running, self._asked_at = True, self._form.key
+        self._show_status(f"Taking back {action.name}…")
         by = self.by()
 
         def done(result: Any) -> None:
@@ -135,6 +136,7 @@ class TakingBack:
                 self._show_status("This can be taken back when the database is back")
                 return
             self._form.known.look_up()
+            self._show_status(f"Not taken back: {action.name}")
             self._messages.failure(TITLE, f"Not taken back: {action.name}.", reason_of(error))
 
         self._connection.ask(lambda model: action.undo(model, by), done, failed, "database")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from .. import fields
 from ..constants import CHECK_TIMES
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Key = tuple[Any, Any, Any, Any]
+Result = TypeVar("Result")
 _WITHDRAWING = ("Typed twice", "Wrong plot", "Wrong check", "Not measured")
 _MOVING = ("Wrong plot", "Wrong time", "Wrong day", "Wrong lab")
 _BACK = ("It was right", "Withdrawn by mistake")
@@ -292,11 +293,24 @@ class Changes:
                 else:
                     self._show_status(f"There is no record of {named(wanted)}")
 
-            self._connection.ask(
+            self.look_up(
+                f"the record of {named(wanted)}",
                 lambda model: model.get_versioned_record(*wanted),
                 fetched,
-                lambda error: self.failed("Saved Records", error),
+                "Saved Records",
             )
+
+    def look_up(
+        self, what: str, work: Callable[[SQLModel], Result], found: Callable[[Result], object], title: str
+    ) -> None:
+        """Look up what a dialog is to ask about, and say so meanwhile: the database may be slow to answer."""
+        self._show_status(f"Looking up {what}…")
+
+        def answered(result: Result) -> None:
+            self._show_status("")
+            found(result)
+
+        self._connection.ask(work, answered, lambda error: self.failed(title, error))
 
     def do(
         self,

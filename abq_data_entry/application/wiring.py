@@ -528,7 +528,7 @@ class Wiring(MainWindow):
         """Correct the records chosen in the list."""
         from .correcting_many import correct_many
 
-        correct_many(self.form, self.record_list, self.connection, self.status.set, self.changes)
+        correct_many(self.form, self.record_list, self.status.set, self.changes)
 
     def show_deliveries(self) -> None:
         """Open the window of deliveries."""

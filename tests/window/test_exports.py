@@ -30,6 +30,7 @@ def choose(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
 def opened(window: Window) -> ExportDialog:
     """The dialog, which takes keys."""
     window.app.callbacks["export_view"]()
+    assert window.app.status.get() == "Looking up what can be exported…"
     window.until(lambda: window.dialogs, "the dialog")
     dialog = window.dialog()
     assert isinstance(dialog, ExportDialog)

@@ -66,6 +66,7 @@ def send_in_an_outage(window: Window, single: Node, fault: str, command: str) ->
     if fault == "frozen":
         with frozen(single):
             window.answer(button)
+            assert window.app.status.get() == "Move Check: under way…"
             refused(window, "The database is away.")
     else:
         single.stop()
@@ -127,7 +128,9 @@ def withdraw(stored: SQLModel, key: tuple[Any, ...]) -> None:
 def test_a_record_that_somebody_changed_meanwhile_is_shown_with_the_reason(opened: Window, stored: SQLModel) -> None:
     key = (today(opened), "8:00", "A", 2)
     opened.app.callbacks["withdraw_record"]()
+    assert opened.app.status.get().startswith("Looking up the record of")
     reasoned(opened).boxes[REASON].set("typed twice")
+    assert not opened.app.status.get()
     change(stored, key)
     opened.answer("Withdraw")
     refused(opened, "P Taylor changed the record")

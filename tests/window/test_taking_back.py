@@ -72,6 +72,7 @@ def test_who_types_on_meanwhile_keeps_plot_and_keys(
         window.settle()
         with table_locked(database, "plot_checks"):
             window.press("ctrl+shift+b")
+            assert window.app.status.get().startswith("Taking back the save of Plot")
             window.type("33.3")
         window.until(lambda: "taken back" in window.app.status.get(), "the end of it")
         window.type("0\n2.5")
