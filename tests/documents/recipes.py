@@ -97,6 +97,8 @@ def _do(step: Step, path: Path) -> None:
     ]
     assert len(at) == 1, f"{step.file} has {len(at)} lines {step.line!r}"
     if step.how == "in place of":
+        lost = set(re.findall(r"\w+", lines[at[0]])) - set(re.findall(r"\w+", step.text))
+        assert not lost, f"the recipe drops {lost} from {step.file}, which was added there since"
         lines[at[0]] = step.text
     else:
         lines.insert(at[0] + (step.how == "after"), step.text)
