@@ -90,6 +90,7 @@ def _done(*words: object, env: dict[str, str]) -> str:
     return done.output
 
 
+@pytest.mark.takes(10)
 def test_a_small_laboratory(folder: Path) -> None:
     env = _settings(folder, 0, {"/srv/backup/abq": str(folder / "disk")}, {})
     _done("db", "add-technician", 6001, "M Curie", env=env)

@@ -138,6 +138,7 @@ def places(short_folder: Path, stopped: Path) -> dict[str, str]:
     return environment_in(short_folder)
 
 
+@pytest.mark.takes(10)
 def test_the_way_back_from_a_damaged_database(places: dict[str, str], short_folder: Path) -> None:
     cluster = short_folder / "data/postgres/cluster"
     (cluster / "global/pg_control").unlink()

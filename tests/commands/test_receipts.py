@@ -22,7 +22,7 @@ from tests.network.mail_server import Letters, mail_server
 from tests.network.mailbox_server import PASSWORD, USERNAME, Mailbox, mailbox_server
 
 NAME = f"abq_data_record_{DAY}.csv"
-pytestmark = pytest.mark.needs("network")
+pytestmark = [pytest.mark.needs("network"), pytest.mark.takes(3)]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from abq_data_entry.models import errors as of_the_database
 from abq_data_entry.network import failures as of_the_network
 from tests.test_documents import ROOT, text_of
 
+pytestmark = pytest.mark.xdist_group("texts of the code")  # one worker reads them all
+
 PAGE = ROOT / "docs/troubleshooting.md"
 SYMPTOMS = "What looks wrong"
 _BRACES = re.compile(r"\{[^}]*\}")

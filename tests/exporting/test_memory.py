@@ -31,6 +31,7 @@ def peak(form: str, folder: Path, batches: int) -> int:
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "datapackage"])
+@pytest.mark.takes(10)
 def test_ten_times_the_rows_take_no_more_memory(form: str, tmp_path: Path) -> None:
     peak(form, tmp_path / "first", 1)  # what is imported and cached on first use doesn't count
     few, many = peak(form, tmp_path / "few", BATCHES), peak(form, tmp_path / "many", 10 * BATCHES)

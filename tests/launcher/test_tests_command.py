@@ -100,6 +100,7 @@ def test_after(shared, number): pass
 
 
 @pytest.mark.parametrize("order", [(), ("--random-order",)], ids=["longest first", "random"])
+@pytest.mark.takes(10)
 def test_a_worker_that_crashes_fails_its_test_alone(tmp_path: Path, order: tuple[str, ...]) -> None:
     (tmp_path / "test_sharing.py").write_text(_SHARING, "utf-8")
     (tmp_path / "test_crashing.py").write_text(_CRASHING, "utf-8")

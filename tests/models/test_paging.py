@@ -96,6 +96,7 @@ def test_every_page_of_every_order_is_right(model: SQLModel, records: list[Recor
                 assert model.get_page(selection, 10, before=wanted[place]) == before, selection
 
 
+@pytest.mark.takes(10)
 def test_positions_between_far_posts_are_exact(model: SQLModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough rows for an index that has no entry for some rows, of few values with many rows and of many with few."""
     from abq_data_entry.models import paging

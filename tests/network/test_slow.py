@@ -15,6 +15,8 @@ from tests.network.fault_proxy import Fault
 from tests.network.proxied_servers import behind_the_proxy
 from tests.pace import patience
 
+pytestmark = pytest.mark.takes(5)
+
 SIZE, LIMIT = 600_000, 1.0  # bytes; seconds of silence on an idle machine
 
 

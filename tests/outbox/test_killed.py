@@ -37,6 +37,7 @@ def test_killed_all_along(tmp_path: Path, ftp_server: BundledServer, days: int, 
 @pytest.mark.skipif(not hasattr(sys, "addaudithook") or sys.platform == "win32", reason="no fork here")
 # A login by SSH costs half a second, twice by a jump host; the benchmark takes more points.
 @pytest.mark.parametrize(("name", "step"), [("S3", 23), ("XML-RPC", 17), ("SFTP by a jump host", 19)])
+@pytest.mark.takes(10)
 def test_killed_all_along_at_other_kinds(tmp_path: Path, name: str, step: int) -> None:
     with WAYS[name](tmp_path) as (way, kept):
         seen = kill_all_along(way, kept, tmp_path, step)

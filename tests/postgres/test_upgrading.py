@@ -42,6 +42,7 @@ def old_data(folder: Path, old_programs: Path) -> Path:
     return folder / "data"
 
 
+@pytest.mark.takes(10)
 def test_everything_is_carried_over(old_data: Path, old_programs: Path) -> None:
     before = (old_data / "postgres/cluster/PG_VERSION").read_text()
     with pytest.raises(postgres.PostgresError, match="use: abq-data-entry db upgrade"):

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.models import SQLModel
 from tests.fixtures.cluster import OWNER, Cluster
@@ -14,6 +16,8 @@ from tests.models.records import record
 from tests.pace import patience
 from tests.window.test_login import type_login
 from tests.window.test_offline import trouble
+
+pytestmark = pytest.mark.takes(6)
 
 AGAIN_SECONDS = 2.0
 FROZEN_SECONDS = 10.0

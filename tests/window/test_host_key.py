@@ -19,6 +19,8 @@ from tests.network.real_servers import ShellServer, sshd
 from tests.window.test_form import record
 from tests.window.test_tools import EXTRACT, FTP_TITLE, TODAY, log_in, point_to, status, told
 
+pytestmark = pytest.mark.takes(3)
+
 SENT = f"{EXTRACT} successfully uploaded to FTP"
 
 

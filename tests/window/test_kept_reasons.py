@@ -44,6 +44,7 @@ COMMANDS = {
     ("fault", "commands"),
     [("stopped", tuple(COMMANDS)), ("known to be away", tuple(COMMANDS)), ("frozen", ("move_check",))],
 )
+@pytest.mark.takes(10)
 def test_an_outage_keeps_what_was_typed(
     online: Window, single: Node, there: SQLModel, fault: str, commands: tuple[str, ...]
 ) -> None:

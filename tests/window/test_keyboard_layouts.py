@@ -83,6 +83,7 @@ def test_a_latin_layout_keeps_its_letters(
     assert recorded == ["quit"]
 
 
+@pytest.mark.takes(15)
 def test_editing_keys_in_fields(window: Window, layout: Callable[[str], None]) -> None:
     for field, text in ((F.HUMIDITY, "24.09"), (F.NOTES, "dry"), (F.TECHNICIAN, "J Simms")):
         for name in OTHER_ALPHABETS:

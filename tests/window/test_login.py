@@ -19,6 +19,8 @@ from abq_data_entry.models import schema
 from abq_data_entry.views import LoginDialog
 from tests.fixtures.window import Window
 
+pytestmark = pytest.mark.takes(3)
+
 PASSWORD = "Mess'in a\\Bottle 7"
 
 

@@ -285,7 +285,18 @@ def test_the_edit_menu_by_keys_gives_the_focus_back_where_the_cursor_was(window:
     window.app.clipboard_clear()
     window.app.clipboard_append("-")
     texts = [text for kind, text, _ in entries(edit_menu(window)) if kind == "command"]
-    window.press("alt+e", *["Down"] * texts.index("Paste"), "Return")
+
+    def active() -> str:
+        """The text of the entry that Return would choose; empty before the menu has the keys."""
+        posted = str(window.app.tk.call("focus"))
+        is_menu = posted and str(window.app.tk.call("winfo", "class", posted)) == "Menu"
+        return str(window.app.tk.call(posted, "entrycget", "active", "-label")) if is_menu else ""
+
+    window.press("alt+e")
+    window.until(lambda: active() == texts[0], "the menu")
+    window.press(*["Down"] * texts.index("Paste"))
+    window.until(lambda: active() == "Paste", "the entry")
+    window.press("Return")
     window.until(lambda: window.text(F.NOTES) == "a-b", "the paste")
     window.until(lambda: window.focus == F.NOTES, "the focus")
     assert notes.index("insert") == "1.2"

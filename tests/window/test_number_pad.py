@@ -15,6 +15,8 @@ from tests.window import one_window, x_keyboard
 from tests.window.test_form import record
 from tests.window.x_keyboard import CONTROL, PAD, lock_numbers
 
+pytestmark = pytest.mark.takes(3)
+
 if sys.platform != "linux":
     pytest.skip("types on the number pad of an X display", allow_module_level=True)
 

@@ -58,6 +58,7 @@ def type_until(window: Window, condition: Callable[[], object]) -> str:
     return f"{typed}y"
 
 
+@pytest.mark.takes(10)
 def test_a_message_is_read_and_answered_by_keys(
     window: Window, stored: SQLModel, monkeypatch: pytest.MonkeyPatch, database: Endpoint
 ) -> None:

@@ -93,6 +93,7 @@ def until_saved(window: Window) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP there")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("goes_away", [False, True], ids=["a short outage", "into the journal"])
+@pytest.mark.takes(10)
 def test_plots_typed_through_an_outage_are_stored_as_they_were_typed(
     online: Window, single: Node, there: SQLModel, goes_away: bool
 ) -> None:
