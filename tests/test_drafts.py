@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import sqlite3
@@ -25,6 +26,11 @@ def of_plot(plot: int, humidity: str = "24.09") -> dict[str, object]:
     """A draft that says which plot it is of."""
     key = {"Date": "2026-11-21", "Time": "8:00", "Lab": "A", "Plot": str(plot)}
     return {"texts": {**key, "Humidity": humidity}, "opened": None}
+
+
+def of_dialog(title: str, words: str) -> dict[str, object]:
+    """What somebody typed into a dialog about the whole window."""
+    return {"title": title, "about": '""', "database": "abq", "typed": [words], "words": words}
 
 
 @contextmanager
@@ -153,15 +159,18 @@ def test_the_drafts_of_all_windows_that_are_gone_are_found(tmp_path: Path) -> No
     first, second = DraftFile(tmp_path), DraftFile(tmp_path)
     first.take_over()
     second.take_over()
-    first.write(Content((of_plot(3),), of_plot(4)))
-    second.write(Content((of_plot(7), of_plot(4, "25")), DRAFT))
+    note, reason, another = of_dialog("Note", "Wet."), of_dialog("Move", "wrong plot"), of_dialog("Note", "Dry.")
+    first.write(Content((of_plot(3),), of_plot(4), dialogs=(note,)))
+    second.write(Content((of_plot(7), of_plot(4, "25")), DRAFT, dialogs=(reason, another)))
     first.release()
     second.release()
     one = DraftFile(tmp_path)
-    assert one.take_over() == Content((of_plot(3), of_plot(7)), of_plot(4))
-    # Two are of the same plot, and one says no plot: they are for the next window.
+    found = one.take_over()
+    assert found[:3] == Content((of_plot(3), of_plot(7)), of_plot(4))[:3]
+    assert sorted(found.dialogs, key=str) == sorted((note, reason), key=str)
+    # Two are of the same plot, two of the same dialog, and one says no plot: they are for the next window.
     other = DraftFile(tmp_path)
-    assert other.take_over() == Content((of_plot(4, "25"),), DRAFT)
+    assert other.take_over() == Content((of_plot(4, "25"),), DRAFT, dialogs=(another,))
     one.release()
     other.release()
 
@@ -221,7 +230,8 @@ def test_drafts_in_a_damaged_file_are_found_as_far_as_they_can_be_read(tmp_path:
     file = DraftFile(tmp_path)
     file.take_over()
     kept = tuple(of_plot(plot, humidity=f"{plot}.00") for plot in range(1, 21))
-    file.write(Content(kept, DRAFT))
+    dialogs = tuple(of_dialog(f"Title {number}", "Half a sentence") for number in range(5))
+    file.write(Content(kept, DRAFT, dialogs=dialogs))
     file.release()
     path = tmp_path / "drafts.sqlite"
     data = bytearray(path.read_bytes())
@@ -235,6 +245,7 @@ def test_drafts_in_a_damaged_file_are_found_as_far_as_they_can_be_read(tmp_path:
     except StoreNewer:
         return  # the version's number was hit
     assert len(found.kept) >= 15 and all(each in kept for each in found.kept)
+    assert all(each in dialogs for each in found.dialogs) and (found.dialogs or after.problems)
     after.write(found)
     after.release()
     again = DraftFile(tmp_path)
@@ -257,6 +268,29 @@ def test_a_file_of_a_newer_version_is_reported_and_not_changed(tmp_path: Path) -
         with pytest.raises(StoreNewer, match="newer version"):
             ask()
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"place": "somewhere", "draft": of_plot(3)},
+        {"place": "dialog", "draft": {**of_dialog("Note", "Wet."), "about": "{"}},
+        {"place": "dialog", "draft": {**of_dialog("Note", "Wet."), "typed": [7]}},
+        {"place": "dialog", "draft": of_plot(3)},
+    ],
+)
+def test_a_row_that_this_version_does_not_understand_is_kept_aside(tmp_path: Path, content: object) -> None:
+    text = json.dumps(content)
+    file = DraftFile(tmp_path)
+    file.take_over()
+    with file.database.opened() as connection:
+        row = (text, hashlib.sha256(text.encode()).hexdigest())
+        connection.execute("INSERT INTO drafts (slot, content, digest) VALUES (1, ?, ?)", row)
+    file.release()
+    again = DraftFile(tmp_path)
+    assert again.take_over() == Content()
+    again.release()
+    assert [each.read_text(encoding="utf-8") for each in tmp_path.glob("*.damaged*")] == [text]
 
 
 def test_a_window_whose_disk_refused_at_the_start_keeps_its_drafts_later(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ..counting import counted, one_line
@@ -172,10 +171,9 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         from ..views.marks import TextDialog
 
         unsent = _TITLE, alarm.id
-        (words,) = self._sending.unsent.get(unsent, ("",))
 
         def act(said: str) -> None:
-            self._sending.unsent[unsent] = (said,)
+            self._sending.keep(unsent, said)
             self._sending.change(
                 unsent,
                 lambda model, by: model.end_alarm(alarm.id, said, by=by),
@@ -185,11 +183,7 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
 
         detail = f"{alarm.line}\n\nIt ends for everybody. Nobody is told again unless it ends by itself and comes back."
         message = f"End alarm {alarm.id}?"
-        self._messages.open(
-            _TITLE, message, "", "Open…",
-            lambda: TextDialog(
-                self._window, _TITLE, message, detail, "End", act, "What was done", needed=False, words=words,
-                keep=partial(self._sending.keep, unsent),
-            ),
-            lambda: None,
+        self._sending.open(
+            unsent, message,
+            lambda typed: TextDialog(self._window, _TITLE, message, detail, "End", act, "What was done", False, *typed),
         )  # fmt: skip

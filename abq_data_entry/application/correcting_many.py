@@ -54,7 +54,7 @@ def _ask_for(
             wanted = {name: value for name, value in values.items() if value is not None}
             _correct(changes, asking, records, [each for _, each in found], wanted, reason)
 
-        about = tuple(tuple(each.key.values()) for each in places)
+        about = sorted(tuple(each.key.values()) for each in places)  # in whatever order the list shows them
         asking = Asking(_TITLE, about, lambda: _ask_for(form, records, show_status, changes, places))
         message = f"Correct {counted(len(found))}: all of them, or none."
         detail = "What stays empty stays as it is."

@@ -21,6 +21,7 @@ from . import outage
 from .connection import NoAnswer
 from .messages import Messages, place, reason_of
 from .state import LastSave, State
+from .unsent import Unsent, not_sent
 from .which_database import UPDATE
 
 if TYPE_CHECKING:
@@ -393,10 +394,12 @@ def moment(at: datetime.datetime | None) -> str:
 
 DELAY_MS = 150
 _KEY = "Drafts"
+_UNSENT = "Not Sent"
 
 
 class Drafts:
-    """The drafts of this window: the form's, written soon after each edit, and other plots'. On the Tk thread."""
+    """The drafts of this window: the form's, written soon after each edit, other plots', and those of dialogs. On the
+    Tk thread."""
 
     def __init__(
         self, form: DataRecordForm, jobs: Jobs, messages: Messages, show_status: Callable[[str], object]
@@ -406,11 +409,14 @@ class Drafts:
         self._kept: dict[DraftId, Draft] = {}
         self._shown: DraftId | None = None
         self._timer = self._not_kept = ""
+        self.unsent = Unsent(self._unsent_changed)
         self.greeting = "Ready"
         """The text of the status line when the database is open."""
 
-    def begin(self) -> None:
-        """Take over the drafts of windows that have ended, and show in the form what was being typed."""
+    def begin(self, database: str) -> None:
+        """Take over the drafts of windows that have ended, and show in the form what was being typed. ``database``: the
+        name of the one that is being opened."""
+        self.unsent.database = database
         self._jobs.submit("files", self.file.take_over, done=self._restore, failed=self._failed)
 
     def edited(self) -> None:
@@ -423,15 +429,16 @@ class Drafts:
             self._timer = self._form.after(DELAY_MS, self.keep)
 
     def keep(self) -> None:
-        """Write the draft of the form now."""
+        """Write the drafts now."""
         if self._timer:
             self._form.after_cancel(self._timer)
             self._timer = ""
         draft, ahead = self._form.draft(), tuple(self._form.type_ahead.draft())
-        kept = dict(self._kept)
+        kept, dialogs = dict(self._kept), self.unsent.drafts
         if draft is not None and self._shown is not None:
             kept.pop(self._shown, None)
-        content = Content(tuple(kept.values()), draft, ahead) if draft is not None or kept or ahead else None
+        is_any = draft is not None or kept or ahead or dialogs
+        content = Content(tuple(kept.values()), draft, ahead, dialogs) if is_any else None
         self._jobs.submit("files", self.file.write, content, done=self._written, failed=self._failed)
 
     def put_away(self) -> bool:
@@ -540,6 +547,16 @@ class Drafts:
         self._show()
         if self.greeting != "Ready":
             self._show_status(self.greeting)
+        self.unsent.restore(found.dialogs)
+        if self.unsent.found:
+            said = "\n".join(f"{where}: {words}" for _title, where, words in self.unsent.found)
+            self._messages.note(_UNSENT, not_sent(title for title, _where, _words in self.unsent.found), said)
+
+    def _unsent_changed(self) -> None:
+        if not self._timer:
+            self._timer = self._form.after(DELAY_MS, self.keep)
+        if not self.unsent.found:
+            self._messages.settled(_UNSENT)
 
     def _named(self) -> str:
         places = [f"plot {plot}, lab {lab}, {time} of {date}" for (date, time, lab, plot), _corrects in self._kept]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import fields
@@ -81,12 +80,10 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         present = [_line(each) for each in self._known or () if each.key == key]
         detail = "\n".join(present) or "The record stays as it is. Lab staff see what you say below the value."
 
-        unsent = _MARK_TITLE, key
-        keep = partial(self._sending.keep, unsent)
-        first = self._sending.unsent.get(unsent, (plain(at) if at else RECORD, next(iter(_STATES)), ""))
+        unsent, first = (_MARK_TITLE, key), (plain(at) if at else RECORD, next(iter(_STATES)), "")
 
         def act(field: str, state: str, words: str) -> None:
-            self._sending.unsent[unsent] = field, state, words
+            self._sending.keep(unsent, field, state, words)
             self._sending.change(
                 unsent,
                 lambda model, by: model.mark_value(key, field, state, words, by=by),
@@ -95,10 +92,9 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
             )
 
         message = f"What does QA say about the record of {named(key)}?"
-        self._messages.open(
-            _MARK_TITLE, message, "", "Open…",
-            lambda: MarkDialog(self._window, message, detail, marks, _STATES, act, first, keep),
-            lambda: None,
+        self._sending.open(
+            unsent, message,
+            lambda typed: MarkDialog(self._window, message, detail, marks, _STATES, act, typed or first), len(first),
         )  # fmt: skip
 
     # -- what was found -----------------------------------------------------------------------------------
@@ -234,7 +230,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         unsent = title, mark.id
 
         def act(words: str) -> None:
-            self._sending.unsent[unsent] = (words,)
+            self._sending.keep(unsent, words)
             self._sending.change(
                 unsent,
                 lambda model, by: change(model, words, by),
@@ -242,14 +238,9 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
                 lambda: self._ask(mark, title, action, label, change, told, needed),
             )
 
-        keep = partial(self._sending.keep, unsent)
-        (words,) = self._sending.unsent.get(unsent, ("",))
-        self._messages.open(
-            title, message, "", "Open…",
-            lambda: TextDialog(
-                self._window, title, message, _exchange(mark), action, act, label, needed, words, keep
-            ),
-            lambda: None,
+        self._sending.open(
+            unsent, message,
+            lambda typed: TextDialog(self._window, title, message, _exchange(mark), action, act, label, needed, *typed),
         )  # fmt: skip
 
 

@@ -58,11 +58,9 @@ class Handover(SideList["Note", "HandoverWindow"]):
             self._show_status("There is no lab yet to write a note to")
             return
         unsent = _TITLE, ""
-        to, words = self._sending.unsent.get(unsent, ("", ""))
-        first = next((each for each, text in subjects.items() if text == to), next(iter(subjects)))
 
         def act(subject: Subject, said: str) -> None:
-            self._sending.unsent[unsent] = subjects[subject], said
+            self._sending.keep(unsent, *_texts(subject, said))
             self._sending.change(
                 unsent,
                 lambda model, by: model.write_note(subject, said, by=by),
@@ -70,15 +68,14 @@ class Handover(SideList["Note", "HandoverWindow"]):
                 self.write,
             )
 
-        def keep(subject: Subject, said: str) -> None:
-            self._sending.keep(unsent, subjects[subject], said)
-
         message = "What should the next shift know?"
-        self._messages.open(
-            _TITLE, message, "", "Open…",
-            lambda: NoteDialog(self._window, message, subjects, act, first, words, keep),
-            lambda: None,
-        )  # fmt: skip
+
+        def make(typed: tuple[str, ...]) -> NoteDialog:
+            first = _subject(*typed[:-1]) if typed else next(iter(subjects))
+            subjects.setdefault(first, _named(first))  # the form may be elsewhere by now
+            return NoteDialog(self._window, message, subjects, act, first, typed[-1] if typed else "")
+
+        self._sending.open(unsent, message, make, 5, _texts)
 
     def _subjects(self) -> dict[Subject, str]:
         """Return what a note can be about, with its name: the form's lab, plot and check, and the other labs."""
@@ -93,7 +90,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
         if key is not None:
             found.append(Subject(key[2], None, key[0], key[1]))
         found += [Subject(str(each)) for each in form.inputs.choices.get(F.LAB) or () if each != lab]
-        return {each: each.named[0].upper() + each.named[1:] for each in found}
+        return {each: _named(each) for each in found}
 
     # -- what was found -----------------------------------------------------------------------------------
 
@@ -183,6 +180,22 @@ class Handover(SideList["Note", "HandoverWindow"]):
             self._actions.go_to_check(note.date, note.time, note.lab)
         elif note.plot is not None:
             self._actions.go_to_plot(note.plot)
+
+
+def _named(subject: Subject) -> str:
+    return subject.named[0].upper() + subject.named[1:]
+
+
+def _texts(subject: Subject, said: str) -> tuple[str, ...]:
+    """Return subject and words as texts that can be kept."""
+    return (*("" if each is None else str(each) for each in subject), said)
+
+
+def _subject(lab: str, plot: str, date: str, time: str) -> Subject:
+    from ..models.marks import Subject
+
+    day = datetime.date.fromisoformat(date) if date else None
+    return Subject(lab, int(plot) if plot else None, day, time or None)
 
 
 def _place(subject: Subject) -> tuple[object, ...]:

@@ -63,7 +63,6 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         # Read here one by one: these stay in the list, otherwise each look would select another one.
         self._kept: tuple[str, ...] = ()
         self._shown_messages: dict[str, ShiftMessage] = {}
-        self._meant: dict[Addressee | None, Addressee] = {}
         self._line: tuple[object, ...] = ()
         self._read = self._messages.command(self.show)
         self._timer = ""
@@ -98,26 +97,19 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
 
         if not self._may_begin("Messages can be sent"):
             return
-        unsent = _TITLE, to
-        kept = self._sending.unsent.get(unsent, ("", ""))
-        addressees = self._addressees()
-        first = self._meant.get(to, to or TO_ALL) if kept[0] else to or TO_ALL
-        addressees.setdefault(first, _named(first))  # kept although no longer in the lists
+        unsent, number, begun = (_TITLE, to), str(uuid.uuid4()), list[tuple[str, ...]]()
 
-        def numbered(whom: Addressee, said: str) -> str:
-            same = bool(kept[0]) and whom == first and said == kept[1]
-            self._meant[to] = whom
-            return kept[0] if same else str(uuid.uuid4())  # the same text sent again counts as the same message
-
-        def keep(whom: Addressee, said: str) -> None:
-            self._sending.keep(unsent, numbered(whom, said), said)
+        def as_texts(whom: Addressee, said: str) -> tuple[str, ...]:
+            texts = whom.person or "", whom.lab or "", said
+            # The same text sent again counts as the same message.
+            return next((each for each in begun if each[1:] == texts), (number, *texts))
 
         def act(whom: Addressee, said: str) -> None:
-            number = numbered(whom, said)
-            self._sending.unsent[unsent] = number, said
+            typed = as_texts(whom, said)
+            self._sending.keep(unsent, *typed)
             self._sending.change(
                 unsent,
-                lambda model, by: model.send_message(whom, said, number=number, by=by),
+                lambda model, by: model.send_message(whom, said, number=typed[0], by=by),
                 "",
                 lambda: self.write(to),
                 unknown,
@@ -130,11 +122,16 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
             return is_unknown
 
         message = "What should your colleagues know?" if to is None else f"What do you answer {to.named}?"
-        self._messages.open(
-            _TITLE, message, "", "Open…",
-            lambda: MessageDialog(self._window, message, addressees, act, first, kept[1], LONGEST, problem, keep),
-            lambda: None,
-        )  # fmt: skip
+
+        def make(typed: tuple[str, ...]) -> MessageDialog:
+            begun[:] = [typed] if typed else []
+            first = Addressee(typed[1] or None, typed[2] or None) if typed else to or TO_ALL
+            addressees = self._addressees()
+            addressees.setdefault(first, _named(first))  # kept although no longer in the lists
+            words = typed[-1] if typed else ""
+            return MessageDialog(self._window, message, addressees, act, first, words, LONGEST, problem)
+
+        self._sending.open(unsent, message, make, 4, as_texts)
 
     def _addressees(self) -> dict[Addressee, str]:
         """Return the addressees (all, each lab, each other technician), with their texts in the list."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ..views.side_window import brought_up
 from .messages import reason_of
+from .unsent import NOTHING, Subject, Texts, Unsent
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..models import SQLModel
     from ..models.undoing import By
     from ..views.action_list import ActionList
+    from ..views.dialogs import TypingDialog
     from .connection import Connection
     from .messages import Messages, ShowStatus
     from .state import State
@@ -30,7 +32,8 @@ _KEPT = "What you typed is kept: Try Again opens it."
 
 
 class Surroundings(NamedTuple):
-    """What each list needs. ``by()``: the person at the window; ``means_away(error)``: whether the database is away."""
+    """What each list needs. ``by()``: the person at the window; ``means_away(error)``: whether the database is away;
+    ``unsent``: what was typed into dialogs of the window."""
 
     window: tk.Misc
     state: State
@@ -39,36 +42,64 @@ class Surroundings(NamedTuple):
     show_status: ShowStatus
     by: Callable[[], By]
     means_away: Callable[[BaseException], bool]
+    unsent: Unsent
 
 
 class Sending:
-    """Changes the database by what somebody typed into a dialog, and keeps the text until the database has it. On the
-    Tk thread. ``show_result(words)`` shows how it went, and ``look()`` looks up what there is now."""
+    """Opens dialogs, changes the database by what somebody typed there, and keeps the text until the database has it.
+    On the Tk thread. ``show_result(words)`` shows how it went, and ``look()`` looks up what there is now.
+    ``words_of(typed)``: what of the texts tells a person which text that is."""
 
-    def __init__(self, around: Surroundings, show_result: Callable[[str], object], look: Callable[[], object]) -> None:
-        self._around, self._show_result, self._look = around, show_result, look
-        self.unsent: dict[tuple[str, object], tuple[str, ...]] = {}
-        """What was typed and the database hasn't taken, by the dialog's title and what it is about: the dialog has it
-        the next time."""
-        self.under_way: set[tuple[str, object]] = set()
-        """What of it the database is asked to take just now."""
+    def __init__(
+        self,
+        around: Surroundings,
+        show_result: Callable[[str], object],
+        look: Callable[[], object],
+        words_of: Callable[[tuple[str, ...]], str] = lambda typed: typed[-1],
+    ) -> None:
+        self._around, self._show_result, self._look, self._words_of = around, show_result, look, words_of
         self.nothing = "Nothing was changed"
         """The message if the database didn't store it."""
 
-    def keep(self, unsent: tuple[str, object], *typed: str) -> None:
-        """A dialog was closed without an answer: what was typed is there when it is opened again. Words are the last
-        of it."""
-        self.unsent[unsent] = typed
-        self._show_result(f"What you typed is kept: {unsent[0]} has it when you open it again")
+    def open(
+        self,
+        unsent: Subject,
+        message: str,
+        make: Callable[[tuple[str, ...]], TypingDialog],
+        texts: int = 1,
+        as_texts: Callable[..., tuple[str, ...]] = lambda *typed: typed,
+        detail: str = "",
+    ) -> None:
+        """Open the dialog that ``make(typed)`` creates, with the texts that were typed there in vain before: so many
+        ``texts``, or none. ``as_texts(*typed)`` makes them of what the dialog has; the words are the last of them."""
+        kept = self._around.unsent
 
-    @property
-    def left(self) -> list[tuple[str, tuple[str, ...]]]:
-        """What was typed, and the database isn't asked to take: the title of the dialog, and the texts."""
-        return [(each[0], typed) for each, typed in self.unsent.items() if each not in self.under_way]
+        def texts_of(typed: tuple[object, ...]) -> Texts:
+            found = as_texts(*typed) if typed else ()
+            return Texts(found, self._words_of(found)) if found else NOTHING
+
+        def keep(*typed: object) -> None:
+            kept.keep(unsent, texts_of(typed))
+            if typed:
+                self._show_result(f"What you typed is kept: {unsent[0]} has it when you open it again")
+
+        def made() -> TypingDialog:
+            before = kept.get(unsent)
+            dialog = make(before if len(before) == texts else ())
+            dialog.half_typed = lambda *typed: kept.half_typed(unsent, texts_of(typed))
+            dialog.keep = keep
+            dialog.body.bind("<Destroy>", lambda _event: kept.half_typed(unsent, None))
+            return dialog
+
+        self._around.messages.open(unsent[0], message, detail, "Open…", made, lambda: None)
+
+    def keep(self, unsent: Subject, *typed: str) -> None:
+        """Keep what was typed until the database has it."""
+        self._around.unsent.keep(unsent, Texts(typed, self._words_of(typed)))
 
     def change(
         self,
-        unsent: tuple[str, object],
+        unsent: Subject,
         change: Callable[[SQLModel, By], object],
         words: str,
         again: Callable[[], object] | None,
@@ -84,7 +115,7 @@ class Sending:
 
     def ask(
         self,
-        unsent: tuple[str, object],
+        unsent: Subject,
         change: Callable[[SQLModel, By], Any],
         done: Callable[[Any], object],
         again: Callable[[], object] | None,
@@ -95,21 +126,20 @@ class Sending:
         where it belongs, such as beside a field, and returns whether it could. Returns what was begun."""
         from ..models.errors import OutcomeUnknown
 
-        by, title = self._around.by(), unsent[0]
+        by, title, kept = self._around.by(), unsent[0], self._around.unsent
 
         def answered(result: Any) -> None:
-            self.under_way.discard(unsent)
-            self.unsent.pop(unsent, None)
+            kept.sent(unsent, taken=True)
             done(result)
 
         def refused(reason: str, result: str = self.nothing) -> None:
-            kept = again is not None
-            self._show_result(result + ("; what you typed is kept" if kept else ""))
-            detail = f"{reason}\n\n{_KEPT}" if kept else reason
+            is_kept = again is not None
+            self._show_result(result + ("; what you typed is kept" if is_kept else ""))
+            detail = f"{reason}\n\n{_KEPT}" if is_kept else reason
             self._around.messages.failure(title, f"{result}.", detail, again)
 
         def failed(error: BaseException) -> None:
-            self.under_way.discard(unsent)
+            kept.sent(unsent, taken=False)
             log.warning("%s: %s", title, type(error).__name__)
             self._look()
             is_away = self._around.means_away(error)
@@ -119,7 +149,7 @@ class Sending:
                 refused(_AWAY if is_away else reason_of(error), *unknown)
 
         if self._around.state.reachable is not None:
-            self.under_way.add(unsent)
+            kept.send(unsent)
             self._show_result(f"{title}: under way…")
             return self._around.connection.ask(lambda model: change(model, by), answered, failed, "database")
         if not beside(ConnectionError(_AWAY)):
@@ -151,11 +181,6 @@ class SideList(ABC, Generic[Item, Window]):
         self._looking = self._again = False
         self._listed: dict[str, Item] = {}
         self._sending = Sending(around, self._show_result, self.look)
-
-    @property
-    def unsent(self) -> list[tuple[str, str]]:
-        """What was typed, and the database isn't asked to take: the title of the dialog, and the words."""
-        return [(title, typed[-1]) for title, typed in self._sending.left if typed[-1]]
 
     def look(self) -> None:
         """Fetch the present items; the form and the open window show them."""

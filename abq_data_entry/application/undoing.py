@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .navigation import Navigation
     from .outage import Reconnecting
     from .taking_back import TakingBack
+    from .unsent import Subject
 
 log = logging.getLogger(__name__)
 Key = tuple[Any, Any, Any, Any]
@@ -56,7 +57,7 @@ class Asking(NamedTuple):
     again: Callable[[], object]
 
     @property
-    def unsent(self) -> tuple[str, object]:
+    def unsent(self) -> Subject:
         """The key under which what was typed is kept until the database has it."""
         return self.title, self.about
 
@@ -78,12 +79,9 @@ class Changes:
         self._form, self._records = form, records
         self._taking_back, self._reconnecting, self._navigation = taking_back, reconnecting, navigation
         self._changed = changed
-        self._sending = Sending(around, around.show_status, form.known.look_up)
-
-    @property
-    def unsent(self) -> list[tuple[str, str]]:
-        """What was typed, and the database isn't asked to do: the title of the dialog, and the texts."""
-        return [(title, ", ".join(each for each in typed if each)) for title, typed in self._sending.left]
+        self._sending = Sending(
+            around, around.show_status, form.known.look_up, lambda typed: ", ".join(each for each in typed if each)
+        )
 
     def withdraw(self, row: Mapping[str, Any] | None = None, then: Callable[[], object] = lambda: None) -> None:
         """Ask for a reason, then withdraw the record of that row, or the selected one; ``then()`` is called
@@ -263,17 +261,15 @@ class Changes:
         **more: Any,
     ) -> None:
         """Open a dialog that asks for values and the reason, with what was typed there in vain before."""
-        title, unsent = asking.title, asking.unsent
 
         def acted(values: Mapping[str, Any], reason: str, typed: tuple[str, ...]) -> None:
-            self._sending.unsent[unsent] = typed
+            self._sending.keep(asking.unsent, *typed)
             act(values, reason)
 
-        def make() -> ReasonedDialog:
-            typed, keep = self._sending.unsent.get(unsent, ()), partial(self._sending.keep, unsent)
-            return kind(self._window, title, message, detail, action, acted, asked, typed=typed, keep=keep, **more)
+        def make(typed: tuple[str, ...]) -> ReasonedDialog:
+            return kind(self._window, asking.title, message, detail, action, acted, asked, typed=typed, **more)
 
-        self._messages.open(title, message, detail, "Open…", make, lambda: None)
+        self._sending.open(asking.unsent, message, make, len(asked) + 1, detail=detail)
 
     def with_record(self, row: Mapping[str, Any] | None, ask: Callable[[VersionedRecord, Key], object]) -> None:
         """Fetch the record as it is now, then call ``ask``."""

@@ -249,32 +249,39 @@ class Application(Wiring):
     def _quit_unless_unsent(self) -> None:
         from ..views import Dialog
         from ..views.conflict import ConflictDialog
-        from ..views.marks import TextDialog
-        from ..views.reasoned import ReasonedDialog
+        from ..views.dialogs import TypingDialog
+        from .unsent import not_sent
 
         for each in self.winfo_children():
             if isinstance(each, ConflictDialog) and each.saving:
                 self.status.set("A record is just being saved. Quit once the dialog says whether it is")
                 return
-            if isinstance(each, TextDialog | ReasonedDialog):
+            if isinstance(each, TypingDialog):
                 each.put_away()  # what is typed there is asked about here
             elif isinstance(each, Dialog) and each.title() == _QUIT:
                 each.lift()
                 return
-        lists = (vars(self).get(name) for name in ("changes", "questions", "handover", "shift_messages", "alarm_list"))
-        unsent = [each for found in lists if found is not None for each in found.unsent]
+        unsent = self.drafts.unsent.left
         if unsent:
             self.messages.choice(
                 _QUIT,
-                f"What you typed in {' and '.join(dict.fromkeys(title for title, _words in unsent))} isn't sent yet.",
+                not_sent(title for title, _words in unsent),
                 "\n\n".join(words for _title, words in unsent),
-                (("Quit", self._quit_unless_running), ("Cancel", None)),
+                (
+                    ("Quit and Keep It", partial(self._quit_unless_running, self.end)),
+                    ("Quit and Discard It", partial(self._quit_unless_running, self._discard_and_end)),
+                    ("Cancel", None),
+                ),
                 careful=True,
             )
         else:
-            self._quit_unless_running()
+            self._quit_unless_running(self.end)
 
-    def _quit_unless_running(self) -> None:
+    def _discard_and_end(self) -> None:
+        self.drafts.unsent.discard()
+        self.end()
+
+    def _quit_unless_running(self, end: Callable[[], object]) -> None:
         running = self.commands.running
         if running:
             self.messages.choice(
@@ -282,7 +289,7 @@ class Application(Wiring):
                 f"{' and '.join(running)} still running.",
                 "What isn't finished isn't sent. At a server that can neither rename nor delete, half a file may stay"
                 " behind.",
-                (("Keep Running", None), ("Cancel Them and Quit", self.end), ("Cancel", None)),
+                (("Keep Running", None), ("Cancel Them and Quit", end), ("Cancel", None)),
             )
         elif self.waiting.entries:
             from .outage import counted
@@ -292,10 +299,10 @@ class Application(Wiring):
                 _QUIT,
                 f"{counted(count)} of this computer {'is' if count == 1 else 'are'} not in the database yet.",
                 f"{'It is' if count == 1 else 'They are'} kept here, and saved with the next start.",
-                (("Quit", self.end), ("Cancel", None)),
+                (("Quit", end), ("Cancel", None)),
             )
         else:
-            self.end()
+            end()
 
     def end(self) -> None:
         """Close the window; what is half typed is kept, and work in the database is finished."""

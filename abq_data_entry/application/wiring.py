@@ -341,7 +341,7 @@ class Wiring(MainWindow):
 
         return Surroundings(
             self, self.shared, self.connection, self.messages, self.status.set, self.taking_back.by,
-            self.reconnecting.means_away,
+            self.reconnecting.means_away, self.drafts.unsent,
         )  # fmt: skip
 
     def _may_take_messages(self) -> bool:
@@ -590,7 +590,7 @@ class Wiring(MainWindow):
         database = self.connection.database
         self.waiting.begin(database)
         self.known_copy.begin(database, self.drafts.file)
-        self.drafts.begin()
+        self.drafts.begin(database)
 
     def _went_away(self, error: BaseException, by_itself: bool) -> None:
         self.reconnecting.lost(error, by_itself)

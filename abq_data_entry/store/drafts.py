@@ -1,11 +1,12 @@
-"""The file that may be deleted: drafts (half-typed records) of open windows, and the last known copy of databases."""
+"""The file that may be deleted: drafts of open windows (half-typed records, and what was typed into dialogs), and the
+last known copy of databases."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,11 +37,13 @@ class DraftId(NamedTuple):
 
 
 class Content(NamedTuple):
-    """The drafts of one window: of plots that were left, of the record in the form, and typed ahead for later plots."""
+    """The drafts of one window: of plots that were left, of the record in the form, typed ahead for later plots, and
+    typed into dialogs."""
 
     kept: tuple[Draft, ...] = ()
     in_form: Draft | None = None
     ahead: tuple[Draft, ...] = ()
+    dialogs: tuple[Draft, ...] = ()
 
 
 def id_of(draft: Mapping[str, Any]) -> DraftId | None:
@@ -80,7 +83,7 @@ class DraftFile:
     def take_over(self) -> Content:
         """Take a slot, and return the drafts of all windows that are gone.
 
-        If two of them have a draft of the same record, one of the two is left for the next window.
+        If two of them have a draft of the same record or dialog, one of the two is left for the next window.
         """
         free: dict[int, Any] = {}
         found: Content | None = None
@@ -177,8 +180,7 @@ class DraftFile:
                 if digest_of(text) != digest:
                     raise ValueError("its digest doesn't match")
                 content = json.loads(text)
-                if content["place"] != "ahead":
-                    _check(content["draft"])
+                _CHECKS[content["place"]](content["draft"])
                 owner = slot if slot in range(1, SLOTS + 1) else NOBODYS
                 rows.setdefault(owner, []).append((content["place"], content["draft"]))
             except (ValueError, TypeError, KeyError, AttributeError):
@@ -219,14 +221,15 @@ def _rows(content: Content) -> list[tuple[str, str]]:
     drafts = [("kept", each) for each in content.kept]
     drafts += [("in_form", content.in_form)] if content.in_form is not None else []
     drafts += [("ahead", each) for each in content.ahead]
+    drafts += [("dialog", each) for each in content.dialogs]
     contents = [{"place": place, "draft": draft} for place, draft in drafts]
     texts = [json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in contents]
     return [(text, digest_of(text)) for text in texts]
 
 
 def _content(rows: list[tuple[str, Draft]]) -> Content:
-    kept, in_form, ahead = ([draft for place, draft in rows if place == each] for each in ("kept", "in_form", "ahead"))
-    return Content(tuple(kept), in_form[0] if in_form else None, tuple(ahead))
+    kept, in_form, ahead, dialogs = ([draft for at, draft in rows if at == each] for each in _CHECKS)
+    return Content(tuple(kept), in_form[0] if in_form else None, tuple(ahead), tuple(dialogs))
 
 
 def _insert(connection: sqlite3.Connection, slot: int | None, rows: Iterable[tuple[str, str]]) -> None:
@@ -249,10 +252,17 @@ def _merge_contents(mine: Content, other: Content) -> tuple[Content, Content]:
                 left.append(draft)
         else:
             kept[identity] = taken[identity] = draft
+    texts = {_dialog_of(each): each for each in (*other.dialogs, *mine.dialogs)}
     stays = Content(tuple(each for each in left if each is not other.in_form),
-                    other.in_form if any(each is other.in_form for each in left) else None)  # fmt: skip
+                    other.in_form if any(each is other.in_form for each in left) else None,
+                    dialogs=tuple(each for each in other.dialogs if each != texts[_dialog_of(each)]))  # fmt: skip
     ahead = (*mine.ahead, *(each for each in other.ahead if each not in mine.ahead))
-    return Content(tuple(kept.values()), in_form, ahead), stays
+    return Content(tuple(kept.values()), in_form, ahead, tuple(texts.values())), stays
+
+
+def _dialog_of(draft: Draft) -> tuple[str, ...]:
+    """The database, title and subject of a dialog."""
+    return draft["database"], draft["title"], draft["about"]
 
 
 def _put_aside(path: Path, text: str | None = None) -> None:
@@ -296,6 +306,19 @@ def _check(draft: Any) -> None:
         datetime.date.fromisoformat(date)
         int(plot)
 
+
+def _check_dialog(draft: Any) -> None:
+    """Raise an error unless it is a dialog's draft, which `application.unsent` describes."""
+    texts = (*_dialog_of(draft), draft["words"], *draft["typed"])
+    json.loads(draft["about"])
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a text is expected")
+
+
+_CHECKS: dict[str, Callable[[Any], object]] = {
+    "kept": _check, "in_form": _check, "ahead": lambda draft: None, "dialog": _check_dialog,
+}  # fmt: skip
+"""What checks a draft, by its place. One of another place is of a newer version, and is put aside."""
 
 _TABLES = {
     "drafts": """CREATE TABLE drafts (

@@ -288,6 +288,46 @@ class CarefulDialog(Dialog):
         return self.buttons[-1]
 
 
+class TypingDialog(Dialog):
+    """A dialog into which somebody types. ``half_typed(*typed)`` is called when the texts have changed, and
+    ``keep(*typed)`` by the window manager's close button, because that may be a mistake; both without texts if nothing
+    is typed."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.half_typed: Callable[..., object] = lambda *typed: None
+        self.keep: Callable[..., object] = lambda *typed: None
+        self._reported: tuple[Any, ...] = ()
+        super().__init__(*arguments)
+        self.protocol("WM_DELETE_WINDOW", self.put_away)
+        # Of any widget in it; the middle button of the mouse pastes when it is released.
+        for event in ("<KeyRelease>", "<ButtonRelease>", "<<Modified>>", "<<ComboboxSelected>>"):
+            self.bind(event, lambda _event: self._report_changes(), add=True)
+
+    @property
+    def typed(self) -> tuple[Any, ...]:
+        """The present texts and choices."""
+        raise NotImplementedError
+
+    @property
+    def has_text(self) -> bool:
+        """Whether anything is typed."""
+        return bool(self.typed[-1])
+
+    def put_away(self) -> None:
+        """Close the dialog as the window manager's button does, and keep what is typed."""
+        self.keep(*self._texts_if_any())
+        self.buttons[-1].invoke()
+
+    def _texts_if_any(self) -> tuple[Any, ...]:
+        return self.typed if self.has_text else ()
+
+    def _report_changes(self) -> None:
+        texts = self._texts_if_any()
+        if texts != self._reported:
+            self._reported = texts
+            self.half_typed(*texts)
+
+
 def line_width(widget: tk.Misc) -> int:
     """Return the width of a line of text in a dialog in pixels, for the current font and screen."""
     letter = nametofont("TkDefaultFont", widget).measure("0")

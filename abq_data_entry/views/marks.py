@@ -10,7 +10,7 @@ from typing import Any
 
 from ..widgets.field_input import ERROR_MARK
 from .action_list import ActionList, ActionRow, ListTexts, RowAction, RowCallbacks
-from .dialogs import Dialog, letters_in, line_width
+from .dialogs import TypingDialog, letters_in, line_width
 from .typed_keys import give_to
 
 LONGEST = 2000
@@ -63,11 +63,8 @@ class QuestionsWindow(ActionList):
         return f"{row.detail.splitlines()[0]}\n{history}" if history else row.detail
 
 
-class TextDialog(Dialog):
-    """Asks for a text, which is ``words`` at first. Enter calls ``act(words)``, Shift-Enter breaks the line.
-
-    The window manager's close button calls ``keep(words)``.
-    """
+class TextDialog(TypingDialog):
+    """Asks for a text, which is ``words`` at first. Enter calls ``act(words)``, Shift-Enter breaks the line."""
 
     def __init__(
         self,
@@ -80,11 +77,9 @@ class TextDialog(Dialog):
         label: str,
         needed: bool = True,
         words: str = "",
-        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
-        self._act, self._keep, self._label, self._needed = act, keep, label, needed
+        self._act, self._label, self._needed = act, label, needed
         super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
-        self.protocol("WM_DELETE_WINDOW", self.put_away)
         self.box.insert("1.0", words)
         self.box.edit_reset()  # the first text isn't an undo step
         source = self._return_focus
@@ -151,19 +146,14 @@ class TextDialog(Dialog):
                 self.note.grid()
                 self.box.focus_set()
                 return
-            super().close(partial(self._act, *self.typed()))  # read before the widgets are destroyed
+            super().close(partial(self._act, *self.typed))  # read before the widgets are destroyed
             return
         super().close(action)
 
+    @property
     def typed(self) -> tuple[Any, ...]:
-        """Return the current text, as the arguments of ``act``."""
+        """The current text, as the arguments of ``act``."""
         return (self.words,)
-
-    def put_away(self) -> None:
-        """Close the dialog as the window manager's button does. That may be a mistake, so ``keep`` gets the text."""
-        if self.words:
-            self._keep(*self.typed())
-        self.buttons[-1].invoke()
 
     def _entered(self) -> str:
         self.buttons[0].invoke()
@@ -184,7 +174,7 @@ class TextDialog(Dialog):
 
 
 class ChoicesDialog(TextDialog):
-    """Asks for a text, and above it for a choice from each list; calls ``act(*keys, words)``, and ``keep`` likewise.
+    """Asks for a text, and above it for a choice from each list; calls ``act(*keys, words)``.
 
     A list is given by its label, its texts by key, and the key of the first choice.
     """
@@ -199,11 +189,10 @@ class ChoicesDialog(TextDialog):
         act: Callable[..., object],
         lists: Sequence[tuple[str, Mapping[Any, str], Any]],
         words: str = "",
-        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
         self._lists = lists
         self.boxes: dict[str, ttk.Combobox] = {}
-        super().__init__(parent, title, message, detail, action, act, "Words", words=words, keep=keep)
+        super().__init__(parent, title, message, detail, action, act, "Words", words=words)
 
     def add_choices(self, grid: ttk.Frame) -> None:
         """Add the lists."""
@@ -211,12 +200,13 @@ class ChoicesDialog(TextDialog):
             ttk.Label(grid, text=label).grid(row=row, column=0, sticky="w", padx=(0, 12), pady=(4, 0))
             box = ttk.Combobox(grid, values=list(texts.values()), state="readonly", font="TkTextFont")
             box.configure(width=letters_in(self, 36, _BESIDE))
-            box.set(texts[first])
+            box.set(texts.get(first) or next(iter(texts.values())))  # an older version may have offered others
             box.grid(row=row, column=1, sticky="w", pady=(4, 0))
             self.boxes[label] = box
 
+    @property
     def typed(self) -> tuple[Any, ...]:
-        """Return the current choices and the text, as the arguments of ``act``."""
+        """The current choices and the text, as the arguments of ``act``."""
         keys = (list(texts)[self.boxes[label].current()] for label, texts, _first in self._lists)
         return (*keys, self.words)
 
@@ -236,7 +226,6 @@ class MarkDialog(ChoicesDialog):
         states: Mapping[str, str],
         act: Callable[[str, str, str], object],
         first: Sequence[str],
-        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
         lists = (("What", marks, first[0]), ("Is", states, first[1]))
-        super().__init__(parent, "Mark Value", message, detail, "Mark", act, lists, first[2], keep)
+        super().__init__(parent, "Mark Value", message, detail, "Mark", act, lists, first[2])

@@ -47,7 +47,6 @@ class NoteDialog(ChoicesDialog):
         act: Callable[[Any, str], object],
         first: Any,
         words: str,
-        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
         detail = "It is shown to whoever is there next, until somebody says that it is done."
-        super().__init__(parent, "Write Note", message, detail, "Write", act, (("To", subjects, first),), words, keep)
+        super().__init__(parent, "Write Note", message, detail, "Write", act, (("To", subjects, first),), words)

@@ -13,7 +13,7 @@ from ..widgets import widen_list
 from ..widgets.field_input import ERROR_MARK
 from ..widgets.focus import select_text
 from ..widgets.table import Table
-from .dialogs import Dialog, letters_in, line_width
+from .dialogs import TypingDialog, letters_in, line_width
 from .plot_panel import LONGEST, USUAL
 
 REASON = "Reason"
@@ -31,13 +31,13 @@ class Asked(NamedTuple):
     choices: fields.Choices | None = None
 
 
-class ReasonedDialog(Dialog):
+class ReasonedDialog(TypingDialog):
     """Asks for fields and for a reason.
 
     ``act(values, reason, typed)`` is called once each field is valid, with the values by field name, and all texts as
     they were typed. With ``may_be_empty``, an empty field has the value ``None``. ``check(values)`` returns an error if
     valid values contradict each other, else an empty text. ``usual`` are the reasons to choose from. ``typed`` are the
-    texts of an earlier attempt. The window manager's close button calls ``keep(*typed)`` if something was typed.
+    texts of an earlier attempt.
     """
 
     def __init__(
@@ -53,9 +53,8 @@ class ReasonedDialog(Dialog):
         may_be_empty: bool = False,
         check: Callable[[Mapping[str, object]], str] = lambda values: "",
         typed: Sequence[str] = (),
-        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
-        self._asked, self._usual, self._check, self._keep = asked, usual, check, keep
+        self._asked, self._usual, self._check = asked, usual, check
         self._first = (*(each.text for each in asked), "")
         self._begin_with = typed or self._first
         self._may_be_empty = may_be_empty
@@ -64,12 +63,16 @@ class ReasonedDialog(Dialog):
         self._texts: dict[str, str] = {}
         self._act = act
         super().__init__(parent, title, message, detail, ((action, self._confirmed), ("Cancel", None)))
-        self.protocol("WM_DELETE_WINDOW", self.put_away)
 
     @property
     def typed(self) -> tuple[str, ...]:
         """The texts of the fields and the reason, as they were typed."""
         return tuple(each.get() for each in self.boxes.values())
+
+    @property
+    def has_text(self) -> bool:
+        """Whether any text isn't as it was at first."""
+        return self.typed != self._first
 
     @property
     def reason(self) -> str:
@@ -132,12 +135,6 @@ class ReasonedDialog(Dialog):
             super().close(partial(self._act, values, self.reason, self.typed))  # read before the widgets are destroyed
             return
         super().close(action)
-
-    def put_away(self) -> None:
-        """Close the dialog as the window manager's button does. That may be a mistake, so ``keep`` gets the texts."""
-        if self.typed != self._first:
-            self._keep(*self.typed)
-        self.buttons[-1].invoke()
 
     def edited(self) -> None:
         """For subclasses: handle a change of a text."""
@@ -214,12 +211,11 @@ class ManyDialog(ReasonedDialog):
         asked: Sequence[Asked],
         preview: Callable[[Mapping[str, object]], Sequence[tuple[str, str]]],
         typed: Sequence[str] = (),
-        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
         self._preview = preview
         super().__init__(
             parent, title, message, detail, action, act, asked, may_be_empty=True,
-            check=lambda values: "" if any(values.values()) else "Say what is to be corrected.", typed=typed, keep=keep,
+            check=lambda values: "" if any(values.values()) else "Say what is to be corrected.", typed=typed,
         )  # fmt: skip
 
     def add_more(self, body: ttk.Frame) -> None:

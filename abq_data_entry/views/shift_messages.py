@@ -63,11 +63,10 @@ class MessageDialog(ChoicesDialog):
         words: str,
         longest: int,
         refusal: str = "",
-        keep: Callable[..., object] = lambda *typed: None,
     ) -> None:
         self._longest, self._refusal = longest, refusal
         super().__init__(
-            parent, "Write Message", message, _DETAIL, "Send", act, (("To", addressees, first),), words, keep
+            parent, "Write Message", message, _DETAIL, "Send", act, (("To", addressees, first),), words
         )
 
     def add_choices(self, grid: ttk.Frame) -> None:

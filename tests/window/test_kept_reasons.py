@@ -83,7 +83,7 @@ def send_in_an_outage(window: Window, single: Node, fault: str, command: str) ->
     assert texts(again) == before
     window.answer(button)
     ended(window, result)
-    assert not window.dialogs and window.app.changes.unsent == []
+    assert not window.dialogs and window.app.drafts.unsent.left == []
 
 
 _SLOW_COMMIT = """
@@ -112,7 +112,7 @@ def test_a_commit_lost_with_the_server_is_called_unknown(online: Window, single:
     assert window.dialog().message == "It isn't known whether it was done."
     assert "What you typed is kept" in window.dialog().detail
     window.answer("Close")
-    assert window.app.changes.unsent == [("Withdraw Record", "typed twice")]
+    assert window.app.drafts.unsent.left == [("Withdraw Record", "typed twice")]
 
 
 def change(stored: SQLModel, key: tuple[Any, ...]) -> None:
@@ -191,7 +191,7 @@ def test_a_dialog_closed_by_mistake_has_its_texts_when_it_is_opened_again(opened
     callback: Callable[[], object] = opened.app.callbacks["move_record"]
     callback()
     close(opened, reasoned(opened))
-    assert opened.app.changes.unsent == []  # nothing was typed
+    assert opened.app.drafts.unsent.left == []  # nothing was typed
     callback()
     dialog = reasoned(opened)
     dialog.boxes[F.PLOT].set("2O")  # not even valid
