@@ -20,6 +20,7 @@ from abq_data_entry.views.charts import ChartsWindow
 from abq_data_entry.views.marks import TextDialog
 from abq_data_entry.views.record_windows import HistoryWindow
 from tests.fixtures.window import Window
+from tests.window.half_typed_dialogs import on_disk
 from tests.window.test_form import open_plot, record, today
 
 
@@ -109,8 +110,8 @@ def test_whoever_quits_all_the_same_is_asked_no_more(window: Window) -> None:
     words(window)
     window.type("Never mind.")
     close(window, window.app)
-    window.answer("Quit")
-    assert not is_there(window.app)
+    window.answer("Quit and Keep It")
+    assert not is_there(window.app) and on_disk("Write Note", "Never mind.")
 
 
 def is_there(window: tk.Tk) -> bool:

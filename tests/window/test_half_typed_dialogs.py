@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from abq_data_entry.application.unsent import Texts, Unsent
+from abq_data_entry.mainmenu import EDIT_COMMANDS, GO_COMMANDS
 from abq_data_entry.models import SQLModel
 from abq_data_entry.views.marks import TextDialog
 from tests.fixtures.window import Window, write_settings
@@ -17,6 +20,7 @@ from tests.window.half_typed_dialogs import OPENERS, drafts, on_disk, opened, st
 from tests.window.test_closing import close, is_there
 
 ROOT = Path(__file__).resolve().parents[2]
+MENUS = {"Edit": EDIT_COMMANDS, "Go": GO_COMMANDS}
 
 
 @contextmanager
@@ -56,7 +60,10 @@ def test_each_dialog_has_what_was_typed_in_windows_that_were_killed(
     assert all(each in told.text for each in titles)
     assert f"Edit ‣ Withdraw Record ({day} 8:00, lab A, plot 1): one, Withdraw Record" in told.detail
     assert "Go ‣ Questions from QA: two, Answer QA" in told.detail
+    in_menus = {f"{menu} ‣ {each.text.rstrip('…')}" for menu, commands in MENUS.items() for each in commands}
+    assert {re.split(r" \(|: ", line)[0] for line in told.detail.splitlines()} <= in_menus
     window.begin_check()
+    (draft,) = (each for each in drafts() if '"title":"Write Message"' in each)
     for number, title in enumerate(titles):
         dialog = opened(window, title)
         assert words_in(dialog) == f"{'one' if number < half else 'two'}, {title}"
@@ -64,11 +71,16 @@ def test_each_dialog_has_what_was_typed_in_windows_that_were_killed(
             assert dialog.typed[0].person == "P Taylor"
         dialog.buttons[-1].invoke()  # Cancel: it is as it was
     assert stored.get_notes() == [], "nothing is sent by itself"
-    _sends_one(window, stored)
+    _sends_two(window, stored, draft)
     _discards_the_others(window)
 
 
-def _sends_one(window: Window, stored: SQLModel) -> None:
+def _sends_two(window: Window, stored: SQLModel, draft: str) -> None:
+    # Its number was kept with it: had it arrived before the kill, it would count once all the same.
+    opened(window, "Write Message").buttons[0].invoke()
+    window.until(lambda: stored.get_messages(), "the message")
+    (sent,) = stored.get_messages()
+    assert sent.words == "two, Write Message" and sent.id in draft
     dialog = opened(window, "Write Note")
     assert isinstance(dialog, TextDialog)
     window.until(lambda: window.app.focus_get() is dialog.box, "the focus in it")
@@ -78,10 +90,25 @@ def _sends_one(window: Window, stored: SQLModel) -> None:
     window.press("Return")
     window.until(lambda: [each.words for each in stored.get_notes()] == ["two, Write Note and more"], "the note")
     window.until(lambda: not on_disk("Write Note", ""), "the end of its draft")
-    assert on_disk("Write Message", "two, Write Message")
+    assert on_disk("Mark Value", "two, Mark Value") and not on_disk("Write Message", "")
 
 
 def _discards_the_others(window: Window) -> None:
     close(window, window.app)
     window.answer("Quit and Discard")
     assert not is_there(window.app) and drafts() == []
+
+
+def test_what_is_of_another_database_or_typed_again_by_now_is_for_a_later_window() -> None:
+    of_another = {"title": "Answer QA", "about": "5", "database": "other", "typed": ["No."], "words": "No."}
+    earlier = {"title": "Close Mark", "about": "5", "database": "abq", "typed": ["Right."], "words": "Right."}
+    unsent = Unsent(lambda: None)
+    unsent.database = "abq"
+    unsent.half_typed(("Close Mark", 5), Texts(("Wrong.",), "Wrong."))
+    unsent.restore([of_another, earlier])
+    assert unsent.get(("Answer QA", 5)) == unsent.get(("Close Mark", 5)) == ()
+    now = {**earlier, "typed": ["Wrong."], "words": "Wrong."}
+    assert unsent.found == [] and list(unsent.drafts) == [now, of_another, earlier]
+    unsent.half_typed(("Close Mark", 5), None)
+    unsent.discard()
+    assert list(unsent.drafts) == [of_another, earlier]
