@@ -160,7 +160,7 @@ class ConflictDialog(Dialog):
     def _add_field(self, grid: ttk.Frame, number: int, each: Difference) -> None:
         """Add the old value and a button for each side; long texts are below the buttons."""
         row = 2 + 3 * number
-        self._add_words(grid, row, each)
+        old = self._add_words(grid, row, each)
         for column, (side, value) in enumerate(zip(SIDES, (each.mine, each.theirs), strict=True), self._first_side):
             button = ttk.Button(grid, style="Choice.TButton", width=self._letters)
             button.configure(command=partial(self.choose, each.name, side))
@@ -171,31 +171,41 @@ class ConflictDialog(Dialog):
             if each.long:
                 text = self._add_text(grid, value or EMPTY)
                 text.grid(row=row + 2, column=column, sticky="new", padx=_BESIDE, pady=(0, 4))
-                button.bind("<FocusIn>", partial(self._show_with_text, text), add=True)
+                button.bind("<FocusIn>", partial(self._show_with_text, (*old, text)), add=True)
 
-    def _add_words(self, grid: ttk.Frame, row: int, each: Difference) -> None:
-        """Add the field's name and its old value: in two columns, or in one line above if the screen is narrow."""
+    def _add_words(self, grid: ttk.Frame, row: int, each: Difference) -> tuple[tk.Text, ...]:
+        """Add the field's name and its old value: in two columns, or in a line above if the screen is narrow. Return
+        the long text that takes the place of an old value, if there is one."""
         if self._is_narrow:
-            was = "" if each.was is None else f", it was {' '.join(each.was.split()) or EMPTY}"
-            line = OneLine(grid, "TLabel")
-            line.show(f"{each.name}{was}")
-            line.grid(row=row, column=0, columnspan=2, sticky="ew", padx=_BESIDE, pady=(6, 4))
-            return
+            return self._add_words_above(grid, row, each)
         ttk.Label(grid, text=each.name).grid(row=row + 1, column=0, sticky="nw", padx=_BESIDE, pady=(6, 4))
         if each.was is not None and each.long and len(each.was) > self._letters:
             self._add_text(grid, each.was).grid(row=row + 1, column=1, rowspan=2, sticky="nw", padx=_BESIDE, pady=4)
         elif each.was is not None:
             label = ttk.Label(grid, text=each.was or EMPTY, style="Unit.TLabel", **self._wrap)
             label.grid(row=row + 1, column=1, rowspan=2, sticky="nw", padx=_BESIDE, pady=(6, 4))
+        return ()
 
-    def _show_with_text(self, text: tk.Text, event: tk.Event) -> None:
-        """Scroll to the long text too when its button gets the focus, because the text never gets it."""
+    def _add_words_above(self, grid: ttk.Frame, row: int, each: Difference) -> tuple[tk.Text, ...]:
+        words = each.name if each.was is None else f"{each.name}, it was {' '.join(each.was.split()) or EMPTY}"
+        place: dict[str, Any] = {"row": row, "columnspan": 2, "sticky": "ew", "padx": _BESIDE, "pady": (6, 4)}
+        if each.long and len(words) > 2 * self._letters:  # a line would be cut, the rest only in the tooltip
+            old = self._add_text(grid, f"{each.name}, it was: {each.was}", 2)
+            old.grid(**place)
+            return (old,)
+        line = OneLine(grid, "TLabel")
+        line.show(words)
+        line.grid(**place)
+        return ()
+
+    def _show_with_text(self, texts: Sequence[tk.Text], event: tk.Event) -> None:
+        """Scroll to the long texts too when their button gets the focus, because they never get it."""
         if self._scrolled is not None:
-            self._scrolled.show_part(text)
-            self._scrolled.show_part(event.widget)
+            for each in (*texts, event.widget):
+                self._scrolled.show_part(each)
 
-    def _add_text(self, grid: ttk.Frame, text: str) -> tk.Text:
-        lines = sum(1 + len(line) // self._letters for line in text.splitlines()) or 1
+    def _add_text(self, grid: ttk.Frame, text: str, columns: int = 1) -> tk.Text:
+        lines = sum(1 + len(line) // (columns * self._letters) for line in text.splitlines()) or 1
         style = ttk.Style(grid)
         height = min(_LINES_NARROW if self._is_narrow else _LINES, lines)
         made = tk.Text(grid, width=self._letters + 2, height=height, wrap="word", relief="flat")

@@ -277,6 +277,9 @@ def test_on_a_small_screen_both_sides_and_the_field_are_seen_and_a_long_text_wit
     correcting: Window, stored: SQLModel
 ) -> None:
     correcting.app.settings["font size"].set(32)  # as 20 on a screen of 800 × 600
+    other_saves(stored, correcting, Notes="one leaf is brown at its edge, the others are green " * 3 + "THE END")
+    correcting.app.form.begin_new(plot=2)
+    open_plot(correcting, 1)
     correcting.settle()
     correcting.fill(Plants="12", Blossoms="30", Fruit="9", Notes="yellow at the edge\n" * 9)
     other_saves(stored, correcting, Plants="13", Blossoms="31", Fruit="10", Notes="brown\n" * 9)
@@ -288,6 +291,10 @@ def test_on_a_small_screen_both_sides_and_the_field_are_seen_and_a_long_text_wit
         correcting.until(lambda: is_in_sight(mine, dialog) and is_in_sight(theirs, dialog), f"both sides of {name}")  # noqa: B023
     words = next(each for each in texts_inside(dialog) if "brown" in each.get("1.0", "end"))
     assert is_in_sight(words, dialog)
+    old = next(each for each in texts_inside(dialog) if "THE END" in each.get("1.0", "end"))
+    assert not old.bbox("end - 2 chars")
+    correcting.press(*["Next"] * 6)
+    correcting.until(lambda: old.bbox("end - 2 chars"), "the end of the note that it was")
     assert any(text.startswith("Fruit, it was ") for text in texts_of(dialog))
     correcting.answer("Cancel")
 
