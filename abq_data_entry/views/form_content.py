@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 import time
 import tkinter as tk
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from tkinter import ttk
 from types import MappingProxyType
@@ -30,7 +30,47 @@ WHOLE_RECORD = F.PLOT
 """The field beside which QA's remark about the whole record is shown."""
 
 HEIGHTS = (F.MIN_HEIGHT, F.MAX_HEIGHT, F.MEDIAN_HEIGHT)
+_MOST_STEPS = 20  # of a field's own undo, to the text that it had before a paste
 CHECK_FIELDS = (F.DATE, F.TIME, F.LAB, F.TECHNICIAN)
+
+
+class PastedRow:
+    """The row of cells that was pasted last: one undo in any of its fields takes all of it back, one redo brings it
+    back. What was typed into one of them since is undone first, by itself."""
+
+    def __init__(self, inputs: RecordInputs) -> None:
+        self._inputs = inputs
+        self._texts: dict[str, tuple[str, str]] = {}  # before and after, of each field that it has changed
+        self._is_moving = False
+
+    def watch(self, name: str) -> None:
+        """Handle undo and redo in that field, before its editor does."""
+        editor = self._inputs[name].editor
+        tag = f"PastedRow{editor}"
+        editor.bindtags((tag, *editor.bindtags()))
+        editor.bind_class(tag, "<<Undo>>", lambda _event: self._move(name, "<<Undo>>", 1, 0))
+        editor.bind_class(tag, "<<Redo>>", lambda _event: self._move(name, "<<Redo>>", 0, 1))
+
+    def note(self, names: Iterable[str], before: Mapping[str, str]) -> None:
+        """Note that a row was pasted into these fields. One that names another plot isn't taken back as a whole."""
+        texts = {name: (before[name], self._inputs[name].text) for name in names}
+        changed = {name: each for name, each in texts.items() if each[0] != each[1]}
+        self._texts = {} if set(changed) & {*CHECK_FIELDS, F.PLOT} else changed
+
+    def _move(self, name: str, event: str, now: int, then: int) -> str | None:
+        inputs, row = self._inputs, self._texts
+        if self._is_moving or name not in row or any(inputs[each].text != texts[now] for each, texts in row.items()):
+            return None
+        self._is_moving = True
+        try:
+            # The fault first, as when it was pasted: it opens and closes the readings.
+            for each in sorted(row, key=lambda field: field != F.EQUIPMENT_FAULT):
+                for _ in range(_MOST_STEPS):
+                    if inputs[each].text != row[each][then]:
+                        inputs[each].editor.event_generate(event)
+        finally:
+            self._is_moving = False
+        return "break"
 
 
 class RecordInputs(dict[str, FieldInput]):
@@ -48,6 +88,7 @@ class RecordInputs(dict[str, FieldInput]):
         self.has_person: Callable[[], bool] = lambda: True
         """Whether the technician is confirmed; until then Enter stops at Technician."""
         self._heights_disagree = False
+        self._pasted = PastedRow(self)
 
     def add(self, parent: tk.Misc, name: str, label: str, width: int, label_width: int) -> FieldInput:
         """Create the input of the field ``name``."""
@@ -55,6 +96,7 @@ class RecordInputs(dict[str, FieldInput]):
         each = FieldInput(parent, fields.field(name), label, choices, width, label_width, self._reader)
         each.line_below.others = lambda: (other.line_below for other in self.values())
         self[name] = each
+        self._pasted.watch(name)
         return each
 
     def offer(self, choices: Mapping[str, fields.Choices | None]) -> None:
@@ -172,12 +214,14 @@ class RecordInputs(dict[str, FieldInput]):
         Returns the name of the field that gets the focus: the first one that is wrong, else the last one of the row.
         """
         row = dict(zip(_fields_from(name), cells, strict=False))
+        before = self.texts()
         # The fault first, because it enables and disables the readings.
         for each in sorted(row, key=lambda field: field != F.EQUIPMENT_FAULT):
             self[each].editor.edit_text(fields.pasted(self[each].field, row[each]))
         wrong = [each for each in row if not self[each].check()]
         self.check_across()
         wrong += [each for each in row if self[each].error and each not in wrong]
+        self._pasted.note(row, before)
         return wrong[0] if wrong else list(row)[-1]
 
     def height_edited(self) -> None:

@@ -53,8 +53,9 @@ class EditHistory:
         if self._restoring or text == self._last:
             return
         kind = _kind_of_edit(self._last, text)
-        # Uninterrupted typing is one step; each paste is a step of its own.
-        if kind != self._kind or kind == "replace":
+        # Uninterrupted typing is one step; each paste is a step of its own. Typing over a selection deletes that first.
+        types_over = kind == "type" and self._kind == "replace" and not self._last
+        if (kind != self._kind or kind == "replace") and not types_over:
             self._done.append(self._last)
         self._kind, self._last = kind, text
         self._undone.clear()
@@ -407,8 +408,12 @@ class FieldCheck(ttk.Checkbutton):
 
     def edit_text(self, text: str) -> None:
         """Set the box on behalf of the user: this is an undo step."""
-        self.set_text(text)
-        self.event_generate("<<Edited>>")
+        self._typed = ""
+        ticked = text == "true" or (bool(text) and fields.parse(self.field, text) is True)
+        if ticked != self.variable.get():
+            self.variable.set(ticked)
+        else:
+            self.event_generate("<<Edited>>")
 
     def typing_error(self) -> str:
         """Return the error of the keys that were typed here; empty if there is none."""

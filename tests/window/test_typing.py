@@ -244,6 +244,28 @@ def test_cells_are_spread_over_the_fields(window: Window, stored: SQLModel) -> N
     )
 
 
+def test_one_undo_takes_a_pasted_row_back_and_one_redo_brings_it(window: Window) -> None:
+    window.begin_check()
+    window.fill(Light="5", Temperature="20")
+    window.app.form.inputs[F.HUMIDITY].focus_set()
+    for row in (ROW, ("", "", "", "y", *ROW[4:], "the lamp is off")):
+        before = window.app.form.inputs.texts()
+        copy(window, "\t".join(row))
+        window.press("ctrl+v")
+        window.until(lambda row=row: window.text(F.MEDIAN_HEIGHT) == ROW[-1], "the paste")  # type: ignore[misc]
+        after = window.app.form.inputs.texts()
+        window.type("9")  # typed into the last field since: that is undone by itself
+        window.press("ctrl+z")
+        assert window.app.form.inputs.texts() == after
+        window.press("ctrl+z")
+        assert window.app.form.inputs.texts() == before
+        window.press("ctrl+y")
+        assert window.app.form.inputs.texts() == after
+        window.press("ctrl+z")
+        assert window.app.form.inputs.texts() == before and not window.error(F.MAX_HEIGHT)
+        window.app.form.inputs[F.HUMIDITY].focus_set()
+
+
 def test_a_wrong_cell_is_marked_and_has_the_focus(window: Window) -> None:
     window.begin_check()
     copy(window, "24.09\t103\t22.01")
