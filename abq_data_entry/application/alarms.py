@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..counting import counted, one_line
 from ..jobs import ANY, Job, Jobs
 from ..widgets.status_bar import Message
-from .side_list import SideList, Surroundings
+from .side_list import SideList, WindowContext
 
 if TYPE_CHECKING:
 
@@ -39,8 +39,10 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
     away = "The database is away: alarms can be ended when it is back."
     unknown = "The alarms aren't known while the database is away. F5 tries again."
 
-    def __init__(self, around: Surroundings, jobs: Jobs, settings: Settings, keyring_silent: Callable[[], str]) -> None:
-        super().__init__(around)
+    def __init__(
+        self, context: WindowContext, jobs: Jobs, settings: Settings, keyring_silent: Callable[[], str]
+    ) -> None:
+        super().__init__(context)
         self._jobs, self._settings, self._keyring_silent = jobs, settings, keyring_silent
         self._announced: frozenset[int] = frozenset()
         self._job: Job | None = None

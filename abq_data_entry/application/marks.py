@@ -10,7 +10,7 @@ from .. import fields
 from ..constants import FieldNames as F
 from ..counting import counted, one_line
 from ..views.form_content import WHOLE_RECORD
-from .side_list import SideList, Surroundings
+from .side_list import SideList, WindowContext
 
 if TYPE_CHECKING:
 
@@ -49,8 +49,8 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
     away = "The database is away: questions can be answered when it is back."
     unknown = "What QA asks isn't known while the database is away. F5 tries again."
 
-    def __init__(self, around: Surroundings, form: DataRecordForm, actions: MarkActions) -> None:
-        super().__init__(around)
+    def __init__(self, context: WindowContext, form: DataRecordForm, actions: MarkActions) -> None:
+        super().__init__(context)
         self._form, self._actions = form, actions
         self._announced = ""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import FieldNames as F
 from ..counting import counted
-from .side_list import SideList, Surroundings
+from .side_list import SideList, WindowContext
 
 if TYPE_CHECKING:
 
@@ -39,8 +39,8 @@ class Handover(SideList["Note", "HandoverWindow"]):
     away = "The database is away: notes can be written, and done, when it is back."
     unknown = "The notes aren't known while the database is away. F5 tries again."
 
-    def __init__(self, around: Surroundings, form: DataRecordForm, actions: NoteActions) -> None:
-        super().__init__(around)
+    def __init__(self, context: WindowContext, form: DataRecordForm, actions: NoteActions) -> None:
+        super().__init__(context)
         self._form, self._actions = form, actions
         # Notes marked as done in the open window stay listed, so that this can be undone.
         self._finished: set[int] = set()

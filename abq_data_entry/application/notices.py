@@ -17,7 +17,7 @@ from ..network.notice_text import web_address
 from ..network.notices import problem, source_of
 from ..widgets.status_bar import Message
 from .messages import reason_of
-from .side_list import SideList, Surroundings
+from .side_list import SideList, WindowContext
 
 if TYPE_CHECKING:
 
@@ -56,8 +56,8 @@ class CompanyNotices(SideList["Taken", "NoticesWindow"]):
     away = "The database is away: notices come when it is back."
     unknown = "The notices aren't known while the database is away. F5 tries again."
 
-    def __init__(self, around: Surroundings, jobs: Jobs, settings: Settings, may_take: Callable[[], bool]) -> None:
-        super().__init__(around)
+    def __init__(self, context: WindowContext, jobs: Jobs, settings: Settings, may_take: Callable[[], bool]) -> None:
+        super().__init__(context)
         self._jobs, self._settings, self._may_take = jobs, settings, may_take
         self._by, self._source = self._who_asks(), ""
         self._due, self._looked = True, 0.0

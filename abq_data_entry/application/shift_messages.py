@@ -10,7 +10,7 @@ from ..constants import FieldNames as F
 from ..counting import counted, one_line
 from ..models.notices import LONGEST, MOST_SHOWN, TO_ALL, Addressee, AddresseeUnknown
 from ..widgets.status_bar import Message
-from .side_list import SideList, Surroundings
+from .side_list import SideList, WindowContext
 from .state import State
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
     away = "The database is away: messages come, and can be sent, when it is back."
     unknown = "The messages aren't known while the database is away. F5 tries again."
 
-    def __init__(self, around: Surroundings, form: DataRecordForm, may_take: Callable[[], bool]) -> None:
-        super().__init__(around)
+    def __init__(self, context: WindowContext, form: DataRecordForm, may_take: Callable[[], bool]) -> None:
+        super().__init__(context)
         self._form, self._may_take = form, may_take
         self._sending.nothing = _NOT_SENT
         self._asked = self._asker()
@@ -66,9 +66,9 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
         self._line: tuple[object, ...] = ()
         self._read = self._messages.command(self.show)
         self._timer = ""
-        around.state.follow(State.model, lambda _: self.heard())
-        around.state.follow(State.away_since, lambda _: self.heard())
-        around.state.follow(State.read_only, lambda _: self.heard())
+        context.state.follow(State.model, lambda _: self.heard())
+        context.state.follow(State.away_since, lambda _: self.heard())
+        context.state.follow(State.read_only, lambda _: self.heard())
 
     def heard(self) -> None:
         """Look again, because a message may have come, or can be fetched now."""

@@ -31,9 +31,9 @@ _UNKNOWN = "It isn't known whether it was done"
 _KEPT = "What you typed is kept: Try Again opens it."
 
 
-class Surroundings(NamedTuple):
-    """What each list needs. ``by()``: the person at the window; ``means_away(error)``: whether the database is away;
-    ``unsent``: what was typed into dialogs of the window."""
+class WindowContext(NamedTuple):
+    """What lists and dialogs need of the window. ``by()``: the person at it; ``means_away(error)``: whether the database
+    is away; ``unsent``: what was typed into its dialogs."""
 
     window: tk.Misc
     state: State
@@ -52,12 +52,12 @@ class Sending:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: WindowContext,
         show_result: Callable[[str], object],
         look: Callable[[], object],
         words_of: Callable[[tuple[str, ...]], str] = lambda typed: typed[-1],
     ) -> None:
-        self._around, self._show_result, self._look, self._words_of = around, show_result, look, words_of
+        self._context, self._show_result, self._look, self._words_of = context, show_result, look, words_of
         self.nothing = "Nothing was changed"
         """The message if the database didn't store it."""
 
@@ -72,7 +72,7 @@ class Sending:
     ) -> None:
         """Open the dialog that ``make(typed)`` creates, with the texts that were typed there in vain before: so many
         ``texts``, or none. ``as_texts(*typed)`` makes them of what the dialog has; the words are the last of them."""
-        kept = self._around.unsent
+        kept = self._context.unsent
 
         def texts_of(typed: tuple[object, ...]) -> Texts:
             found = as_texts(*typed) if typed else ()
@@ -91,11 +91,11 @@ class Sending:
             dialog.body.bind("<Destroy>", lambda _event: kept.half_typed(unsent, None))
             return dialog
 
-        self._around.messages.open(unsent[0], message, detail, "Open…", made, lambda: None)
+        self._context.messages.open(unsent[0], message, detail, "Open…", made, lambda: None)
 
     def keep(self, unsent: Subject, *typed: str) -> None:
         """Keep what was typed until the database has it."""
-        self._around.unsent.keep(unsent, Texts(typed, self._words_of(typed)))
+        self._context.unsent.keep(unsent, Texts(typed, self._words_of(typed)))
 
     def change(
         self,
@@ -126,7 +126,7 @@ class Sending:
         where it belongs, such as beside a field, and returns whether it could. Returns what was begun."""
         from ..models.errors import OutcomeUnknown
 
-        by, title, kept = self._around.by(), unsent[0], self._around.unsent
+        by, title, kept = self._context.by(), unsent[0], self._context.unsent
 
         def answered(result: Any) -> None:
             kept.sent(unsent, taken=True)
@@ -136,22 +136,22 @@ class Sending:
             is_kept = again is not None
             self._show_result(result + ("; what you typed is kept" if is_kept else ""))
             detail = f"{reason}\n\n{_KEPT}" if is_kept else reason
-            self._around.messages.failure(title, f"{result}.", detail, again)
+            self._context.messages.failure(title, f"{result}.", detail, again)
 
         def failed(error: BaseException) -> None:
             kept.sent(unsent, taken=False)
             log.warning("%s: %s", title, type(error).__name__)
             self._look()
-            is_away = self._around.means_away(error)
+            is_away = self._context.means_away(error)
             self._show_result(self.nothing + "; what you typed is kept")
             if not beside(error):
                 unknown = (_UNKNOWN,) if isinstance(error, OutcomeUnknown) else ()
                 refused(_AWAY if is_away else reason_of(error), *unknown)
 
-        if self._around.state.reachable is not None:
+        if self._context.state.reachable is not None:
             kept.send(unsent)
             self._show_result(f"{title}: under way…")
-            return self._around.connection.ask(lambda model: change(model, by), answered, failed, "database")
+            return self._context.connection.ask(lambda model: change(model, by), answered, failed, "database")
         if not beside(ConnectionError(_AWAY)):
             refused(_AWAY)
         return None
@@ -173,14 +173,14 @@ class SideList(ABC, Generic[Item, Window]):
     unknown: str
     """What the window says where nothing was known before that."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._window, self._state, self._connection, self._messages, self._show_status = around[:5]
-        self._who_asks, self._means_away = around.by, around.means_away
+    def __init__(self, context: WindowContext) -> None:
+        self._window, self._state, self._connection, self._messages, self._show_status = context[:5]
+        self._who_asks, self._means_away = context.by, context.means_away
         self._known: Sequence[Item] | None = None
         self._known_at = ""
         self._looking = self._again = False
         self._listed: dict[str, Item] = {}
-        self._sending = Sending(around, self._show_result, self.look)
+        self._sending = Sending(context, self._show_result, self.look)
 
     def look(self) -> None:
         """Fetch the present items; the form and the open window show them."""

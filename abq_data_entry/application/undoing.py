@@ -17,7 +17,7 @@ from ..workflows.save_record import merge_versions
 from .connection import NoAnswer
 from .entry import Question, moment, question_of, resolve, shown
 from .messages import reason_of
-from .side_list import Sending, Surroundings
+from .side_list import Sending, WindowContext
 from .taking_back import LastAction
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Changes:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: WindowContext,
         form: DataRecordForm,
         records: RecordList,
         taking_back: TakingBack,
@@ -75,12 +75,12 @@ class Changes:
         navigation: Navigation,
         changed: Callable[[], object],
     ) -> None:
-        self._window, self._state, self._connection, self._messages, self._show_status = around[:5]
+        self._window, self._state, self._connection, self._messages, self._show_status = context[:5]
         self._form, self._records = form, records
         self._taking_back, self._reconnecting, self._navigation = taking_back, reconnecting, navigation
         self._changed = changed
         self._sending = Sending(
-            around, around.show_status, form.known.look_up, lambda typed: ", ".join(each for each in typed if each)
+            context, context.show_status, form.known.look_up, lambda typed: ", ".join(each for each in typed if each)
         )
 
     def withdraw(self, row: Mapping[str, Any] | None = None, then: Callable[[], object] = lambda: None) -> None:

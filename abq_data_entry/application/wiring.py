@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .outage import ReconnectingCallbacks, WaitingCallbacks
     from .receipts import Answers
     from .shift_messages import ColleagueMessages
-    from .side_list import Surroundings
+    from .side_list import WindowContext
     from .today import TodayActions
     from .undoing import Changes
 
@@ -200,8 +200,8 @@ class Wiring(MainWindow):
                 self._form_changed,
             ),
         )
-        self.questions = Questions(self._surroundings(), self.form, self._mark_actions())
-        self.handover = Handover(self._surroundings(), self.form, self._note_actions())
+        self.questions = Questions(self._window_context(), self.form, self._mark_actions())
+        self.handover = Handover(self._window_context(), self.form, self._note_actions())
         self.damage_recovery = DamageRecovery(
             self.jobs,
             self.messages,
@@ -336,10 +336,10 @@ class Wiring(MainWindow):
             self.navigation.leave_form,
         )
 
-    def _surroundings(self) -> Surroundings:
-        from .side_list import Surroundings
+    def _window_context(self) -> WindowContext:
+        from .side_list import WindowContext
 
-        return Surroundings(
+        return WindowContext(
             self, self.shared, self.connection, self.messages, self.status.set, self.taking_back.by,
             self.reconnecting.means_away, self.drafts.unsent,
         )  # fmt: skip
@@ -430,7 +430,7 @@ class Wiring(MainWindow):
         from .undoing import Changes
 
         return Changes(
-            self._surroundings(),
+            self._window_context(),
             self.form,
             self.record_list,
             self.taking_back,
@@ -481,7 +481,7 @@ class Wiring(MainWindow):
         """The part that shows and sends messages of colleagues; created some seconds after the start."""
         from .shift_messages import ColleagueMessages
 
-        return ColleagueMessages(self._surroundings(), self.form, self._may_take_messages)
+        return ColleagueMessages(self._window_context(), self.form, self._may_take_messages)
 
     @cached_property
     def alarm_list(self) -> AlarmList:
@@ -489,7 +489,7 @@ class Wiring(MainWindow):
         from .alarms import AlarmList
 
         return AlarmList(
-            self._surroundings(), self.jobs, self.own_settings, lambda: self.deliveries.logins.keyring_silent
+            self._window_context(), self.jobs, self.own_settings, lambda: self.deliveries.logins.keyring_silent
         )
 
     @cached_property
@@ -497,7 +497,7 @@ class Wiring(MainWindow):
         """The part for the company's notices; created some seconds after the start, if there are any."""
         from .notices import CompanyNotices
 
-        return CompanyNotices(self._surroundings(), self.jobs, self.own_settings, self._may_take_messages)
+        return CompanyNotices(self._window_context(), self.jobs, self.own_settings, self._may_take_messages)
 
     @cached_property
     def answers(self) -> Answers:

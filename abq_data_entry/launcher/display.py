@@ -159,8 +159,8 @@ class VirtualDisplay:
         command = ["openbox", "--sm-disable", "--config-file", self._configuration]
         # openbox writes a log to the cache folder, and fontconfig a cache to the home folder: neither may be left in
         # the user's own folders.
-        surroundings = {**self.environment(), "XDG_CACHE_HOME": os.devnull, "HOME": os.devnull}
-        manager = self._start(command, stderr=subprocess.DEVNULL, env=surroundings)
+        environment = {**self.environment(), "XDG_CACHE_HOME": os.devnull, "HOME": os.devnull}
+        manager = self._start(command, stderr=subprocess.DEVNULL, env=environment)
         if shutil.which("xdotool") is None:
             return
         # Only a running window manager answers this: once there is an answer, openbox is ready.
