@@ -172,12 +172,12 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
     def _ask_end(self, alarm: Alarm) -> None:
         from ..views.marks import TextDialog
 
-        unsent = _TITLE, alarm.id
+        dialog_key = _TITLE, alarm.id
 
         def act(said: str) -> None:
-            self._sending.keep(unsent, said)
+            self._sending.keep(dialog_key, said)
             self._sending.change(
-                unsent,
+                dialog_key,
                 lambda model, by: model.end_alarm(alarm.id, said, by=by),
                 f"Alarm {alarm.id} has ended",
                 lambda: self._ask_end(alarm),
@@ -186,6 +186,6 @@ class AlarmList(SideList["Alarm", "AlarmsWindow"]):
         detail = f"{alarm.line}\n\nIt ends for everybody. Nobody is told again unless it ends by itself and comes back."
         message = f"End alarm {alarm.id}?"
         self._sending.open(
-            unsent, message,
+            dialog_key, message,
             lambda typed: TextDialog(self._window, _TITLE, message, detail, "End", act, "What was done", False, *typed),
         )  # fmt: skip

@@ -80,12 +80,12 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         present = [_line(each) for each in self._known or () if each.key == key]
         detail = "\n".join(present) or "The record stays as it is. Lab staff see what you say below the value."
 
-        unsent, first = (_MARK_TITLE, key), (plain(at) if at else RECORD, next(iter(_STATES)), "")
+        dialog_key, first = (_MARK_TITLE, key), (plain(at) if at else RECORD, next(iter(_STATES)), "")
 
         def act(field: str, state: str, words: str) -> None:
-            self._sending.keep(unsent, field, state, words)
+            self._sending.keep(dialog_key, field, state, words)
             self._sending.change(
-                unsent,
+                dialog_key,
                 lambda model, by: model.mark_value(key, field, state, words, by=by),
                 f"{marks[field]} of {named(key)} is marked",
                 lambda: self._mark(key),
@@ -93,7 +93,7 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
 
         message = f"What does QA say about the record of {named(key)}?"
         self._sending.open(
-            unsent, message,
+            dialog_key, message,
             lambda typed: MarkDialog(self._window, message, detail, marks, _STATES, act, typed or first), len(first),
         )  # fmt: skip
 
@@ -227,19 +227,19 @@ class Questions(SideList["Mark", "QuestionsWindow"]):
         what = mark.field_name or "Whole record"
         message = f"{title}: {what} of {named(mark.key)}"
 
-        unsent = title, mark.id
+        dialog_key = title, mark.id
 
         def act(words: str) -> None:
-            self._sending.keep(unsent, words)
+            self._sending.keep(dialog_key, words)
             self._sending.change(
-                unsent,
+                dialog_key,
                 lambda model, by: change(model, words, by),
                 f"{what} of {named(mark.key)} {told}",
                 lambda: self._ask(mark, title, action, label, change, told, needed),
             )
 
         self._sending.open(
-            unsent, message,
+            dialog_key, message,
             lambda typed: TextDialog(self._window, title, message, _exchange(mark), action, act, label, needed, *typed),
         )  # fmt: skip
 

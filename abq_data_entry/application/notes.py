@@ -57,12 +57,12 @@ class Handover(SideList["Note", "HandoverWindow"]):
         if not subjects:
             self._show_status("There is no lab yet to write a note to")
             return
-        unsent = _TITLE, ""
+        dialog_key = _TITLE, ""
 
         def act(subject: Subject, said: str) -> None:
-            self._sending.keep(unsent, *_texts(subject, said))
+            self._sending.keep(dialog_key, *_texts(subject, said))
             self._sending.change(
-                unsent,
+                dialog_key,
                 lambda model, by: model.write_note(subject, said, by=by),
                 f"The note to {subject.named} is written",
                 self.write,
@@ -75,7 +75,7 @@ class Handover(SideList["Note", "HandoverWindow"]):
             subjects.setdefault(first, _named(first))  # the form may be elsewhere by now
             return NoteDialog(self._window, message, subjects, act, first, typed[-1] if typed else "")
 
-        self._sending.open(unsent, message, make, 5, _texts)
+        self._sending.open(dialog_key, message, make, 5, _texts)
 
     def _subjects(self) -> dict[Subject, str]:
         """Return what a note can be about, with its name: the form's lab, plot and check, and the other labs."""

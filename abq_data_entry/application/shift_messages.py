@@ -97,7 +97,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
 
         if not self._may_begin("Messages can be sent"):
             return
-        unsent, number, begun = (_TITLE, to), str(uuid.uuid4()), list[tuple[str, ...]]()
+        dialog_key, number, begun = (_TITLE, to), str(uuid.uuid4()), list[tuple[str, ...]]()
 
         def as_texts(whom: Addressee, said: str) -> tuple[str, ...]:
             texts = whom.person or "", whom.lab or "", said
@@ -106,9 +106,9 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
 
         def act(whom: Addressee, said: str) -> None:
             typed = as_texts(whom, said)
-            self._sending.keep(unsent, *typed)
+            self._sending.keep(dialog_key, *typed)
             self._sending.change(
-                unsent,
+                dialog_key,
                 lambda model, by: model.send_message(whom, said, number=typed[0], by=by),
                 "",
                 lambda: self.write(to),
@@ -131,7 +131,7 @@ class ColleagueMessages(SideList["Taken", "MessagesWindow"]):
             words = typed[-1] if typed else ""
             return MessageDialog(self._window, message, addressees, act, first, words, LONGEST, problem)
 
-        self._sending.open(unsent, message, make, 4, as_texts)
+        self._sending.open(dialog_key, message, make, 4, as_texts)
 
     def _addressees(self) -> dict[Addressee, str]:
         """Return the addressees (all, each lab, each other technician), with their texts in the list."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ..views.side_window import brought_up
 from .messages import reason_of
-from .unsent import NOTHING, Subject, Texts, Unsent
+from .unsent import NOTHING, DialogKey, Texts, Unsent
 
 if TYPE_CHECKING:
     import tkinter as tk
@@ -32,8 +32,8 @@ _KEPT = "What you typed is kept: Try Again opens it."
 
 
 class WindowContext(NamedTuple):
-    """What lists and dialogs need of the window. ``by()``: the person at it; ``means_away(error)``: whether the database
-    is away; ``unsent``: what was typed into its dialogs."""
+    """What lists and dialogs need of their window. ``by()``: the person at it; ``means_away(error)``: whether the
+    database is away; ``unsent``: what was typed into its dialogs."""
 
     window: tk.Misc
     state: State
@@ -48,7 +48,7 @@ class WindowContext(NamedTuple):
 class Sending:
     """Opens dialogs, changes the database by what somebody typed there, and keeps the text until the database has it.
     On the Tk thread. ``show_result(words)`` shows how it went, and ``look()`` looks up what there is now.
-    ``words_of(typed)``: what of the texts tells a person which text that is."""
+    ``words_of(typed)``: the part of the texts by which a person recognizes them."""
 
     def __init__(
         self,
@@ -63,15 +63,16 @@ class Sending:
 
     def open(
         self,
-        unsent: Subject,
+        dialog_key: DialogKey,
         message: str,
         make: Callable[[tuple[str, ...]], TypingDialog],
         texts: int = 1,
         as_texts: Callable[..., tuple[str, ...]] = lambda *typed: typed,
         detail: str = "",
     ) -> None:
-        """Open the dialog that ``make(typed)`` creates, with the texts that were typed there in vain before: so many
-        ``texts``, or none. ``as_texts(*typed)`` makes them of what the dialog has; the words are the last of them."""
+        """Open the dialog that ``make(typed)`` creates, with what was typed there before and isn't in the database yet.
+        ``texts``: how many texts the dialog has; another number, as of an older version, is ignored.
+        ``as_texts(*typed)`` turns what the dialog has into texts."""
         kept = self._context.unsent
 
         def texts_of(typed: tuple[object, ...]) -> Texts:
@@ -79,27 +80,27 @@ class Sending:
             return Texts(found, self._words_of(found)) if found else NOTHING
 
         def keep(*typed: object) -> None:
-            kept.keep(unsent, texts_of(typed))
+            kept.keep(dialog_key, texts_of(typed))
             if typed:
-                self._show_result(f"What you typed is kept: {unsent[0]} has it when you open it again")
+                self._show_result(f"What you typed is kept: {dialog_key[0]} has it when you open it again")
 
         def made() -> TypingDialog:
-            before = kept.get(unsent)
+            before = kept.get(dialog_key)
             dialog = make(before if len(before) == texts else ())
-            dialog.half_typed = lambda *typed: kept.half_typed(unsent, texts_of(typed))
+            dialog.half_typed = lambda *typed: kept.half_typed(dialog_key, texts_of(typed))
             dialog.keep = keep
-            dialog.body.bind("<Destroy>", lambda _event: kept.half_typed(unsent, None))
+            dialog.body.bind("<Destroy>", lambda _event: kept.half_typed(dialog_key, None))
             return dialog
 
-        self._context.messages.open(unsent[0], message, detail, "Open…", made, lambda: None)
+        self._context.messages.open(dialog_key[0], message, detail, "Open…", made, lambda: None)
 
-    def keep(self, unsent: Subject, *typed: str) -> None:
+    def keep(self, dialog_key: DialogKey, *typed: str) -> None:
         """Keep what was typed until the database has it."""
-        self._context.unsent.keep(unsent, Texts(typed, self._words_of(typed)))
+        self._context.unsent.keep(dialog_key, Texts(typed, self._words_of(typed)))
 
     def change(
         self,
-        unsent: Subject,
+        dialog_key: DialogKey,
         change: Callable[[SQLModel, By], object],
         words: str,
         again: Callable[[], object] | None,
@@ -111,25 +112,25 @@ class Sending:
             self._show_result(words or str(result))
             self._look()
 
-        self.ask(unsent, change, done, again, beside)
+        self.ask(dialog_key, change, done, again, beside)
 
     def ask(
         self,
-        unsent: Subject,
+        dialog_key: DialogKey,
         change: Callable[[SQLModel, By], Any],
         done: Callable[[Any], object],
         again: Callable[[], object] | None,
         beside: Callable[[BaseException], bool] = lambda error: False,
     ) -> Job | None:
-        """Change the database, then call ``done(result)``. What was typed is kept under ``unsent`` until the database
-        has it. ``again()`` opens the dialog once more; None: nothing was typed. ``beside(error)`` shows a refusal
-        where it belongs, such as beside a field, and returns whether it could. Returns what was begun."""
+        """Change the database, then call ``done(result)``. What was typed is kept under ``dialog_key`` until the
+        database has it. ``again()`` opens the dialog once more; None: nothing was typed. ``beside(error)`` shows a
+        refusal where it belongs, such as beside a field, and returns whether it could. Returns the job, if any."""
         from ..models.errors import OutcomeUnknown
 
-        by, title, kept = self._context.by(), unsent[0], self._context.unsent
+        by, title, kept = self._context.by(), dialog_key[0], self._context.unsent
 
         def answered(result: Any) -> None:
-            kept.sent(unsent, taken=True)
+            kept.sent(dialog_key, taken=True)
             done(result)
 
         def refused(reason: str, result: str = self.nothing) -> None:
@@ -139,7 +140,7 @@ class Sending:
             self._context.messages.failure(title, f"{result}.", detail, again)
 
         def failed(error: BaseException) -> None:
-            kept.sent(unsent, taken=False)
+            kept.sent(dialog_key, taken=False)
             log.warning("%s: %s", title, type(error).__name__)
             self._look()
             is_away = self._context.means_away(error)
@@ -149,7 +150,7 @@ class Sending:
                 refused(_AWAY if is_away else reason_of(error), *unknown)
 
         if self._context.state.reachable is not None:
-            kept.send(unsent)
+            kept.send(dialog_key)
             self._show_result(f"{title}: under way…")
             return self._context.connection.ask(lambda model: change(model, by), answered, failed, "database")
         if not beside(ConnectionError(_AWAY)):

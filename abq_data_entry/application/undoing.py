@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .navigation import Navigation
     from .outage import Reconnecting
     from .taking_back import TakingBack
-    from .unsent import Subject
+    from .unsent import DialogKey
 
 log = logging.getLogger(__name__)
 Key = tuple[Any, Any, Any, Any]
@@ -57,7 +57,7 @@ class Asking(NamedTuple):
     again: Callable[[], object]
 
     @property
-    def unsent(self) -> Subject:
+    def dialog_key(self) -> DialogKey:
         """The key under which what was typed is kept until the database has it."""
         return self.title, self.about
 
@@ -263,13 +263,13 @@ class Changes:
         """Open a dialog that asks for values and the reason, with what was typed there in vain before."""
 
         def acted(values: Mapping[str, Any], reason: str, typed: tuple[str, ...]) -> None:
-            self._sending.keep(asking.unsent, *typed)
+            self._sending.keep(asking.dialog_key, *typed)
             act(values, reason)
 
         def make(typed: tuple[str, ...]) -> ReasonedDialog:
             return kind(self._window, asking.title, message, detail, action, acted, asked, typed=typed, **more)
 
-        self._sending.open(asking.unsent, message, make, len(asked) + 1, detail=detail)
+        self._sending.open(asking.dialog_key, message, make, len(asked) + 1, detail=detail)
 
     def with_record(self, row: Mapping[str, Any] | None, ask: Callable[[VersionedRecord, Key], object]) -> None:
         """Fetch the record as it is now, then call ``ask``."""
@@ -326,7 +326,7 @@ class Changes:
             taken(theirs)
             return True
 
-        self._sending.ask(asking.unsent, change, done, asking.again, is_taken)
+        self._sending.ask(asking.dialog_key, change, done, asking.again, is_taken)
 
     def _resolve(self, asking: Asking, over: Question, reason: str, source: tuple[Key, int] | None = None) -> None:
         """Ask which values to keep, field by field, and save the result over the record that is there.
@@ -370,7 +370,7 @@ class Changes:
                     self._show_status(unknown)
                 return is_unknown
 
-            job = self._sending.ask(asking.unsent, change, done, asking.again, refused)
+            job = self._sending.ask(asking.dialog_key, change, done, asking.again, refused)
             if job is not None:  # after this, `done` or `refused` is called once the answer is here
                 self._reconnecting.expect(job, partial(refused, NoAnswer("The database didn't answer in time.")))
 

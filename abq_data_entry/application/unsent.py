@@ -1,5 +1,5 @@
-"""What was typed into dialogs and the database doesn't have: kept, and a draft on the disk, until it is sent or
-discarded. It is never sent by itself: the dialog has it when it is opened again."""
+"""What was typed into dialogs and isn't in the database yet: it is kept, also as a draft on the disk, until it is sent
+or discarded. It is never sent by itself: the dialog shows it when it is opened again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..mainmenu import ALARMS, FROM_COLLEAGUES, HISTORY, QUESTIONS, WITHDRAWN
 from ..store.drafts import Draft
 
-Subject = tuple[str, object]
+DialogKey = tuple[str, object]
 """The title of a dialog and what it is about, such as the key of a record."""
 
 _WINDOWS = {
@@ -24,7 +24,7 @@ _WINDOWS = {
 
 
 class Texts(NamedTuple):
-    """The texts and choices of a dialog, and of them what tells a person which text that is; empty if there is none."""
+    """The texts and choices of a dialog, and ``words``, by which people recognize them; empty if none are typed."""
 
     typed: tuple[str, ...]
     words: str
@@ -43,7 +43,7 @@ class Unsent:
     def __init__(self, changed: Callable[[], object]) -> None:
         self.database = ""
         self.drafts: tuple[Draft, ...] = ()
-        """A title, a subject as JSON, the name of a database, texts, words: for each dialog."""
+        """For each dialog: title, what it is about (JSON), name of the database, texts, words."""
         self._changed = changed
         self._kept: dict[tuple[str, str], Texts] = {}
         self._half_typed: dict[tuple[str, str], Texts] = {}
@@ -51,34 +51,34 @@ class Unsent:
         self._found: set[tuple[str, str]] = set()
         self._of_others: tuple[Draft, ...] = ()
 
-    def get(self, subject: Subject) -> tuple[str, ...]:
+    def get(self, key: DialogKey) -> tuple[str, ...]:
         """Return the texts to begin with in that dialog; empty if there are none."""
-        return self._kept.get(_key(subject), NOTHING).typed
+        return self._kept.get(_written(key), NOTHING).typed
 
-    def keep(self, subject: Subject, texts: Texts) -> None:
+    def keep(self, key: DialogKey, texts: Texts) -> None:
         """Keep the texts of a dialog that has closed; without words, keep none."""
         if texts.words:
-            self._kept[_key(subject)] = texts
+            self._kept[_written(key)] = texts
         else:
-            self._kept.pop(_key(subject), None)
+            self._kept.pop(_written(key), None)
         self._note()
 
-    def half_typed(self, subject: Subject, texts: Texts | None) -> None:
-        """Note the texts of an open dialog, before those that were kept; None: it has closed."""
+    def half_typed(self, key: DialogKey, texts: Texts | None) -> None:
+        """Note the texts of an open dialog, which count before those that were kept; None: it has closed."""
         if texts is None:
-            self._half_typed.pop(_key(subject), None)
+            self._half_typed.pop(_written(key), None)
         else:
-            self._half_typed[_key(subject)] = texts
+            self._half_typed[_written(key)] = texts
         self._note()
 
-    def send(self, subject: Subject) -> None:
+    def send(self, key: DialogKey) -> None:
         """Note that the database is asked to take these texts."""
-        self._under_way.add(_key(subject))
+        self._under_way.add(_written(key))
 
-    def sent(self, subject: Subject, *, taken: bool) -> None:
+    def sent(self, key: DialogKey, *, taken: bool) -> None:
         """Note that the database has answered; forget the texts if it has ``taken`` them."""
-        self._under_way.discard(_key(subject))
-        if taken and self._kept.pop(_key(subject), None) is not None:
+        self._under_way.discard(_written(key))
+        if taken and self._kept.pop(_written(key), None) is not None:
             self._note()
 
     @property
@@ -128,8 +128,9 @@ def not_sent(titles: Iterable[str]) -> str:
     return f"What you typed in {' and '.join(dict.fromkeys(titles))} isn't sent yet."
 
 
-def _key(subject: Subject) -> tuple[str, str]:
-    title, about = subject
+def _written(key: DialogKey) -> tuple[str, str]:
+    """Return the key as it stands in a draft."""
+    title, about = key
     return title, json.dumps(about, ensure_ascii=False, default=str)
 
 
