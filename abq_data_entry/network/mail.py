@@ -369,7 +369,7 @@ class MailSession(smtplib.SMTP):
         )  # fmt: skip
 
 
-def opened(server: MailServer, guard: Guard, ca_file: str | None) -> MailSession:
+def open_session(server: MailServer, guard: Guard, ca_file: str | None) -> MailSession:
     """Return a session that is ready for a login. Raises `UserFacingError`s and `OSError`."""
     context = None if server.security == "none" else encryption.verified_context(ca_file)
     session = MailSession(server, guard, context)
@@ -489,7 +489,7 @@ class Mailer:
                     return self._session
             guard.check()
             self._drop()
-        session = opened(self.server, guard, self._ca_file)
+        session = open_session(self.server, guard, self._ca_file)
         self._session = session
         session.log_in(self._login)
         return session

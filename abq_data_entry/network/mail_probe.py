@@ -18,7 +18,7 @@ from . import probing
 from .destination import Destination
 from .failures import GREETING, on_one_line
 from .guard import Check, call_abandonable
-from .mail import MailLogin, MailSession, opened
+from .mail import MailLogin, MailSession, open_session
 from .mail_addresses import MailServer, Person, on_the_wire, people
 from .probing import OK, WARNING, Context, Inspection, Result, Step, Steps, usable
 
@@ -34,7 +34,7 @@ def probe(destination: Destination, server: MailServer, context: Context) -> Ste
     addresses = yield from probing.name(inspection, server.host, server.port)
     yield from probing.port(inspection, server.host, server.port, addresses)
     ca_file = str(settings["abq_ca_file"]) or None
-    session = yield from inspection.step("Greeting", lambda: _greeting(opened(server, context.guard, ca_file)))
+    session = yield from inspection.step("Greeting", lambda: _greeting(open_session(server, context.guard, ca_file)))
     try:
         yield from probing.encryption_of(inspection, session.sock, server.host, ca_file, _PLAIN)
         can = [each.upper() for each in _TOLD if session.has_extn(each)]

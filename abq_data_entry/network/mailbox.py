@@ -229,8 +229,8 @@ class ImapMailbox:
             raise MailboxFailed(f"{self.line.host} {what}.", _shown(said), transient=busy, login=not busy)
         self._learn_abilities()
 
-    def listed(self) -> list[Listed]:
-        """The newest mails of the folder, the oldest of them first."""
+    def list_mails(self) -> list[Listed]:
+        """Return the newest mails of the folder, the oldest of them first."""
         count = self._examine()
         if not count:
             return []
@@ -241,8 +241,8 @@ class ImapMailbox:
                 found[number] = Listed(f"{self._validity}.{number}", int(match[2]), number)
         return [found[each] for each in sorted(found)][-MOST:]
 
-    def fetched(self, mail: Listed) -> bytes:
-        """The beginning of a mail, usually all of it; empty if it is gone."""
+    def fetch(self, mail: Listed) -> bytes:
+        """Return the beginning of a mail, usually all of it; empty if it is gone."""
         for said in self._ask(b"UID FETCH %d (UID BODY.PEEK[]<0.%d>)" % (mail.number, LONGEST_MAIL)):
             match = _FETCHED.match(said.text)
             if match and int(match[1]) == mail.number and said.literals:
@@ -402,7 +402,7 @@ class Pop3Mailbox:
         self._ask(b"USER " + user, refused, login=True)
         self._ask(b"PASS " + secret, refused, login=True)
 
-    def listed(self) -> list[Listed]:
+    def list_mails(self) -> list[Listed]:
         """The newest mails, the oldest of them first."""
         sizes = dict[int, int]()
         for each in self._lines(b"LIST", "doesn't list its mails"):
@@ -415,7 +415,7 @@ class Pop3Mailbox:
                 found[match[2].decode()] = Listed(match[2].decode(), sizes[number], number)
         return sorted(found.values(), key=lambda each: each.number)[-MOST:]
 
-    def fetched(self, mail: Listed) -> bytes:
+    def fetch(self, mail: Listed) -> bytes:
         """A mail, or the beginning of a large one; empty if the server doesn't give it."""
         is_large = mail.size > LONGEST_MAIL
         if "TOP" in self.abilities:
@@ -492,7 +492,7 @@ class Account(NamedTuple):
     timeout: float = 60.0
 
 
-def opened(address: MailboxAddress, guard: Guard, ca_file: str | None) -> Session:
+def open_session(address: MailboxAddress, guard: Guard, ca_file: str | None) -> Session:
     """Return a connection that is ready for a login. Raises `UserFacingError`s and `OSError`."""
     context = None if address.security == "none" else encryption.verified_context(ca_file)
     try:
@@ -535,7 +535,7 @@ def logged_in(account: Account, cancel: threading.Event | None = None) -> Iterat
         session: Session | None = None
         failure: BaseException | None = None
         try:
-            session = opened(account.address, guard, account.ca_file)
+            session = open_session(account.address, guard, account.ca_file)
             session.log_in(account.username, account.password)
             yield session
             session.leave()
@@ -566,7 +566,7 @@ def new_mails(
     limit, refused = time.monotonic() + LONGEST_READ, 0
     while left is None or (left and time.monotonic() < limit):
         with logged_in(account, cancel) as session:
-            listed = session.listed()
+            listed = session.list_mails()
             wanted = None if left is None else {each.name for each in left}
             before = known([each.name for each in listed]) if wanted is None else ()
             left = [each for each in listed if (each.name in wanted if wanted is not None else each.name not in before)]
@@ -574,7 +574,7 @@ def new_mails(
             while left:
                 mail = left.pop(0)
                 try:
-                    content = session.fetched(mail)
+                    content = session.fetch(mail)
                 except MailTooLarge:  # this breaks the connection, but loses no other mail
                     yield mail.name, b""
                     break
@@ -606,7 +606,9 @@ def probe(context: Context) -> Steps[None]:
     addresses = yield from probing.name(inspection, address.host, address.port)
     yield from probing.port(inspection, address.host, address.port, addresses)
     ca_file = str(settings["abq_ca_file"]) or None
-    session = yield from inspection.step("Greeting", lambda: _greeting_step(opened(address, context.guard, ca_file)))
+    session = yield from inspection.step(
+        "Greeting", lambda: _greeting_step(open_session(address, context.guard, ca_file))
+    )
     try:
         yield from probing.encryption_of(inspection, session.line.socket, address.host, ca_file, _PLAIN)
         login = yield from inspection.login(MAILBOX)
@@ -630,6 +632,6 @@ def _log_in(session: Session, username: str, password: str) -> Result[None]:
 
 
 def _count_mails(session: Session, address: MailboxAddress) -> Result[None]:
-    count = len(session.listed())
+    count = len(session.list_mails())
     where = address.folder if address.protocol == "imap" else "the mailbox"
     return Result(None, f"{where} can be read; mails that are looked at: {count}")

@@ -292,7 +292,7 @@ def watch_mailbox(
             if not session.reports_new_mail:
                 return False
             while not cancel.is_set():
-                names = [each.name for each in session.listed()]
+                names = [each.name for each in session.list_mails()]
                 if set(names) - model.known_mails(mailbox, names):
                     new_mail.set()
                 if session.wait(ROUND):

@@ -264,7 +264,7 @@ def test_wrong_numbers_change_nothing() -> None:
     examined = b"* 999999999 EXISTS\r\n* OK [UIDVALIDITY 3]\r\n{} OK\r\n"
     crowd = Imap({"EXAMINE": examined, "FETCH": listed + b"{} OK\r\n"})
     with serving(crowd) as port, logged_in(account(port)) as session:
-        found = session.listed()
+        found = session.list_mails()
     assert len(found) == MOST and found[-1].name == "3.3999"
     strange = b"* 1 FETCH (UID x RFC822.SIZE 3)\r\n* 1 FETCH (FLAGS ())\r\n* 1 FETCH (\xff\r\n{} OK\r\n"
     assert read(Imap({"FETCH": strange})) == []
@@ -313,7 +313,7 @@ def test_a_wait_for_news_ends(tmp_path: Path) -> None:
         assert session.reports_new_mail
         assert session.wait(3.3) is False, "longer than silence may be otherwise"
         assert session.wait(30) is True
-        assert [each.name for each in session.listed()] == ["3.7"]
+        assert [each.name for each in session.list_mails()] == ["3.7"]
     refusing = Imap({"IDLE": b"{} NO\r\n"})
     with serving(refusing) as port, pytest.raises(MailboxFailed, match="refuses"), logged_in(account(port)) as session:
         session.wait(1)
@@ -344,9 +344,9 @@ def test_dovecot_by_each_way(tmp_path: Path) -> None:
         ((_name, content),) = new_mails(known, lambda names: ())
         assert content is not None and content.endswith(b"in the folder\r\n")
         with logged_in(known) as session:
-            before = session.listed()
+            before = session.list_mails()
             threading.Thread(target=mailbox.put, args=(MAIL, "Antw&APY-rten")).start()
-            assert session.wait(60) is True and len(session.listed()) == len(before) + 1
+            assert session.wait(60) is True and len(session.list_mails()) == len(before) + 1
 
 
 def test_a_mail_that_dovecot_cannot_read_keeps_no_other_one(tmp_path: Path) -> None:
