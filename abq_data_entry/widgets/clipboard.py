@@ -38,7 +38,7 @@ def read(widget: tk.Misc, then: Then, timeout: float = TIMEOUT, selection: str =
 def replace_tk_paste(window: tk.Misc) -> None:
     """Make Tk's own paste (in every entry and text widget, by key or mouse) read the clipboard with :func:`read`.
 
-    A late answer is inserted only if the widget hasn't changed since the paste.
+    A late answer is inserted only if the widget hasn't changed since the paste, and the focus is there or where it was.
     """
     name = window.register(lambda path, selection: _selection_for_tk(window.nametowidget(path), selection))
     window.tk.eval(
@@ -56,12 +56,13 @@ def replace_tk_paste(window: tk.Misc) -> None:
 def _selection_for_tk(widget: tk.Misc, selection: str) -> tuple[bool, str]:
     """Return whether the selection has a text, and the text; one that comes later is inserted by itself."""
     answered: list[_Found] = []
-    waiting, before = False, _state(widget)
+    waiting, before, focus = False, _state(widget), str(widget.tk.call("focus"))
 
     def then(text: str, problem: str) -> None:
         if not waiting:
             answered.append((text, problem))
-        elif text and _state(widget) == before:
+        # The menu that has chosen Paste may give the focus back only after the paste.
+        elif text and _state(widget) == before and str(widget.tk.call("focus")) in (focus, str(widget)):
             _insert(widget, text)
 
     read(widget, then, selection=selection)
@@ -70,9 +71,9 @@ def _selection_for_tk(widget: tk.Misc, selection: str) -> tuple[bool, str]:
 
 
 def _state(widget: tk.Misc) -> object:
-    """Return what must be unchanged for a late answer to be inserted: the focus, the text and the cursor in it."""
+    """Return what must be unchanged for a late answer to be inserted: the text and the cursor in it."""
     text = widget.get("1.0", tk.END) if isinstance(widget, tk.Text) else widget.tk.call(widget, "get")
-    return widget.tk.call("focus"), text, widget.tk.call(widget, "index", tk.INSERT)
+    return text, widget.tk.call(widget, "index", tk.INSERT)
 
 
 def _insert(widget: tk.Misc, text: str) -> None:

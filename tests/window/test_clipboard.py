@@ -141,6 +141,25 @@ def test_tks_own_pastes(root: tk.Tk, clipboard_owner: Owners, kind: str) -> None
     until(root, lambda: not any(each.name == "clipboard" for each in threading.enumerate()))
     root.update()
     assert text() == "a 24.0924.09!"
+    # A menu gives the focus back while the owner is asked; whoever has gone on to another field has no use for it.
+    other = tk.Entry(root)
+    other.pack()
+    for focused, pasted in ((widget, "a 24.0924.09!24.09"), (other, "a 24.0924.09!24.09")):
+        other.focus_force()
+        root.update()
+        owner.stop()
+        if focused is other:
+            widget.focus_force()
+            root.update()
+        widget.event_generate("<<Paste>>")
+        focused.focus_force()
+        root.update()
+        owner.go_on()
+        until(root, lambda: not any(each.name == "clipboard" for each in threading.enumerate()))
+        heard: list[bool] = []
+        root.after(20, heard.append, True)  # after the timer that looks for the answer
+        until(root, lambda heard=heard: heard)  # type: ignore[misc]
+        assert text() == pasted
 
 
 @pytest.mark.parametrize("kind", ["Entry", "Text", "ttk.Entry"])
