@@ -16,27 +16,28 @@ _XDG = {
 
 
 def config_folder(create: bool = False) -> Path:
-    """The folder of `abq_settings.json`: `ABQ_CONFIG_DIR`, else the platform's configuration folder."""
+    """Return the folder of `abq_settings.json`: `ABQ_CONFIG_DIR`, else the platform's configuration folder."""
     return _folder(_CONFIG, "user_config_path", create)
 
 
 def data_folder(create: bool = False) -> Path:
-    """The folder of the embedded database and all other data: `ABQ_DATA_DIR`, else the platform's data folder."""
+    """Return the folder of the embedded database and all other data: `ABQ_DATA_DIR`, else the platform's data
+    folder."""
     return _folder(_DATA, "user_data_path", create)
 
 
 def are_usual() -> bool:
-    """Whether settings and data are in the platform's folders, and not in those of the environment variables."""
+    """Return whether settings and data are in the platform's folders, and not in those of the environment variables."""
     return not any(os.environ.get(name) for name in (_CONFIG, _DATA))
 
 
 def log_folder(create: bool = False) -> Path:
-    """The folder of the log files, inside the data folder."""
+    """Return the folder of the log files, inside the data folder."""
     return _made(data_folder(create) / "log", create)
 
 
 def bundled_file(name: str) -> Path:
-    """A file that comes with the application, such as `create_db.sql`.
+    """Return a file that comes with the application, such as `create_db.sql`.
 
     In a checkout it lies beside the package, in an installed wheel inside it, in `bundled`.
     Raises FileNotFoundError when it is in neither place.

@@ -42,7 +42,7 @@ class KeyringFailed(Exception):
 
 
 def service_name(kind: str) -> str:
-    """The service name in the keyring for the password of a destination such as `rest`."""
+    """Return the service name in the keyring for the password of a destination such as `rest`."""
     return f"{APPLICATION_ID}:{kind}"
 
 
@@ -112,7 +112,7 @@ def _named_user(backend: KeyringBackend, kind: str) -> str:
 
 
 def _place_name(kind: str) -> str:
-    """The service name in the keyring for the place that a user's login is for."""
+    """Return the service name in the keyring for the place that a user's login is for."""
     return f"{service_name(kind)}:place"
 
 

@@ -56,12 +56,12 @@ def logging_to_file() -> Iterator[None]:
 
 
 def one_line(text: str) -> str:
-    """The text in one line without secrets, so that a line break in it can't forge a log record."""
+    """Return the text in one line without secrets, so that a line break in it can't forge a log record."""
     return _shown(without_secrets(text[:LONGEST] + "…" * (len(text) > LONGEST)))
 
 
 def without_secrets(text: str) -> str:
-    """The text with what follows "password=" and the like, and passwords in URLs, masked."""
+    """Return the text with what follows "password=" and the like, and passwords in URLs, masked."""
 
     def black_out(found: re.Match[str]) -> str:
         return f"{found['address']}***@" if found["address"] else f"{found['name']}{found['sign']}***"
@@ -70,7 +70,7 @@ def without_secrets(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """The text with unprintable characters escaped: line breaks, control characters, direction marks."""
+    """Return the text with unprintable characters escaped: line breaks, control characters, direction marks."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else _escaped(each) for each in text)

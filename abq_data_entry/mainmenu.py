@@ -180,7 +180,7 @@ class MainMenu(tk.Menu):
         """Create menus that come before the others, on platforms with a menu of the application itself."""
 
     def make_menu(self, name: str) -> tk.Menu:
-        """An empty menu; some platforms know it by a special name."""
+        """Return an empty menu; some platforms know it by a special name."""
         return tk.Menu(self, tearoff=False)
 
     def make_file_menu(self, menu: tk.Menu) -> None:
@@ -214,7 +214,8 @@ class MainMenu(tk.Menu):
         self.add_commands(menu, TOOLS_COMMANDS[after:])
 
     def _deliver_to(self, tools: tk.Menu) -> tk.Menu:
-        """The menu of further destinations, below those that stand in the Tools menu; made with the first of them."""
+        """Return the menu of further destinations, below those that stand in the Tools menu; made with the first of
+        them."""
         if self._further is None:
             self._further = tk.Menu(tools, tearoff=False)
             place = TOOLS_COMMANDS.index(UPLOADS[-1]) + 1
@@ -350,12 +351,12 @@ class MacOsMainMenu(MainMenu):
 
 
 def menu_class(windowing_system: str) -> type[MainMenu]:
-    """The menu class for Tk's windowing system: ``x11``, ``win32`` or ``aqua``."""
+    """Return the menu class for Tk's windowing system: ``x11``, ``win32`` or ``aqua``."""
     return {"win32": WindowsMainMenu, "aqua": MacOsMainMenu}.get(windowing_system, LinuxMainMenu)
 
 
 def shown_key(key: str, mac: bool) -> str:
-    """A Tk key sequence as the platform's menus write it (``Control-Shift-W`` → ``Ctrl+Shift+W``)."""
+    """Return a Tk key sequence as the platform's menus write it (``Control-Shift-W`` → ``Ctrl+Shift+W``)."""
     names = {"Control": "Ctrl", "Prior": "Page Up", "Next": "Page Down"}
     parts = [names.get(part, part.upper() if len(part) == 1 else part) for part in key.split("-")] if key else []
     # Tk's Aqua draws ⌘ and ⇧ from the words itself.

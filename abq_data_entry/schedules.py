@@ -129,7 +129,8 @@ class ScheduleError(Exception):
 
 
 def usual_kind() -> str:
-    """The scheduler of this system: systemd on Linux, cron on other Unix systems, the Task Scheduler on Windows."""
+    """Return the scheduler of this system: systemd on Linux, cron on other Unix systems, the Task Scheduler on
+    Windows."""
     if sys.platform == "win32":
         return WINDOWS
     return SYSTEMD if sys.platform == "linux" else CRON
@@ -149,12 +150,12 @@ def remove(kind: str, wanted: Schedule = WEATHER) -> list[str]:
 
 
 def _signed(text: str, wanted: Schedule) -> str:
-    """The text of a file, after a first line with its checksum."""
+    """Return the text of a file, after a first line with its checksum."""
     return f"# Made by {APPLICATION_ID} {wanted.subcommand} install-schedule. Checksum: {_checksum(text)}\n{text}"
 
 
 def _is_ours(whole: str, wanted: Schedule) -> bool:
-    """Whether a file is unchanged since this or another version wrote it."""
+    """Return whether a file is unchanged since this or another version wrote it."""
     first, _, text = whole.partition("\n")
     return first == _signed(text, wanted).partition("\n")[0]
 
@@ -172,7 +173,7 @@ def _require_unchanged(path: Path, wanted: Schedule) -> None:
 
 
 def units(wanted: Schedule = WEATHER) -> dict[str, str]:
-    """The content of the systemd units, by file name."""
+    """Return the content of the systemd units, by file name."""
     made = [f'Environment="{name}={_for_systemd(os.environ[name])}"\n' for name in _folders()]
     command = " ".join(f'"{_for_systemd(each).replace("$", "$$")}"' for each in (*line_command(), *wanted.words))
     service = _SERVICE.format(what=wanted.what, name=APPLICATION_NAME, command=command, environment="".join(made))
@@ -188,7 +189,7 @@ def _folders() -> list[str]:
 
 
 def _for_systemd(text: str) -> str:
-    """A text within quotation marks of a unit (systemd.syntax(7), systemd.unit(5) for the percent sign)."""
+    """Return a text within quotation marks of a unit (systemd.syntax(7), systemd.unit(5) for the percent sign)."""
     if any(ord(each) < 32 for each in text):
         raise ScheduleError("The path of the program or of its folders holds a control character.")
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
@@ -237,7 +238,7 @@ def _remove_units(wanted: Schedule) -> list[str]:
 
 
 def cron_line(wanted: Schedule = WEATHER) -> str:
-    """The crontab line. Standard output is discarded, so that cron mails only errors."""
+    """Return the crontab line. Standard output is discarded, so that cron mails only errors."""
     import shlex
 
     folders = [f"{name}={shlex.quote(os.environ[name])}" for name in _folders()]
@@ -258,7 +259,7 @@ def _crontab(wanted: Schedule) -> list[str]:
 
 
 def _without_ours(lines: Sequence[str], wanted: Schedule) -> list[str]:
-    """The lines without ours. Raises `ScheduleError` if ours was changed by hand."""
+    """Return the lines without ours. Raises `ScheduleError` if ours was changed by hand."""
     kept, ours = [], re.compile(re.escape(wanted.mark) + "([0-9a-f]{16})$")
     for line in lines:
         marked = ours.search(line)
@@ -294,7 +295,7 @@ def _remove_line(wanted: Schedule) -> list[str]:
 
 
 def task(wanted: Schedule = WEATHER) -> str:
-    """The task as XML."""
+    """Return the task as XML."""
     from xml.sax.saxutils import escape  # not at the top: it imports urllib, which other subcommands don't need
 
     words = [*line_command(), *wanted.words]

@@ -53,7 +53,7 @@ def login(kind: str, username: str) -> tuple[str, str] | None:
 
 
 def _lines(path: Path) -> list[str]:
-    """The first two lines of a file that only its owner may read; empty if there is no such file."""
+    """Return the first two lines of a file that only its owner may read; empty if there is no such file."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # Windows editors write a byte order mark
             status = os.fstat(file.fileno())

@@ -48,7 +48,7 @@ class ShortcutError(Exception):
 
 
 def window_command() -> list[str]:
-    """The program and arguments, with absolute paths, that open the window of this installation or checkout."""
+    """Return the program and arguments, with absolute paths, that open the window of this installation or checkout."""
     return _command(WINDOW_COMMAND, _windowed)
 
 
@@ -113,14 +113,14 @@ def remove() -> list[Path]:
 
 
 def is_installed() -> bool:
-    """Whether this user has the entry."""
+    """Return whether this user has the entry."""
     if sys.platform == "win32":
         return _windows_files()[0].is_file()
     return _mac_bundle().is_dir() if sys.platform == "darwin" else _linux_files()[0].is_file()
 
 
 def desktop_entry(command: list[str]) -> str:
-    """The text of the `.desktop` file."""
+    """Return the text of the `.desktop` file."""
     return _ENTRY.format(
         name=APPLICATION_NAME,
         id=APPLICATION_ID,

@@ -48,10 +48,10 @@ class StoredDestination(NamedTuple):
         return "abq_data_record_{date}.csv" if is_extract else f"abq_{self.contents}_{{date}}.{self.format}"
 
     def name_of_day(self, date: datetime.date) -> str:
-        """The name of a day's file in the outbox."""
+        """Return the name of a day's file in the outbox."""
         return self.local_name.replace("{date}", f"{date:%Y-%m-%d}")
 
 
 def default_file_name(contents: str, form: str) -> str:
-    """The default name of a file at a destination."""
+    """Return the default name of a file at a destination."""
     return StoredDestination("", "", "", contents=contents, format=form).local_name

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def version() -> str:
-    """The version, such as `1.0.0`; `unknown` if neither a package nor a checkout has it."""
+    """Return the version, such as `1.0.0`; `unknown` if neither a package nor a checkout has it."""
     from importlib import metadata
 
     project = Path(__file__).resolve().parent.parent / "pyproject.toml"

@@ -166,7 +166,7 @@ class DeliveryRows:
         return found and found[0]
 
     def has_file(self, identifier: str) -> bool:
-        """Whether its file is still on this computer."""
+        """Return whether its file is still on this computer."""
         found = self._made.get(identifier)
         return found is not None and found[1].has_file
 

@@ -475,7 +475,7 @@ class Drafts:
         return self.put(draft, ". Ctrl+Z goes back to it")
 
     def is_other(self, key: RecordKey, corrects: bool) -> bool:
-        """Whether the plot has a draft other than what is in the form."""
+        """Return whether the plot has a draft other than what is in the form."""
         identity = DraftId(key, corrects)
         return identity in self._kept and identity != self._shown
 

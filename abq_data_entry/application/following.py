@@ -397,7 +397,7 @@ class Following:
         self._jobs.submit("records", fetch, done=show, failed=_not_fetched)
 
     def _left_the_list(self, saved: Mapping[Key, str]) -> bool:
-        """Whether records may have left the list: withdrawn, moved, or now of another technician."""
+        """Return whether records may have left the list: withdrawn, moved, or now of another technician."""
         records = self._records
         gone = [key for key, operation in saved.items() if operation == "delete" and key[3] is not None]
         for key in gone:

@@ -73,7 +73,7 @@ class LatinKeys:
         return "break"
 
     def _wanted(self, event: tk.Event, key: str, state: int) -> bool:
-        """Whether the position of the key counts, not its character."""
+        """Return whether the position of the key counts, not its character."""
         sign = str(event.keysym)
         if len(sign) == 1 and sign.isascii() and sign.isalnum():
             return False

@@ -48,7 +48,7 @@ class Server(NamedTuple):
 
 
 def server_of(kind: str, values: Values) -> Server:
-    """The server of a destination, or of the mailbox (`answers`), by these settings."""
+    """Return the server of a destination, or of the mailbox (`answers`), by these settings."""
     if kind == MAILBOX:
         address = configured_mailbox(values)
         place = NOBODY if address is None else address.place

@@ -112,7 +112,8 @@ class Layout:
         self._arrange()
 
     def has_room(self, height: int, taken: int) -> bool:
-        """Whether form and list are both visible with ``height`` pixels less, of which ``taken`` are in use already."""
+        """Return whether form and list are both visible with ``height`` pixels less, of which ``taken`` are in use
+        already."""
         return len(self._shown) == 2 and self._pane.winfo_height() + taken - height >= self._wanted_for_both
 
     @property

@@ -78,8 +78,8 @@ class Messages:
             return ""
 
     def typed_since(self) -> bool:
-        """Whether somebody has typed since the present command was chosen; then the form must stay where it is, because
-        the next keys are meant for what it shows."""
+        """Return whether somebody has typed since the present command was chosen; then the form must stay where it is,
+        because the next keys are meant for what it shows."""
         chosen = _CHOSEN.get()
         return chosen is not None and typed_keys(self._window) != chosen
 

@@ -268,7 +268,7 @@ class PlotDialog(Dialog):
         self._entry.bind("<Return>", lambda _event: self.buttons[0].invoke())
 
     def first_focus(self) -> tk.Misc:
-        """The entry."""
+        """Return the entry."""
         return self._entry
 
     def close(self, action: Callable[[], object] | None = None) -> None:

@@ -288,7 +288,7 @@ class SideList(ABC, Generic[Item, Window]):
     # -- what is done about them ----------------------------------------------------------------------------
 
     def _may_begin(self, what: str) -> bool:
-        """Whether the database is there; if not, says that ``what`` can be done when it is back."""
+        """Return whether the database is there; if not, say that ``what`` can be done when it is back."""
         if self._state.reachable is None:
             self._show_result(f"{what} when the database is back")
         return self._state.reachable is not None

@@ -100,7 +100,7 @@ class State:
         self.listeners.setdefault(fact, []).append(listener)
 
     def today(self) -> datetime.date:
-        """The present date, by the clock of this computer."""
+        """Return the present date, by the clock of this computer."""
         return self.clock()
 
     def latest_waiting(self, key: tuple[Any, ...]) -> Entry | None:

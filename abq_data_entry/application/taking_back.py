@@ -185,5 +185,5 @@ class TakingBack:
 
 
 def _texts(record: Mapping[str, Any]) -> dict[str, str]:
-    """The texts of all fields."""
+    """Return the texts of all fields."""
     return {each.name: fields.format_value(each, record.get(each.name)) for each in fields.FIELDS}

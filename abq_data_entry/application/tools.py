@@ -60,7 +60,7 @@ class BackgroundCommands:
         return tuple(sorted(self._running))
 
     def may_begin(self, name: str) -> bool:
-        """Whether a command may begin now; if not, the status says why."""
+        """Return whether a command may begin now; if not, the status says why."""
         if self._state.model is None:
             self._show_status("The database isn't open yet")
             return False

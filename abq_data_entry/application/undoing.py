@@ -393,7 +393,7 @@ class Changes:
         self._messages.failure(title, "Nothing was changed.", reason_of(error))
 
     def may_begin(self) -> bool:
-        """Whether saved records can be changed now; if not, the status line says why."""
+        """Return whether saved records can be changed now; if not, the status line says why."""
         if self._state.reachable is None:
             self._show_status("Saved records can be changed when the database is back")
         return self._state.reachable is not None

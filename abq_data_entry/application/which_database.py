@@ -78,7 +78,7 @@ class WhichDatabase:
             self._jobs.submit("files", _last, done=self._compare, failed=lambda _error: self._compare(""))
 
     def is_settled(self) -> bool:
-        """Whether the database may be opened; if not, checks again whether it may be."""
+        """Return whether the database may be opened; if not, check again whether it may be."""
         if not self._begun:
             self.look()
         return self._begun

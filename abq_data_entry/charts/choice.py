@@ -69,7 +69,7 @@ CHARTS = (
 
 
 def chart(name: str) -> Chart:
-    """The chart of that name; raises `KeyError` if there is none."""
+    """Return the chart of that name; raises `KeyError` if there is none."""
     return {each.name: each for each in CHARTS}[name]
 
 

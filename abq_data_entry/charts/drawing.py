@@ -80,7 +80,8 @@ def to_file(
     size: tuple[int, int] = FILE_SIZE,
     limits: Limits | None = None,
 ) -> bytes:
-    """The chart of these rows as a `png`, `svg` or `pdf`; `size` in pixels of 96 dots an inch. Raises ChartsMissing."""
+    """Return the chart of these rows as a `png`, `svg` or `pdf`; `size` in pixels of 96 dots an inch. Raises
+    ChartsMissing."""
     with _page(rows, choice, look, (size[0] / 96, size[1] / 96), limits) as page:
         told: dict[str, Any] = {"Title": page.title}
         if form != "png":
@@ -93,7 +94,7 @@ def to_file(
 def to_picture(
     rows: Sequence[Row], choice: ChartChoice, look: ChartLook, size: tuple[int, int], limits: Limits | None = None
 ) -> Drawing:
-    """The chart of these rows for a window, `size` in its pixels. Raises ChartsMissing."""
+    """Return the chart of these rows for a window, `size` in its pixels. Raises ChartsMissing."""
     width, height = size
     with _page(rows, choice, look, (width / look.dots, height / look.dots), limits) as page:
         canvas: Any = page.figure.canvas
@@ -186,7 +187,7 @@ def _panels(page: Page, height: int) -> tuple[Panel, ...]:
 
 
 def _points(page: Page, height: int) -> tuple[DrawnPoint, ...]:
-    """The points that can be seen, from left to right."""
+    """Return the points that can be seen, from left to right."""
     import numpy
 
     found: list[DrawnPoint] = []

@@ -136,29 +136,29 @@ def _fitting(text: str, width: int, lines: int) -> list[str]:
 
 
 def number(value: Any) -> float:
-    """A value for a line; a missing one breaks the line."""
+    """Return a value for a line; a missing one breaks the line."""
     return float("nan") if value is None else float(value)
 
 
 def label(measure: str) -> str:
-    """The label of a field's axis."""
+    """Return the label of a field's axis."""
     return QUANTITIES[measure].label
 
 
 def unit(measure: str) -> str:
-    """The unit of a field, after a space; empty where there is none."""
+    """Return the unit of a field, after a space; empty where there is none."""
     found = QUANTITIES[measure].unit
     return f" {found}" if found else ""
 
 
 def name(measure: str, first: bool = False) -> str:
-    """The name of a field within a sentence, or as its `first` word."""
+    """Return the name of a field within a sentence, or as its `first` word."""
     found = QUANTITIES[measure].name
     return found if first else found.lower()
 
 
 def by(rows: Iterable[Row], column: str) -> dict[Any, list[Row]]:
-    """The rows by what they have in that column, in the order in which they come."""
+    """Return the rows by what they have in that column, in the order in which they come."""
     found: dict[Any, list[Row]] = {}
     for row in rows:
         found.setdefault(row[column], []).append(row)
@@ -166,7 +166,7 @@ def by(rows: Iterable[Row], column: str) -> dict[Any, list[Row]]:
 
 
 def unbroken(moments: Sequence[Any], values: Sequence[Any], most: datetime.timedelta) -> tuple[list[Any], list[float]]:
-    """A line for these points that ends and begins again where more than `most` lies between two of them."""
+    """Return a line for these points that ends and begins again where more than `most` lies between two of them."""
     across: list[Any] = []
     up: list[float] = []
     for moment, value in zip(moments, values, strict=True):

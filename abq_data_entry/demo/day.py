@@ -26,7 +26,7 @@ _MOST_FOLDERS = 100
 
 
 def results_folder(asked: Path | None) -> Path:
-    """An empty folder for the results; one of an earlier demo is replaced, anybody else's is left alone.
+    """Return an empty folder for the results; one of an earlier demo is replaced, anybody else's is left alone.
 
     Default: `demo` in the checkout, or in the current folder when the application was installed. Where the name is
     taken by something else it gets a number. Raises DemoFailed.
@@ -136,7 +136,7 @@ def _deliver(technician: "Technician", place: Environment, story: Story, name: s
 
 
 def _can_show() -> bool:
-    """Whether a window can be shown: the name of a display may be left over from a session that has ended."""
+    """Return whether a window can be shown: the name of a display may be left over from a session that has ended."""
     if not display.available():
         return False
     try:

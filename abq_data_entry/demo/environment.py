@@ -33,12 +33,12 @@ class Login:
 
 
 def rest_login() -> Login:
-    """A login that the HTTP server is started with."""
+    """Return a login that the HTTP server is started with."""
     return Login("jsimms", secrets.token_urlsafe(9))
 
 
 def ftp_login() -> Login:
-    """The FTP server's only login; everybody may know it."""
+    """Return the FTP server's only login; everybody may know it."""
     return Login("test", "test")
 
 

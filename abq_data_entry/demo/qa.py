@@ -72,7 +72,7 @@ def _verify_records(
 
 
 def _psql() -> tuple[str, Path | None]:
-    """The name of the reader for the report, and psql where there is one: ours first, else the machine's."""
+    """Return the name of the reader for the report, and psql where there is one: ours first, else the machine's."""
     try:
         path = program(postgres.binaries(), "psql")
     except postgres.PostgresError:

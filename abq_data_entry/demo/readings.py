@@ -27,7 +27,7 @@ class PlotReading:
         return _SEEDS[(self.plot - 1) % len(_SEEDS)]
 
     def record(self, date: str, time: str, lab: str, technician: str) -> dict[str, str]:
-        """The whole record as texts."""
+        """Return the whole record as texts."""
         return {
             F.DATE: date,
             F.TIME: time,
@@ -42,7 +42,7 @@ class PlotReading:
 
 
 def check(hour: int, faulty_plot: int = 0) -> tuple[PlotReading, ...]:
-    """The 20 readings of a check at this hour; `faulty_plot` has an equipment fault and a note."""
+    """Return the 20 readings of a check at this hour; `faulty_plot` has an equipment fault and a note."""
     chance = random.Random(hour)  # noqa: S311 - readings, not secrets
     return tuple(_reading(plot, chance, plot == faulty_plot) for plot in range(1, PLOTS + 1))
 

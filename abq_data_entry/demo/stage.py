@@ -163,7 +163,7 @@ class Photographer:
 
 
 def _frame(window: tk.Tk) -> Box:
-    """The window with its title and menu, together with the dialogs over it, within the screen."""
+    """Return the window with its title and menu, together with the dialogs over it, within the screen."""
     boxes = [_outline(window)]
     for child in window.winfo_children():
         if isinstance(child, tk.Toplevel) and child.winfo_viewable():
@@ -174,7 +174,7 @@ def _frame(window: tk.Tk) -> Box:
 
 
 def _on_screen(dialog: tk.Toplevel) -> Box:
-    """A dialog with its title, within the screen."""
+    """Return a dialog with its title, within the screen."""
     border = max(0, dialog.winfo_rootx() - dialog.winfo_x())
     right = dialog.winfo_rootx() + dialog.winfo_width() + border
     bottom = dialog.winfo_rooty() + dialog.winfo_height() + border
@@ -192,7 +192,7 @@ def _outline(window: tk.Tk | tk.Toplevel) -> Box:
 
 
 def _without_desktop(picture: "Image") -> "Image":
-    """The picture without the black margin that our own display has."""
+    """Return the picture without the black margin that our own display has."""
     return picture.crop(picture.convert("RGB").getbbox())
 
 

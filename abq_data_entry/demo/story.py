@@ -31,7 +31,7 @@ class Story:
             print(f"    {text}", flush=True)
 
     def next_picture(self, name: str) -> Path:
-        """The file of the next picture; they are numbered in their order."""
+        """Return the file of the next picture; they are numbered in their order."""
         return self.folder / f"{len(self._pictures) + 1:02}-{name}.png"
 
     def picture_taken(self, path: Path, text: str) -> None:

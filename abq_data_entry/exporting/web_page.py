@@ -98,7 +98,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def _kind(values: Sequence[Any]) -> str:
-    """The CSS class of a column: numbers and their heading are right-aligned."""
+    """Return the CSS class of a column: numbers and their heading are right-aligned."""
     present = [each for each in values if each is not None]
     return ' class="number"' if present and all(map(_is_number, present)) else ""
 

@@ -215,7 +215,7 @@ def character_in_words(character: str) -> str:
 
 
 def _without_unit(text: str, unit: str) -> str:
-    """The number before the unit; m3 is m³, and ℃ is °C."""
+    """Return the number before the unit; m3 is m³, and ℃ is °C."""
     for end in range(1, len(text) if unit else 0):
         if _plain(text[end:]) == _plain(unit):
             return text[:end].strip()

@@ -256,7 +256,7 @@ def read_lines(data: bytes) -> Content:
 
 
 def open_events(events: Sequence[Event]) -> dict[str, Event]:
-    """The records that aren't settled, by identifier; with a `remark` if somebody has to decide."""
+    """Return the records that aren't settled, by identifier; with a `remark` if somebody has to decide."""
     found: dict[str, Event] = {}
     for event in events:
         identifier = str(event.get("id"))
@@ -543,7 +543,7 @@ class Journal:
             )
 
     def _entry(self, content: str) -> Entry | None:
-        """The entry of a row; one that this version can't read is left where it is, and reported."""
+        """Return the entry of a row; one that this version can't read is left where it is, and reported."""
         try:
             return from_content(json.loads(content))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -162,7 +162,7 @@ class KnownFile:
             log.warning("the last known copy can't be kept: %s", error)
 
     def _taken_over(self) -> Known | None:
-        """The copy that an earlier version left, whose file is renamed; `None` if there is none."""
+        """Return the copy that an earlier version left, whose file is renamed; `None` if there is none."""
         try:
             with self._earlier.open("rb") as file:
                 digest, _, data = file.read(LARGEST).partition(b"\n")

@@ -51,7 +51,7 @@ class DisplayError(Exception):
 
 
 def available() -> bool:
-    """Whether a window can be opened here: always on Windows and macOS, elsewhere when there is an X display.
+    """Return whether a window can be opened here: always on Windows and macOS, elsewhere when there is an X display.
 
     Tk can't use Wayland itself. A Wayland session has an X display for such programs, so only that is looked for.
     """

@@ -12,7 +12,7 @@ NEWEST = (3, 15)
 
 
 def is_too_old():
-    """Whether this Python can't run the application."""
+    """Return whether this Python can't run the application."""
     return sys.version_info < OLDEST
 
 
@@ -40,6 +40,6 @@ def _newer_python():
 
 
 def _runs(path):
-    """Whether this runs: pyenv has scripts named python3.x for versions that aren't enabled."""
+    """Return whether this runs: pyenv has scripts named python3.x for versions that aren't enabled."""
     with open(os.devnull, "w") as nothing:
         return subprocess.call([path, "-c", "import venv"], stdout=nothing, stderr=nothing) == 0

@@ -40,7 +40,8 @@ def last_change(path: str) -> str:
 
 
 def is_usable(folder: str, stamp: dict[str, str], tk: bool) -> bool:
-    """Whether the environment is complete, was made in this folder by or for the running Python, and has Tk if `tk`."""
+    """Return whether the environment is complete, was made in this folder by or for the running Python, and has Tk if
+    `tk`."""
     return (
         (stamp.get("tk") == "yes" or not tk)
         and this_python() in (stamp.get("python"), stamp.get("asked"))
@@ -51,7 +52,7 @@ def is_usable(folder: str, stamp: dict[str, str], tk: bool) -> bool:
 
 
 def is_inside(checkout: str) -> bool:
-    """Whether this process runs in the checkout's ``.venv``."""
+    """Return whether this process runs in the checkout's ``.venv``."""
     folder = os.path.join(checkout, ".venv")
     return sys.prefix != sys.base_prefix and os.path.realpath(sys.prefix) == os.path.realpath(folder)
 

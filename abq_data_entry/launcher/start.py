@@ -53,7 +53,7 @@ def _main(arguments: list[str]) -> int:
 
 
 def _asks_for_help(arguments: list[str]) -> bool:
-    """Whether only the help or the version is wanted: that needs no package, so any Python can print it."""
+    """Return whether only the help or the version is wanted: that needs no package, so any Python can print it."""
     return any(each in HELP for each in arguments)
 
 

@@ -64,11 +64,12 @@ class VirtualEnvironment:
         return self.folder / "tmp"
 
     def is_running(self) -> bool:
-        """Whether this process runs in it."""
+        """Return whether this process runs in it."""
         return is_inside(str(self.checkout))
 
     def fits(self, tk: bool = False) -> bool:
-        """Whether it is complete and made here from these lock files by or for this Python, and has Tk if `tk`."""
+        """Return whether it is complete and made here from these lock files by or for this Python, and has Tk if
+        `tk`."""
         stamp = self.stamp()
         return is_usable(str(self.folder), stamp, tk) and all(self._is_from(name, stamp) for name in self.locks)
 
@@ -146,7 +147,8 @@ class VirtualEnvironment:
         self._remove_temporary()
 
     def _can_be_reused(self) -> bool:
-        """Whether packages can be installed into the existing one: it is complete and was made here by this Python."""
+        """Return whether packages can be installed into the existing one: it is complete and was made here by this
+        Python."""
         if (self.folder / MARKER).exists() or not os.access(self.python, os.X_OK) or not self._pip_is_there():
             return False
         stamp = self.stamp()
@@ -155,7 +157,8 @@ class VirtualEnvironment:
         return self._was_made_by_hand_here()
 
     def _was_made_by_hand_here(self) -> bool:
-        """Whether a developer made this environment (it has no stamp) with this Python in this folder: it is kept."""
+        """Return whether a developer made this environment (it has no stamp) with this Python in this folder: it is
+        kept."""
         try:
             lines = (self.folder / "pyvenv.cfg").read_text("utf-8").splitlines()
         except OSError:

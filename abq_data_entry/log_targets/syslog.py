@@ -168,7 +168,7 @@ def _notice_loss(connection: socket.socket) -> None:
 
 
 def _has_ended(connection: socket.socket) -> bool:
-    """Whether the server has closed the stream: data sent then would be lost without an error."""
+    """Return whether the server has closed the stream: data sent then would be lost without an error."""
     connection.settimeout(0)
     try:
         return connection.recv(1024) == b""  # a syslog server never sends anything

@@ -135,7 +135,7 @@ class Destinations:
         return self._connections.try_lock("deliveries")
 
     def sees_all_labs(self) -> bool:
-        """Whether this login can read the records of all labs, which may be kept apart."""
+        """Return whether this login can read the records of all labs, which may be kept apart."""
         return bool(
             self._connections.read(lambda cursor: _answer(cursor, "SELECT seen_labs(asking_role()) IS NULL", ()))
         )

@@ -180,8 +180,8 @@ class ExtractDay:
     destinations: tuple[str, ...] = ()
 
     def went_out(self, destination: str = "") -> bool:
-        """Whether that destination has the day's present records; '': whether every destination that is used has them,
-        and there is at least one."""
+        """Return whether that destination has the day's present records; '': whether every destination that is used has
+        them, and there is at least one."""
         if not destination:
             return bool(self.destinations) and all(map(self.went_out, self.destinations))
         sent = self.sent.get(destination, SentExtract())

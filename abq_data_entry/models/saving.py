@@ -335,7 +335,7 @@ def _require_check(cursor: Cursor, parameters: Record) -> None:
 
 
 def named(values: Record) -> str:
-    """The record's key in words."""
+    """Return the record's key in words."""
     date, time, lab, plot = (values[name] for name in RECORD_KEY)
     return f"{date} {time}, lab {lab}, plot {plot}"
 

@@ -354,7 +354,7 @@ def _function(name: str) -> str:
 
 
 def _is_wider(name: str, definition: str) -> bool:
-    """Whether it is the column for conditions with more than 128 characters, which is allowed."""
+    """Return whether it is the column for conditions with more than 128 characters, which is allowed."""
     kind = _WIDE.match(definition)
     return name == "the column conditions of local_weather" and kind is not None and int(kind[1] or 128) >= 128
 

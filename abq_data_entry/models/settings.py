@@ -177,7 +177,7 @@ class SettingsModel:
         return problem
 
     def _is_refused(self, name: str, entry: Mapping[str, object]) -> bool:
-        """Whether an invalid text is kept, instead of being replaced by the default."""
+        """Return whether an invalid text is kept, instead of being replaced by the default."""
         return name in self._settings and bool(self._settings[name].refusal(entry.get("value")))
 
     def _problem(self, name: str, entry: object) -> str | None:
@@ -193,7 +193,7 @@ class SettingsModel:
         return problem
 
     def _is_doubtful(self, name: str) -> bool:
-        """Whether a problem with a setting of that name makes it unclear which database is meant."""
+        """Return whether a problem with a setting of that name makes it unclear which database is meant."""
         return name.startswith(_OF_THE_DATABASE) if name in self._settings else likely(name, self._settings) is not None
 
     def _explain(self, name: str, problem: str, text: str) -> str:

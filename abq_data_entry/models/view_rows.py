@@ -449,7 +449,7 @@ def read_chart(cursor: Cursor, choice: ChartChoice) -> list[dict[str, object]]:
 
 
 def _step(choice: ChartChoice, days: int, series: int) -> int:
-    """How many days one point stands for; 0: one check."""
+    """Return how many days one point stands for; 0: one check."""
     if choice.name == "climate":
         return 0 if days <= _DAYS_OF_CHECKS and days * 4 * series <= AT_MOST else math.ceil(days * series / AT_MOST)
     lines = 20 if choice.lab else series

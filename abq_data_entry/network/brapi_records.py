@@ -152,7 +152,8 @@ def value_of(thing: Mapping[str, Any]) -> str:
 
 
 def is_same(name: str, one: str, other: str) -> bool:
-    """Whether both are the same value of that field: a server may keep numbers, and write them in its own way."""
+    """Return whether both are the same value of that field: a server may keep numbers, and write them in its own
+    way."""
     if one == other or name == FieldNames.NOTES or not one or not other or len(one + other) > 100:
         return one == other
     try:
@@ -212,7 +213,7 @@ def new_variable(name: str) -> dict[str, Any]:
 
 
 def is_study(thing: Mapping[str, Any], lab: str) -> bool:
-    """Whether that study is the lab, by our reference, else by its name."""
+    """Return whether that study is the lab, by our reference, else by its name."""
     ours = reference_of(thing)
     named = str(thing.get("studyName") or "").casefold()
     return ours == f"lab {lab}" if ours else named in (lab.casefold(), f"lab {lab}".casefold())
@@ -379,7 +380,8 @@ def number_of(thing: Thing, name: str) -> str:
 
 
 def may_have_succeeded(error: RestStatusError) -> bool:
-    """Whether a request may have been done all the same: the server failed, and named no time for another attempt."""
+    """Return whether a request may have been done all the same: the server failed, and named no time for another
+    attempt."""
     return error.response is not None and error.response.status_code >= 500 and not error.retry_after
 
 

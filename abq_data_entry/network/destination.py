@@ -122,7 +122,8 @@ class Destination(abc.ABC):
 
     @abc.abstractmethod
     def login_place(self, settings: Settings) -> str:
-        """The place to which a login is sent by these settings, and nowhere else. `NOBODY`: there is no login."""
+        """Return the place to which a login is sent by these settings, and nowhere else. `NOBODY`: there is no
+        login."""
 
     @abc.abstractmethod
     def uploads(self, settings: Settings, username: str, password: str) -> Uploads:
@@ -140,19 +141,19 @@ class Destination(abc.ABC):
         """Check step by step whether it can be reached; log in and store a test file only if that is wanted."""
 
     def settings_of(self, row: StoredDestination) -> dict[str, object]:
-        """The settings of a destination of the database, under the names of the settings file."""
+        """Return the settings of a destination of the database, under the names of the settings file."""
         raise NotImplementedError
 
     def own(self, settings: Settings) -> Settings:
-        """The settings with which it sends; for a destination of the database, those of its row."""
+        """Return the settings with which it sends; for a destination of the database, those of its row."""
         return settings
 
     def username(self, settings: Settings) -> str:
-        """The user name by these settings; '': whoever has a login."""
+        """Return the user name by these settings; '': whoever has a login."""
         return ""
 
     def file_name(self, settings: Settings, date: datetime.date) -> str:
-        """The name of a day's file in the outbox and in `deliveries`."""
+        """Return the name of a day's file in the outbox and in `deliveries`."""
         return EXTRACT_NAME.format(date=date)
 
     def place(self, settings: Settings) -> Place:
@@ -160,11 +161,11 @@ class Destination(abc.ABC):
         return Place(self.kind, self.address(settings))
 
     def is_set_up(self, settings: Settings) -> bool:
-        """Whether it is set up, so that it can be offered."""
+        """Return whether it is set up, so that it can be offered."""
         return not self.address_setting or bool(settings.get(self.address_setting))
 
     def is_removed(self, settings: Settings) -> bool:
-        """Whether it was in the database and has been removed; False if that isn't known."""
+        """Return whether it was in the database and has been removed; False if that isn't known."""
         return False
 
     def problem(self, settings: Settings) -> str:
@@ -177,11 +178,13 @@ class Destination(abc.ABC):
         return next((f"The setting {name!r} {why}." for name, why in refusals if why), "")
 
     def remark(self, settings: Settings) -> str:
-        """A remark about the connection while it is used, such as that it isn't encrypted; '' if there is none."""
+        """Return a remark about the connection while it is used, such as that it isn't encrypted; '' if there is
+        none."""
         return ""
 
     def trust(self, settings: Settings, fingerprint: str) -> Trust | None:
-        """How to trust a server's unknown host key; None if the settings already name the key that it must have."""
+        """Return how to trust a server's unknown host key; None if the settings already name the key that it must
+        have."""
         return None
 
 
@@ -308,7 +311,7 @@ class Stored(Destination):
 
 
 def _common_settings(row: StoredDestination) -> dict[str, object]:
-    """The settings of a row that don't depend on the protocol."""
+    """Return the settings of a row that don't depend on the protocol."""
     is_extract = row.contents == "records"
     return {
         "abq_upload_name": row.file_name,

@@ -160,7 +160,7 @@ class SharedFolder:
             raise FolderFailed(errno.EIO, f"The shared folder has not all of {name}. Send it again.", True)
 
     def exists(self, name: str) -> bool:
-        """Whether there is anything of that name."""
+        """Return whether there is anything of that name."""
         return self.call(lambda: os.path.lexists(self.path / name))
 
     def remove(self, name: str) -> None:

@@ -70,12 +70,12 @@ class Mail(NamedTuple):
 
 
 def needs_utf8(sender: Person, receivers: Iterable[Person]) -> bool:
-    """Whether an address has a local part that only servers with SMTPUTF8 accept."""
+    """Return whether an address has a local part that only servers with SMTPUTF8 accept."""
     return any(not on_the_wire(each.address).isascii() for each in (sender, *receivers))
 
 
 def message_id(identifier: str, sender: Person) -> str:
-    """The Message-ID of every attempt at this mail, so that receivers can tell that two are one."""
+    """Return the Message-ID of every attempt at this mail, so that receivers can tell that two are one."""
     name = re.sub(r"[^0-9A-Za-z.-]", "-", identifier)[:100]
     return f"<abq.{name}@{on_the_wire(sender.address).rpartition('@')[2]}>"
 
@@ -269,7 +269,7 @@ class MailSession(smtplib.SMTP):
         raise MailFailed(f"{self._host} refused the user name or the password ({code}).", words, login=True)
 
     def check_alive(self) -> bool:
-        """Whether the session of an earlier message still works."""
+        """Return whether the session of an earlier message still works."""
         try:
             return self.rset()[0] == 250
         except OSError:

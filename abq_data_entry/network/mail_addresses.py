@@ -87,7 +87,8 @@ def host_problem(text: str) -> str | None:
 
 
 def server_of(text: str) -> MailServer | None:
-    """The server of an address as smtp://mail.example.com:587 (STARTTLS) or smtps://mail.example.com; None if none."""
+    """Return the server of an address as smtp://mail.example.com:587 (STARTTLS) or smtps://mail.example.com; None if
+    none."""
     found = _SERVER.fullmatch(text)
     if found is None:
         return None
@@ -98,7 +99,7 @@ def server_of(text: str) -> MailServer | None:
 
 
 def on_the_wire(address: str) -> str:
-    """The address with its domain in ASCII (IDNA), as every server takes it; raises `ValueError`."""
+    """Return the address with its domain in ASCII (IDNA), as every server takes it; raises `ValueError`."""
     local, _at, domain = address.rpartition("@")
     if domain.isascii():
         return address
@@ -170,7 +171,7 @@ class MailboxAddress(NamedTuple):
 
 
 def mailbox_of(text: str, is_encrypted: bool = True) -> MailboxAddress | None:
-    """The mailbox of an address as `imaps://mail.example.com/Answers`; None if it is none.
+    """Return the mailbox of an address as `imaps://mail.example.com/Answers`; None if it is none.
 
     `imap` and `pop3` mean STARTTLS, unless it needn't be encrypted.
     """
@@ -206,5 +207,5 @@ MAILBOX = "answers"
 
 
 def configured_mailbox(settings: Mapping[str, object]) -> MailboxAddress | None:
-    """The mailbox of these settings, None if none is set or it is invalid."""
+    """Return the mailbox of these settings, None if none is set or it is invalid."""
     return mailbox_of(str(settings.get("abq_answers_mailbox", "")), bool(settings.get("abq_answers_encrypted", True)))

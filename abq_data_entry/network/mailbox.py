@@ -85,7 +85,7 @@ class Line:
         self.guard.send(self._open_socket(), content)
 
     def line(self) -> bytes:
-        """The next line, without its end."""
+        """Return the next line, without its end."""
         while (end := self._waiting.find(b"\n")) < 0:
             if len(self._waiting) > LONGEST_LINE:
                 raise MailTooLarge(f"{self.host} sent a line without an end. Nothing more was read.")
@@ -95,7 +95,7 @@ class Line:
         return found
 
     def read(self, count: int) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         if count > self._left:
             raise MailTooLarge(f"{self.host} announced {count:,} bytes, more than was asked for. Nothing was read.")
         while len(self._waiting) < count:
@@ -340,7 +340,7 @@ class ImapMailbox:
 
 
 def _quoted(folder: str) -> bytes:
-    """The folder's name as a quoted string in modified UTF-7 (RFC 3501, 5.1.3)."""
+    """Return the folder's name as a quoted string in modified UTF-7 (RFC 3501, 5.1.3)."""
     coded = re.sub(r"[^ -~]+", _in_base64, folder.replace("&", "&-"))
     return coded.replace("\\", r"\\").replace('"', r"\"").encode("ascii")
 
@@ -403,7 +403,7 @@ class Pop3Mailbox:
         self._ask(b"PASS " + secret, refused, login=True)
 
     def list_mails(self) -> list[Listed]:
-        """The newest mails, the oldest of them first."""
+        """Return the newest mails, the oldest of them first."""
         sizes = dict[int, int]()
         for each in self._lines(b"LIST", "doesn't list its mails"):
             if match := re.match(rb"([0-9]{1,9}) ([0-9]{1,19})", each):
@@ -416,7 +416,7 @@ class Pop3Mailbox:
         return sorted(found.values(), key=lambda each: each.number)[-MOST:]
 
     def fetch(self, mail: Listed) -> bytes:
-        """A mail, or the beginning of a large one; empty if the server doesn't give it."""
+        """Return a mail, or the beginning of a large one; empty if the server doesn't give it."""
         is_large = mail.size > LONGEST_MAIL
         if "TOP" in self.abilities:
             command = b"TOP %d %d" % (mail.number, _BEGINNING if is_large else _MOST_MAIL_LINES)

@@ -69,7 +69,7 @@ class Answer:
     text: str = ""
 
     def mentions(self, name: re.Pattern[str]) -> bool:
-        """Whether a file of that name is attached, or named in the text."""
+        """Return whether a file of that name is attached, or named in the text."""
         return any(name.fullmatch(each) for each in self.names) or bool(name.search(f"{self.subject}\n{self.text}"))
 
 

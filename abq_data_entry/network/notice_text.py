@@ -70,7 +70,7 @@ def paragraphs(text: str, longest: int = LONGEST_TEXT) -> str:
 
 
 def is_markup(text: str) -> bool:
-    """Whether a text that may be either looks like HTML; a "<" before a number doesn't."""
+    """Return whether a text that may be either looks like HTML; a "<" before a number doesn't."""
     return _MARKUP.search(text[:LARGEST_HTML]) is not None
 
 

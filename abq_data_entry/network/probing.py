@@ -101,7 +101,7 @@ class Context:
     cancel: threading.Event
 
     def chosen(self, **names: str) -> dict[str, str]:
-        """The options whose setting isn't empty."""
+        """Return the options whose setting isn't empty."""
         return {option: str(self.settings[name]) for option, name in names.items() if self.settings[name]}
 
 

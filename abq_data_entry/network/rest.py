@@ -80,7 +80,7 @@ class RestLogin(abc.ABC):
         """Get what the requests need. Raises `RestStatusError`, with `login_refused` if so, and `RestError`."""
 
     def secrets(self) -> list[str]:
-        """The texts that must not be in any message."""
+        """Return the texts that must not be in any message."""
         return [self._password]
 
     def check(self, response: requests.Response, page: bytes) -> None:

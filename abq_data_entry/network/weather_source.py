@@ -33,7 +33,7 @@ class WeatherSource(abc.ABC):
 
     @abc.abstractmethod
     def address(self, settings: Settings, station: str) -> str:
-        """The address of the station's newest observation; empty if this source isn't set up."""
+        """Return the address of the station's newest observation; empty if this source isn't set up."""
 
     def problem(self, settings: Settings) -> str:
         """Why its settings can't be used, as a sentence; empty if they can."""
@@ -41,12 +41,14 @@ class WeatherSource(abc.ABC):
 
     @abc.abstractmethod
     def read(self, body: bytes, content_type: str, coding: str, station: str) -> Observation:
-        """The newest observation that the answer holds; `coding` is its Content-Encoding. Raises `WeatherError`."""
+        """Return the newest observation that the answer holds; `coding` is its Content-Encoding. Raises
+        `WeatherError`."""
 
     def history(
         self, settings: Settings, station: str, begin: datetime.datetime, end: datetime.datetime
     ) -> Sequence[str]:
-        """The addresses that together hold the observations from `begin` to `end`; none if it has only the newest."""
+        """Return the addresses that together hold the observations from `begin` to `end`; none if it has only the
+        newest."""
         return ()
 
     def read_all(self, body: bytes, content_type: str, coding: str, station: str) -> list[Observation]:
@@ -58,7 +60,7 @@ class SeriesSource(WeatherSource):
     """A source whose answers hold several observations each."""
 
     def read(self, body: bytes, content_type: str, coding: str, station: str) -> Observation:
-        """The newest of them."""
+        """Return the newest of them."""
         return newest(self.read_all(body, content_type, coding, station))
 
     @abc.abstractmethod
@@ -76,7 +78,7 @@ class StationSeriesSource(SeriesSource):
     contents: str
 
     def base(self, settings: Settings, station: str) -> str:
-        """The address of the station, without a query; empty where the setting is."""
+        """Return the address of the station, without a query; empty where the setting is."""
         return self._address(settings).replace("{station}", station.upper())
 
     def problem(self, settings: Settings) -> str:
@@ -95,7 +97,7 @@ def with_query(address: str, query: str) -> str:
 
 
 def has_values(found: Observation) -> bool:
-    """Whether an observation has any value."""
+    """Return whether an observation has any value."""
     from ..observation import CONDITIONS_KEY, QUANTITIES
 
     return any(found[key] is not None for key in (*(each.key for each in QUANTITIES), CONDITIONS_KEY))

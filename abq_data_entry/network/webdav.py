@@ -593,7 +593,7 @@ class BrowsedUploads(WebDavUploads):
     """Uploads to a `BrowsedFolder`."""
 
     def open_folder(self) -> BrowsedFolder:
-        """The folder, over a session of its own."""
+        """Return the folder, over a session of its own."""
         login = HttpLogin(self._username, self._password)
         return BrowsedFolder(*self._place, login, self._conceal, **self._more)
 

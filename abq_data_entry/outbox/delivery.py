@@ -57,7 +57,7 @@ class Records(Protocol):
 
 
 def extract_name(date: datetime.date) -> str:
-    """The name of a day's extract: ``abq_data_record_2026-11-21.csv``."""
+    """Return the name of a day's extract: ``abq_data_record_2026-11-21.csv``."""
     return EXTRACT_NAME.format(date=date)
 
 
@@ -94,7 +94,7 @@ def head_of(audit: Audit, date: datetime.date) -> str:
 
 
 def companion(path: Path) -> Path:
-    """The small file that goes with an extract: ``abq_data_record_2026-11-21.csv.audit``."""
+    """Return the small file that goes with an extract: ``abq_data_record_2026-11-21.csv.audit``."""
     return path.with_name(f"{path.name}.audit")
 
 
@@ -115,12 +115,13 @@ def checksum_file(path: Path, name: str) -> Path:
 
 
 def report_of(path: Path) -> Path:
-    """The day's report that goes with an extract, if that is set: ``abq_data_record_2026-11-21.report.html``."""
+    """Return the day's report that goes with an extract, if that is set: ``abq_data_record_2026-11-21.report.html``."""
     return path.with_name(f"{path.name.removesuffix('.csv')}.report.html")
 
 
 def companions(name: str) -> tuple[str, ...]:
-    """The files that may be sent with a file of that name: its checksum file, the audit's head, the day's report."""
+    """Return the files that may be sent with a file of that name: its checksum file, the audit's head, the day's
+    report."""
     path = Path(name)
     return f"{name}.sha256", companion(path).name, report_of(path).name
 

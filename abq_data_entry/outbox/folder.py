@@ -136,16 +136,16 @@ class Outbox:
         raise UnknownDelivery(f"The delivery {identifier[:8]} is gone from the outbox.")
 
     def file_of(self, delivery: Delivery) -> Path:
-        """The file to deliver, which is removed once the delivery has ended."""
+        """Return the file to deliver, which is removed once the delivery has ended."""
         return self.folder / delivery.identifier / delivery.name
 
     def files_of(self, delivery: Delivery) -> tuple[Path, Path, Path]:
-        """The file, and the two that may go with it: the audit's head and the day's report."""
+        """Return the file, and the two that may go with it: the audit's head and the day's report."""
         path = self.file_of(delivery)
         return path, companion(path), report_of(path)
 
     def is_gone(self, delivery: Delivery) -> bool:
-        """Whether it has failed and its file was removed: it had arrived, and then its receiver refused it."""
+        """Return whether it has failed and its file was removed: it had arrived, and then its receiver refused it."""
         return delivery.state == FAILED and not self.file_of(delivery).exists()
 
     def is_whole(self, delivery: Delivery) -> bool:
@@ -495,7 +495,7 @@ class Outbox:
     def _with_newer(
         self, connection: sqlite3.Connection, delivery: Delivery
     ) -> tuple[Delivery | None, Delivery | None]:
-        """The delivery as it is now, and the latest later version of its file that isn't cancelled."""
+        """Return the delivery as it is now, and the latest later version of its file that isn't cancelled."""
         same = {each.identifier: each for each, _ in self._read(connection, "file", delivery.file_key)}
         later = [each for each in same.values() if each.version > delivery.version and each.state != CANCELLED]
         return same.get(delivery.identifier), max(later, key=lambda each: each.version, default=None)
@@ -516,7 +516,8 @@ class Outbox:
     def _delivery(
         self, connection: sqlite3.Connection, identifier: str, content: str, digest: str
     ) -> Delivery | None:
-        """The delivery of a row; None if it can't be read (it is put aside) or is of a newer version (it stays)."""
+        """Return the delivery of a row; None if it can't be read (it is put aside) or is of a newer version (it
+        stays)."""
         try:
             if digest_of(content) != digest:
                 raise ValueError("its digest doesn't match")
@@ -578,7 +579,7 @@ def replaced_text(newer: Delivery) -> str:
 
 
 def _may_have_arrived_changes(delivery: Delivery) -> dict[str, object]:
-    """The changes of a delivery whose process ended while it waited for the server's last response."""
+    """Return the changes of a delivery whose process ended while it waited for the server's last response."""
     return {"state": UNKNOWN, "planned": None, "attempts": delivery.attempts_ended, "reason": PERHAPS_ARRIVED}
 
 

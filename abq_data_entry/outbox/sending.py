@@ -221,7 +221,7 @@ def _failed(
 
 
 def _description(delivery: Delivery) -> str:
-    """Which version of which file goes where, for the log."""
+    """Return which version of which file goes where, for the log."""
     where = f"to {delivery.address} by {delivery.kind}"
     return f"delivery {delivery.short_id}, {delivery.name} version {delivery.version} {where}"
 

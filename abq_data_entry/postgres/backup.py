@@ -297,7 +297,7 @@ class KeptBackups:
         self._name = re.sub(r"[^\w.-]", "_", dbname)
 
     def newest(self) -> Path | None:
-        """The newest backup of this database, daily or before a change; `None` if there is none.
+        """Return the newest backup of this database, daily or before a change; `None` if there is none.
 
         One that seems to be from the future (the clock was ahead) is returned only if there is no other.
         """
@@ -305,7 +305,7 @@ class KeptBackups:
         return max(found, key=lambda path: (_moment(path) <= limit, _moment(path)), default=None)
 
     def daily(self) -> dict[datetime.date, Path]:
-        """The daily backups by their day, the newest first."""
+        """Return the daily backups by their day, the newest first."""
         matches = ((_DATED.fullmatch(path.name), path) for path in self._files("*.dump"))
         dated = {_date(match["date"]): path for match, path in matches if match and match["name"] == self._name}
         return {day: path for day, path in sorted(dated.items(), reverse=True) if day != datetime.date.min}
@@ -361,7 +361,7 @@ class KeptBackups:
             ) from error
 
     def file_name(self, day: datetime.date) -> str:
-        """The name of a backup of that day."""
+        """Return the name of a backup of that day."""
         return self._file(day.isoformat()).name
 
     def _file(self, rest: str) -> Path:
@@ -384,7 +384,8 @@ class KeptBackups:
 
 
 def backups_of(settings: Mapping[str, object], data_folder: Path) -> KeptBackups:
-    """The backups of the database that the settings name, in `backup_folder` or, if that is empty, the data folder."""
+    """Return the backups of the database that the settings name, in `backup_folder` or, if that is empty, the data
+    folder."""
     folder = str(settings.get("backup_folder") or "").strip()
     # The name includes the server: databases of two servers may have one name, and share a folder.
     hosts = str(settings.get("db_host") or "").replace(" ", "")
@@ -393,13 +394,13 @@ def backups_of(settings: Mapping[str, object], data_folder: Path) -> KeptBackups
 
 
 def rotation_of(settings: Mapping[str, object]) -> Rotation | None:
-    """The rotation that the settings `backup_keep` and `backup_keep_weeks` name; `None`: no daily backups."""
+    """Return the rotation that the settings `backup_keep` and `backup_keep_weeks` name; `None`: no daily backups."""
     days, weeks = (int(str(settings[name])) for name in ("backup_keep", "backup_keep_weeks"))
     return Rotation(days, weeks) if days else None
 
 
 def expired(days: Iterable[datetime.date], rotation: Rotation, today: datetime.date) -> list[datetime.date]:
-    """Which daily backups have expired: neither one of the last days nor the last one of a week that is kept.
+    """Return which daily backups have expired: neither one of the last days nor the last one of a week that is kept.
 
     Backups dated in the future (the clock was ahead) don't count, and are kept until that day.
     """
@@ -433,7 +434,8 @@ def _date(text: str) -> datetime.date:
 
 
 def recovery_advice(backups: KeptBackups) -> str:
-    """What to do when the embedded database is damaged: the newest backup, its time, and the command to restore it."""
+    """Return what to do when the embedded database is damaged: the newest backup, its time, and the command to restore
+    it."""
     try:
         newest = backups.newest()
     except PostgresError:

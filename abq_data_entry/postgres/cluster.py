@@ -43,18 +43,18 @@ class Account:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def allowed(self, path: Path, wanted: int) -> bool:
-        """Whether the mode of a path grants the `wanted` bits (4 read, 2 write, 1 execute or enter)."""
+        """Return whether the mode of a path grants the `wanted` bits (4 read, 2 write, 1 execute or enter)."""
         found = path.stat()
         shift = 6 if found.st_uid == self.uid else 3 if found.st_gid == self.gid else 0
         return stat.S_IMODE(found.st_mode) >> shift & wanted == wanted
 
     def reaches(self, path: Path) -> bool:
-        """Whether this user may enter every folder above a path, which must have no symbolic links."""
+        """Return whether this user may enter every folder above a path, which must have no symbolic links."""
         return all(self.allowed(folder, 1) for folder in path.parents)
 
 
 def account_for(folder: Path) -> Account:
-    """The user that runs the server in this folder: the folder's owner, or an unprivileged user if that is root.
+    """Return the user that runs the server in this folder: the folder's owner, or an unprivileged user if that is root.
 
     Raises PostgresError when there is none.
     """
@@ -98,7 +98,7 @@ def _unprivileged() -> Account:
 def arguments_for(
     command: Sequence[str | Path], account: Account, binaries: Path, folder: Path
 ) -> tuple[list[str], dict[str, Any]]:
-    """The command line and the `Popen` arguments that run a program of `binaries` as the account, in `folder`.
+    """Return the command line and the `Popen` arguments that run a program of `binaries` as the account, in `folder`.
 
     Raises PostgresError when the account can't access both folders.
     """
@@ -126,7 +126,7 @@ def arguments_for(
 
 
 def _capabilities_to_reach(binaries: Path, folder: Path, account: Account) -> list[str]:
-    """The capabilities any one of which lets the account access both, such as below root's home; mostly empty.
+    """Return the capabilities any one of which lets the account access both, such as below root's home; mostly empty.
 
     Only the server gets the capability, and only root may connect to that server: so nobody gains anything by it.
     """
@@ -187,7 +187,7 @@ class Home:
 
 
 def home_in(data_folder: Path) -> Home:
-    """The server's folder in a data folder, created if missing: mode 0700, owned by the server's user.
+    """Return the server's folder in a data folder, created if missing: mode 0700, owned by the server's user.
 
     Raises PostgresError.
     """
@@ -293,7 +293,8 @@ _LONGEST = 107 - len("/.s.PGSQL.5432.lock")
 
 
 def socket_folder(home: Home) -> Path:
-    """The folder of the socket for the next start, created if missing: mode 0700, the same each time where possible.
+    """Return the folder of the socket for the next start, created if missing: mode 0700, the same each time where
+    possible.
 
     It is in the temporary folder, not in XDG_RUNTIME_DIR, which is removed at logout while the server may still run.
     A folder of that name that is somebody else's, or a link, isn't used. Raises PostgresError when no place is usable.
@@ -503,7 +504,8 @@ _NEEDED = ("global/pg_control", "base", "pg_wal")
 
 
 def version_of(home: Home) -> str:
-    """The cluster's major version, by its file PG_VERSION. Raises Damaged if that file is missing or unreadable."""
+    """Return the cluster's major version, by its file PG_VERSION. Raises Damaged if that file is missing or
+    unreadable."""
     try:
         made_by = (home.cluster / "PG_VERSION").read_text(encoding="ascii").strip()
     except PermissionError as error:
@@ -574,13 +576,13 @@ class Postmaster:
 
 
 def running(cluster: Path) -> Postmaster | None:
-    """The server of this cluster, if its process is running."""
+    """Return the server of this cluster, if its process is running."""
     found = read_pid_file(cluster)
     return found if found and _is_server(found, cluster) else None
 
 
 def read_pid_file(cluster: Path) -> Postmaster | None:
-    """What the PID file says, which may be stale."""
+    """Return what the PID file says, which may be stale."""
     try:
         lines = (cluster / "postmaster.pid").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         lines += [""] * 8  # a server that is just starting hasn't written them all
@@ -613,7 +615,7 @@ def _has_working_directory(process: Path, cluster: Path, otherwise: bool) -> boo
 
 
 def orphans(cluster: Path) -> list[int]:
-    """The PIDs of all processes of this cluster's server, even if its main process was killed. Linux only."""
+    """Return the PIDs of all processes of this cluster's server, even if its main process was killed. Linux only."""
     found, owner = [], cluster.stat().st_uid
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

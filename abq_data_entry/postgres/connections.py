@@ -34,7 +34,7 @@ _ALIVE = {
 
 
 def server_endpoint(settings: Mapping[str, object]) -> dict[str, str]:
-    """The endpoint of the server that the settings name: `db_host` (several by commas), `db_port`, `db_name`,
+    """Return the endpoint of the server that the settings name: `db_host` (several by commas), `db_port`, `db_name`,
     `db_sslmode`, `db_sslrootcert`. User and password come from the login dialog.
 
     Raises PostgresError when a setting is invalid.
@@ -58,18 +58,17 @@ def server_endpoint(settings: Mapping[str, object]) -> dict[str, str]:
 
 
 def read_endpoint(settings: Mapping[str, object]) -> dict[str, str]:
-    """The endpoint for reading histories: `db_read_host` (several by commas) and `db_read_port` (empty: `db_port`), the
-    rest as `server_endpoint`. Empty if `db_read_host` is. Raises PostgresError when a setting is invalid.
-    """
+    """Return the endpoint for reading histories: `db_read_host` (several by commas) and `db_read_port` (empty:
+    `db_port`), the rest as `server_endpoint`. Empty if `db_read_host` is. Raises PostgresError when a setting is
+    invalid."""
     endpoint = _elsewhere(settings, "read")
     several = "," in endpoint.get("host", "")
     return endpoint | ({"target_session_attrs": "prefer-standby"} if several else {})
 
 
 def notify_endpoint(settings: Mapping[str, object]) -> dict[str, str]:
-    """The endpoint for LISTEN, and for seeing who is connected: `db_notify_host` and `db_notify_port`, if `db_host` is
-    a pooler. Empty if `db_notify_host` is. Raises PostgresError when a setting is invalid.
-    """
+    """Return the endpoint for LISTEN, and for seeing who is connected: `db_notify_host` and `db_notify_port`, if
+    `db_host` is a pooler. Empty if `db_notify_host` is. Raises PostgresError when a setting is invalid."""
     return _elsewhere(settings, "notify")
 
 
@@ -93,7 +92,7 @@ def _is_port(text: str) -> bool:
 
 
 def dsn(endpoint: Mapping[str, str]) -> str:
-    """The endpoint as a connection string for psql, without the password.
+    """Return the endpoint as a connection string for psql, without the password.
 
     Quoted by libpq's manual, "Keyword/Value Connection Strings".
     """
@@ -123,7 +122,7 @@ _WATCHED = (
 
 
 def endpoint_of(home: Home, found: Postmaster, dbname: str) -> dict[str, str]:
-    """The endpoint of a database of a running embedded server."""
+    """Return the endpoint of a database of a running embedded server."""
     where = {"host": found.socket_folder or "127.0.0.1", "port": found.port}
     if not found.socket_folder:
         where["passfile"] = str(home.passfile)
@@ -172,7 +171,8 @@ def cursor_at(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> Iter
 
 
 def one_server(endpoint: Mapping[str, str]) -> dict[str, str]:
-    """The endpoint of the one server, among those of `endpoint`, that accepts a connection now, with its address.
+    """Return the endpoint of the one server, among those of `endpoint`, that accepts a connection now, with its
+    address.
 
     Raises PostgresError when none does.
     """
@@ -183,7 +183,8 @@ def one_server(endpoint: Mapping[str, str]) -> dict[str, str]:
 
 
 def in_use(endpoint: Mapping[str, str], besides: int = 0) -> bool:
-    """Whether clients are connected to the server, other than this process, the watcher and `besides` known ones."""
+    """Return whether clients are connected to the server, other than this process, the watcher and `besides` known
+    ones."""
     deadline = time.monotonic() + _CLOSING
     with cursor_at(endpoint) as cursor:
         while count_other_clients(cursor) > besides:
@@ -194,17 +195,20 @@ def in_use(endpoint: Mapping[str, str], besides: int = 0) -> bool:
 
 
 def count_other_clients(cursor: "Cursor") -> int:
-    """How many clients are connected to any database of the server, apart from this connection and the watcher."""
+    """Return how many clients are connected to any database of the server, apart from this connection and the
+    watcher."""
     return int(_one(cursor, _OTHERS, WATCHER_NAME))
 
 
 def has_watcher(cursor: "Cursor") -> bool:
-    """Whether the server has a watcher, which stops it when nobody uses it, or one has had no time to connect yet."""
+    """Return whether the server has a watcher, which stops it when nobody uses it, or one has had no time to connect
+    yet."""
     return bool(_one(cursor, _WATCHED, _ARRIVAL, WATCHER_NAME))
 
 
 def count_sessions(cursor: "Cursor") -> int:
-    """How many sessions there have been so far: if the number has changed, somebody was connected, however briefly."""
+    """Return how many sessions there have been so far: if the number has changed, somebody was connected, however
+    briefly."""
     if cursor.connection.server_version < 140000:
         return 0
     return int(_one(cursor, "SELECT coalesce(sum(sessions), 0) FROM pg_stat_database"))
@@ -228,8 +232,8 @@ _ADVICE = (
 
 
 def bypassing_pooler(endpoint: Mapping[str, str], settings: Mapping[str, object]) -> dict[str, str]:
-    """The endpoint for a backup or a restore: `endpoint`, or if that is a pooler in transaction mode, the server that
-    `db_notify_host` names, with the same login.
+    """Return the endpoint for a backup or a restore: `endpoint`, or if that is a pooler in transaction mode, the server
+    that `db_notify_host` names, with the same login.
 
     Raises PostgresError if `db_notify_host` isn't set, or the server can't be reached.
     """
@@ -246,7 +250,7 @@ def bypassing_pooler(endpoint: Mapping[str, str], settings: Mapping[str, object]
 
 
 def _lends_for_transactions(endpoint: Mapping[str, str]) -> bool:
-    """Whether this is a pooler in transaction mode: two open connections get the same server process."""
+    """Return whether this is a pooler in transaction mode: two open connections get the same server process."""
     with closing(connect(endpoint)) as first:
         if _process(first) == first.info.backend_pid:  # a server sends its real PID, a pooler one that it made up
             return False

@@ -128,7 +128,7 @@ def _failure(name: str, failed: list[tuple[Path, str]], failure: str) -> Postgre
 
 
 def tools(name: str, on_a_network: bool) -> list[Path]:
-    """The paths of a program, in the order in which they are tried.
+    """Return the paths of a program, in the order in which they are tried.
 
     The wheel's programs fit the embedded server, but can't encrypt: for a server on a network the system's come first.
     """
@@ -316,7 +316,7 @@ def _blank_unknown_settings(script: Path) -> None:
 
 
 def _privileges_in(file: Path) -> list[tuple[str, str]]:
-    """The GRANT and REVOKE statements in a dump, each with its role."""
+    """Return the GRANT and REVOKE statements in a dump, each with its role."""
     said = output("pg_restore", ["--file=-", "--schema-only", "--no-owner", str(file.absolute())])
     return [(found[0], _unquoted(found[1])) for found in _RIGHT.finditer(said)]
 
@@ -326,7 +326,8 @@ def _unquoted(role: str) -> str:
 
 
 def _missing_roles(fresh: Mapping[str, str], privileges: list[tuple[str, str]]) -> list[str]:
-    """The roles named in these privileges that the server lacks, after creating the application's own where allowed.
+    """Return the roles named in these privileges that the server lacks, after creating the application's own where
+    allowed.
 
     Roles belong to the whole cluster, so no dump of a database contains them.
     """
@@ -481,7 +482,7 @@ def snapshot(endpoint: Mapping[str, str], name: str = "ABQ Data Entry") -> Itera
 
 
 def tables_of(connection: Connection) -> dict[str, int]:
-    """The sizes in bytes of all tables that a dump contains, by name (quoted, with the schema)."""
+    """Return the sizes in bytes of all tables that a dump contains, by name (quoted, with the schema)."""
     with connection.cursor() as cursor:
         cursor.execute(_TABLES_THERE)
         return {str(name): int(size) for name, size in cursor.fetchall()}
@@ -504,7 +505,7 @@ def contents_of(connection: Connection, monitor: ProgressMonitor = UNMONITORED) 
 
 
 def difference(expected: Mapping[str, Contents], found: Mapping[str, Contents]) -> str:
-    """The first difference, as the end of a sentence; empty when there is none."""
+    """Return the first difference, as the end of a sentence; empty when there is none."""
     # The audit comes last: it differs whenever another table does, and that one says more.
     for table, one in sorted(expected.items(), key=lambda each: "audit" in each[0]):
         other = found.get(table)

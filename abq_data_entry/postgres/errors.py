@@ -69,7 +69,7 @@ def translate_system_errors(what: str, path: Path, named_by: str = "ABQ_DATA_DIR
 
 
 def reason_in(said: str) -> str:
-    """The sentence in a program's output, or in the server's log, with the reason of its failure."""
+    """Return the sentence in a program's output, or in the server's log, with the reason of its failure."""
     if "No space left on device" in said:
         return "the disk is full. Free some space and try again."
     if "Read-only file system" in said:

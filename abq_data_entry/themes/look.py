@@ -67,7 +67,7 @@ def be_aware_of_dpi() -> None:
 
 
 def families(root: tk.Misc) -> list[str]:
-    """The fonts of this computer that suit a form, by name."""
+    """Return the fonts of this computer that suit a form, by name."""
     present = set(tkfont.families(root))
     return [name for name in SUITABLE_FAMILIES if name in present]
 
@@ -92,7 +92,7 @@ def _set_fonts(root: tk.Misc, size: int, family: str) -> None:
 
 
 def _colours_of(style: ttk.Style, root: tk.Misc) -> Palette:
-    """The native theme's own colours where it tells them, for what we draw ourselves."""
+    """Return the native theme's own colours where it tells them, for what we draw ourselves."""
 
     def colour(option: str, fallback: str) -> str:
         found = style.lookup("TFrame" if option == "background" else "TLabel", option) or fallback

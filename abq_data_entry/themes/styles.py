@@ -66,7 +66,7 @@ def _field(kind: str, mark: str, side: str) -> _Layout:
 
 
 def _picture(root: tk.Misc, name: str, lines: list[int], colour: str) -> str:
-    """A square of one colour, see-through where a bit of a line isn't set; the lowest bit is at the left."""
+    """Return a square of one colour, see-through where a bit of a line isn't set; the lowest bit is at the left."""
     # Named, so that Tk keeps it for as long as the window lives. For a photo it would ask the display for 256 shades,
     # one after the other.
     size = len(lines)

@@ -217,7 +217,7 @@ class TechnicianLine(ttk.Frame):
             self.wanted = None
 
     def _words(self) -> tuple[str, str, str]:
-        """The sentence, the button's text, and a shorter one."""
+        """Return the sentence, the button's text, and a shorter one."""
         assert self.question is not None
         check, chosen, began, plots = self.question
         if self.wanted == (check, chosen):
@@ -372,7 +372,7 @@ class PlotStrip(tk.Canvas):
         return text.measure("00") + 14, text.metrics("linespace") * 2 + 4, max(2, self._look.unit // 2)
 
     def in_a_line(self) -> int:
-        """The number of cells in a line: all of them, or as many as make lines of equal length."""
+        """Return the number of cells in a line: all of them, or as many as make lines of equal length."""
         width, _height, gap = self.cell_size()
         count = len(self._plots)
         if not count or self._room <= 0 or self.width_of_one_line <= self._room:

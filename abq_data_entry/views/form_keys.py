@@ -148,7 +148,8 @@ class EnterKey:
             inputs[inputs.first_empty() if goes_on and begins else following].focus_set()
 
     def holds(self, name: str) -> bool:
-        """Whether the field keeps the focus, because it is wrong, or required and empty; if so, select its text."""
+        """Return whether the field keeps the focus, because it is wrong, or required and empty; if so, select its
+        text."""
         each = self._form.inputs[name]
         each.check()
         if name in HEIGHTS:

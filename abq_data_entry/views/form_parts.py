@@ -387,7 +387,7 @@ class PendingAnswer:
         return unknown and form.opened_record is None and form.fills_itself
 
     def holds(self, name: str) -> bool:
-        """Whether Enter waits in an empty Technician, which may be filled in soon.
+        """Return whether Enter waits in an empty Technician, which may be filled in soon.
 
         That way, the number of Enters until the first value doesn't depend on the speed of the database.
         """
@@ -548,7 +548,7 @@ class Person:
         self._stopped_at: tk.Misc | None = None
 
     def is_known(self) -> bool:
-        """Whether the name in Technician is confirmed, or belongs to a record that is being corrected."""
+        """Return whether the name in Technician is confirmed, or belongs to a record that is being corrected."""
         name = self._form.confirmation.name
         return (bool(name) and self._form.inputs[F.TECHNICIAN].text == name) or self._form.corrects
 
@@ -580,7 +580,7 @@ class Person:
             self.confirm()
 
     def is_there(self) -> bool:
-        """Whether a person is confirmed for the save; if not, stop at Technician and ask."""
+        """Return whether a person is confirmed for the save; if not, stop at Technician and ask."""
         self.take_typed_name()
         if self.is_known():
             return True
@@ -630,8 +630,8 @@ class DateAsking:
         """The value of :meth:`concerns` when it was asked last."""
 
     def concerns(self) -> datetime.date | None:
-        """The date to ask about if it is unlikely; None for today, for the date of the record that is being corrected,
-        for one that was filled in, or if nothing can be saved."""
+        """Return the date to ask about if it is unlikely; None for today, for the date of the record that is being
+        corrected, for one that was filled in, or if nothing can be saved."""
         form, date, opened = self._form, self._form.date, self._form.opened_record
         filled = form.inputs[F.DATE].filled_by_itself or form.inputs.read_only
         if date is None or filled or (opened is not None and opened.key[0] == date) or date == form.today():
@@ -653,7 +653,8 @@ class DateAsking:
         return is_new
 
     def holds(self, entered: bool = False) -> bool:
-        """Whether the question about the date is open; then the date gets the focus. ``entered``: Enter answers it."""
+        """Return whether the question about the date is open; then the date gets the focus. ``entered``: Enter answers
+        it."""
         is_new, line = self.asked_of != self.concerns() and self.show(), self._panel.date_line
         if line.question is None or not line.asks or (entered and not is_new and line.answer_with_enter()):
             return False

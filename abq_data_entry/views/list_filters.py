@@ -77,7 +77,7 @@ class ListFilters(ttk.Frame):
         return str(self._words.cget("text")) if self._words.winfo_manager() else ""
 
     def marked(self, name: str) -> bool:
-        """Whether the text of the filter is invalid."""
+        """Return whether the text of the filter is invalid."""
         return name in self._errors
 
     def read(self) -> Chosen:

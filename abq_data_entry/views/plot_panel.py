@@ -230,7 +230,7 @@ class ReasonLine(ttk.Frame):
         self.show_error("")
 
     def is_given(self) -> bool:
-        """Whether the reason is given and valid; if not, show the error and put the focus here."""
+        """Return whether the reason is given and valid; if not, show the error and put the focus here."""
         if not self.asked:
             return True
         problem = self._too_long() if self.text else "A correction needs a reason"

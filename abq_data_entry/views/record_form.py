@@ -295,7 +295,7 @@ class DataRecordForm(FormContent):
     # -- keys that are typed ahead --------------------------------------------------------------------
 
     def takes_ahead(self, place: Place) -> bool:
-        """Whether keys that were typed for ``place`` can be typed into what the form shows now."""
+        """Return whether keys that were typed for ``place`` can be typed into what the form shows now."""
         if self.saving or self.inputs.read_only or self.opened_record is not None or self.check.complete:
             return False
         return not self.changed or (place is not None and place == self.new_key)

@@ -203,16 +203,16 @@ class RecordList(ttk.Frame):
         self.page.replace(lambda row: rows.get(_key_of(row)))
 
     def holds(self, key: tuple[object, ...]) -> bool:
-        """Whether the record is on the visible page."""
+        """Return whether the record is on the visible page."""
         return any(_key_of(row) == key for row in self.page.rows)
 
     def admits(self, row: Row) -> bool:
-        """Whether this record matches the filter."""
+        """Return whether this record matches the filter."""
         chosen = self.filter
         return self.may_admit(_key_of(row)) and chosen.technician in (None, row[F.TECHNICIAN])
 
     def may_admit(self, key: tuple[object, ...]) -> bool:
-        """Whether a record of that date, lab and plot can match the filter."""
+        """Return whether a record of that date, lab and plot can match the filter."""
         date, _time, lab, plot = key
         chosen = self.filter
         return chosen.date in (None, date) and chosen.lab in (None, lab) and chosen.plot in (None, plot)

@@ -30,7 +30,7 @@ class Form(Protocol):
     def focused(self) -> FieldInput | None: ...
 
     def takes_ahead(self, place: Place) -> bool:
-        """Whether keys that were typed for ``place`` can go into what the form shows now."""
+        """Return whether keys that were typed for ``place`` can go into what the form shows now."""
 
     def focus_first_empty(self) -> None: ...
 
@@ -156,7 +156,7 @@ class TypeAhead:
         self._halted = self._halted or self._typing
 
     def halts_save(self) -> bool:
-        """Whether the user is placing keys set aside: these only fill the form, and the user saves it."""
+        """Return whether the user is placing keys set aside: these only fill the form, and the user saves it."""
         if self._placing and self._typing:
             self._halted, self._current = True, None
             return True
@@ -374,7 +374,7 @@ class TypeAhead:
             self._halted = True
 
     def _is_from(self, field: FieldInput | None) -> bool:
-        """Whether the focus is in that field or in one after it; Enter leads nowhere else."""
+        """Return whether the focus is in that field or in one after it; Enter leads nowhere else."""
         now = self._form.focused
         if field is None or now is None:
             return False

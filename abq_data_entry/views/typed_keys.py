@@ -108,7 +108,7 @@ class TypedKey(NamedTuple):
         return bool(self.text) or (self.edits and self.keysym not in ("", "??"))
 
     def same_as(self, other: TypedKey) -> bool:
-        """Whether both mean the same to a field."""
+        """Return whether both mean the same to a field."""
         return self[:4] == other[:4]
 
     def shown(self) -> str:
@@ -212,7 +212,7 @@ class Rhythm:
         self.last = key.time
 
     def goes_on_with(self, key: TypedKey) -> bool:
-        """Whether the key continues the rhythm of those before it, so the user hasn't looked up in between."""
+        """Return whether the key continues the rhythm of those before it, so the user hasn't looked up in between."""
         # One or two keys are too few to know the rhythm.
         if len(self._pauses) < _FEWEST:
             return False
@@ -240,7 +240,7 @@ class Pressing:
         return self._generate(key, target) or _insert(key, target)
 
     def arrives(self, key: TypedKey) -> bool | None:
-        """Whether ``key`` is the one that :meth:`press` is generating; ``None`` while it generates none."""
+        """Return whether ``key`` is the one that :meth:`press` is generating; ``None`` while it generates none."""
         if self._awaited is None:
             return None
         self._has_arrived = key.same_as(self._awaited)

@@ -30,7 +30,7 @@ def exempt_from_leaving(widget: tk.Misc) -> None:
 
 
 def is_exempt_from_leaving(widget: tk.Misc) -> bool:
-    """Whether ``widget`` was marked by :func:`exempt_from_leaving`."""
+    """Return whether ``widget`` was marked by :func:`exempt_from_leaving`."""
     return _BESIDE in widget.bindtags()
 
 
@@ -105,7 +105,7 @@ def watch_enter(window: tk.Misc) -> None:
 
 
 def is_held(event: tk.Event) -> bool:
-    """Whether this Enter comes from a key that is held down."""
+    """Return whether this Enter comes from a key that is held down."""
     return event.time != 0 and str(event.time) == str(event.widget.tk.eval("set ::abq_enter::ended"))
 
 

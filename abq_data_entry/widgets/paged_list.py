@@ -163,7 +163,7 @@ class PagedList(ttk.Frame):
             action()
 
     def expects(self, request: PageRequest) -> bool:
-        """Whether the list still waits for the answer to ``request``."""
+        """Return whether the list still waits for the answer to ``request``."""
         return request == self._asked
 
     def restart(self) -> None:
@@ -427,7 +427,8 @@ class PagedList(ttk.Frame):
         return (self._top if self._top >= 0 else None), self._selected_index()
 
     def _place_with_room(self) -> tuple[int | None, int]:
-        """The position and selected row that keep the same row selected and visible with the rows that fit now."""
+        """Return the position and selected row that keep the same row selected and visible with the rows that fit
+        now."""
         start, select = self._place
         if start is None or select < 0:
             return start, select
@@ -579,7 +580,7 @@ class RowSelection:
         return list(self._rows.values())
 
     def holds(self, row: Row) -> bool:
-        """Whether that row is chosen."""
+        """Return whether that row is chosen."""
         return self._key_of(row) in self._rows
 
     def choose(self, rows: list[Row]) -> None:

@@ -45,7 +45,7 @@ class Restored(NamedTuple):
 
 
 def kept_backups(values: Values) -> KeptBackups:
-    """The automatic backups, in the folder that the settings name."""
+    """Return the automatic backups, in the folder that the settings name."""
     from .. import postgres
 
     return postgres.backups_of(values, folders.data_folder())
@@ -119,7 +119,7 @@ def _failure_file(values: Values) -> Path:
 
 
 def database_file(name: str, values: Values) -> Path:
-    """The file in which this computer keeps something about the database that the settings name."""
+    """Return the file in which this computer keeps something about the database that the settings name."""
     place = f"{values.get('db_host') or ''}/{values.get('db_name') or ''}"
     return folders.data_folder() / f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 

@@ -85,7 +85,7 @@ def _notices(context: Context) -> Steps[None]:
 
 
 def _weather(context: Context) -> Steps[None]:
-    """The steps for each weather source: fetch an observation as the application does, but don't store it."""
+    """Return the steps for each weather source: fetch an observation as the application does, but don't store it."""
     from ..network.failures import InvalidInput
     from ..network.weather import sources_set_up
 

@@ -95,8 +95,8 @@ def _rows(model: SQLModel, wanted: ViewQuery, keep: Callable[[Row], bool] = lamb
 def _table(
     title: str, sentence: str, names: Sequence[str], rows: Sequence[Row], units: Mapping[str, str] | None = None
 ) -> Section:
-    """A section with a table of these columns, of at most `MOST_ROWS` rows. `units`: by column. A column `field` names
-    the field to which the values of its row belong; that field's unit is added to the name."""
+    """Return a section with a table of these columns, of at most `MOST_ROWS` rows. `units`: by column. A column `field`
+    names the field to which the values of its row belong; that field's unit is added to the name."""
     shown = [
         [_with_unit(row[name]) if name == "field" else _shown(row[name]) for name in names] for row in rows[:MOST_ROWS]
     ]
@@ -106,13 +106,13 @@ def _table(
 
 
 def _with_unit(column: str) -> str:
-    """The name of a field with its unit, if it has one: `median height (cm)`."""
+    """Return the name of a field with its unit, if it has one: `median height (cm)`."""
     unit = QUANTITIES[column].unit if column in QUANTITIES else ""
     return column.replace("_", " ") + (f" ({unit})" if unit else "")
 
 
 def _shown(value: Any) -> Any:
-    """A value for people: times to the minute, computed numbers with four significant digits."""
+    """Return a value for people: times to the minute, computed numbers with four significant digits."""
     if isinstance(value, datetime.datetime):
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, datetime.time):

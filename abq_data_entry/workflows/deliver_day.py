@@ -98,12 +98,12 @@ class Outcome(NamedTuple):
 
 
 def open_outbox() -> Outbox:
-    """The outbox of this user."""
+    """Return the outbox of this user."""
     return outbox.Outbox(folders.data_folder(create=True) / "outbox")
 
 
 def last_days(today: datetime.date) -> tuple[datetime.date, ...]:
-    """The days whose records may still have to be delivered, up to today, earliest first."""
+    """Return the days whose records may still have to be delivered, up to today, earliest first."""
     return tuple(today - datetime.timedelta(days) for days in range(LAST_DAYS, -1, -1))
 
 

@@ -33,7 +33,7 @@ def fetch(values: Mapping[str, object], cancel: threading.Event, station: str = 
 
 
 def pauses() -> network.Pauses:
-    """Which server wants no request until when; shared by all processes of this user."""
+    """Return which server wants no request until when; shared by all processes of this user."""
     from .. import network
 
     return network.Pauses(folders.data_folder(create=True) / "weather-pauses.json")

@@ -93,7 +93,7 @@ def _fill_from(
 
 
 def _merged(gaps: Sequence[Gap]) -> list[tuple[datetime.datetime, datetime.datetime]]:
-    """The periods to fetch: gaps that are less than half a day apart are merged into one period."""
+    """Return the periods to fetch: gaps that are less than half a day apart are merged into one period."""
     found: list[tuple[datetime.datetime, datetime.datetime]] = []
     for begin, end in gaps:
         if found and begin - found[-1][1] < datetime.timedelta(hours=12):

@@ -21,7 +21,7 @@ def existing(folder: Path) -> Path:
 
 
 def on_same_disk(first: Path, second: Path) -> bool:
-    """Whether both folders are on one disk; the second one has to exist. Raises `OSError`."""
+    """Return whether both folders are on one disk; the second one has to exist. Raises `OSError`."""
     return existing(first).stat().st_dev == second.stat().st_dev
 
 

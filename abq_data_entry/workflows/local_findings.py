@@ -42,7 +42,7 @@ def local_findings(values: Values, now: datetime.datetime, database_since: datet
 
 
 def disk_finding(folder: Path) -> Finding | None:
-    """Whether the disk of the folder is nearly full; None if unknown, or between the limits of begin and end."""
+    """Return whether the disk of the folder is nearly full; None if unknown, or between the limits of begin and end."""
     try:
         usage = shutil.disk_usage(existing(folder))
     except OSError:
@@ -80,7 +80,7 @@ def failed_finding(values: Values, folder: Path) -> Finding | None:
 def backup_finding(
     values: Values, now: datetime.datetime, database_since: datetime.datetime | None
 ) -> Finding | None:
-    """Whether the newest backup is too old, or the last attempt at one failed; None if that isn't known."""
+    """Return whether the newest backup is too old, or the last attempt at one failed; None if that isn't known."""
     from ..postgres import PostgresError, rotation_of
 
     try:

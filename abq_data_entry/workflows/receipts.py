@@ -67,7 +67,7 @@ class MailboxRead(NamedTuple):
 
 
 def account(values: Values, login: tuple[str, str]) -> Account:
-    """The mailbox that the settings name, with this login. Raises `InvalidInput` if it is missing or invalid."""
+    """Return the mailbox that the settings name, with this login. Raises `InvalidInput` if it is missing or invalid."""
     from ..network.failures import InvalidInput
     from ..network.mailbox import Account
 
@@ -103,7 +103,7 @@ def read_mailbox(
 
 
 def refused_lately(values: Values, login: tuple[str, str]) -> bool:
-    """Whether the mailbox refused this login within the hour: more attempts might lock the account.
+    """Return whether the mailbox refused this login within the hour: more attempts might lock the account.
 
     Raises `InvalidInput` if no mailbox is set.
     """
@@ -152,7 +152,7 @@ def _read(model: SQLModel, values: Values, box: Account, cancel: threading.Event
 
 
 def _rows(model: SQLModel, values: Values, content: bytes) -> tuple[list[dict[str, object]], str]:
-    """The receipts in a mail, and why it can't be read, as the end of a sentence ('' if it can)."""
+    """Return the receipts in a mail, and why it can't be read, as the end of a sentence ('' if it can)."""
     from ..network.mailbox_message import Unreadable, read_answer
 
     try:
@@ -174,7 +174,8 @@ def _rows(model: SQLModel, values: Values, content: bytes) -> tuple[list[dict[st
 
 
 def verdicts_of(answer: Answer, found: Sequence[Answered], values: Values) -> dict[str, str]:
-    """The deliveries that an answer is about, by identifier, and its verdict: `accepted`, `refused` or `answer`."""
+    """Return the deliveries that an answer is about, by identifier, and its verdict: `accepted`, `refused` or
+    `answer`."""
     from ..network.mailbox_message import ANSWER
 
     ours = {each.identifier: each for each in found}
@@ -195,7 +196,7 @@ def verdicts_of(answer: Answer, found: Sequence[Answered], values: Values) -> di
 
 
 def _may_answer(answer: Answer, delivery: Answered, values: Values) -> bool:
-    """Whether the sender's answers count: the settings name it, or it received this mail."""
+    """Return whether the sender's answers count: the settings name it, or it received this mail."""
     texts = [str(values["abq_answers_from"])]
     if delivery.destination.partition(":")[0] == "email":
         texts.append(delivery.address)
@@ -207,7 +208,7 @@ def _may_answer(answer: Answer, delivery: Answered, values: Values) -> bool:
 
 
 def _names(delivery: Answered, values: Values) -> re.Pattern[str]:
-    """A pattern for the file's name here or at its destination."""
+    """Return a pattern for the file's name here or at its destination."""
     pattern = EXTRACT_NAME
     if is_known(delivery.destination):
         pattern = str(destination(delivery.destination).own(values).get("abq_upload_name", pattern))
@@ -244,7 +245,7 @@ def apply_answers(box: Outbox, model: SQLModel) -> list[Delivery]:
 
 
 def _is_under_way(delivery: Delivery) -> bool:
-    """Whether an answer has to wait for the delivery's end: it is being sent, or only some receivers have it.
+    """Return whether an answer has to wait for the delivery's end: it is being sent, or only some receivers have it.
 
     One that has failed, or waits for all receivers, isn't under way: an earlier refusal must not end a later attempt.
     """
@@ -261,7 +262,7 @@ def _apply(box: Outbox, delivery: Delivery, receipt: Receipt) -> Delivery:
 
 
 def _reason(receipt: Receipt) -> str:
-    """What to do, then why: the receiver's words may be long, and lists and dialogs show only the beginning."""
+    """Return what to do, then why: the receiver's words may be long, and lists and dialogs show only the beginning."""
     answer = receipt.line if len(receipt.line) <= LONGEST_REASON else f"{receipt.line[:LONGEST_REASON]}…"
     return f"Send the day again when it is corrected. {answer}"
 

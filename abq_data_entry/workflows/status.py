@@ -182,7 +182,7 @@ def newest_made(backups: KeptBackups, now: datetime.datetime) -> datetime.dateti
 
 
 def is_old(made: datetime.datetime, now: datetime.datetime, limits: Limits) -> bool:
-    """Whether a backup is too old, or as far in the future (its clock was ahead)."""
+    """Return whether a backup is too old, or as far in the future (its clock was ahead)."""
     return abs(now - made) > datetime.timedelta(days=limits.backup_days)
 
 
@@ -204,5 +204,5 @@ def _moment(moment: datetime.datetime) -> str:
 
 
 def local(moment: datetime.datetime) -> str:
-    """A time in the time zone of this computer, as text."""
+    """Return a time in the time zone of this computer, as text."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -28,7 +28,7 @@ def name_of(kind: str) -> str:
 
 
 def is_known(kind: str) -> bool:
-    """Whether this version can send there: it is a kind, or a destination of the database (`sftp:archive`)."""
+    """Return whether this version can send there: it is a kind, or a destination of the database (`sftp:archive`)."""
     found = _KEY.fullmatch(kind)
     return kind in _BY_KIND or (found is not None and found[1] in _STORED_KINDS)
 

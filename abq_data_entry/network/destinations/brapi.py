@@ -99,7 +99,7 @@ _ONLY_RECORDS = {"abq_send_report": False, "abq_audit_companion": False, "abq_sh
 
 
 def _urls(settings: Settings) -> tuple[str, ...]:
-    """The URL of the login and of the API."""
+    """Return the URL of the login and of the API."""
     address = str(settings["abq_brapi_url"]).rstrip("/")
     if settings["abq_brapi_auth_method"] in WITHOUT_ADDRESS:
         return (address,)

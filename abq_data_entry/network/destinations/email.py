@@ -55,7 +55,7 @@ class Email(Destination):
         return {"abq_mail_to": row.address, "abq_mail_auth_method": row.login_method, **sender, **through}
 
     def server(self, settings: Settings) -> MailServer:
-        """The server to which mail is submitted, by these settings."""
+        """Return the server to which mail is submitted, by these settings."""
         port = int(str(settings["abq_mail_port"]))
         security = str(settings["abq_mail_security"]) or ("implicit" if port == IMPLICIT_PORT else "starttls")
         return MailServer(str(settings["abq_mail_host"]), port, security)
@@ -79,14 +79,14 @@ class Email(Destination):
         return ""
 
     def mailer(self, settings: Settings, username: str, password: str) -> Mailer:
-        """The client that submits mail, by these settings."""
+        """Return the client that submits mail, by these settings."""
         from ..mail import Mailer, MailLogin
 
         ca_file, timeout = str(settings["abq_ca_file"]) or None, float(str(settings["network_timeout"]))
         return Mailer(self.server(settings), MailLogin(username, password), ca_file, timeout)
 
     def sender(self, settings: Settings) -> Person:
-        """The sender of mail by these settings; raises `InvalidInput`."""
+        """Return the sender of mail by these settings; raises `InvalidInput`."""
         from ..failures import InvalidInput
 
         try:

@@ -86,7 +86,7 @@ class Rest(Destination):
 
 
 def _urls(settings: Settings) -> tuple[str, ...]:
-    """The URLs of the login and of the upload."""
+    """Return the URLs of the login and of the upload."""
     login = () if settings["abq_auth_method"] in WITHOUT_ADDRESS else (str(settings["abq_auth_url"]),)
     return *login, str(settings["abq_upload_url"])
 

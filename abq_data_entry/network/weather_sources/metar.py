@@ -69,7 +69,7 @@ def _hours(begin: datetime.datetime, end: datetime.datetime) -> int:
 
 
 def _reports(body: bytes, content_type: str, coding: str, setting: str) -> list[tuple[str, Mapping[str, object]]]:
-    """The raw reports of an answer, each with what the service says of it: as JSON, or one a line. Raises
+    """Return the raw reports of an answer, each with what the service says of it: as JSON, or one a line. Raises
     `WeatherError`."""
     from ..failures import WeatherError
     from ..weather_documents import read_json
@@ -113,7 +113,8 @@ def _observation(raw: str, facts: Mapping[str, object], asked: str) -> Observati
 
 
 def _moment(day: int, hour: int, minute: int, observed: object) -> datetime.datetime | None:
-    """The moment of a report, which itself has only the day of the month: the latest one that isn't in the future.
+    """Return the moment of a report, which itself has only the day of the month: the latest one that isn't in the
+    future.
 
     `observed`: the service's own moment (seconds since 1970), which has to be the same.
     """
@@ -145,7 +146,7 @@ def _parsed(raw: str, moment: datetime.datetime) -> Any:
 
 
 def _values(report: Any, raw: str) -> tuple[dict[str, Decimal | None], list[str]]:
-    """The values in °C, % and mb. Only the SLP group is a pressure at sea level: the altimeter setting isn't."""
+    """Return the values in °C, % and mb. Only the SLP group is a pressure at sea level: the altimeter setting isn't."""
     temperature, dewpoint = _in(report.temp, "C"), _in(report.dewpt, "C")
     humidity, notes = relative_humidity(temperature, dewpoint), []
     if humidity is not None and not _T_GROUP.search(raw):
@@ -174,7 +175,7 @@ def relative_humidity(temperature: Decimal | None, dewpoint: Decimal | None) -> 
 
 
 def _conditions(report: Any) -> str:
-    """The weather in words: what falls or hides the view, else how much of the sky is covered."""
+    """Return the weather in words: what falls or hides the view, else how much of the sky is covered."""
     words = "; ".join(each.capitalize() for each in str(report.present_weather()).split("; ") if each.strip("/ "))
     covers = [str(each[0]) for each in report.sky if str(each[0]) in _MORE_CLOUD]
     return words or (_COVER[max(covers, key=_MORE_CLOUD.index)] if covers else "")

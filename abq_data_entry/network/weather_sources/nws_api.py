@@ -64,7 +64,7 @@ def _iso(moment: datetime.datetime) -> str:
 
 
 def _features(document: object) -> list[object]:
-    """The observations of an answer: a collection, or one alone. Raises `WeatherError`."""
+    """Return the observations of an answer: a collection, or one alone. Raises `WeatherError`."""
     from ..failures import WeatherError
 
     if isinstance(document, Mapping):
@@ -127,7 +127,7 @@ def _check_station(properties: Mapping[str, object], asked: str) -> list[str]:
 
 
 def _value(quantity: Quantity, entry: object) -> Converted:
-    """A value in the unit of the table, as far as the service's own checks let it pass."""
+    """Return a value in the unit of the table, as far as the service's own checks let it pass."""
     from ..weather_documents import number
 
     raw = entry.get("value") if isinstance(entry, Mapping) else None
@@ -144,8 +144,8 @@ def _value(quantity: Quantity, entry: object) -> Converted:
 
 
 def _converted(wanted: str, unit: str, value: Decimal) -> Decimal | None:
-    """The value in °C, % or mb; None for a unit of something else. The factors are exact (SI Brochure, section 2.3 and
-    table 8; °F: NIST Special Publication 811, B.8)."""
+    """Return the value in °C, % or mb; None for a unit of something else. The factors are exact (SI Brochure, section
+    2.3 and table 8; °F: NIST Special Publication 811, B.8)."""
     from decimal import Decimal
 
     if abs(value) > 10**9:

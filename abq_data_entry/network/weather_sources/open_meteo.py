@@ -105,7 +105,7 @@ _FORECAST_REACH = datetime.timedelta(days=90)  # the forecast's address has the 
 
 
 def _address(settings: Settings, name: str, begin: datetime.datetime, end: datetime.datetime) -> str:
-    """The address of the hours between two moments; empty where one of the settings is."""
+    """Return the address of the hours between two moments; empty where one of the settings is."""
     names = (name, "weather_latitude", "weather_longitude")
     base, latitude, longitude = (str(settings.get(each, "")) for each in names)
     if not base or not latitude or not longitude:
@@ -119,7 +119,7 @@ def _address(settings: Settings, name: str, begin: datetime.datetime, end: datet
 
 
 def _moment(value: object, offset: object) -> datetime.datetime | None:
-    """A time of the list: seconds since 1970, or local time at an offset that the answer names."""
+    """Return a time of the list: seconds since 1970, or local time at an offset that the answer names."""
     try:
         if isinstance(value, int) and not isinstance(value, bool):
             return datetime.datetime.fromtimestamp(value, _UTC)
