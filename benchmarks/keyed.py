@@ -46,7 +46,7 @@ def main(folder: str, display: str, database: str, number: int, away: bool) -> N
     with window(Options(Path(folder), display), database) as driver:
         app = driver.app
         _tell("opened", app.form.inputs.texts() if app.form.changed else None)
-        driver.until(lambda: not app.waiting.entries, "what waits to be saved")
+        driver.until(lambda: not app.waiting_records.entries, "what waits to be saved")
         driver.settle()
         app.form.begin_new()
         app.drafts.keep()

@@ -124,7 +124,8 @@ class _Trips:
         self._node.start()  # the window, which hasn't seen it yet, looks at once
         with self._recorded("replay"):
             self._app.reconnecting.retry_now()
-            self._until(lambda: not self._app.waiting.entries and not self._app.status_bar.trouble, "the replay")
+            app = self._app
+            self._until(lambda: not app.waiting_records.entries and not app.status_bar.trouble, "the replay")
 
     def _deliver(self) -> None:
         self._driver.settle()
@@ -167,7 +168,7 @@ class _Trips:
         self._fill_next()
         self._node.stop()
         self._save()
-        self._until(lambda: self._app.waiting.entries and self._app.reconnecting.away, "the window to notice")
+        self._until(lambda: self._app.waiting_records.entries and self._app.reconnecting.away, "the window to notice")
 
     def _fill_next(self) -> None:
         number, plot = next(self._numbers), self._form.inputs[F.PLOT]

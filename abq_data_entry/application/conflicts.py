@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..journal import Entry
     from ..models import VersionedRecord
     from ..views.conflict import ConflictDialog
-    from .outage import Reconnecting, Waiting
+    from .outage import Reconnecting, WaitingRecords
 
     SaveRecord = Callable[
         [
@@ -49,7 +49,7 @@ class WaitingDecisions:
         state: State,
         messages: Messages,
         show_status: Callable[[str], object],
-        waiting: Waiting,
+        waiting_records: WaitingRecords,
         save: SaveRecord,
         reconnecting: Reconnecting,
         open_record: Callable[[tuple[Any, ...]], object],
@@ -59,7 +59,7 @@ class WaitingDecisions:
     ) -> None:
         self._form, self._jobs, self._state, self._messages = form, jobs, state, messages
         self._show_status = show_status
-        self._waiting, self._save_record = waiting, save
+        self._waiting_records, self._save_record = waiting_records, save
         self._reconnecting, self._open_record, self._leave_form = reconnecting, open_record, leave_form
         self._show_form, self._decided = show_form, decided
 
@@ -93,13 +93,13 @@ class WaitingDecisions:
         )
 
     def _discard(self, entry: Entry) -> None:
-        self._waiting.settle((entry.identifier,), "discarded")
+        self._waiting_records.settle((entry.identifier,), "discarded")
         self._show_status(f"{entry.title}: what was recorded here is discarded")
         self._form.known.look_up()
 
     def _show(self, entry: Entry, found: VersionedRecord) -> None:
         # Later corrections of the same plot wait as well: the last one is the right one.
-        same = [each for each in self._waiting.undecided if each.key == entry.key] or [entry]
+        same = [each for each in self._waiting_records.undecided if each.key == entry.key] or [entry]
         if not found.version and self._messages.typed_since():
             self._show_status(f"{entry.title} isn't opened: you typed on. Open it again from the records that wait")
             return
@@ -127,7 +127,7 @@ class WaitingDecisions:
     def _show_in_form(self, same: list[Entry]) -> None:
         """Show it in the form as a new record, because there is no other version but something to correct."""
         form, last = self._form, same[-1]
-        self._waiting.in_form[last.key] = tuple(each.identifier for each in same)
+        self._waiting_records.in_form[last.key] = tuple(each.identifier for each in same)
         self._show_form()
         form.begin_new()
         form.fill({each.name: fields.format_value(each, last.record[each.name]) for each in fields.FIELDS})
@@ -138,7 +138,7 @@ class WaitingDecisions:
         def ended(saved: Saved | None) -> None:
             if dialog is not None:
                 dialog.close()
-            self._waiting.settle(tuple(each.identifier for each in same), "decided")
+            self._waiting_records.settle(tuple(each.identifier for each in same), "decided")
             conflict = None if saved is None else saved.merged
             merged = "" if conflict is None else question_of(conflict, save.author).merged_words
             how = KEPT_HERE if saved is None else "saved"

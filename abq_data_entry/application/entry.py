@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..views.form_content import RecordKey
     from ..workflows.save_record import Conflict, Save, Saved
     from .lookup import Browsing, KnownCopy
-    from .outage import Reconnecting, Waiting
+    from .outage import Reconnecting, WaitingRecords
 
 log = logging.getLogger(__name__)
 SLOW_MS = 300  # a save that takes longer is shown as running
@@ -54,14 +54,14 @@ class Saver:
         jobs: Jobs,
         state: State,
         show_status: Callable[[str], object],
-        waiting: Waiting,
+        waiting_records: WaitingRecords,
         away: Reconnecting,
         retry_after_restart: Callable[[Callable[[], Any]], Any],
         ask_version: Callable[[SQLModel], object],
         claimed_late: Callable[[], object],
     ) -> None:
         self._form, self._jobs, self._state, self._show_status = form, jobs, state, show_status
-        self._waiting, self._away, self._retry_after_restart = waiting, away, retry_after_restart
+        self._waiting_records, self._away, self._retry_after_restart = waiting_records, away, retry_after_restart
         self._ask_version, self._claimed_late = ask_version, claimed_late
 
     def save(
@@ -91,7 +91,7 @@ class Saver:
                 conflict(outcome)
             elif is_kept:
                 saved_late = True
-                self._waiting.settle((save.identifier,), "saved")
+                self._waiting_records.settle((save.identifier,), "saved")
                 self._claimed_late()
             else:
                 done(outcome)
@@ -121,10 +121,10 @@ class Saver:
 
             def kept() -> None:
                 if saved_late:  # the database answered before the journal was written
-                    self._waiting.settle((save.identifier,), "saved")
+                    self._waiting_records.settle((save.identifier,), "saved")
                 done(None)
 
-            self._waiting.keep(save, cause, kept, failed).timers.append(window.after(SLOW_MS, say_slow))
+            self._waiting_records.keep(save, cause, kept, failed).timers.append(window.after(SLOW_MS, say_slow))
 
         if state.away or model is None:
             keep(str(state.away_error or ""))
@@ -149,13 +149,13 @@ class RecordEntry:
         show_status: Callable[[str], object],
         saver: Saver,
         drafts: Drafts,
-        waiting: Waiting,
+        waiting_records: WaitingRecords,
         copy: KnownCopy,
         browsing: Browsing,
     ) -> None:
         self._form, self._state, self._messages, self._saver = form, state, messages, saver
         self._show_status = show_status
-        self._drafts, self._waiting, self._copy, self._browsing = drafts, waiting, copy, browsing
+        self._drafts, self._waiting_records, self._copy, self._browsing = drafts, waiting_records, copy, browsing
         self._typed: Save | None = None
 
     def save(self, record: Record, corrects: bool) -> None:
@@ -222,8 +222,8 @@ class RecordEntry:
         self._show_status(f"{place(record)}: {done} · {count} in this session")
         self._drafts.saved()
         form.saved(record, None if saved is None else saved.claimed, leaves=then is not None)
-        if decided := self._waiting.in_form.pop(save.key, ()):
-            self._waiting.settle(decided, "decided")
+        if decided := self._waiting_records.in_form.pop(save.key, ()):
+            self._waiting_records.settle(decided, "decided")
         if waits:
             self._browsing.look_again()
         else:

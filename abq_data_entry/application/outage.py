@@ -200,7 +200,7 @@ class WaitingCallbacks(NamedTuple):
     leave_form: Callable[[Callable[[], object]], object]
 
 
-class Waiting:
+class WaitingRecords:
     """The waiting records, for the window. On the Tk thread; the file is read and written on the worker ``files``."""
 
     def __init__(

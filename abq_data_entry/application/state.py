@@ -82,7 +82,7 @@ class State:
     """Why records can't be changed; empty if they can. Set by `WhichDatabase` and `Permissions`."""
 
     waiting: Fact[tuple[Entry, ...]] = Fact(())
-    """The records that wait on this computer for this database, in order. Set by `Waiting`."""
+    """The records that wait on this computer for this database, in order. Set by `WaitingRecords`."""
 
     def __init__(self) -> None:
         vars(self).update({name: fact.initial for name, fact in vars(State).items() if isinstance(fact, Fact)})

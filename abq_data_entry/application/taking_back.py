@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..workflows.save_record import Save
     from .connection import Connection
     from .navigation import Navigation
-    from .outage import Reconnecting, Waiting
+    from .outage import Reconnecting, WaitingRecords
 
 log = logging.getLogger(__name__)
 TITLE = "Take Back the Last Save"
@@ -47,7 +47,7 @@ class TakingBack:
         state: State,
         messages: Messages,
         show_status: Callable[[str], object],
-        waiting: Waiting,
+        waiting_records: WaitingRecords,
         connection: Connection,
         reconnecting: Reconnecting,
         navigation: Navigation,
@@ -56,7 +56,7 @@ class TakingBack:
         changed: Callable[[tuple[Any, ...] | None], object],
         keep: Callable[[Mapping[str, Any]], bool],
     ) -> None:
-        self._form, self._state, self._messages, self._waiting = form, state, messages, waiting
+        self._form, self._state, self._messages, self._waiting_records = form, state, messages, waiting_records
         self._show_status = show_status
         self._connection, self._reconnecting, self._navigation = connection, reconnecting, navigation
         self._show_form, self._edited, self._changed, self._keep = show_form, edited, changed, keep
@@ -108,14 +108,14 @@ class TakingBack:
 
     def _take_from_journal(self, action: LastAction, waiting: Any) -> None:
         """Remove the record from the journal, because it isn't in the database yet."""
-        if self._waiting.is_replaying:
+        if self._waiting_records.is_replaying:
             self._show_status("This is being saved right now. Take it back in a moment")
             return
         from ..models import VersionedRecord
 
         self._forget()
         self._asked_at = self._form.key
-        self._waiting.settle((waiting.identifier,), "discarded")
+        self._waiting_records.settle((waiting.identifier,), "discarded")
         base = waiting.base if waiting.write == "update" else None
         action.done(VersionedRecord(base or {}, (waiting.version or 0) if base else 0))
 

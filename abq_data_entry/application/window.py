@@ -95,7 +95,7 @@ class Application(Wiring):
             "new_record": self.navigation.new_record,
             "save_record": self.form.submit,
             "discard_draft": self.drafts.discard,
-            "export_extract": lambda: self.waiting.agree(self.export.ask_day),
+            "export_extract": lambda: self.waiting_records.agree(self.export.ask_day),
             "export_view": lambda: self.exports.ask(),
             "show_extracts": self._go_to_extracts,
             "back_up": self.backups.ask_and_back_up,
@@ -109,7 +109,7 @@ class Application(Wiring):
             "move_check": lambda: self.changes.move_check(),
             "correct_many": self.correct_many,
             "show_withdrawn": lambda: self.histories.show_withdrawn(),
-            "show_waiting": self.waiting.show,
+            "show_waiting": self.waiting_records.show,
             "show_messages": self._show_messages,
             "show_deliveries": self.show_deliveries,
             "show_remote_files": self._show_remote_files,
@@ -291,10 +291,10 @@ class Application(Wiring):
                 " behind.",
                 (("Keep Running", None), ("Cancel Them and Quit", end), ("Cancel", None)),
             )
-        elif self.waiting.entries:
+        elif self.waiting_records.entries:
             from .outage import counted
 
-            count = len(self.waiting.entries)
+            count = len(self.waiting_records.entries)
             self.messages.choice(
                 _QUIT,
                 f"{counted(count)} of this computer {'is' if count == 1 else 'are'} not in the database yet.",
@@ -315,7 +315,7 @@ class Application(Wiring):
         self.reconnecting.end()
         self.idle_connections.end()
         self.connection.end()
-        self.waiting.end()
+        self.waiting_records.end()
         self.known_copy.end()
         self.following.end()
         self.browsing.end()

@@ -61,7 +61,7 @@ class Wiring(MainWindow):
         from .marks import Questions
         from .navigation import Navigation, NavigationActions, NewDay
         from .notes import Handover
-        from .outage import Reconnecting, Waiting
+        from .outage import Reconnecting, WaitingRecords
         from .outdated import Outdated
         from .permissions import Permissions
         from .preferences import DesktopEntry
@@ -103,7 +103,7 @@ class Wiring(MainWindow):
                 lambda entry: self.waiting_decisions.open(entry), self.show_form, lambda: self.shows_form
             ),
         )
-        self.waiting = Waiting(
+        self.waiting_records = WaitingRecords(
             self.form,
             self.status_bar,
             self.jobs,
@@ -118,7 +118,7 @@ class Wiring(MainWindow):
             self.shared,
             self.messages,
             show_status,
-            self.waiting,
+            self.waiting_records,
             self.connection,
             self.reconnecting,
             self.navigation,
@@ -249,7 +249,7 @@ class Wiring(MainWindow):
             self.jobs,
             self.shared,
             show_status,
-            self.waiting,
+            self.waiting_records,
             self.reconnecting,
             self.connection.retry_after_restart,
             self.database_changes.ask,
@@ -262,7 +262,7 @@ class Wiring(MainWindow):
             show_status,
             self.saver,
             self.drafts,
-            self.waiting,
+            self.waiting_records,
             self.known_copy,
             self.browsing,
         )
@@ -320,7 +320,7 @@ class Wiring(MainWindow):
             self.connection.attempt,
             self.database_back,
             self._show_copy,
-            lambda: self.waiting.show_line(),
+            lambda: self.waiting_records.show_line(),
             lambda: "," in str(self.settings["db_host"].get()),
         )
 
@@ -467,7 +467,7 @@ class Wiring(MainWindow):
             self.shared,
             self.messages,
             self.status.set,
-            self.waiting,
+            self.waiting_records,
             self.saver.save,
             self.reconnecting,
             self.navigation.open_record,
@@ -588,7 +588,7 @@ class Wiring(MainWindow):
         connect = self.connection.connect
         (self.messages.command(connect) if needs_login and not typed_keys(self) else connect)()
         database = self.connection.database
-        self.waiting.begin(database)
+        self.waiting_records.begin(database)
         self.known_copy.begin(database, self.drafts.file)
         self.drafts.begin(database)
 
@@ -613,7 +613,7 @@ class Wiring(MainWindow):
         self.following.begin(model)
         self.browsing.restart()
         self._offer_extracts()
-        self.waiting.replay_now()
+        self.waiting_records.replay_now()
         self.destinations.look(self.deliveries.offer)  # afterwards, because waiting deliveries may go to one of them
         self.backups.begin_daily()
         self.weather_schedule.begin()
@@ -625,7 +625,7 @@ class Wiring(MainWindow):
             return
         self._show_database(model, choices)
         self.browsing.show_source()
-        self.waiting.replay_now()
+        self.waiting_records.replay_now()
         self.following.begin_again(self.shared.model)
         self.status.set("The database is back")
 
@@ -653,7 +653,7 @@ class Wiring(MainWindow):
         """Show the last days in the status bar, with the commands for their extracts."""
 
         def export(date: datetime.date) -> object:
-            return self.waiting.agree(lambda: self.export.export(date), date)
+            return self.waiting_records.agree(lambda: self.export.export(date), date)
 
         values = {name: variable.get() for name, variable in self.settings.items()}
         ways = (*set_up(values), *(destination(each.key) for each in stored_in(self.own_settings.values())))
@@ -669,7 +669,7 @@ class Wiring(MainWindow):
         # The right to deliver is the same for all destinations of the database.
         name = f"upload_to_corporate_{kind if kind in KINDS else KINDS[0]}"
         upload = partial(self.tools.upload, kind, date)
-        return self.run(name, self.waiting.agree, upload, date)
+        return self.run(name, self.waiting_records.agree, upload, date)
 
     def retry_database(self) -> None:
         """Try to connect to the database now; if nobody is logged in, ask for a login."""

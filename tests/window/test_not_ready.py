@@ -62,10 +62,10 @@ def works_meanwhile(window: Window, told: str, ready: Callable[[], object]) -> N
     window.begin_check()
     window.fill_readings()
     window.save()
-    window.until(lambda: window.app.waiting.entries, "the record in the journal")
+    window.until(lambda: window.app.waiting_records.entries, "the record in the journal")
     ready()
     window.until(lambda: window.app.data_model is not None and not window.app.reconnecting.away, "the database", 90)
-    window.until(lambda: not window.app.waiting.entries, "the record in the database", 60)
+    window.until(lambda: not window.app.waiting_records.entries, "the record in the database", 60)
     window.settle()
     assert not window.dialogs
     assert [each["Plot"] for each in database_of(window).get_all_records()] == [1]

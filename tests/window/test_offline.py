@@ -274,7 +274,7 @@ def record_what_another_records(window: Window, there: SQLModel) -> None:
     window.save()
     there.save_record(record(Date=str(datetime.date.today()), Plot="1", Fruit="8"))
     window.app.retry_database()
-    window.until(lambda: window.app.waiting.undecided, "the conflict")
+    window.until(lambda: window.app.waiting_records.undecided, "the conflict")
     window.settle()
 
 
@@ -413,10 +413,10 @@ def test_what_the_database_refuses_is_put_right_in_the_form(
     settings = {"db_host": "127.0.0.1", "db_port": str(single.port), "db_name": "abq"}
     today = str(datetime.date.today())
     journal().keep(new_entry(database_name(settings), record(Date=today, Plot="1", Technician="Nobody N"), "insert"))
-    window.app.waiting._look_once()
-    window.until(lambda: window.app.waiting.undecided, "the refusal")
+    window.app.waiting_records._look_once()
+    window.until(lambda: window.app.waiting_records.undecided, "the refusal")
     window.settle()
-    window.app.waiting.show()
+    window.app.waiting_records.show()
     shown = waiting_window(window)
     assert "Nobody N is not known" in str(shown.detail.cget("text"))
     window.app.focus_force()
@@ -430,7 +430,7 @@ def test_what_the_database_refuses_is_put_right_in_the_form(
         window.type("24.0")
     window.until(lambda: "isn't opened: you typed on" in window.app.status.get(), "what was typed to have its place")
     assert (window.text(F.LAB), window.text(F.HUMIDITY)) == ("B", "24.0")
-    window.app.waiting.show()
+    window.app.waiting_records.show()
     shown = waiting_window(window)
     shown.press("Open")
     window.until(lambda: window.text(F.TECHNICIAN) == "Nobody N", "the record in the form")
@@ -461,9 +461,9 @@ def test_a_waiting_record_that_needs_a_decision_can_be_given_up(online: Window, 
     settings = {"db_host": "127.0.0.1", "db_port": str(single.port), "db_name": "abq"}
     there.save_record(record(Plot="1", Fruit="8"))
     journal().keep(new_entry(database_name(settings), record(Plot="1"), "insert"))
-    window.app.waiting._look_once()
-    window.until(lambda: window.app.waiting.undecided, "the conflict")
-    window.app.waiting.show()
+    window.app.waiting_records._look_once()
+    window.until(lambda: window.app.waiting_records.undecided, "the conflict")
+    window.app.waiting_records.show()
     waiting_window(window).press("Discard…")
     window.answer("Discard")
     window.settle()
@@ -476,9 +476,9 @@ def test_a_waiting_record_that_needs_a_decision_can_be_given_up(online: Window, 
 def test_what_waits_for_another_database_stays_there(online: Window, there: SQLModel) -> None:
     window = online
     journal().keep(new_entry("db9:5432/abq", record(Plot="1"), "insert"))
-    window.app.waiting._look_once()
+    window.app.waiting_records._look_once()
     window.until(lambda: "waiting here for another database" in trouble(window), "the line")
-    window.app.waiting.show()
+    window.app.waiting_records.show()
     shown = waiting_window(window)
     assert "db9:5432/abq" in str(shown.detail.cget("text"))
     assert there.get_all_records(all_dates=True) == []
@@ -503,7 +503,7 @@ def test_two_windows_share_what_waits(
         for _plot in range(3):
             window.fill_readings()
             window.save()
-    online.app.waiting._look_once()
+    online.app.waiting_records._look_once()
     online.until(lambda: "6 records waiting here" in trouble(online), "all that waits")
     single.start()
     for window in (online, second):
@@ -513,7 +513,7 @@ def test_two_windows_share_what_waits(
     online.until(lambda: journal().entries() == [], "the replay")
     for window in (online, second):
         window.settle()
-        window.app.waiting._look_once()
+        window.app.waiting_records._look_once()
         window.until(lambda window=window: not trouble(window), "the end of the line")  # type: ignore[misc]
     assert len(there.get_all_records()) == 6
 
@@ -581,7 +581,7 @@ def test_without_the_right_to_save_what_waits_stays_and_says_why(
     window.until(lambda: "1 record waiting here (" in trouble(window), "the reason")
     assert len(journal().entries()) == 1 and not window.dialogs
     single.execute("ALTER TABLE plots_of_others RENAME TO plot_checks", "abq")
-    window.app.waiting.replay()
+    window.app.waiting_records.replay()
     window.until(lambda: not trouble(window), "the replay")
     assert fruit(there) == [(1, 3)]
 
@@ -761,13 +761,13 @@ def test_a_journal_that_cannot_be_read_is_reported_until_it_can(window: Window) 
         file.rename(aside)
     file.mkdir()
     try:
-        window.app.waiting._look_once()
+        window.app.waiting_records._look_once()
         window.message("What waits on this computer can't be read")
     finally:
         file.rmdir()
         if aside.exists():
             aside.rename(file)
-    window.app.waiting._look_once()
+    window.app.waiting_records._look_once()
     window.until(lambda: not window.messages, "the journal")
 
 
@@ -776,8 +776,8 @@ def test_what_a_window_of_an_older_version_keeps_meanwhile_is_saved(online: Wind
     older = journal_1_0.Journal(journal().folder)
     for plot in (7, 8):
         record = form_record(plot, window.text(F.DATE), Fruit=str(plot))
-        older.keep(new_entry(window.app.waiting._database, record, "insert", author="P Taylor"))
-    window.app.waiting._look_once()
+        older.keep(new_entry(window.app.waiting_records._database, record, "insert", author="P Taylor"))
+    window.app.waiting_records._look_once()
     window.until(lambda: sorted(fruit(there)) == [(7, 7), (8, 8)], "the records")
     window.until(lambda: not trouble(window), "the replay")
     assert journal().entries() == [] and older.entries() == [] and not older.problems

@@ -60,7 +60,8 @@ def test_first_start_then_the_server_is_killed_under_the_window(own_data_folder:
         window.fill_readings()
         window.save()
         # On a slow machine the record waits in the journal until the server is there again.
-        window.until(lambda: not window.app.waiting.entries and not window.app.reconnecting.away, "the server", 60)
+        app = window.app
+        window.until(lambda: not app.waiting_records.entries and not app.reconnecting.away, "the server", 60)
         window.settle()
         assert not window.dialogs
         assert sorted(window.app.form.check.recorded) == [1, 2]

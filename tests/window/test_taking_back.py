@@ -126,9 +126,9 @@ def test_what_waits_for_the_database_waits_no_more(window: Window, stored: SQLMo
     window.begin_check()
     window.app.reconnecting.lost(RuntimeError("away"), by_itself=False)
     type_plot(window)
-    window.until(lambda: window.app.waiting.entries, "the journal")
+    window.until(lambda: window.app.waiting_records.entries, "the journal")
     window.press("ctrl+shift+b")
-    window.until(lambda: not window.app.waiting.entries, "the journal to be empty")
+    window.until(lambda: not window.app.waiting_records.entries, "the journal to be empty")
     assert (window.text(F.PLOT), window.text(F.HUMIDITY)) == ("1", "24.09")
     assert stored.get_all_records(all_dates=True) == []
 
@@ -148,7 +148,7 @@ def test_a_correction_that_waits_is_taken_back_to_what_was_there(window: Window,
         assert window.app.form.opened is not None and window.text(F.PLANTS) == "12"
         window.save()
     window.app.retry_database()
-    window.until(lambda: not window.app.waiting.entries, "what waits to be saved")
+    window.until(lambda: not window.app.waiting_records.entries, "what waits to be saved")
     window.settle()
     assert [each[F.PLANTS] for each in stored.get_all_records()] == [12, 12]
 
