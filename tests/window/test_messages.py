@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib
+import pkgutil
 import random
 import subprocess
 import time
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from abq_data_entry import views
 from abq_data_entry.constants import FieldNames as F
 from abq_data_entry.views import Dialog
 from abq_data_entry.views.dialogs import UNREAD_SECONDS
@@ -389,7 +392,10 @@ def test_a_message_moves_nothing(window: Window) -> None:
 
 
 def test_all_dialogs_are_opened_by_the_one_that_decides() -> None:
-    """Whatever opens a dialog in `application` does it within a call of ``messages.open``, or in `messages` itself."""
+    """Whatever opens a dialog in `application` does it within a call of ``messages.open``, or of the ``open`` of what
+    is typed into dialogs (`side_list`), which calls it; or in `messages` itself."""
+    for module in pkgutil.iter_modules(views.__path__, f"{views.__name__}."):
+        importlib.import_module(module.name)  # each dialog, whichever tests ran before
     kinds = {kind.__name__ for kind in _subclasses(Dialog)} | {"Dialog"}
     found = []
     for path in sorted(APPLICATION.glob("*.py")):
@@ -410,8 +416,8 @@ def test_all_dialogs_are_opened_by_the_one_that_decides() -> None:
 
 def _is_opening(node: ast.Call | ast.FunctionDef) -> bool:
     if isinstance(node, ast.FunctionDef):
-        return node.name == "make"  # what is handed to messages.open by that name
-    return isinstance(node.func, ast.Attribute) and ast.unparse(node.func).endswith("messages.open")
+        return node.name == "make"  # what is handed to ``open`` by that name
+    return isinstance(node.func, ast.Attribute) and ast.unparse(node.func).endswith(("messages.open", "sending.open"))
 
 
 def _subclasses(kind: type[Dialog]) -> Iterator[type[Dialog]]:
