@@ -30,7 +30,8 @@ def of_plot(plot: int, humidity: str = "24.09") -> dict[str, object]:
 
 def of_dialog(title: str, words: str) -> dict[str, object]:
     """What somebody typed into a dialog about the whole window."""
-    return {"title": title, "about": '""', "database": "abq", "typed": [words], "words": words}
+    words_of = {"typed": [words], "words": words}
+    return {"title": title, "about": '""', "person": "J Simms", "database": "abq", **words_of}
 
 
 @contextmanager

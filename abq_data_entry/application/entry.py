@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,11 +17,12 @@ from ..constants import FieldTypes
 from ..jobs import Jobs
 from ..store.drafts import Content, Draft, DraftFile, DraftId, id_of
 from ..views import DataRecordForm
+from ..widgets.status_bar import Message
 from . import outage
 from .connection import NoAnswer
 from .messages import Messages, place, reason_of
 from .state import LastSave, State
-from .unsent import Unsent, not_sent
+from .unsent import NotSent, Unsent
 from .which_database import UPDATE
 
 if TYPE_CHECKING:
@@ -402,14 +403,20 @@ class Drafts:
     Tk thread."""
 
     def __init__(
-        self, form: DataRecordForm, jobs: Jobs, messages: Messages, show_status: Callable[[str], object]
+        self,
+        form: DataRecordForm,
+        jobs: Jobs,
+        messages: Messages,
+        show_status: Callable[[str], object],
+        names: Callable[[], Sequence[str]],
     ) -> None:
         self._form, self._jobs, self._messages, self._show_status = form, jobs, messages, show_status
         self.file = DraftFile(folders.data_folder() / "drafts")
         self._kept: dict[DraftId, Draft] = {}
         self._shown: DraftId | None = None
         self._timer = self._not_kept = ""
-        self.unsent = Unsent(self._unsent_changed)
+        self._told_of: list[NotSent] = []
+        self.unsent = Unsent(self._unsent_changed, names)
         self.greeting = "Ready"
         """The text of the status line when the database is open."""
 
@@ -548,15 +555,30 @@ class Drafts:
         if self.greeting != "Ready":
             self._show_status(self.greeting)
         self.unsent.restore(found.dialogs)
-        if self.unsent.found:
-            said = "\n".join(f"{where}: {words}" for _title, where, words in self.unsent.found)
-            self._messages.note(_UNSENT, not_sent(title for title, _where, _words in self.unsent.found), said)
+        self._show_found()
 
     def _unsent_changed(self) -> None:
         if not self._timer:
             self._timer = self._form.after(DELAY_MS, self.keep)
-        if not self.unsent.found:
+        if self._told_of and self.unsent.found != self._told_of:
+            is_shown = self._messages.bar.text_of(_UNSENT)
             self._messages.settled(_UNSENT)
+            if is_shown:
+                self._show_found()
+
+    def _show_found(self) -> None:
+        """Name in the message bar what was typed before the start and isn't sent."""
+        self._told_of = found = self.unsent.found
+        if found:
+            discard = self._messages.command(partial(self._ask_to_discard, found))
+            text, lines = self.unsent.told(found)
+            self._messages.bar.show_message(Message(_UNSENT, text, lines, (("Discard…", discard),)))
+
+    def _ask_to_discard(self, found: Sequence[NotSent]) -> None:
+        text, lines = self.unsent.told(found)
+        discard = partial(self.unsent.discard, found)
+        buttons = ("Discard It", discard), ("Keep It", self._show_found)
+        self._messages.choice(_UNSENT, f"{text} Discard it?", lines, buttons, careful=True)
 
     def _named(self) -> str:
         places = [f"plot {plot}, lab {lab}, {time} of {date}" for (date, time, lab, plot), _corrects in self._kept]

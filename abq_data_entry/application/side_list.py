@@ -74,29 +74,35 @@ class Sending:
         ``texts``: how many texts the dialog has; another number, as of an older version, is ignored.
         ``as_texts(*typed)`` turns what the dialog has into texts."""
         kept = self._context.unsent
+        key = kept.key(dialog_key)
 
         def texts_of(typed: tuple[object, ...]) -> Texts:
             found = as_texts(*typed) if typed else ()
             return Texts(found, self._words_of(found)) if found else NOTHING
 
         def keep(*typed: object) -> None:
-            kept.keep(dialog_key, texts_of(typed))
+            kept.keep(key, texts_of(typed))
             if typed:
                 self._show_result(f"What you typed is kept: {dialog_key[0]} has it when you open it again")
 
         def made() -> TypingDialog:
-            before = kept.get(dialog_key)
+            nonlocal key
+            key = kept.key(dialog_key)  # another person may be at the window by now
+            before, others = kept.get(key), kept.others(key)
+            if others and not before:
+                self._show_result(f"What {others[0]} typed in {key.title} is kept for {others[0]}")
             dialog = make(before if len(before) == texts else ())
-            dialog.half_typed = lambda *typed: kept.half_typed(dialog_key, texts_of(typed))
+            dialog.half_typed = lambda *typed: kept.half_typed(key, texts_of(typed))
             dialog.keep = keep
-            dialog.body.bind("<Destroy>", lambda _event: kept.half_typed(dialog_key, None))
+            dialog.body.bind("<Destroy>", lambda _event: kept.half_typed(key, None))
             return dialog
 
         self._context.messages.open(dialog_key[0], message, detail, "Open…", made, lambda: None)
 
     def keep(self, dialog_key: DialogKey, *typed: str) -> None:
         """Keep what was typed until the database has it."""
-        self._context.unsent.keep(dialog_key, Texts(typed, self._words_of(typed)))
+        kept = self._context.unsent
+        kept.keep(kept.key(dialog_key), Texts(typed, self._words_of(typed)))
 
     def change(
         self,
@@ -128,9 +134,10 @@ class Sending:
         from ..models.errors import OutcomeUnknown
 
         by, title, kept = self._context.by(), dialog_key[0], self._context.unsent
+        key = kept.key(dialog_key)
 
         def answered(result: Any) -> None:
-            kept.sent(dialog_key, taken=True)
+            kept.sent(key, taken=True)
             done(result)
 
         def refused(reason: str, result: str = self.nothing) -> None:
@@ -140,7 +147,7 @@ class Sending:
             self._context.messages.failure(title, f"{result}.", detail, again)
 
         def failed(error: BaseException) -> None:
-            kept.sent(dialog_key, taken=False)
+            kept.sent(key, taken=False)
             log.warning("%s: %s", title, type(error).__name__)
             self._look()
             is_away = self._context.means_away(error)
@@ -150,7 +157,7 @@ class Sending:
                 refused(_AWAY if is_away else reason_of(error), *unknown)
 
         if self._context.state.reachable is not None:
-            kept.send(dialog_key)
+            kept.send(key)
             self._show_result(f"{title}: under way…")
             return self._context.connection.ask(lambda model: change(model, by), answered, failed, "database")
         if not beside(ConnectionError(_AWAY)):

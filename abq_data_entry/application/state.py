@@ -130,6 +130,11 @@ class State:
         confirmed = "" if self.technician is None else self.technician.name
         return confirmed or self.username or account()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the person at the window is called: ``person``, and the login or account."""
+        return tuple(dict.fromkeys((self.person, self.username or account())))
+
 
 def account() -> str:
     """Return the account on this computer; empty if it has no name.

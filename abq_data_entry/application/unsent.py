@@ -4,9 +4,11 @@ or discarded. It is never sent by itself: the dialog shows it when it is opened 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from ..counting import one_line
+from ..journal import same_database
 from ..mainmenu import ALARMS, FROM_COLLEAGUES, HISTORY, QUESTIONS, WITHDRAWN
 from ..store.drafts import Draft
 
@@ -31,107 +33,166 @@ class Texts(NamedTuple):
 
 
 NOTHING = Texts((), "")
+_LONGEST = 80  # characters of a text that are shown
+
+
+class TypedBy(NamedTuple):
+    """A dialog, and who types there: title, what the dialog is about (JSON), name of the person."""
+
+    title: str
+    about: str
+    person: str
+
+
+class NotSent(NamedTuple):
+    """What somebody typed into a dialog and the database doesn't have."""
+
+    key: TypedBy
+    texts: Texts
+
+    @property
+    def line(self) -> str:
+        """Where it is in the menu, and its words, in one line."""
+        title, about, _person = self.key
+        words = one_line(self.texts.words)
+        words = words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
+        return f"{_WINDOWS.get(title, f'Edit ‣ {title}').rstrip('…')}{_place(about)}: {words}"
 
 
 class Unsent:
     """What was typed into the dialogs of this window. On the Tk thread.
 
-    ``changed()`` is called when ``drafts``, which are to be written to the disk, have changed. ``database``: the name
-    of the present database, without which the number of a mark or an alarm means nothing.
+    ``changed()`` is called when ``drafts``, which are to be written to the disk, have changed. ``names()``: what the
+    person at the window is called, the confirmed name first, then the login or the account; nobody is shown what
+    somebody else typed. ``database``: the name of the present database, without which the number of a mark or an alarm
+    means nothing.
     """
 
-    def __init__(self, changed: Callable[[], object]) -> None:
+    def __init__(self, changed: Callable[[], object], names: Callable[[], Sequence[str]]) -> None:
         self.database = ""
         self.drafts: tuple[Draft, ...] = ()
-        """For each dialog: title, what it is about (JSON), name of the database, texts, words."""
-        self._changed = changed
-        self._kept: dict[tuple[str, str], Texts] = {}
-        self._half_typed: dict[tuple[str, str], Texts] = {}
-        self._under_way: set[tuple[str, str]] = set()
-        self._found: set[tuple[str, str]] = set()
+        """For each dialog: title, what it is about (JSON), person, name of the database, texts, words."""
+        self.after_sending: Callable[[], object] | None = None
+        """Called once the database has taken all that it is asked to take; not if it refuses any of that."""
+        self._changed, self._names = changed, names
+        self._kept: dict[TypedBy, Texts] = {}
+        self._half_typed: dict[TypedBy, Texts] = {}
+        self._under_way: set[TypedBy] = set()
+        self._found: set[TypedBy] = set()
         self._of_others: tuple[Draft, ...] = ()
 
-    def get(self, key: DialogKey) -> tuple[str, ...]:
-        """Return the texts to begin with in that dialog; empty if there are none."""
-        return self._kept.get(_written(key), NOTHING).typed
+    def key(self, dialog_key: DialogKey) -> TypedBy:
+        """Return the key of what the person now at the window types there. What was typed there before a name was
+        confirmed is theirs too."""
+        title, about = dialog_key
+        written = json.dumps(about, ensure_ascii=False, default=str)
+        own, *others = (TypedBy(title, written, each) for each in self._names())
+        for each in others:
+            if own not in self._kept and each in self._kept and each not in self._under_way:
+                self._kept[own] = self._kept.pop(each)
+                if each in self._found:
+                    self._found.add(own)
+        return own
 
-    def keep(self, key: DialogKey, texts: Texts) -> None:
+    def get(self, key: TypedBy) -> tuple[str, ...]:
+        """Return the texts to begin with in that dialog; empty if there are none."""
+        return self._kept.get(key, NOTHING).typed
+
+    def others(self, key: TypedBy) -> list[str]:
+        """Return the names of other people whose texts are kept for that dialog."""
+        return sorted(each.person for each in self._kept if each[:2] == key[:2] and each != key)
+
+    def keep(self, key: TypedBy, texts: Texts) -> None:
         """Keep the texts of a dialog that has closed; without words, keep none."""
         if texts.words:
-            self._kept[_written(key)] = texts
+            self._kept[key] = texts
         else:
-            self._kept.pop(_written(key), None)
+            self._kept.pop(key, None)
         self._note()
 
-    def half_typed(self, key: DialogKey, texts: Texts | None) -> None:
+    def half_typed(self, key: TypedBy, texts: Texts | None) -> None:
         """Note the texts of an open dialog, which count before those that were kept; None: it has closed."""
         if texts is None:
-            self._half_typed.pop(_written(key), None)
+            self._half_typed.pop(key, None)
         else:
-            self._half_typed[_written(key)] = texts
+            self._half_typed[key] = texts
         self._note()
 
-    def send(self, key: DialogKey) -> None:
+    def send(self, key: TypedBy) -> None:
         """Note that the database is asked to take these texts."""
-        self._under_way.add(_written(key))
+        self._under_way.add(key)
 
-    def sent(self, key: DialogKey, *, taken: bool) -> None:
+    def sent(self, key: TypedBy, *, taken: bool) -> None:
         """Note that the database has answered; forget the texts if it has ``taken`` them."""
-        self._under_way.discard(_written(key))
-        if taken and self._kept.pop(_written(key), None) is not None:
+        self._under_way.discard(key)
+        if taken and self._kept.pop(key, None) is not None:
             self._note()
+        if not (taken and self._under_way):
+            then, self.after_sending = self.after_sending, None
+            if taken and then is not None:
+                then()
 
     @property
-    def left(self) -> list[tuple[str, str]]:
-        """What the database isn't asked to take: the titles of the dialogs, and the words."""
-        return [(key[0], each.words) for key, each in self._kept.items() if key not in self._under_way]
+    def is_sending(self) -> bool:
+        """Whether the database is asked to take something and hasn't answered yet."""
+        return bool(self._under_way)
 
-    def discard(self) -> None:
-        """Forget what is ``left``."""
-        self._kept = {key: each for key, each in self._kept.items() if key in self._under_way}
+    @property
+    def left(self) -> list[NotSent]:
+        """What the person at the window typed and the database isn't asked to take."""
+        names = self._names()
+        return [
+            NotSent(key, each)
+            for key, each in self._kept.items()
+            if key.person in names and key not in self._under_way
+        ]
+
+    @property
+    def found(self) -> list[NotSent]:
+        """What was restored and is still kept, whoever typed it."""
+        return [NotSent(key, self._kept[key]) for key in sorted(self._found & self._kept.keys())]
+
+    def discard(self, these: Iterable[NotSent]) -> None:
+        """Forget these texts, unless they have been changed or sent meanwhile."""
+        for key, texts in these:
+            if self._kept.get(key) == texts and key not in self._under_way:
+                del self._kept[key]
         self._note()
 
     def restore(self, drafts: Iterable[Draft]) -> None:
         """Keep what was typed in a window that has ended. What is of another database, or of a dialog into which
-        somebody has typed by now, is for a later window."""
+        the same person has typed by now, is for a later window."""
         for each in drafts:
-            key = each["title"], each["about"]
-            if each["database"] == self.database and key not in self._kept and key not in self._half_typed:
+            key = TypedBy(each["title"], each["about"], each["person"])
+            is_here = same_database(each["database"], self.database)
+            if is_here and key not in self._kept and key not in self._half_typed:
                 self._kept[key] = Texts(tuple(each["typed"]), each["words"])
                 self._found.add(key)
             else:
                 self._of_others = (*self._of_others, each)
         self._note()
 
-    @property
-    def found(self) -> list[tuple[str, str, str]]:
-        """What was restored and is still kept: the title of the dialog, where that is in the menu, and the words."""
-        return [
-            (title, _WINDOWS.get(title, f"Edit ‣ {title}").rstrip("…") + _place(about), self._kept[title, about].words)
-            for title, about in sorted(self._found & self._kept.keys())
-        ]
+    def told(self, these: Sequence[NotSent]) -> tuple[str, str]:
+        """Return a sentence that these texts aren't sent, and a line for each; it names who typed it if that isn't the
+        person at the window."""
+        titles, names = list(dict.fromkeys(each.key.title for each in these)), self._names()
+        listed = " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
+        others = [each.key.person not in names for each in these]
+        lines = [f"{each.key.person}, {each.line}" if other else each.line
+                 for each, other in zip(these, others, strict=True)]  # fmt: skip
+        if any(others):
+            lines.append("A dialog shows it to the person who typed it, once the name is confirmed in the form.")
+        return f"What was typed in {listed} isn't sent yet.", "\n".join(lines)
 
     def _note(self) -> None:
-        texts = {**self._kept, **self._half_typed}
         drafts = tuple(
-            {"title": title, "about": about, "database": self.database, "typed": [*each.typed], "words": each.words}
-            for (title, about), each in texts.items()
+            {**key._asdict(), "database": self.database, "typed": [*each.typed], "words": each.words}
+            for key, each in {**self._kept, **self._half_typed}.items()
             if each.words
         )
         if (*drafts, *self._of_others) != self.drafts:
             self.drafts = (*drafts, *self._of_others)
             self._changed()
-
-
-def not_sent(titles: Iterable[str]) -> str:
-    """Return the sentence about texts in the dialogs of these titles."""
-    return f"What you typed in {' and '.join(dict.fromkeys(titles))} isn't sent yet."
-
-
-def _written(key: DialogKey) -> tuple[str, str]:
-    """Return the key as it stands in a draft."""
-    title, about = key
-    return title, json.dumps(about, ensure_ascii=False, default=str)
 
 
 def _place(about: str) -> str:

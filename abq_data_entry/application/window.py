@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..views.form_content import RecordKey
     from ..widgets.field_input import FieldInput
+    from .unsent import NotSent
 
 _OF_A_ROW = ("withdraw_record", "move_record", "correct_many", "show_history", "mark_value")
 _QUIT = "Quit"
@@ -250,7 +251,6 @@ class Application(Wiring):
         from ..views import Dialog
         from ..views.conflict import ConflictDialog
         from ..views.dialogs import TypingDialog
-        from .unsent import not_sent
 
         for each in self.winfo_children():
             if isinstance(each, ConflictDialog) and each.saving:
@@ -261,24 +261,26 @@ class Application(Wiring):
             elif isinstance(each, Dialog) and each.title() == _QUIT:
                 each.lift()
                 return
-        unsent = self.drafts.unsent.left
-        if unsent:
+        unsent, left = self.drafts.unsent, self.drafts.unsent.left
+        if unsent.is_sending:  # else it would be a draft although it is sent
+            self.status.set("The window closes once the database has what you sent")
+            unsent.after_sending = partial(self.after_idle, self.messages.command(self._quit_unless_unsent))
+        elif left:
+            discard = partial(self._quit_unless_running, partial(self._discard_and_end, left))
             self.messages.choice(
                 _QUIT,
-                not_sent(title for title, _words in unsent),
-                "\n\n".join(words for _title, words in unsent),
+                *unsent.told(left),
                 (
                     ("Quit and Keep It", partial(self._quit_unless_running, self.end)),
-                    ("Quit and Discard It", partial(self._quit_unless_running, self._discard_and_end)),
+                    ("Quit and Discard It", discard),
                     ("Cancel", None),
                 ),
-                careful=True,
             )
         else:
             self._quit_unless_running(self.end)
 
-    def _discard_and_end(self) -> None:
-        self.drafts.unsent.discard()
+    def _discard_and_end(self, these: Sequence[NotSent]) -> None:
+        self.drafts.unsent.discard(these)
         self.end()
 
     def _quit_unless_running(self, end: Callable[[], object]) -> None:

@@ -74,7 +74,7 @@ class Wiring(MainWindow):
 
         self.make_list()
         settings, show_status = self.own_settings, self.status.set
-        self.drafts = Drafts(self.form, self.jobs, self.messages, show_status)
+        self.drafts = Drafts(self.form, self.jobs, self.messages, show_status, lambda: self.shared.names)
         self.connection = Connection(
             self, self.shared, self.jobs, self.messages, show_status, settings, self._connection_callbacks()
         )

@@ -261,8 +261,8 @@ def _merge_contents(mine: Content, other: Content) -> tuple[Content, Content]:
 
 
 def _dialog_of(draft: Draft) -> tuple[str, ...]:
-    """Return the database, title and subject of a dialog."""
-    return draft["database"], draft["title"], draft["about"]
+    """Return the database, title and subject of a dialog, and the person who typed there."""
+    return draft["database"], draft["title"], draft["about"], draft["person"]
 
 
 def _put_aside(path: Path, text: str | None = None) -> None:

@@ -140,7 +140,8 @@ def on_disk(title: str, words: str) -> bool:
     return any(f'"title":"{title}"' in each and words in each for each in drafts())
 
 
-def _type(dialog: TypingDialog, words: str) -> None:
+def type_into(dialog: TypingDialog, words: str) -> None:
+    """Put the words into the text or the reason."""
     if isinstance(dialog, ReasonedDialog):
         dialog.boxes[REASON].set(words)
         dialog.boxes[REASON].event_generate("<<ComboboxSelected>>")
@@ -155,7 +156,7 @@ def main(day: str, words: str, *titles: str) -> None:
         window.begin_check()
         for title in titles:
             dialog = opened(window, title)
-            _type(dialog, f"{words}, {title}")
+            type_into(dialog, f"{words}, {title}")
             if title != titles[-1]:
                 dialog.put_away()
         window.until(lambda: all(on_disk(each, f"{words}, {each}") for each in titles), "the drafts on the disk")

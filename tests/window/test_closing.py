@@ -20,7 +20,7 @@ from abq_data_entry.views.charts import ChartsWindow
 from abq_data_entry.views.marks import TextDialog
 from abq_data_entry.views.record_windows import HistoryWindow
 from tests.fixtures.window import Window
-from tests.window.half_typed_dialogs import on_disk
+from tests.window.half_typed_dialogs import drafts, on_disk
 from tests.window.test_form import open_plot, record, today
 
 
@@ -91,7 +91,7 @@ def test_words_that_were_not_sent_keep_the_program_open_until_somebody_decides(
     close(window, window.app)
     asked = window.dialog()
     assert asked.title() == "Quit" and "Write Note isn't sent yet" in asked.message
-    assert asked.detail == "The door sticks."
+    assert asked.detail == "Edit ‣ Write Note: The door sticks."
     close(window, window.app)  # once more: the same question
     assert window.dialogs == [asked]
     window.answer("Cancel")
@@ -110,8 +110,27 @@ def test_whoever_quits_all_the_same_is_asked_no_more(window: Window) -> None:
     words(window)
     window.type("Never mind.")
     close(window, window.app)
+    asked = window.dialog()
+    window.until(lambda: window.app.focus_get() is asked.buttons[0], "the focus, as nothing is lost by that one")
     window.answer("Quit and Keep It")
     assert not is_there(window.app) and on_disk("Write Note", "Never mind.")
+
+
+def test_what_is_being_sent_is_sent_before_the_window_closes(
+    window: Window, database: dict[str, str], stored: SQLModel
+) -> None:
+    window.begin_check()
+    window.app.callbacks["write_note"]()
+    words(window)
+    window.type("The door sticks.")
+    with closing(psycopg2.connect(make_dsn(**database))) as other:
+        other.cursor().execute("LOCK TABLE shift_notes")
+        window.press("Return")
+        window.until(lambda: "under way" in window.app.status.get(), "the sending")
+        close(window, window.app)
+        assert "closes once the database has what you sent" in window.app.status.get()
+    window.until(lambda: not is_there(window.app), "the end")
+    assert [each.words for each in stored.get_notes()] == ["The door sticks."] and drafts() == []
 
 
 def is_there(window: tk.Tk) -> bool:

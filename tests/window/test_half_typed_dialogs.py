@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from abq_data_entry.application.unsent import Texts, Unsent
+from abq_data_entry.journal import database_name
 from abq_data_entry.mainmenu import EDIT_COMMANDS, GO_COMMANDS
 from abq_data_entry.models import SQLModel
+from abq_data_entry.store.drafts import Content, DraftFile
 from abq_data_entry.views.marks import TextDialog
 from tests.fixtures.window import Window, write_settings
-from tests.window.half_typed_dialogs import OPENERS, drafts, on_disk, opened, store_something, words_in
+from tests.window.half_typed_dialogs import OPENERS, drafts, on_disk, opened, store_something, type_into, words_in
 from tests.window.test_closing import close, is_there
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,12 +59,12 @@ def test_each_dialog_has_what_was_typed_in_windows_that_were_killed(
         assert (one.wait(), two.wait()) == (-signal.SIGKILL, -signal.SIGTERM)
     window = open_window()
     window.until_open()
-    told = window.message("What you typed in")
+    told = window.message("What was typed in")
     assert all(each in told.text for each in titles)
-    assert f"Edit ‣ Withdraw Record ({day} 8:00, lab A, plot 1): one, Withdraw Record" in told.detail
-    assert "Go ‣ Questions from QA: two, Answer QA" in told.detail
+    assert f"J Simms, Edit ‣ Withdraw Record ({day} 8:00, lab A, plot 1): one, Withdraw Record" in told.detail
+    assert "J Simms, Go ‣ Questions from QA: two, Answer QA" in told.detail
     in_menus = {f"{menu} ‣ {each.text.rstrip('…')}" for menu, commands in MENUS.items() for each in commands}
-    assert {re.split(r" \(|: ", line)[0] for line in told.detail.splitlines()} <= in_menus
+    assert {re.split(r", | \(|: ", line)[1] for line in told.detail.splitlines()[:-1]} <= in_menus
     window.begin_check()
     (draft,) = (each for each in drafts() if '"title":"Write Message"' in each)
     for number, title in enumerate(titles):
@@ -100,15 +103,85 @@ def _discards_the_others(window: Window) -> None:
 
 
 def test_what_is_of_another_database_or_typed_again_by_now_is_for_a_later_window() -> None:
-    of_another = {"title": "Answer QA", "about": "5", "database": "other", "typed": ["No."], "words": "No."}
-    earlier = {"title": "Close Mark", "about": "5", "database": "abq", "typed": ["Right."], "words": "Right."}
-    unsent = Unsent(lambda: None)
-    unsent.database = "abq"
-    unsent.half_typed(("Close Mark", 5), Texts(("Wrong.",), "Wrong."))
+    of_another = {**draft_of("Answer QA", "No."), "database": "other"}
+    earlier = draft_of("Close Mark", "Right.")
+    unsent = unsent_of(["J Simms"])
+    answer, close_mark = unsent.key(("Answer QA", 5)), unsent.key(("Close Mark", 5))
+    unsent.half_typed(close_mark, Texts(("Wrong.",), "Wrong."))
     unsent.restore([of_another, earlier])
-    assert unsent.get(("Answer QA", 5)) == unsent.get(("Close Mark", 5)) == ()
+    assert unsent.get(answer) == unsent.get(close_mark) == ()
     now = {**earlier, "typed": ["Wrong."], "words": "Wrong."}
     assert unsent.found == [] and list(unsent.drafts) == [now, of_another, earlier]
-    unsent.half_typed(("Close Mark", 5), None)
-    unsent.discard()
+    unsent.half_typed(close_mark, None)
+    unsent.discard(unsent.left)
     assert list(unsent.drafts) == [of_another, earlier]
+
+
+def test_what_somebody_typed_is_not_shown_to_others_and_not_theirs_to_discard() -> None:
+    names = ["lab"]
+    unsent = unsent_of(names)
+    key = "Write Note", ""
+    unsent.keep(unsent.key(key), Texts(("Wet.",), "Wet."))  # before a name was confirmed
+    names[:] = "J Simms", "lab"
+    simms = unsent.key(key)
+    assert unsent.get(simms) == ("Wet.",) and [each.key for each in unsent.left] == [simms]
+    asked = unsent.left
+    names[:] = "P Taylor", "lab"
+    taylor = unsent.key(key)
+    assert unsent.get(taylor) == () and unsent.others(taylor) == ["J Simms"] and unsent.left == []
+    unsent.keep(taylor, Texts(("Dry.",), "Dry."))
+    assert [each.texts.words for each in unsent.left] == ["Dry."]
+    later = unsent_of(["lab"])
+    later.restore(unsent.drafts)
+    lines = "J Simms, Edit ‣ Write Note: Wet.", "P Taylor, Edit ‣ Write Note: Dry."
+    text, told = later.told(later.found)
+    assert text == "What was typed in Write Note isn't sent yet." and told.startswith("\n".join(lines))
+    unsent.send(taylor)
+    names[:] = "J Simms", "lab"
+    unsent.sent(taylor, taken=True)  # whoever is at the window by then
+    unsent.keep(simms, Texts(("Wet again.",), "Wet again."))
+    unsent.discard(asked)  # only what that question named
+    assert [each["words"] for each in unsent.drafts] == ["Wet again."]
+
+
+def test_two_people_at_one_window(window: Window, stored: SQLModel) -> None:
+    window.begin_check()
+    note = opened(window, "Write Note")
+    type_into(note, "Wet.")
+    note.put_away()
+    window.app.form.confirmation.confirm("P Taylor")
+    note = opened(window, "Write Note")
+    assert words_in(note) == "" and "What J Simms typed in Write Note is kept for J Simms" in window.app.status.get()
+    type_into(note, "Dry.")
+    note.buttons[0].invoke()
+    window.until(lambda: stored.get_notes(), "the note")
+    window.until(lambda: on_disk("Write Note", "Wet.") and not on_disk("Write Note", "Dry."), "the one that is left")
+    (sent,) = stored.get_notes()
+    assert sent.written_by.startswith("P Taylor") and sent.words == "Dry."
+
+
+def test_what_was_found_can_be_discarded(
+    home: Path, database: dict[str, str], open_window: Callable[[], Window]
+) -> None:
+    settings = {"db_name": database["dbname"]}
+    gone = {**draft_of("Close Mark", "Right."), "database": database_name(settings)}
+    folder = Path(os.environ["ABQ_DATA_DIR"]) / "drafts"
+    DraftFile(folder).write(Content(dialogs=(gone,)))
+    window = open_window()
+    window.message("What was typed in Close Mark")
+    for answer in ("Keep It", "Discard It"):
+        window.press_message("Discard…")
+        window.answer(answer)
+        assert bool(window.app.drafts.unsent.found) is (answer == "Keep It")
+    window.until(lambda: drafts() == [], "the end of the draft")
+    assert not [each for each in window.messages if "Close Mark" in each]
+
+
+def draft_of(title: str, words: str, person: str = "J Simms") -> dict[str, object]:
+    return {"title": title, "about": "5", "person": person, "database": "abq", "typed": [words], "words": words}
+
+
+def unsent_of(names: Sequence[str]) -> Unsent:
+    unsent = Unsent(lambda: None, lambda: names)
+    unsent.database = "abq"
+    return unsent

@@ -112,7 +112,7 @@ def test_a_commit_lost_with_the_server_is_called_unknown(online: Window, single:
     assert window.dialog().message == "It isn't known whether it was done."
     assert "What you typed is kept" in window.dialog().detail
     window.answer("Close")
-    assert window.app.drafts.unsent.left == [("Withdraw Record", "typed twice")]
+    assert window.app.drafts.unsent.left[0].texts.words == "typed twice"
 
 
 def change(stored: SQLModel, key: tuple[Any, ...]) -> None:
@@ -210,7 +210,7 @@ def test_what_is_typed_there_keeps_the_program_open_until_somebody_decides(opene
     close(opened, opened.app)
     asked = opened.dialog()
     assert asked.title() == "Quit" and "Withdraw Record isn't sent yet" in asked.message
-    assert asked.detail == "typed twice"
+    assert asked.detail.endswith(", plot 2): typed twice")
     opened.answer("Cancel")
     opened.app.callbacks["withdraw_record"]()
     assert texts(reasoned(opened)) == {REASON: "typed twice"}
