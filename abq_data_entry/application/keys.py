@@ -153,10 +153,16 @@ def bound(window: tk.Misc, tag: str, sequence: str) -> str:
 _NOT_EMACS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # On X11, Tk binds these to Emacs commands.
     ("<<Paste>>", ("<Control-Key-y>", "<Control-Lock-Key-Y>")),
-    ("<<LineStart>>", ("<Control-Key-a>", "<Control-Lock-Key-A>")),
     ("<<Cut>>", ("<Control-Key-w>", "<Control-Lock-Key-W>")),
     # Hebrew keyboards have / at the position of Q.
     ("<<SelectAll>>", ("<Control-Key-slash>",)),
+    # With a letter of our commands they move the cursor, and with Shift they select: the next digit would replace it.
+    *(
+        (f"<<{event}>>", (f"<Control-Key-{letter}>", f"<Control-Lock-Key-{letter.swapcase()}>"))
+        for moves, key in (("LineStart", "a"), ("LineEnd", "e"), ("PrevChar", "b"), ("NextChar", "f"),
+                           ("PrevLine", "p"), ("NextLine", "n"))
+        for event, letter in ((moves, key), (f"Select{moves}", key.upper()))
+    ),
 )
 _USUAL_EVENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("<<Redo>>", ("<Control-Key-y>", "<Control-Lock-Key-Y>", "<Control-Shift-Key-Z>")),

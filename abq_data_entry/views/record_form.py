@@ -275,7 +275,7 @@ class DataRecordForm(FormContent):
     def focus_left(self, field: FieldInput | None) -> None:
         """Put the focus back on the field that was left; if there is none, where typing continues."""
         if field is not None and not field.is_disabled:
-            field.focus_set()
+            field.focus_again()
         else:
             self.focus_first_empty()
 

@@ -237,7 +237,7 @@ class TypeAhead:
 
     def _back(self) -> None:
         if self._before is not None and not self._before.is_disabled:
-            self._before.focus_set()
+            self._before.focus_again()
         else:
             self._form.focus_first_empty()
 

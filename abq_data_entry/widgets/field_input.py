@@ -177,6 +177,10 @@ class FieldInput(ttk.Frame):
             # Not on FocusIn: that event comes later, and would select what has been typed by then.
             self.editor.select_all()
 
+    def focus_again(self) -> None:
+        """Put the focus back into the editor as it was left: a selected text would be replaced by the next digit."""
+        give_focus(self.editor)
+
     def _make_editor(self, label: str, width: int) -> FieldEntry | FieldChoice | FieldCheck | FieldNotes:
         if self.field.type is FieldTypes.BOOLEAN:
             return FieldCheck(self, self.field, label)

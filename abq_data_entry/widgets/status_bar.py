@@ -400,12 +400,13 @@ class ExtractRow(ttk.Frame):
     """A row of buttons, one for each day. Left and Right move, Enter or a click opens the day's menu, Escape leaves.
 
     Each day shows a symbol. If there is space (:meth:`fit`), the days that aren't delivered, and the latest that is,
-    show their state too. ``leave()`` gives the focus back.
+    show their state too. Escape goes back to where the focus was; if that is gone, it calls ``leave()``.
     """
 
     def __init__(self, parent: tk.Misc, leave: Callable[[], object]) -> None:
         super().__init__(parent, style="Bar.TFrame")
         self._leave = leave
+        self._came_from: tk.Misc | None = None
         self.commands: Commands = ()
         """The commands for the extract of a day: pairs of a text and a function of the date."""
         self._days: tuple[ShownDay, ...] = ()
@@ -449,6 +450,8 @@ class ExtractRow(ttk.Frame):
     def focus_set(self) -> None:
         """Put the focus on the first day that isn't delivered, else on the last one."""
         if self.buttons:
+            if (focused := focused_widget(self)) not in self.buttons:
+                self._came_from = focused
             waiting = [number for number, each in enumerate(self._days) if not each.delivered]
             self.buttons[waiting[0] if waiting else -1].focus_set()
 
@@ -472,8 +475,15 @@ class ExtractRow(ttk.Frame):
             button.bind(key, lambda _event, step=step: self._step(number + step))  # type: ignore[misc]
         for key in ("<Return>", "<KP_Enter>", "<Down>", "<Up>"):
             button.bind(key, lambda _event: call_and_break(lambda: self.open_commands(number)))
-        button.bind("<Escape>", lambda _event: call_and_break(self._leave))
+        button.bind("<Escape>", lambda _event: call_and_break(self._go_back))
         self.buttons.append(button)
+
+    def _go_back(self) -> None:
+        came_from, self._came_from = self._came_from, None
+        if came_from is not None and came_from.winfo_exists() and came_from.winfo_viewable():
+            came_from.focus_set()
+        else:
+            self._leave()
 
     def _write(self) -> None:
         latest_out = next((each for each in reversed(self._days) if each.delivered), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import tkinter as tk
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from abq_data_entry.views import Dialog
 from abq_data_entry.views.notes import NoteDialog
 from abq_data_entry.views.reasoned import REASON, ReasonedDialog
 from abq_data_entry.views.side_window import SideWindow
+from abq_data_entry.widgets.status_bar import ShownDay
 from tests.fixtures.window import Window
 from tests.window import one_window
 from tests.window.test_form import open_plot, record
@@ -71,6 +73,21 @@ def test_keys_that_were_typed_before_a_window_could_close_go_into_the_form(
     begun.until_known()
     assert (begun.text(F.HUMIDITY), begun.text(F.LIGHT)) == ("24.09", "1.03")
     assert begun.text(F.PLOT) == ("7" if command == "ask_plot" else "1") and begun.focus == F.TEMPERATURE
+
+
+@pytest.mark.parametrize("command", ["ctrl+shift+p", "ctrl+shift+e", "ctrl+shift+a", "F8", "ctrl+l"])
+def test_who_goes_back_to_a_half_typed_value_types_on_in_it(begun: Window, command: str) -> None:
+    """The focus is where it was, and nothing is selected, which the next digit would replace."""
+    begun.app.status_bar.extracts.show([ShownDay(datetime.date.today(), "not sent", False, True, "Not sent")])
+    begun.app.messages.note("Lamp", "The lamp is off.")
+    begun.type("2")
+    begun.press(command)
+    begun.until(lambda: begun.focus != F.HUMIDITY, "the focus")
+    begun.press("ctrl+r" if command == "ctrl+l" else "Escape")
+    begun.until(lambda: begun.focus == F.HUMIDITY, "the focus back")
+    begun.type("4.09\n")
+    assert (begun.text(F.HUMIDITY), begun.text(F.LIGHT)) == ("24.09", "")
+    begun.app.messages.settled("Lamp")
 
 
 def test_a_button_that_is_clicked_twice_acts_once(begun: Window) -> None:
