@@ -177,8 +177,7 @@ class DesktopEntry:
         self._messages.choice(
             _TITLE,
             f"Add {APPLICATION_NAME} to this computer's application menu?",
-            "You can start it there with a click, like other programs. This is for you only; "
-            "`abq-data-entry desktop remove` removes it again. You are asked once.",
+            "You can start it there with a click, like other programs. This is for you only. You are asked once.",
             (("Put It There", self._make), ("No, Thanks", None)),
         )
 

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _AWAY = "The database is away."
 _UNKNOWN = "It isn't known whether it was done"
+_NOBODY = "The window doesn't know who you are yet: choose your name as the technician in the form first."
 _KEPT = "What you typed is kept: Try Again opens it."
 
 
@@ -131,7 +132,7 @@ class Sending:
         """Change the database, then call ``done(result)``. What was typed is kept under ``dialog_key`` until the
         database has it. ``again()`` opens the dialog once more; None: nothing was typed. ``beside(error)`` shows a
         refusal where it belongs, such as beside a field, and returns whether it could. Returns the job, if any."""
-        from ..models.errors import OutcomeUnknown
+        from ..models.errors import OutcomeUnknown, PrivilegeMissing
 
         by, title, kept = self._context.by(), dialog_key[0], self._context.unsent
         key = kept.key(dialog_key)
@@ -140,11 +141,11 @@ class Sending:
             kept.sent(key, taken=True)
             done(result)
 
-        def refused(reason: str, result: str = self.nothing) -> None:
+        def refused(reason: str, result: str = self.nothing, advice: str = "") -> None:
             is_kept = again is not None
             self._show_result(result + ("; what you typed is kept" if is_kept else ""))
-            detail = f"{reason}\n\n{_KEPT}" if is_kept else reason
-            self._context.messages.failure(title, f"{result}.", detail, again)
+            parts = reason.removesuffix(f" {result}."), advice, _KEPT if is_kept else ""  # the message has the result
+            self._context.messages.failure(title, f"{result}.", "\n\n".join(filter(None, parts)), again)
 
         def failed(error: BaseException) -> None:
             kept.sent(key, taken=False)
@@ -153,8 +154,11 @@ class Sending:
             is_away = self._context.means_away(error)
             self._show_result(self.nothing + "; what you typed is kept")
             if not beside(error):
-                unknown = (_UNKNOWN,) if isinstance(error, OutcomeUnknown) else ()
-                refused(_AWAY if is_away else reason_of(error), *unknown)
+                result = _UNKNOWN if isinstance(error, OutcomeUnknown) else self.nothing
+                state = self._context.state
+                is_somebody = state.username or (state.technician and state.technician.name)
+                advice = "" if is_somebody or not isinstance(error, PrivilegeMissing) else _NOBODY
+                refused(_AWAY if is_away else reason_of(error), result, advice)
 
         if self._context.state.reachable is not None:
             kept.send(key)

@@ -118,6 +118,10 @@ class Dialog(tk.Toplevel):
         """Return the widget that gets the focus first: the default button."""
         return self.buttons[0]
 
+    def begin_in(self, field: tk.Misc) -> None:
+        """Select the text of a field that has just got the focus, so that typing replaces it."""
+        select_text(field)
+
     def close(self, action: Callable[[], object] | None = None) -> None:
         """Close the dialog, give the focus back, then call ``action``."""
         if self._is_closing:  # such as the second click of two, which is handled while the keys are handed over
@@ -277,7 +281,7 @@ class Dialog(tk.Toplevel):
             first.focus_force()
         else:
             first.focus_set()
-        select_text(first)
+        self.begin_in(first)
 
 
 class CarefulDialog(Dialog):

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from .. import fields
 from ..widgets import widen_list
 from ..widgets.field_input import ERROR_MARK
-from ..widgets.focus import select_text
 from ..widgets.table import Table
 from .dialogs import TypingDialog, letters_in, line_width
 from .plot_panel import LONGEST, USUAL
@@ -115,6 +114,13 @@ class ReasonedDialog(TypingDialog):
         """Return the first field."""
         return next(iter(self.boxes.values()))
 
+    def begin_in(self, field: tk.Misc) -> None:
+        """Go on behind a reason, which may have been kept half typed; select any other text."""
+        if field is self.boxes[REASON]:
+            self.boxes[REASON].icursor("end")
+        else:
+            super().begin_in(field)
+
     def close(self, action: Callable[[], object] | None = None) -> None:
         """Close the dialog, unless a field isn't valid: then that field gets the focus."""
         if action == self._confirmed:
@@ -175,7 +181,7 @@ class ReasonedDialog(TypingDialog):
 
     def _go_to(self, name: str) -> None:
         self.boxes[name].focus_set()
-        select_text(self.boxes[name])
+        self.begin_in(self.boxes[name])
 
     def _text_typed(self, name: str) -> None:
         text = self.boxes[name].get()

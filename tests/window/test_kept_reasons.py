@@ -115,6 +115,34 @@ def test_a_commit_lost_with_the_server_is_called_unknown(online: Window, single:
     assert window.app.drafts.unsent.left[0].texts.words == "typed twice"
 
 
+def test_typing_goes_on_behind_a_reason_that_was_kept(opened: Window, stored: SQLModel) -> None:
+    opened.app.callbacks["withdraw_record"]()
+    dialog = reasoned(opened)
+    opened.type("typed")
+    dialog.put_away()
+    opened.app.callbacks["withdraw_record"]()
+    assert texts(reasoned(opened)) == {REASON: "typed"}
+    opened.type(" twice\n")
+    ended(opened, "plot 2 is withdrawn")
+    assert stored.get_history(today(opened), "8:00", "A", 2)[-1].reason == "typed twice"
+
+
+def test_who_has_chosen_no_name_learns_where_to_choose_it(window: Window, stored: SQLModel) -> None:
+    stored.save_record(record(1, today(window)), author="J Simms")
+    page = window.app.record_list.page
+    window.app.refresh()
+    window.until(lambda: page.total == 1 and page.rows, "the list")
+    window.app.show_record_list()
+    window.until(lambda: window.app.focus_get() is page.tree, "the focus in the list")
+    window.app.callbacks["withdraw_record"]()
+    reasoned(window).boxes[REASON].set("typed twice")
+    window.answer("Withdraw")
+    refused(window, "J Simms entered the record")
+    detail = window.dialog().detail
+    assert "choose your name as the technician" in detail and "Nothing was changed" not in detail
+    window.answer("Close")
+
+
 def change(stored: SQLModel, key: tuple[Any, ...]) -> None:
     version = stored.get_versioned_record(*key).version
     stored.save_record(
