@@ -111,6 +111,17 @@ def test_a_damaged_draft_is_kept_aside_for_a_person(tmp_path: Path, text: str) -
     assert [each.read_text(encoding="utf-8") for each in tmp_path.glob("*.damaged*")] == [text]
 
 
+@pytest.mark.parametrize("words", ["half an emoji: \ud83d", "\udc9f", "a\x00b", "🌱 \u202eשלום\u2028\r\n\t"])
+def test_whatever_a_text_box_can_hold_is_kept(tmp_path: Path, words: str) -> None:
+    file, other = DraftFile(tmp_path), DraftFile(tmp_path)
+    file.take_over()
+    content = Content(in_form=of_plot(3, words), dialogs=(of_dialog("Note", words),))
+    file.write(content)
+    file.release()
+    assert other.take_over() == content
+    other.release()
+
+
 def test_a_second_damaged_draft_does_not_replace_the_first(tmp_path: Path) -> None:
     for text in ("one{", "two{"):
         (tmp_path / "draft-1.json").write_text(text, encoding="utf-8")

@@ -440,13 +440,12 @@ class Drafts:
         if self._timer:
             self._form.after_cancel(self._timer)
             self._timer = ""
-        draft, ahead = self._form.draft(), tuple(self._form.type_ahead.draft())
-        kept, dialogs = dict(self._kept), self.unsent.drafts
-        if draft is not None and self._shown is not None:
-            kept.pop(self._shown, None)
-        is_any = draft is not None or kept or ahead or dialogs
-        content = Content(tuple(kept.values()), draft, ahead, dialogs) if is_any else None
-        self._jobs.submit("files", self.file.write, content, done=self._written, failed=self._failed)
+        self._jobs.submit("files", self.file.write, self._content(), done=self._written, failed=self._failed)
+
+    @property
+    def not_kept(self) -> str:
+        """Why what is half typed can't be kept on the disk; empty if it is there, or if nothing is half typed."""
+        return self._not_kept if self._content() is not None else ""
 
     def put_away(self) -> bool:
         """Keep what is half typed as a draft of its plot, because the user leaves the form; return whether that worked.
@@ -524,6 +523,14 @@ class Drafts:
         self._jobs.submit("files", self.file.release)
 
     # -- inside -----------------------------------------------------------------------------------------
+
+    def _content(self) -> Content | None:
+        draft, ahead = self._form.draft(), tuple(self._form.type_ahead.draft())
+        kept, dialogs = dict(self._kept), self.unsent.drafts
+        if draft is not None and self._shown is not None:
+            kept.pop(self._shown, None)
+        is_any = draft is not None or kept or ahead or dialogs
+        return Content(tuple(kept.values()), draft, ahead, dialogs) if is_any else None
 
     def _take(self, identity: DraftId) -> Draft | None:
         """Return a draft that the form will show; it is kept until it is changed there."""

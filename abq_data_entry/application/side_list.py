@@ -75,24 +75,23 @@ class Sending:
         ``texts``: how many texts the dialog has; another number, as of an older version, is ignored.
         ``as_texts(*typed)`` turns what the dialog has into texts."""
         kept = self._context.unsent
-        key = kept.key(dialog_key)
 
         def texts_of(typed: tuple[object, ...]) -> Texts:
             found = as_texts(*typed) if typed else ()
             return Texts(found, self._words_of(found)) if found else NOTHING
 
-        def keep(*typed: object) -> None:
-            kept.keep(key, texts_of(typed))
-            if typed:
-                self._show_result(f"What you typed is kept: {dialog_key[0]} has it when you open it again")
-
         def made() -> TypingDialog:
-            nonlocal key
-            key = kept.key(dialog_key)  # another person may be at the window by now
+            key = kept.key(dialog_key)
             before, others = kept.get(key), kept.others(key)
             if others and not before:
                 self._show_result(f"What {others[0]} typed in {key.title} is kept for {others[0]}")
             dialog = make(before if len(before) == texts else ())
+
+            def keep(*typed: object) -> None:
+                kept.keep(key, texts_of(typed))
+                if typed:
+                    self._show_result(f"What you typed is kept: {key.title} has it when you open it again")
+
             dialog.half_typed = lambda *typed: kept.half_typed(key, texts_of(typed))
             dialog.keep = keep
             dialog.body.bind("<Destroy>", lambda _event: kept.half_typed(key, None))

@@ -265,6 +265,12 @@ class Application(Wiring):
         if unsent.is_sending:  # else it would be a draft although it is sent
             self.status.set("The window closes once the database has what you sent")
             unsent.after_sending = partial(self.after_idle, self.messages.command(self._quit_unless_unsent))
+        elif self.drafts.not_kept:
+            lose = partial(self._quit_unless_running, self.end)
+            buttons = ("Quit and Lose It", lose), ("Cancel", None)
+            lines = [self.drafts.not_kept, unsent.told(left)[1]]
+            what = "What you typed can't be kept on the disk at the moment."
+            self.messages.choice(_QUIT, what, "\n\n".join(lines).strip(), buttons, careful=True)
         elif left:
             discard = partial(self._quit_unless_running, partial(self._discard_and_end, left))
             self.messages.choice(

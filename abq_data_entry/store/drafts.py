@@ -7,6 +7,7 @@ import datetime
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -223,8 +224,18 @@ def _rows(content: Content) -> list[tuple[str, str]]:
     drafts += [("ahead", each) for each in content.ahead]
     drafts += [("dialog", each) for each in content.dialogs]
     contents = [{"place": place, "draft": draft} for place, draft in drafts]
-    texts = [json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in contents]
+    texts = [_as_json(each) for each in contents]
     return [(text, digest_of(text)) for text in texts]
+
+
+def _as_json(content: object) -> str:
+    written = partial(json.dumps, content, separators=(",", ":"))
+    text = written(ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half an emoji, which Tk leaves if it was cut apart
+        return written()
+    return text
 
 
 def _content(rows: list[tuple[str, Draft]]) -> Content:
@@ -273,6 +284,7 @@ def _put_aside(path: Path, text: str | None = None) -> None:
     if text is None:
         path.replace(aside)
     else:
+        aside.touch(0o600)
         aside.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 

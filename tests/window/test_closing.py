@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tkinter as tk
 from contextlib import closing
 from pathlib import Path
@@ -114,6 +115,31 @@ def test_whoever_quits_all_the_same_is_asked_no_more(window: Window) -> None:
     window.until(lambda: window.app.focus_get() is asked.buttons[0], "the focus, as nothing is lost by that one")
     window.answer("Quit and Keep It")
     assert not is_there(window.app) and on_disk("Write Note", "Never mind.")
+
+
+def test_quit_says_that_nothing_can_be_kept(window: Window) -> None:
+    window.begin_check()
+    path = Path(os.environ["ABQ_DATA_DIR"]) / "drafts" / "drafts.sqlite"
+    path.rename(path.with_suffix(".away"))
+    path.mkdir()
+    window.app.callbacks["write_note"]()
+    words(window)
+    window.type("The door sticks.")
+    window.message("What you are typing can't be kept")
+    close(window, window.app)
+    asked = window.dialog()
+    assert "can't be kept" in asked.message and asked.detail.endswith("\n\nEdit ‣ Write Note: The door sticks.")
+    window.answer("Cancel")
+    path.rmdir()
+    window.app.callbacks["write_note"]()
+    words(window)
+    window.press("End", "BackSpace")
+    window.type("!")
+    window.until(lambda: on_disk("Write Note", "The door sticks!"), "the draft")
+    window.until(lambda: not window.messages, "the end of that message")
+    close(window, window.app)
+    window.answer("Quit and Keep It")
+    assert not is_there(window.app) and on_disk("Write Note", "The door sticks!")
 
 
 def test_what_is_being_sent_is_sent_before_the_window_closes(
