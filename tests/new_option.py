@@ -19,7 +19,7 @@ def main() -> None:
         journal.keep(inserted(3, Lab=lab))
     assert len(listed()) == 2
     assert len(listed("--lab", "B")) == 1 and "lab B, plot 3" in listed("--lab", "B")[0], listed("--lab", "B")
-    assert listed("--lab", "C") == ["No record waits on this computer."]
+    assert listed("--lab", "C") == ["No record of lab C waits."]
     assert "--lab L" in " ".join(listed("--help"))
     with contextlib.redirect_stderr(io.StringIO()) as problem:
         assert line.run(["journal", "replay", "--lab", "B"]) == 2, "replay has no such option"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -209,6 +210,7 @@ def test_the_embedded_database_of_an_older_version_is_brought_up_to_date(folder:
     server.create_database("abq")
     schema.prepare(server.endpoint("abq"))
     server.stop()
+    home.environment["PATH"] += f"{os.pathsep}{old[0]}"  # the tests' own ones aren't where a system has them
     (command,) = [each for each in typed() if "db upgrade" in each]
     done = home.type(command)
     assert done.returncode == 0, done.stderr
