@@ -262,9 +262,8 @@ class Application(Wiring):
                 each.lift()
                 return
         unsent, left = self.drafts.unsent, self.drafts.unsent.left
-        if unsent.is_sending:  # else it would be a draft although it is sent
-            self.status.set("The window closes once the database has what you sent")
-            unsent.after_sending = partial(self.after_idle, self.messages.command(self._quit_unless_unsent))
+        if unsent.is_sending:
+            self._quit_once_sent()
         elif self.drafts.not_kept:
             lose = partial(self._quit_unless_running, self.end)
             buttons = ("Quit and Lose It", lose), ("Cancel", None)
@@ -284,6 +283,24 @@ class Application(Wiring):
             )
         else:
             self._quit_unless_running(self.end)
+
+    def _quit_once_sent(self) -> None:
+        """Wait, because what is sent would be a draft too; ask somebody who doesn't want to."""
+        unsent = self.drafts.unsent
+
+        def stay() -> None:
+            unsent.after_sending = None
+
+        if unsent.after_sending is not None:
+            self.messages.choice(
+                _QUIT,
+                "The database hasn't answered yet whether it has what you sent.",
+                "It is kept here: after the next start, look whether it is there before you send it again.",
+                (("Quit", partial(self._quit_unless_running, self.end)), ("Cancel", stay)),
+                careful=True,
+            )
+        self.status.set("The window closes once the database has what you sent")
+        unsent.after_sending = partial(self.after_idle, self.messages.command(self._quit_unless_unsent))
 
     def _discard_and_end(self, these: Sequence[NotSent]) -> None:
         self.drafts.unsent.discard(these)

@@ -155,6 +155,11 @@ def test_what_is_being_sent_is_sent_before_the_window_closes(
         window.until(lambda: "under way" in window.app.status.get(), "the sending")
         close(window, window.app)
         assert "closes once the database has what you sent" in window.app.status.get()
+        close(window, window.app)
+        assert "hasn't answered yet" in window.dialog().message
+        window.answer("Cancel")
+        close(window, window.app)
+        assert not window.dialogs
     window.until(lambda: not is_there(window.app), "the end")
     assert [each.words for each in stored.get_notes()] == ["The door sticks."] and drafts() == []
 
