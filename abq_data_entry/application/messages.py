@@ -8,13 +8,16 @@ to no command: their messages go to the bar.
 from __future__ import annotations
 
 import contextvars
+import time
 import tkinter as tk
+from _tkinter import DONT_WAIT
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..constants import FieldNames as F
 from ..views import CarefulDialog, Dialog
+from ..views.dialogs import UNREAD_SECONDS
 from ..widgets.focus import typed_keys
 from ..widgets.status_bar import Message
 
@@ -30,6 +33,8 @@ Result = TypeVar("Result")
 
 # The number of keys typed when the present command was chosen; None: this is no command of the user.
 _CHOSEN: contextvars.ContextVar[int | None] = contextvars.ContextVar("chosen", default=None)
+_COMMAND: contextvars.ContextVar[Callable[[], object] | None] = contextvars.ContextVar("command", default=None)
+_PAUSE_SECONDS = 0.01
 
 
 _CLOSED = ("bad window path name", "application has been destroyed")
@@ -45,6 +50,7 @@ class Messages:
 
     def __init__(self, window: tk.Tk) -> None:
         self._window = window
+        self._asks_file = False
 
     # -- commands of the user ---------------------------------------------------------------------------
 
@@ -55,10 +61,12 @@ class Messages:
     def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call the function as a command that the user has just chosen."""
         before = _CHOSEN.set(typed_keys(self._window))
+        command = _COMMAND.set(partial(function, *arguments))
         try:
             return function(*arguments)
         finally:
             _CHOSEN.reset(before)
+            _COMMAND.reset(command)
 
     def outside_commands(self, function: Callable[[], Result]) -> Result:
         """Call a function that waits for the user while the window goes on working; what happens until it returns
@@ -69,13 +77,34 @@ class Messages:
         """Open one of Tk's file dialogs outside of commands; return the chosen path, empty if none was chosen.
 
         None is chosen either if the dialog's window or the program is closed meanwhile, which Tk reports as an error.
+        Such a dialog takes the keys as soon as it opens, so it opens only after half a second without a key. If the
+        user types on, the bar offers the command again.
         """
+        if self._asks_file:  # the command was chosen twice
+            return ""
+        self._asks_file = True
         try:
-            return str(self.outside_commands(function) or "")
+            if self._is_quiet():
+                return str(self.outside_commands(function) or "")
+            again = None if (command := _COMMAND.get()) is None else self.command(command)
+            buttons = ("Choose…", again), ("Cancel", None)
+            self.bar.show_message(Message("Choose a File", "Which file? You have gone on typing.", "", buttons))
+            return ""
         except tk.TclError as error:
             if not any(each in str(error) for each in _CLOSED):
                 raise
             return ""
+        finally:
+            self._asks_file = False
+
+    def _is_quiet(self) -> bool:
+        """Let the window go on for half a second; return whether nobody has typed since the command was chosen."""
+        chosen, end = _CHOSEN.get(), time.monotonic() + UNREAD_SECONDS
+        before = typed_keys(self._window) if chosen is None else chosen
+        while typed_keys(self._window) == before and time.monotonic() < end:
+            if not self.outside_commands(partial(self._window.tk.dooneevent, DONT_WAIT)):
+                time.sleep(_PAUSE_SECONDS)
+        return typed_keys(self._window) == before
 
     def typed_since(self) -> bool:
         """Return whether somebody has typed since the present command was chosen; then the form must stay where it is,
