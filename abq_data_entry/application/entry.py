@@ -540,8 +540,8 @@ class Drafts:
         return self._kept[identity]
 
     def _restore(self, found: Content) -> None:
-        for problem in self.file.problems:
-            self._messages.warning("Half-Typed Plots", problem)
+        if self.file.problems:  # in one message: a second one of that title would replace it
+            self._messages.warning("Half-Typed Plots", self.file.problems[0], "\n\n".join(self.file.problems[1:]))
         self._form.type_ahead.restore(found.ahead)
         for draft in found.kept:
             if (of_plot := id_of(draft)) is not None:

@@ -75,11 +75,13 @@ class DraftFile:
         self._slot: int | None = None
         self._lock: Any = None
         self._looked = False
+        self._aside: list[Path] = []
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each damage that was found."""
-        return self._file.problems if self._file is not None else []
+        """A sentence for each damage that was found, and for each draft that can't be read."""
+        unread = [f"What was half typed can't be read. It was put aside: {path}." for path in self._aside]
+        return [*(self._file.problems if self._file is not None else ()), *unread]
 
     def take_over(self) -> Content:
         """Take a slot, and return the drafts of all windows that are gone.
@@ -185,7 +187,7 @@ class DraftFile:
                 owner = slot if slot in range(1, SLOTS + 1) else NOBODYS
                 rows.setdefault(owner, []).append((content["place"], content["draft"]))
             except (ValueError, TypeError, KeyError, AttributeError):
-                _put_aside(self._folder / "draft", str(text))
+                self._aside.append(_put_aside(self._folder / "draft", str(text)))
                 connection.execute("DELETE FROM drafts WHERE number = ?", (number,))
         nobodys = [_content([row]) for row in rows.pop(NOBODYS, ())]
         stored = {slot: [_content(each)] for slot, each in rows.items()}
@@ -204,7 +206,7 @@ class DraftFile:
             except FileNotFoundError:
                 continue
             except (OSError, ValueError, TypeError, KeyError, AttributeError):
-                _put_aside(path)
+                self._aside.append(_put_aside(path))
 
     def _put_earlier_away(self, slots: Iterable[int]) -> None:
         for path in (path for slot in slots for path in self._files(slot)):
@@ -276,8 +278,8 @@ def _dialog_of(draft: Draft) -> tuple[str, ...]:
     return draft["database"], draft["title"], draft["about"], draft["person"]
 
 
-def _put_aside(path: Path, text: str | None = None) -> None:
-    """Keep what can't be read in a file, for somebody to look at, because a user has typed it."""
+def _put_aside(path: Path, text: str | None = None) -> Path:
+    """Keep what can't be read in a file, for somebody to look at, because a user has typed it. Return its path."""
     import secrets  # not at the top: every start would pay for OpenSSL
 
     aside = path.with_suffix(f".damaged-{secrets.token_hex(4)}")
@@ -286,6 +288,8 @@ def _put_aside(path: Path, text: str | None = None) -> None:
     else:
         aside.touch(0o600)
         aside.write_text(text, encoding="utf-8", errors="surrogateescape")
+    log.warning("a draft can't be read and was put aside: %s", aside)
+    return aside
 
 
 def _is_newer(path: Path) -> bool:
