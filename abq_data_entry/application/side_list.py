@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _AWAY = "The database is away."
 _UNKNOWN = "It isn't known whether it was done"
-_NOBODY = "The window doesn't know who you are yet: choose your name as the technician in the form first."
+_NOBODY = "The window doesn't know who you are yet: go to a new record (File ‣ New Record), and choose your name there."
 _KEPT = "What you typed is kept: Try Again opens it."
 
 
