@@ -579,7 +579,8 @@ class Drafts:
         if found:
             discard = self._messages.command(partial(self._ask_to_discard, found))
             text, lines = self.unsent.told(found)
-            self._messages.bar.show_message(Message(_UNSENT, text, lines, (("Discard…", discard),)))
+            message = Message(_UNSENT, text, lines, (("Discard…", discard),))
+            self._messages.bar.show_message(message, behind=True)
 
     def _ask_to_discard(self, found: Sequence[NotSent]) -> None:
         text, lines = self.unsent.told(found)

@@ -186,7 +186,7 @@ class MessageBar(ttk.Frame):
         self.columnconfigure(0, weight=1)
         self._elsewhere = elsewhere
         self.messages: tuple[Message, ...] = ()
-        """All messages in the bar, the newest first."""
+        """All messages in the bar, the newest first, and those that aren't urgent last."""
         self.offered: list[ttk.Button] = []
         self._buttons: Sequence[tuple[str, Action | None]] = ()  # the actions of `offered`
         self._offer: Message | None = None
@@ -229,12 +229,13 @@ class MessageBar(ttk.Frame):
         """Return the text of the message about a subject; empty if there is none."""
         return next((each.text for each in self.messages if each.key == key), "")
 
-    def show_message(self, message: Message) -> None:
-        """Show the message in place of one about the same subject; an ``until_resolved`` one keeps its position."""
+    def show_message(self, message: Message, *, behind: bool = False) -> None:
+        """Show the message in place of one about the same subject; an ``until_resolved`` one keeps its position. One
+        that isn't urgent comes ``behind`` the others, so that it doesn't hide an outage."""
         place = next((at for at, each in enumerate(self.messages) if each.key == message.key), None)
         stays = place is not None and self.messages[place].until_resolved and message.until_resolved
         others = [each for each in self.messages if each.key != message.key]
-        others.insert(place if stays and place is not None else 0, message)
+        others.insert(place if stays and place is not None else len(others) if behind else 0, message)
         self.messages = tuple(others)
         shown = self.panel.shown
         if self._open and shown is not None and shown.key == message.key:

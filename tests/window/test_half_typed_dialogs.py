@@ -169,7 +169,10 @@ def test_what_was_found_can_be_discarded(
     DraftFile(folder).write(Content(dialogs=(gone,)))
     window = open_window()
     window.message("What was typed in Close Mark")
+    window.until_open()
+    window.app.status_bar.show_trouble("The database is away.")
     for answer in ("Keep It", "Discard It"):
+        assert "The database is away." in window.app.status_bar.messages.label.cget("text"), "it isn't hidden"
         window.press_message("Discard…")
         window.answer(answer)
         assert bool(window.app.drafts.unsent.found) is (answer == "Keep It")
