@@ -583,7 +583,7 @@ class Drafts:
             self._messages.bar.show_message(message, behind=True)
 
     def _ask_to_discard(self, found: Sequence[NotSent]) -> None:
-        text, lines = self.unsent.told(found)
+        text, lines = self.unsent.told(found, in_full=True)  # perhaps the only place to copy it from
         discard = partial(self.unsent.discard, found)
         buttons = ("Discard It", discard), ("Keep It", self._show_found)
         self._messages.choice(_UNSENT, f"{text} Discard it?", lines, buttons, careful=True)

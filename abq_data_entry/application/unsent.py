@@ -50,12 +50,11 @@ class NotSent(NamedTuple):
     key: TypedBy
     texts: Texts
 
-    @property
-    def line(self) -> str:
-        """Where it is in the menu, and its words, in one line."""
+    def line(self, in_full: bool) -> str:
+        """Return where it is in the menu, and its words, in one short line unless they are wanted ``in_full``."""
         title, about, _person = self.key
-        words = one_line(self.texts.words)
-        words = words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
+        words = self.texts.words if in_full else one_line(self.texts.words)
+        words = words if in_full or len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
         return f"{_WINDOWS.get(title, f'Edit ‣ {title}').rstrip('…')}{_place(about)}: {words}"
 
 
@@ -172,14 +171,15 @@ class Unsent:
                 self._of_others = (*self._of_others, each)
         self._note()
 
-    def told(self, these: Sequence[NotSent]) -> tuple[str, str]:
+    def told(self, these: Sequence[NotSent], *, in_full: bool = False) -> tuple[str, str]:
         """Return a sentence that these texts aren't sent, and a line for each; it names who typed it if that isn't the
-        person at the window."""
+        person at the window. With ``in_full`` the words aren't shortened."""
         titles, names = list(dict.fromkeys(each.key.title for each in these)), self._names()
         listed = " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)
         others = [each.key.person not in names for each in these]
-        lines = [f"{each.key.person}, {each.line}" if other else each.line
-                 for each, other in zip(these, others, strict=True)]  # fmt: skip
+        lines = [
+            f"{each.key.person}, " * other + each.line(in_full) for each, other in zip(these, others, strict=True)
+        ]
         if any(others):
             lines.append("A dialog shows it to the person who typed it, once the name is confirmed in the form.")
         return f"What was typed in {listed} isn't sent yet.", "\n".join(lines)

@@ -164,7 +164,8 @@ def test_what_was_found_can_be_discarded(
     home: Path, database: dict[str, str], open_window: Callable[[], Window]
 ) -> None:
     settings = {"db_name": database["dbname"]}
-    gone = {**draft_of("Close Mark", "Right."), "database": database_name(settings)}
+    words = "Right.\nThat is how it was. " * 6
+    gone = {**draft_of("Close Mark", words), "database": database_name(settings)}
     folder = Path(os.environ["ABQ_DATA_DIR"]) / "drafts"
     DraftFile(folder).write(Content(dialogs=(gone,)))
     window = open_window()
@@ -173,7 +174,9 @@ def test_what_was_found_can_be_discarded(
     window.app.status_bar.show_trouble("The database is away.")
     for answer in ("Keep It", "Discard It"):
         assert "The database is away." in window.app.status_bar.messages.label.cget("text"), "it isn't hidden"
+        assert window.message("What was typed").detail.splitlines()[0].endswith("…")
         window.press_message("Discard…")
+        assert words in window.dialog().detail
         window.answer(answer)
         assert bool(window.app.drafts.unsent.found) is (answer == "Keep It")
     window.until(lambda: drafts() == [], "the end of the draft")
