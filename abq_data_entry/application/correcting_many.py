@@ -10,7 +10,7 @@ from ..constants import FieldNames as F
 from ..views.reasoned import Asked, ManyDialog
 from .entry import shown
 from .outage import counted
-from .taking_back import LastAction
+from .taking_back import UNDOES, LastAction
 from .undoing import Asking, Changes, key_of, named
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _correct(
 
     def done(became: Sequence[Place]) -> None:
         records.choose_none()
-        result = f"{counted(len(became))} {'is' if len(became) == 1 else 'are'} corrected. Edit ‣ Take Back undoes it"
+        result = f"{counted(len(became))} {'is' if len(became) == 1 else 'are'} corrected. {UNDOES}"
         changes.changed(result)
         changes.remember(LastAction(
             f"the correction of {counted(len(became))}",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 TITLE = "Take Back the Last Save"
+UNDOES = f"Edit ‣ {TITLE} undoes it"
 
 
 class LastAction(NamedTuple):

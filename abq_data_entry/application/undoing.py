@@ -18,7 +18,7 @@ from .connection import NoAnswer
 from .entry import Question, moment, question_of, resolve, shown
 from .messages import reason_of
 from .side_list import Sending, WindowContext
-from .taking_back import LastAction
+from .taking_back import UNDOES, LastAction
 
 if TYPE_CHECKING:
     from ..models import SQLModel, VersionedRecord, Withdrawn
@@ -193,7 +193,7 @@ class Changes:
             form = self._form
             if form.opened == key and not form.changed:
                 form.begin_new(plot=key[3])
-            self.changed(f"The record of {named(key)} is withdrawn. Edit ‣ Take Back brings it back")
+            self.changed(f"The record of {named(key)} is withdrawn. {UNDOES}")
             self.remember(LastAction(
                 f"the withdrawal of {named(key)}",
                 lambda model, by: model.bring_back_record(key, "taken back", by=by),
@@ -212,7 +212,7 @@ class Changes:
             form = self._form
             if form.opened == key and not form.changed:
                 self._navigation.open_record(to)
-            self.changed(f"The record of {named(key)} is that of {named(to)} now. Edit ‣ Take Back undoes it")
+            self.changed(f"The record of {named(key)} is that of {named(to)} now. {UNDOES}")
             self.remember(LastAction(
                 f"the move to {named(to)}",
                 lambda model, by: model.take_back(to, None, by=by),
@@ -240,7 +240,7 @@ class Changes:
             if not self._messages.typed_since():
                 self._navigation.leave_form(lambda: self._form.set_check(*to))
             where = f"{to[0]} {to[1]}, lab {to[2]}"
-            self.changed(f"{moved} records are those of {where} now. Edit ‣ Take Back undoes it")
+            self.changed(f"{moved} records are those of {where} now. {UNDOES}")
             self.remember(LastAction(
                 f"the move of {moved} records",
                 lambda model, by: model.take_back_records(places, by=by),

@@ -6,6 +6,7 @@ import re
 import sys
 import tkinter as tk
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from abq_data_entry.models import SQLModel
 from tests.fixtures.window import Window
 from tests.window.test_form import record
 
+PACKAGE = Path(__file__).resolve().parents[2] / "abq_data_entry"
 PLATFORMS = ("x11", "win32", "aqua")
 TOOLS = ["Update Weather Data", "Upload CSV to corporate REST", "Upload CSV to corporate FTP", "Deliveries"]
 TOOLS += ["Remote Files…", "Waiting Records", "Messages", "Check Connections…", "Technicians, Labs and Plots"]
@@ -332,6 +334,18 @@ def test_a_click_into_the_notes_puts_the_cursor_there(window: Window) -> None:
     window.xdotool("click", "1")
     window.until(lambda: window.focus == F.NOTES, "the focus")
     assert notes.index("insert") == "1.3"
+
+
+def test_what_the_code_says_of_menus_names_their_commands() -> None:
+    """Sentences such as "Go ‣ Handover lists them": a command of that name exists. Its dots may be left out."""
+    names = {each.text.rstrip("…") for each in ALL_COMMANDS} | {"Upload CSV"}  # which are two, and more
+    said = [
+        (path.name, words)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for words in re.findall(r"\b(?:File|Edit|Go|Tools|Help) ‣ ([^\n]+)", path.read_text(encoding="utf-8"))
+    ]
+    assert len(said) > 10
+    assert not [each for each in said if not each[1].startswith(("{", *names))]
 
 
 def test_about_names_the_servers_exact_version(window: Window) -> None:
