@@ -10,6 +10,7 @@ import collections
 import io
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,10 +61,14 @@ class Item(NamedTuple):
 
 
 class Day:
-    """One day's records, and what the server is known to have of that day."""
+    """One day's records, and what the server is known to have of that day. Before values are sent, `sends()` is called.
+    """
 
-    def __init__(self, service: BrapiPlaces, date: str, of_day: list[Record], known: Known) -> None:
+    def __init__(
+        self, service: BrapiPlaces, date: str, of_day: list[Record], known: Known, sends: Callable[[], object]
+    ) -> None:
         self._service, self._date, self._records, self._file = service, date, of_day, known
+        self._sends = sends
         self._known = known.of_day(date)
         self._refused = collections.Counter[str]()
         self._parts = 0
@@ -190,13 +195,17 @@ class Day:
 
     # -- what is new
 
+    def _store(self, method: str, path: str, values: object) -> Any:
+        self._sends()
+        return self._service.ask(method, path, values)
+
     def _post(self, items: list[Item]) -> None:
         for start in range(0, len(items), AT_ONCE):
             self._post_these(items[start : start + AT_ONCE])
 
     def _post_these(self, items: list[Item], tries: int = TRIES, *, is_part: bool = False) -> None:
         try:
-            answer = self._service.ask("POST", "observations", [each.body for each in items])
+            answer = self._store("POST", "observations", [each.body for each in items])
         except RestStatusError as error:
             failed = error
         else:
@@ -265,7 +274,7 @@ class Day:
 
     def _put_these(self, changed: Mapping[str, Item]) -> list[Item]:
         try:
-            answer = self._service.ask("PUT", "observations", {number: each.body for number, each in changed.items()})
+            answer = self._store("PUT", "observations", {number: each.body for number, each in changed.items()})
         except RestStatusError as error:
             if error.transient or error.login_refused:
                 raise
@@ -275,7 +284,7 @@ class Day:
 
     def _put_one(self, number: str, item: Item) -> list[Item]:
         try:
-            answer = self._service.ask("PUT", "observations/" + urllib.parse.quote(number, safe=""), item.body)
+            answer = self._store("PUT", "observations/" + urllib.parse.quote(number, safe=""), item.body)
         except RestStatusError as error:
             status = error.response.status_code if error.response is not None else 0
             if error.transient or error.login_refused:
@@ -347,7 +356,8 @@ class BrapiUploads(BrapiPlaces):
     def _deliver(self, source: SourceFile, guard: Guard, key: str) -> None:
         if source.size > _LARGEST_EXTRACT:
             raise InvalidInput("The extract is too large to be sent by BrAPI.")
-        text = b"".join(map(bytes, source.blocks(BLOCK))).decode("utf-8", "replace")
+        # Read without counting it as sent: first comes the login, and what the server has is looked up.
+        text = b"".join(map(bytes, source.content(BLOCK))).decode("utf-8", "replace")
         try:
             found = list(records.records_in(io.StringIO(text, newline="")))
         except NotAnExtract:
@@ -358,7 +368,8 @@ class BrapiUploads(BrapiPlaces):
         refused = collections.Counter[str]()
         total = sum(len(each.values) for each in found)
         for date, of_day in days.items():
-            refused += Day(self, date, of_day, self._known).deliver()
+            refused += Day(self, date, of_day, self._known, partial(source.report, source.size)).deliver()
+        source.report(source.size)
         if refused:
             raise BrapiRefused(_in_words(refused, total))
 

@@ -21,10 +21,12 @@ from abq_data_entry.network.brapi import BrapiUploads
 from abq_data_entry.network.brapi_records import NotAnExtract, plot_of, records_in, variable_of
 from abq_data_entry.network.destination import LoginMethod
 from abq_data_entry.network.destinations import destination
+from abq_data_entry.network.failures import Cancelled
 from abq_data_entry.network.guard import Guard
 from abq_data_entry.network.probing import FAILED, Context, Options
 from abq_data_entry.stored_destination import STORED, StoredDestination
 from tests.fixtures.brapi_server import PASSWORD, USERNAME, BrapiServer, brapi_server
+from tests.network.faults import Connection, serving
 
 pytestmark = pytest.mark.needs("network")
 
@@ -78,6 +80,32 @@ def sender(tmp_path: Path) -> Sender:
 def server(request: pytest.FixtureRequest) -> Iterator[BrapiServer]:
     with brapi_server(like_breedbase=request.param, most=150) as running:
         yield running
+
+
+def test_a_cancel_while_the_login_is_not_answered_has_sent_nothing(tmp_path: Path) -> None:
+    cancel, told = threading.Event(), list[tuple[int, int]]()
+
+    def never_answers(connection: Connection) -> None:
+        connection.request()
+        cancel.set()
+        connection.ended.wait()
+
+    path = tmp_path / "abq_data_record.csv"
+    path.write_text(",".join(CSV_HEADER) + "\n" + ",".join(row()) + "\n", encoding="utf-8")
+    with serving(never_answers) as port:
+        url = f"http://127.0.0.1:{port}"
+        with (
+            BrapiUploads(url, f"{url}/token", USERNAME, PASSWORD, login_method=LoginMethod("token"), timeout=20,
+                         kept=tmp_path / "brapi.sqlite") as uploads,
+            pytest.raises(Cancelled),
+        ):  # fmt: skip
+            uploads.upload(path, progress=lambda *sent: told.append(sent), cancel=cancel)
+    assert not told
+    with brapi_server() as running:
+        login = (running.url, f"{running.url}/token", USERNAME, PASSWORD)
+        with BrapiUploads(*login, login_method=LoginMethod("token"), kept=tmp_path / "brapi.sqlite") as uploads:
+            uploads.upload(path, progress=lambda *sent: told.append(sent))
+    assert told and set(told) == {(path.stat().st_size,) * 2}
 
 
 def test_a_day_arrives_once_and_is_corrected_by_put(server: BrapiServer, sender: Sender) -> None:
