@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _AWAY = "The database is away."
 _UNKNOWN = "It isn't known whether it was done"
 _NOBODY = "The window doesn't know who you are yet: go to a new record (File ‣ New Record), and choose your name there."
+_IF_YOU = ". If that is you, choose the name in a new record first"
 _KEPT = "What you typed is kept: Try Again opens it."
 
 
@@ -44,6 +45,11 @@ class WindowContext(NamedTuple):
     by: Callable[[], By]
     means_away: Callable[[BaseException], bool]
     unsent: Unsent
+
+
+def _is_somebody(state: State) -> bool:
+    """Return whether it is known who is at the window, by a confirmed name or a login."""
+    return bool(state.username or (state.technician and state.technician.name))
 
 
 class Sending:
@@ -84,7 +90,8 @@ class Sending:
             key = kept.key(dialog_key)
             before, others = kept.get(key), kept.others(key)
             if others and not before:
-                self._show_result(f"What {others[0]} typed in {key.title} is kept for {others[0]}")
+                advice = "" if _is_somebody(self._context.state) else _IF_YOU
+                self._show_result(f"What {others[0]} typed in {key.title} is kept for {others[0]}{advice}")
             dialog = make(before if len(before) == texts else ())
 
             def keep(*typed: object) -> None:
@@ -154,9 +161,8 @@ class Sending:
             self._show_result(self.nothing + "; what you typed is kept")
             if not beside(error):
                 result = _UNKNOWN if isinstance(error, OutcomeUnknown) else self.nothing
-                state = self._context.state
-                is_somebody = state.username or (state.technician and state.technician.name)
-                advice = "" if is_somebody or not isinstance(error, PrivilegeMissing) else _NOBODY
+                may_not = isinstance(error, PrivilegeMissing)
+                advice = _NOBODY if may_not and not _is_somebody(self._context.state) else ""
                 refused(_AWAY if is_away else reason_of(error), result, advice)
 
         if self._context.state.reachable is not None:

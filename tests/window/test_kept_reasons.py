@@ -127,6 +127,19 @@ def test_typing_goes_on_behind_a_reason_that_was_kept(opened: Window, stored: SQ
     assert stored.get_history(today(opened), "8:00", "A", 2)[-1].reason == "typed twice"
 
 
+def test_who_has_chosen_no_name_learns_how_to_see_what_is_kept(opened: Window) -> None:
+    opened.app.callbacks["withdraw_record"]()
+    dialog = reasoned(opened)
+    opened.type("typed")
+    dialog.put_away()
+    opened.app.form.confirmation.forget()
+    opened.app.callbacks["withdraw_record"]()
+    assert texts(reasoned(opened)) == {REASON: ""}
+    said = opened.app.status.get()
+    assert said.endswith("is kept for J Simms. If that is you, choose the name in a new record first")
+    opened.answer("Cancel")
+
+
 def test_who_has_chosen_no_name_learns_where_to_choose_it(window: Window, stored: SQLModel) -> None:
     stored.save_record(record(1, today(window)), author="J Simms")
     page = window.app.record_list.page
