@@ -81,6 +81,9 @@ class Sending:
         ``texts``: how many texts the dialog has; another number, as of an older version, is ignored.
         ``as_texts(*typed)`` turns what the dialog has into texts."""
         kept = self._context.unsent
+        if kept.is_under_way(kept.key(dialog_key)):  # a second text would take the place of one that may be refused
+            self._show_result(f"{dialog_key[0]}: under way…")
+            return
 
         def texts_of(typed: tuple[object, ...]) -> Texts:
             found = as_texts(*typed) if typed else ()

@@ -76,7 +76,7 @@ class Unsent:
         self._changed, self._names = changed, names
         self._kept: dict[TypedBy, Texts] = {}
         self._half_typed: dict[TypedBy, Texts] = {}
-        self._under_way: set[TypedBy] = set()
+        self._under_way: dict[TypedBy, Texts] = {}
         self._found: set[TypedBy] = set()
         self._of_others: tuple[Draft, ...] = ()
 
@@ -119,17 +119,22 @@ class Unsent:
 
     def send(self, key: TypedBy) -> None:
         """Note that the database is asked to take these texts."""
-        self._under_way.add(key)
+        self._under_way[key] = self._kept.get(key, NOTHING)
 
     def sent(self, key: TypedBy, *, taken: bool) -> None:
         """Note that the database has answered; forget the texts if it has ``taken`` them."""
-        self._under_way.discard(key)
-        if taken and self._kept.pop(key, None) is not None:
+        texts = self._under_way.pop(key, NOTHING)
+        if taken and self._kept.get(key) == texts:
+            del self._kept[key]
             self._note()
         if not (taken and self._under_way):
             then, self.after_sending = self.after_sending, None
             if taken and then is not None:
                 then()
+
+    def is_under_way(self, key: TypedBy) -> bool:
+        """Whether the database hasn't answered yet whether it takes these texts."""
+        return key in self._under_way
 
     @property
     def is_sending(self) -> bool:

@@ -155,6 +155,8 @@ def test_what_is_being_sent_is_sent_before_the_window_closes(
         window.until(lambda: "under way" in window.app.status.get(), "the sending")
         close(window, window.app)
         assert "closes once the database has what you sent" in window.app.status.get()
+        window.app.callbacks["write_note"]()  # its text would take the place of the one that may be refused
+        assert not window.dialogs
         close(window, window.app)
         assert "hasn't answered yet" in window.dialog().message
         window.answer("Cancel")

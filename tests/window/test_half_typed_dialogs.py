@@ -137,6 +137,10 @@ def test_what_somebody_typed_is_not_shown_to_others_and_not_theirs_to_discard() 
     text, told = later.told(later.found)
     assert text == "What was typed in Write Note isn't sent yet." and told.startswith("\n".join(lines))
     unsent.send(taylor)
+    unsent.keep(taylor, Texts(("Dry again.",), "Dry again."))  # not that which is being sent
+    unsent.sent(taylor, taken=True)
+    assert unsent.get(taylor) == ("Dry again.",)
+    unsent.send(taylor)
     names[:] = "J Simms", "lab"
     unsent.sent(taylor, taken=True)  # whoever is at the window by then
     unsent.keep(simms, Texts(("Wet again.",), "Wet again."))
