@@ -81,7 +81,8 @@ def _rows(kind: str, files: Files, pairs: int, megabytes: int) -> list[table.Row
     what = f"upload of {megabytes} MB by {kind}"
     missing = [name for name in _NEEDS[kind] if _program(name) is None]
     if missing:
-        return [table.not_measured(what, f"{', '.join(missing)} can't be had here", LIMITS[kind], "×")]
+        reason = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        return [table.not_measured(what, reason, LIMITS[kind], "×")]
     with _DESTINATIONS[kind](files) as contest:
         ours, theirs, growths = _in_turns(contest, files, pairs)
     return [
