@@ -144,6 +144,14 @@ def test_what_somebody_typed_is_not_shown_to_others_and_not_theirs_to_discard() 
     names[:] = "J Simms", "lab"
     unsent.sent(taylor, taken=True)  # whoever is at the window by then
     unsent.keep(simms, Texts(("Wet again.",), "Wet again."))
+    quits: list[str] = []
+    for is_taken in (False, True):
+        unsent.send(simms)
+        unsent.after_sending = lambda: quits.append("quit")
+        assert unsent.left == [] and not quits
+        unsent.sent(simms, taken=is_taken)
+        assert bool(quits) is is_taken, "a refusal has to be seen"
+        unsent.keep(simms, Texts(("Wet again.",), "Wet again."))
     unsent.discard(asked)  # only what that question named
     assert [each["words"] for each in unsent.drafts] == ["Wet again."]
 
