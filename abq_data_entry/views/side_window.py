@@ -8,7 +8,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import TypeVar
 
-from ..widgets.focus import focused_widget, hand_over, select_text
+from ..widgets.focus import await_focus, focused_widget, hand_over, select_text
 from ..widgets.scrolled import AutoHideScrollbar, Flow
 from .dialogs import FRAME_HEIGHT, MARGIN, within_screen
 
@@ -212,6 +212,7 @@ class SideWindow(tk.Toplevel):
         # A transient of a hidden window would stay hidden as well.
         if self._over.winfo_viewable():
             self.transient(self._over)
+        await_focus(self)
         self.deiconify()
         first_focus.focus_set()
         select_text(first_focus)

@@ -75,6 +75,14 @@ def test_keys_that_were_typed_before_a_window_could_close_go_into_the_form(
     assert begun.text(F.PLOT) == ("7" if command == "ask_plot" else "1") and begun.focus == F.TEMPERATURE
 
 
+def test_keys_that_are_typed_while_a_list_opens_are_for_the_list(begun: Window) -> None:
+    begun.app.callbacks["show_handover"]()
+    subprocess.run(["xdotool", "key", "--delay", "0", "Escape", *NUMBER], check=True)  # before the list has the focus
+    begun.until(lambda: begun.focus == F.TEMPERATURE, "the list to be closed, and the numbers")
+    assert (begun.text(F.HUMIDITY), begun.text(F.LIGHT)) == ("24.09", "1.03")
+    assert not [each for each in begun.app.winfo_children() if isinstance(each, SideWindow)]
+
+
 @pytest.mark.parametrize("command", ["ctrl+shift+p", "ctrl+shift+e", "ctrl+shift+a", "F8", "ctrl+l"])
 def test_who_goes_back_to_a_half_typed_value_types_on_in_it(begun: Window, command: str) -> None:
     """The focus is where it was, and nothing is selected, which the next digit would replace."""
