@@ -287,7 +287,8 @@ def test_what_roles_may_do(used: Endpoint) -> None:
             found = [each for each in auditing.find_bypasses(cursor) if f"{name}_t " in each or "Everybody" in each]
             assert found == ([reason.format(name)] if reason else [])
             connection.rollback()
-    if name.startswith("verified"):  # the older one
+        before_16 = connection.server_version < 160_000  # since then CREATEROLE alone doesn't give out any role
+    if before_16:
         run(used, f"CREATE ROLE {name}_t LOGIN CREATEROLE IN ROLE abq_technician")
         assert f"{name}_t may give out the role of the owner (CREATEROLE)" in told(used)
         run(used, f"DROP ROLE {name}_t")
