@@ -16,7 +16,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import Any, NamedTuple
 
-from ..widgets.focus import exclude_from_count, focused_widget, hand_over, select_text, typed_keys
+from ..widgets.focus import collecting, exclude_from_count, focused_widget, select_text, typed_keys
 from ..widgets.scrolled import AutoHideScrollbar, Scrolled
 
 MARGIN = 16
@@ -133,7 +133,8 @@ class Dialog(tk.Toplevel):
         heir = self._return_focus if self.takes_keys else focused_widget(self)
         if heir is not None:
             if self.tk.call("focus"):
-                hand_over(self, heir)
+                with collecting(heir, self):
+                    pass
             else:
                 heir.focus_set()
         self.destroy()

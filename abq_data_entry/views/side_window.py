@@ -8,7 +8,7 @@ from tkinter import ttk
 from tkinter.font import nametofont
 from typing import TypeVar
 
-from ..widgets.focus import await_focus, focused_widget, hand_over, select_text
+from ..widgets.focus import await_focus, collecting, focused_widget, select_text
 from ..widgets.scrolled import AutoHideScrollbar, Flow
 from .dialogs import FRAME_HEIGHT, MARGIN, within_screen
 
@@ -190,7 +190,8 @@ class SideWindow(tk.Toplevel):
         """Close the window, because the user asks for it; the window to which it belongs gets the focus back."""
         focused, heir = focused_widget(self), self._over.focus_lastfor()
         if focused is not None and heir is not None and focused.winfo_toplevel() is self:
-            hand_over(self, heir)
+            with collecting(heir, self):
+                pass
         if self.winfo_exists():  # a second Ctrl+W may have closed it meanwhile
             self.destroy()
 

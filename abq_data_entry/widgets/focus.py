@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tkinter as tk
 from _tkinter import DONT_WAIT, WINDOW_EVENTS
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from tkinter import ttk
 
 _BESIDE = "abq-beside"
@@ -50,56 +51,48 @@ def give_focus(widget: tk.Misc) -> None:
     widget.focus_set()
 
 
-def hand_over(closing: tk.Toplevel, heir: tk.Misc) -> None:
-    """Give the focus of a window that is about to be destroyed to ``heir``, and the keys that were typed into it and
-    aren't handled yet: the display has sent them to that window already, and with it they would be lost."""
-    heir.focus_force()
-    give = _collect(heir)
-    closing.winfo_pointerxy()  # a question to the display: what was typed before the focus moved is here now
-    while heir.tk.dooneevent(WINDOW_EVENTS | DONT_WAIT):
-        pass
-    give()
+@contextmanager
+def collecting(widget: tk.Misc, closing: tk.Toplevel | None = None) -> Iterator[None]:
+    """Collect the keys that arrive at ``widget`` within the block; they are handled next, wherever the focus is then.
+
+    ``closing`` is a window that is about to be destroyed: ``widget`` gets its focus, and the keys that were typed into
+    it and aren't handled yet. The display has sent them to that window already, and with it they would be lost.
+    """
+    keys: list[tk.Event] = []
+    tag = f"KeysOf{widget}-{id(keys)}"
+    for kind in _KEYS:
+        widget.bind_class(tag, kind, lambda event: keys.append(event) or "break")  # type: ignore[func-returns-value]
+    widget.bindtags((tag, *widget.bindtags()))
+    if closing is not None:
+        widget.focus_force()
+        closing.winfo_pointerxy()  # a question to the display: what was typed before the focus moved is here now
+        while widget.tk.dooneevent(WINDOW_EVENTS | DONT_WAIT):
+            pass
+    yield
+    if widget.winfo_exists():
+        widget.bindtags(tuple(each for each in widget.bindtags() if each != tag))
+        for kind in _KEYS:
+            widget.unbind_class(tag, kind)
+        for key in reversed(keys):
+            name = f"<{key.type.name}>"
+            widget.event_generate(name, keycode=key.keycode, state=key.state, time=key.time, when="head")
 
 
 def await_focus(opened: tk.Toplevel) -> None:
     """Keep the keys that are typed until a window that has just been opened gets the focus, because they are meant for
     that window; if it gets none within a second, they go where they were typed."""
     source = focused_widget(opened)
-    if source is None or not hasattr(source, "bindtags"):
+    if source is None:
         return
-    give = _collect(source)
+    until_focused = ExitStack()
+    until_focused.enter_context(collecting(source))
 
     def arrived(_event: object = None) -> None:
-        nonlocal give
-        given, give = give, lambda: None
-        given()
+        until_focused.close()
 
     opened.bind("<FocusIn>", arrived, add=True)
     opened.bind("<Destroy>", arrived, add=True)
     source.after(_PATIENCE_MS, arrived)
-
-
-def _collect(widget: tk.Misc) -> Callable[[], None]:
-    """Collect the keys that arrive at ``widget``. The function returned ends that: they are handled next, wherever the
-    focus is by then."""
-    keys: list[tk.Event] = []
-    tag = f"KeysOf{widget}-{id(keys)}"
-    for kind in _KEYS:
-        widget.bind_class(tag, kind, lambda event: keys.append(event) or "break")  # type: ignore[func-returns-value]
-    widget.bindtags((tag, *widget.bindtags()))
-
-    def give() -> None:
-        if not widget.winfo_exists():
-            return
-        widget.bindtags(tuple(each for each in widget.bindtags() if each != tag))
-        for kind in _KEYS:
-            widget.unbind_class(tag, kind)
-        # Not at once: what closes a window may still have to say where the keys go to.
-        for key in reversed(keys):
-            name = f"<{key.type.name}>"
-            widget.event_generate(name, keycode=key.keycode, state=key.state, time=key.time, when="head")
-
-    return give
 
 
 def select_text(field: tk.Misc) -> None:
