@@ -13,7 +13,9 @@ from ..widgets.focus import focused_widget
 from ..widgets.scrolled import with_all_inside
 from .typed_keys import AheadLine, Place, Pressing, Rhythm, Segment, TypedKey, copied, leads_on, segments_in, shown
 
-SLICE_SECONDS = 0.015  # keys are typed for at most this time without a break; then the window handles other events
+# Keys are typed for at most this time without a break; then the window handles other events. What was typed has to be
+# drawn as well, and where the next slice follows the drawing at once, nobody is answered in between.
+SLICE_SECONDS = 0.005
 REPEATED_MS = 400  # another Enter within this time counts as the same one, held down or pressed twice
 
 
