@@ -109,8 +109,11 @@ def workers(selection: list[str], number: int | None = None) -> list[str]:
 
 
 def number_of_workers(cores: int) -> int:
-    """How many workers keep that many cores busy: a test mostly waits, for a server, a window or a key."""
-    return min(max(3 * cores, 2), 8)
+    """How many workers keep that many cores busy: a test mostly waits, for a server, a window or a key.
+
+    Each has a server, a display and windows of its own, so more of them take each other's processor and cache.
+    """
+    return min(max(2 * cores, 2), 8)
 
 
 def _cores() -> int:

@@ -195,7 +195,7 @@ def test_workers_are_for_what_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> No
     ):
         assert workers(little) == [], little
     assert workers(["tests/test_fields.py::test_no_such"]) == workers(["--lf"]) == []
-    assert [number_of_workers(cores) for cores in (1, 2, 16)] == [3, 6, 8]
+    assert [number_of_workers(cores) for cores in (1, 2, 16)] == [2, 4, 8]
 
 
 def test_the_fast_part_is_what_needs_no_more_than_this_process() -> None:
