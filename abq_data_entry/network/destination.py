@@ -188,6 +188,11 @@ class Destination(abc.ABC):
         return None
 
 
+def login_method(settings: Settings, prefix: str) -> LoginMethod:
+    """Return the login method of the settings `PREFIX_method`, `PREFIX_header` and `PREFIX_scope`."""
+    return LoginMethod(*(str(settings[f"{prefix}_{name}"]) for name in ("method", "header", "scope")))
+
+
 def chosen(settings: Settings, **names: str) -> dict[str, Any]:
     """Return keyword arguments from settings, except empty ones, for which the protocol has defaults.
 

@@ -9,10 +9,10 @@ from ..destination import (
     METHODS,
     WITHOUT_ADDRESS,
     Destination,
-    LoginMethod,
     Settings,
     chosen,
     header_problem,
+    login_method,
     scope_problem,
 )
 
@@ -72,7 +72,7 @@ class Brapi(Destination):
         why = url_problem(str(settings["abq_brapi_url"]))
         if why:
             return f"The setting 'abq_brapi_url' {why}."
-        return encryption_problem(_login_method(settings), _urls(settings))
+        return encryption_problem(login_method(settings, "abq_brapi_auth"), _urls(settings))
 
     def uploads(self, settings: Settings, username: str, password: str) -> BrapiUploads:
         from ..brapi import BrapiUploads
@@ -83,7 +83,7 @@ class Brapi(Destination):
             login,
             username,
             password,
-            login_method=_login_method(settings),
+            login_method=login_method(settings, "abq_brapi_auth"),
             trial=str(settings["abq_brapi_trial"]),
             **chosen(settings, ca_file="abq_ca_file", proxy="network_proxy"),
         )
@@ -104,10 +104,6 @@ def _urls(settings: Settings) -> tuple[str, ...]:
     if settings["abq_brapi_auth_method"] in WITHOUT_ADDRESS:
         return (address,)
     return str(settings["abq_brapi_auth_url"]) or f"{address}/token", address
-
-
-def _login_method(settings: Settings) -> LoginMethod:
-    return LoginMethod(*(str(settings[f"abq_brapi_auth_{name}"]) for name in ("method", "header", "scope")))
 
 
 DESTINATION = Brapi()

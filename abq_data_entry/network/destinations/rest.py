@@ -9,10 +9,10 @@ from ..destination import (
     METHODS,
     WITHOUT_ADDRESS,
     Destination,
-    LoginMethod,
     Settings,
     chosen,
     header_problem,
+    login_method,
     scope_problem,
 )
 
@@ -63,7 +63,7 @@ class Rest(Destination):
             return found
         from ..rest import encryption_problem
 
-        return encryption_problem(_login_method(settings), _urls(settings))
+        return encryption_problem(login_method(settings, "abq_auth"), _urls(settings))
 
     def uploads(self, settings: Settings, username: str, password: str) -> RestUploads:
         from ..rest import RestUploads
@@ -73,7 +73,7 @@ class Rest(Destination):
             str(settings["abq_auth_url"]),
             username,
             password,
-            login_method=_login_method(settings),
+            login_method=login_method(settings, "abq_auth"),
             **chosen(
                 settings, ca_file="abq_ca_file", client_certificate="abq_client_certificate", proxy="network_proxy"
             ),
@@ -89,10 +89,6 @@ def _urls(settings: Settings) -> tuple[str, ...]:
     """Return the URLs of the login and of the upload."""
     login = () if settings["abq_auth_method"] in WITHOUT_ADDRESS else (str(settings["abq_auth_url"]),)
     return *login, str(settings["abq_upload_url"])
-
-
-def _login_method(settings: Settings) -> LoginMethod:
-    return LoginMethod(*(str(settings[f"abq_auth_{name}"]) for name in ("method", "header", "scope")))
 
 
 def without_secrets(url: str) -> str:
