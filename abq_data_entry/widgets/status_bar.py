@@ -178,6 +178,14 @@ _LEAST_TEXT = 24  # digits; with less space for the text, the buttons are hidden
 _GAP = 8
 
 
+def _return_focus(came_from: tk.Misc | None, otherwise: Callable[[], object]) -> None:
+    """Put the focus back where it was; if that is gone or hidden, call ``otherwise()``."""
+    if came_from is not None and came_from.winfo_exists() and came_from.winfo_viewable():
+        came_from.focus_set()
+    else:
+        otherwise()
+
+
 class MessageBar(ttk.Frame):
     """Holds the messages, the newest first. ``elsewhere()`` moves the focus on if no widget had it before."""
 
@@ -286,10 +294,7 @@ class MessageBar(ttk.Frame):
         self._open = False
         self.panel.place_forget()
         self.panel.shown = None
-        if self._came_from is not None and self._came_from.winfo_exists() and self._came_from.winfo_viewable():
-            self._came_from.focus_set()
-        else:
-            self._elsewhere()
+        _return_focus(self._came_from, self._elsewhere)
         self._came_from = None
 
     def press(self, name: str) -> None:
@@ -481,10 +486,7 @@ class ExtractRow(ttk.Frame):
 
     def _go_back(self) -> None:
         came_from, self._came_from = self._came_from, None
-        if came_from is not None and came_from.winfo_exists() and came_from.winfo_viewable():
-            came_from.focus_set()
-        else:
-            self._leave()
+        _return_focus(came_from, self._leave)
 
     def _write(self) -> None:
         latest_out = next((each for each in reversed(self._days) if each.delivered), None)
