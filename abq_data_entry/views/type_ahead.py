@@ -13,8 +13,7 @@ from ..widgets.focus import focused_widget
 from ..widgets.scrolled import with_all_inside
 from .typed_keys import AheadLine, Place, Pressing, Rhythm, Segment, TypedKey, copied, leads_on, segments_in, shown
 
-# Keys are typed for at most this time without a break; then the window handles other events. What was typed has to be
-# drawn as well, and where the next slice follows the drawing at once, nobody is answered in between.
+# Keys are typed for at most this time without a break; then the window handles other events.
 SLICE_SECONDS = 0.005
 REPEATED_MS = 400  # another Enter within this time counts as the same one, held down or pressed twice
 
@@ -333,7 +332,7 @@ class TypeAhead:
             while self._keys and not self._saving and not self._halted:
                 if time.perf_counter() > end:
                     self._seen = (focused_widget(self._room), self._form.new_key)
-                    self._timer = self._room.after(1, self._go_on)
+                    self._timer = self._room.after(1, self._let_others_pass)
                     return
                 target = focused_widget(self._room)
                 if target is None or target.winfo_toplevel() is not self._window:
@@ -346,6 +345,14 @@ class TypeAhead:
         finally:
             self._typing = False
         self._finish_typing()
+
+    def _let_others_pass(self) -> None:
+        """Type the next slice after what else is waiting.
+
+        What was typed is drawn before this timer, which takes long, and Tk calls all timers that are due before it
+        looks for other events. One that is set only now isn't among them.
+        """
+        self._timer = self._room.after(1, self._go_on)
 
     def _finish_typing(self) -> None:
         placing, self._placing = self._placing, False
