@@ -222,7 +222,9 @@ class Dialog(tk.Toplevel):
         self.geometry(within_screen(self, width, height, x, y))
         if top.winfo_viewable():
             self.transient(top)
-        self._typed, self._unread_until = typed_keys(self), time.monotonic() + UNREAD_SECONDS
+        self._typed = typed_keys(self)
+        self.unread_until = time.monotonic() + UNREAD_SECONDS
+        """Until when, by the monotonic clock, nobody can have read the dialog, so that it takes no keys yet."""
         # Bound before the dialog is shown, because some window managers give it the focus at once.
         self.bind("<FocusIn>", self._pass_on, add=True)
         self.bind("<Button-1>", self._clicked, add=True)
@@ -257,7 +259,7 @@ class Dialog(tk.Toplevel):
             return
         typed = typed_keys(self)
         if typed != self._typed and not self._is_clicked:
-            self._typed, self._unread_until = typed, time.monotonic() + UNREAD_SECONDS
+            self._typed, self.unread_until = typed, time.monotonic() + UNREAD_SECONDS
             if self.give_way is not None:
                 self.close(self.give_way)
                 return
@@ -266,7 +268,7 @@ class Dialog(tk.Toplevel):
         if not is_here:  # the user may have gone to another field in the meantime: that one gets the focus back later
             self._return_focus = focused or self._return_focus
         in_list = focused is None and bool(self.tk.call("focus"))
-        is_unread = time.monotonic() < self._unread_until and not self._is_clicked
+        is_unread = time.monotonic() < self.unread_until and not self._is_clicked
         if is_unread or in_list or not self.winfo_viewable():
             self.tk.call(*self._look_soon)
             return

@@ -319,8 +319,11 @@ def running_lines(window: Window) -> list[Any]:
 
 
 def press_cancel(window: Window, name: str) -> None:
-    line = next(each for each in running_lines(window) if each.job_name == name)
-    line.button.invoke()
+    def lines() -> list[Any]:
+        return [each for each in running_lines(window) if each.job_name == name]
+
+    window.until(lines, f"the line of {name}")
+    lines()[0].button.invoke()
 
 
 def test_stalling_servers_leave_the_window_live_and_cancel_acts(
