@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
 from benchmarks import table
-from benchmarks.options import Options
+from benchmarks.options import Options, forget_earlier_windows
 
 GROUPS: dict[str, tuple[str, str]] = {
     "start": ("starting", "measure_start"),
@@ -75,6 +75,7 @@ def _measure(name: str, options: Options, question: Connection) -> None:
     # What it started ends with it.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     module, function = GROUPS[name]
+    forget_earlier_windows(options.folder)
     try:
         for row in getattr(importlib.import_module(f"benchmarks.{module}"), function)(options):
             question.send(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def environment(options: Options, database: str) -> dict[str, str]:
         "ABQ_DATA_DIR": str(options.folder),
         "ABQ_CONFIG_DIR": str(settings),
     }
+
+
+def forget_earlier_windows(folder: Path) -> None:
+    """Let no window offer, or ask about, what the windows of an earlier group left in the folder that all share."""
+    for name in ("backups", "drafts", "journal", "outbox"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    forget_last_database(folder)
 
 
 def forget_last_database(folder: Path) -> None:

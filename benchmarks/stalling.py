@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shutil
 import socket
 import sys
 import tempfile
@@ -71,8 +70,6 @@ def measure(options: Options) -> list[table.Row]:
                 written = driver.blocked(f"{options.extract_records:,} records are exported")
             finally:
                 driver.model._connections.write(dataset.forget)
-                # What is still to be delivered would be offered by the windows to come.
-                shutil.rmtree(options.folder / "outbox", ignore_errors=True)
     return [stalled, written]
 
 

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from abq_data_entry.launcher.display import TOOLS
+from abq_data_entry.outbox import Outbox
 from benchmarks import groups, mutations
+from benchmarks.options import forget_earlier_windows
+from tests.outbox.conftest import DATE, REST, Extract
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # As `python3 -m benchmarks` goes on inside .venv, without a look whether .venv fits.
@@ -29,6 +32,13 @@ def test_each_group_is_there(name: str) -> None:
     module, function = groups.GROUPS[name]
     measure = getattr(importlib.import_module(f"benchmarks.{module}"), function)
     assert list(inspect.signature(measure).parameters) == ["options"]
+
+
+def test_no_group_meets_what_an_earlier_one_left(tmp_path: Path) -> None:
+    """Whose windows share a folder: a delivery that waits there would be offered by the next."""
+    Outbox(tmp_path / "outbox").add(Extract(), DATE, REST, "lab")
+    forget_earlier_windows(tmp_path)
+    assert list(Outbox(tmp_path / "outbox").deliveries()) == []
 
 
 @pytest.mark.needs("window", "server", "network")
