@@ -63,10 +63,11 @@ def _rows(chosen: Sequence[str], options: Options, patience: float) -> Iterator[
 
 @contextmanager
 def _folder(asked: Path | None) -> Iterator[Path]:
-    """The folder asked for, or one that is gone at the end."""
+    """A folder of our own in the one asked for, or one that is gone at the end."""
     if asked is not None:
-        asked.mkdir(parents=True, exist_ok=True)
-        yield asked.resolve()
+        kept = asked.resolve() / "abq-benchmark"  # each group removes there what the windows of an earlier one left
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
         return
     # As root, the server's own user must come through.
     made = Path(tempfile.mkdtemp(prefix="abq-benchmark-"))

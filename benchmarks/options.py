@@ -51,10 +51,9 @@ def environment(options: Options, database: str) -> dict[str, str]:
 
 
 def forget_earlier_windows(folder: Path) -> None:
-    """Let no window offer, or ask about, what the windows of an earlier group left in the folder that all share."""
-    for name in ("backups", "drafts", "journal", "outbox"):
+    """Let no window offer what the windows of an earlier group left in the folder that all share."""
+    for name in ("drafts", "journal", "outbox"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    forget_last_database(folder)
 
 
 def forget_last_database(folder: Path) -> None:

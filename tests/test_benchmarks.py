@@ -68,6 +68,21 @@ def test_the_table_is_printed_with_a_measurement_for_every_limit(tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.needs("window")
+@pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks bring an X display")
+@pytest.mark.skipif(any(shutil.which(tool) is None for tool in TOOLS), reason="the benchmarks need Xvfb and openbox")
+def test_what_else_is_in_the_folder_asked_for_stays(tmp_path: Path) -> None:
+    own = tmp_path / "journal" / "own"
+    own.parent.mkdir()
+    own.touch()
+    program = tmp_path / "run.py"
+    program.write_text(_RUN, "utf-8")
+    words = ["--quick", "--only", "launcher", "--folder", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    subprocess.run([sys.executable, str(program), *words], cwd=CHECKOUT, env=environment, check=True, timeout=100)
+    assert own.exists() and (tmp_path / "abq-benchmark").is_dir()
+
+
 _COMPARED = "def larger(left: int, right: int) -> bool:\n    return left > right  # größer\n"
 
 
